@@ -1,0 +1,61 @@
+//! Hard limits.
+
+use tandem_kernel::limits::{CustomerPeriod, Limits, Overrun};
+use tandem_kernel::problem::Problem;
+
+use super::money::listed;
+use super::{amounts, join, known_enum, positive, recurrence, refuse};
+use crate::common::v1;
+
+/// Limits; a message without any is no limit at all.
+pub fn limits(at: &str, given: &v1::Limits, problems: &mut Vec<Problem>) -> Option<Limits> {
+    let before = problems.len();
+    let max_uses = positive(at, "max_uses", given.max_uses, problems);
+    let max_uses_per_customer = positive(at, "max_uses_per_customer", given.max_uses_per_customer, problems);
+    let per_customer_period = customer_period(at, given, problems);
+    let budgets = amounts(&join(at, "budgets"), &given.budgets, 1, problems).unwrap_or_default();
+    let recurrence = recurrence(&join(at, "recurrence"), given.recurrence, problems).flatten();
+    let overrun = match known_enum(at, "overrun", given.overrun, problems) {
+        Some(v1::Overrun::Cap) => Overrun::Cap,
+        Some(v1::Overrun::Reject | v1::Overrun::Unspecified) | None => Overrun::Reject,
+    };
+    let limits =
+        Limits { max_uses, max_uses_per_customer, per_customer_period, budgets, recurrence, overrun };
+    (problems.len() == before).then_some(limits)
+}
+
+fn customer_period(at: &str, given: &v1::Limits, problems: &mut Vec<Problem>) -> Option<CustomerPeriod> {
+    let uses = positive(at, "max_uses_per_customer_period", given.max_uses_per_customer_period, problems);
+    let period = recurrence(&join(at, "customer_period"), given.customer_period, problems)?;
+    match (uses, period) {
+        (Some(max_uses), Some(period)) => Some(CustomerPeriod { max_uses, period }),
+        (Some(_), None) => {
+            refuse(problems, at, "customer_period", "is required with max_uses_per_customer_period");
+            None
+        }
+        (None, Some(_)) if given.max_uses_per_customer_period == 0 => {
+            refuse(problems, at, "max_uses_per_customer_period", "is required with customer_period");
+            None
+        }
+        (None, _) => None,
+    }
+}
+
+impl From<&Limits> for v1::Limits {
+    fn from(limits: &Limits) -> Self {
+        let never = v1::Recurrence::Unspecified;
+        Self {
+            max_uses: limits.max_uses.unwrap_or(0),
+            max_uses_per_customer: limits.max_uses_per_customer.unwrap_or(0),
+            max_uses_per_customer_period: limits.per_customer_period.map_or(0, |limit| limit.max_uses),
+            customer_period: limits.per_customer_period.map_or(never, |limit| limit.period.into()).into(),
+            budgets: listed(&limits.budgets),
+            recurrence: limits.recurrence.map_or(never, v1::Recurrence::from).into(),
+            overrun: match limits.overrun {
+                Overrun::Reject => v1::Overrun::Reject,
+                Overrun::Cap => v1::Overrun::Cap,
+            }
+            .into(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Amounts of money.
+
+use tandem_kernel::basket::MAX_AMOUNT_MINOR;
+use tandem_kernel::money::{Amounts, Currency, Money, MoneyError};
+use tandem_kernel::problem::Problem;
+
+use super::{join, refuse};
+use crate::common::v1;
+
+/// More amounts than there are currencies are not read.
+const MAX_AMOUNTS: usize = 200;
+
+/// A currency code at `at`.
+pub fn currency(at: &str, code: &str, problems: &mut Vec<Problem>) -> Option<Currency> {
+    match Currency::new(code) {
+        Ok(currency) => Some(currency),
+        Err(error) => {
+            refuse(problems, at, "", error.to_string());
+            None
+        }
+    }
+}
+
+/// An exact amount of any sign.
+pub fn money(at: &str, money: &v1::Money, problems: &mut Vec<Problem>) -> Option<Money> {
+    let currency = currency(&join(at, "currency_code"), &money.currency_code, problems)?;
+    match Money::from_units_nanos(currency, money.units, money.nanos) {
+        Ok(money) => Some(money),
+        Err(error) => {
+            let field = match error {
+                MoneyError::Overflow => "units",
+                MoneyError::UnknownCurrency(_) => "currency_code",
+                MoneyError::BadNanos | MoneyError::TooPrecise { .. } => "nanos",
+            };
+            refuse(problems, at, field, error.to_string());
+            None
+        }
+    }
+}
+
+/// Minor units of an amount that must be in `expected` and within 0 to [`MAX_AMOUNT_MINOR`].
+pub fn amount(at: &str, given: &v1::Money, expected: Currency, problems: &mut Vec<Problem>) -> Option<i64> {
+    let given = money(at, given, problems)?;
+    if given.currency != expected {
+        refuse(
+            problems,
+            at,
+            "currency_code",
+            format!("must be {expected} as everywhere in it, is {}", given.currency),
+        );
+        return None;
+    }
+    if !(0..=MAX_AMOUNT_MINOR).contains(&given.minor) {
+        refuse(problems, at, "", format!("must be 0 to {MAX_AMOUNT_MINOR} minor units, is {}", given.minor));
+        return None;
+    }
+    Some(given.minor)
+}
+
+/// One amount per currency, each from `least` minor units to [`MAX_AMOUNT_MINOR`]; may be empty.
+pub fn amounts(at: &str, given: &[v1::Money], least: i64, problems: &mut Vec<Problem>) -> Option<Amounts> {
+    if given.len() > MAX_AMOUNTS {
+        refuse(problems, at, "", format!("holds {} amounts, the limit is {MAX_AMOUNTS}", given.len()));
+        return None;
+    }
+    let before = problems.len();
+    let mut read: Vec<Money> = Vec::with_capacity(given.len());
+    for (index, one) in given.iter().enumerate() {
+        let at = format!("{at}[{index}]");
+        let Some(money) = money(&at, one, problems) else { continue };
+        if !(least..=MAX_AMOUNT_MINOR).contains(&money.minor) {
+            let message = format!("must be {least} to {MAX_AMOUNT_MINOR} minor units, is {}", money.minor);
+            refuse(problems, &at, "", message);
+        }
+        if read.iter().any(|other| other.currency == money.currency) {
+            refuse(problems, &at, "currency_code", format!("{} stands here twice", money.currency));
+        }
+        read.push(money);
+    }
+    if problems.len() > before { None } else { Amounts::new(read) }
+}
+
+impl From<&Money> for v1::Money {
+    fn from(money: &Money) -> Self {
+        let (units, nanos) = money.to_units_nanos();
+        Self { currency_code: money.currency.code().to_owned(), units, nanos }
+    }
+}
+
+impl From<Money> for v1::Money {
+    fn from(money: Money) -> Self {
+        Self::from(&money)
+    }
+}
+
+impl From<&Amounts> for v1::MoneyList {
+    fn from(amounts: &Amounts) -> Self {
+        Self { amounts: listed(amounts) }
+    }
+}
+
+/// One message per currency.
+pub(super) fn listed(amounts: &Amounts) -> Vec<v1::Money> {
+    amounts.iter().map(v1::Money::from).collect()
+}

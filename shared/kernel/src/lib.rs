@@ -1,0 +1,15 @@
+//! Pure values and rules that both services speak. No async, no input or output, no clock reads: time and ids come in
+//! as arguments through [`clock`].
+
+pub mod basket;
+pub mod clock;
+pub mod discount;
+pub mod id;
+pub mod limits;
+pub mod money;
+pub mod page;
+pub mod period;
+pub mod pricing;
+pub mod problem;
+pub mod rule;
+pub mod seal;

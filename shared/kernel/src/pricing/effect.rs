@@ -1,0 +1,378 @@
+//! The effect of one candidate at its turn, given what is left of the basket.
+
+use super::allocate::{self, Overflow, Parts};
+use super::scope::LineSet;
+use super::terms::{Prepared, Terms, in_currency};
+use super::units::{self, BuyGet, Chosen, NoSet, Part, Run};
+use super::{Initial, Reason};
+use crate::basket::{MergedLine, TaxMode};
+use crate::discount::{Base, Tier, TierBenefit, UnitChoice, WHOLE_PPM};
+
+/// What is left of the basket.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// Of each merged line.
+    pub left: Vec<i64>,
+    /// Units of each merged line that serve a buy-x-get-y.
+    pub served: Vec<i64>,
+    /// Of all goods.
+    pub goods: i64,
+    /// Of the shipping.
+    pub shipping: i64,
+}
+
+impl State {
+    pub(super) fn of(initial: &Initial<'_>) -> Self {
+        let left: Vec<i64> = initial.prices.iter().map(|price| price.amount).collect();
+        Self {
+            served: vec![0; left.len()],
+            goods: left.iter().fold(0, |sum: i64, left| sum.saturating_add(*left)),
+            shipping: initial.shipping,
+            left,
+        }
+    }
+
+    /// What the customer pays, before gift cards.
+    pub(super) fn total(&self) -> i64 {
+        self.goods.saturating_add(self.shipping)
+    }
+
+    /// Takes off what [`Judge::effect`] found last.
+    pub(super) fn apply(&mut self, effect: Effect, judge: &Judge<'_>) {
+        for (line, part) in judge.parts() {
+            self.left[line] -= part;
+        }
+        for (line, units) in &judge.serving {
+            self.served[*line] += units;
+        }
+        self.goods -= effect.goods;
+        self.shipping -= effect.shipping;
+    }
+}
+
+/// What a candidate takes. By line: [`Judge::parts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub goods: i64,
+    pub shipping: i64,
+    pub cut_by_floor: i64,
+}
+
+impl Effect {
+    pub(super) fn amount(self) -> i64 {
+        self.goods + self.shipping
+    }
+}
+
+/// Judges candidates, one after the other, with the same small vectors.
+#[derive(Debug)]
+pub(super) struct Judge<'i> {
+    initial: &'i Initial<'i>,
+    /// The lines of the last effect, with three numbers for each: what the total is split by, the most the line can
+    /// take, what it takes.
+    lines: Vec<usize>,
+    weights: Vec<i64>,
+    room: Vec<i64>,
+    parts: Parts,
+    /// (line, units) that serve the buy-x-get-y of the last effect.
+    serving: Vec<(usize, i64)>,
+}
+
+impl<'i> Judge<'i> {
+    pub(super) fn new(initial: &'i Initial<'i>) -> Self {
+        let many = || Vec::with_capacity(initial.prices.len());
+        Self {
+            initial,
+            lines: Vec::with_capacity(initial.prices.len()),
+            weights: many(),
+            room: many(),
+            parts: Parts::default(),
+            serving: Vec::new(),
+        }
+    }
+
+    /// (merged line, amount above 0) of the last effect.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, i64)> {
+        self.lines.iter().copied().zip(self.parts.amounts.iter().copied()).filter(|(_, part)| *part > 0)
+    }
+
+    /// What `candidate` would take now: above 0, or why not. Nothing changes before [`State::apply`].
+    pub(super) fn effect(&mut self, candidate: &Prepared<'_>, state: &State) -> Result<Effect, Reason> {
+        self.lines.clear();
+        self.weights.clear();
+        self.room.clear();
+        self.parts.amounts.clear();
+        self.serving.clear();
+        let (terms, spend) = standing(candidate, state)?;
+        match terms {
+            Terms::ShippingFree => off_shipping(candidate, state, state.shipping),
+            Terms::ShippingPercent(rate_ppm) => {
+                let base = match candidate.discount.base {
+                    Base::Sequential => state.shipping,
+                    Base::Initial => self.initial.shipping,
+                };
+                off_shipping(candidate, state, share(base, *rate_ppm))
+            }
+            Terms::OffShipping(amount) => off_shipping(candidate, state, *amount),
+            // A card pays at the end, see `payment`.
+            Terms::GiftCard => Err(Reason::NothingLeft),
+            _ if spend == 0 => Err(Reason::NothingLeft),
+            Terms::Percent(rate_ppm) => self.percent(candidate, state, *rate_ppm),
+            Terms::OffOrder(amount) => self.off_order(candidate, state, *amount, spend),
+            Terms::Tiers(tiers) => self.tiered(candidate, state, tiers, spend),
+            Terms::OffUnit(amount) => self
+                .own(candidate, state, Overflow::Moves, |_, units| i128::from(*amount) * i128::from(units)),
+            Terms::UnitPrice(price) => self.own(candidate, state, Overflow::Lost, |left, units| {
+                i128::from(left) - i128::from(*price) * i128::from(units)
+            }),
+            Terms::Sets { price, parts, max_sets } => self.sets(candidate, state, *price, parts, *max_sets),
+            Terms::BuyGet { terms, get, rate_ppm, choice } => {
+                let units = self.serve(candidate, state, *terms, get, *choice);
+                if units.is_empty() {
+                    return Err(Reason::SetsIncomplete);
+                }
+                self.settle_units(candidate, state, Chosen { units, rate_ppm: *rate_ppm, less: 0 })
+            }
+        }
+    }
+
+    /// Fills lines, weights and room with the base a rate is computed on, and returns the whole base.
+    fn weigh_base(&mut self, candidate: &Prepared<'_>, state: &State) -> i64 {
+        let mut whole = 0;
+        for line in candidate.lines.iter() {
+            let left = state.left[line];
+            let base = match candidate.discount.base {
+                Base::Sequential => left,
+                Base::Initial => self.initial.prices[line].amount,
+            };
+            whole += base;
+            self.lines.push(line);
+            self.weights.push(base);
+            self.room.push(left);
+        }
+        whole
+    }
+
+    fn percent(&mut self, candidate: &Prepared<'_>, state: &State, rate_ppm: i32) -> Result<Effect, Reason> {
+        let base = self.weigh_base(candidate, state);
+        self.settle(candidate, state, share(base, rate_ppm), Overflow::Lost)
+    }
+
+    fn off_order(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        amount: i64,
+        spend: i64,
+    ) -> Result<Effect, Reason> {
+        self.weigh_base(candidate, state);
+        self.settle(candidate, state, amount.min(spend), Overflow::Moves)
+    }
+
+    fn tiered(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        tiers: &[Tier],
+        spend: i64,
+    ) -> Result<Effect, Reason> {
+        let currency = self.initial.currency;
+        let threshold = |tier: &Tier| tier.thresholds.get(currency).unwrap_or(i64::MAX);
+        match tiers.iter().rfind(|tier| threshold(tier) <= spend).map(|tier| &tier.benefit) {
+            Some(TierBenefit::Rate(rate_ppm)) => self.percent(candidate, state, *rate_ppm),
+            Some(TierBenefit::Amount(amounts)) => {
+                let amount = in_currency(amounts, currency)?;
+                self.off_order(candidate, state, amount, spend)
+            }
+            None => {
+                let lowest = tiers.first().map_or(i64::MAX, threshold);
+                Err(Reason::TierNotReached { missing: lowest - spend })
+            }
+        }
+    }
+
+    /// Amounts that belong to their lines, given what is left of a line and its units: no line takes more than its own.
+    fn own(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        overflow: Overflow,
+        off: impl Fn(i64, i64) -> i128,
+    ) -> Result<Effect, Reason> {
+        let mut total = 0;
+        for line in candidate.lines.iter() {
+            let left = state.left[line];
+            let exact = off(left, self.initial.merged.lines[line].quantity);
+            let own = i64::try_from(exact.clamp(0, left.into())).unwrap_or(left);
+            total += own;
+            self.lines.push(line);
+            self.weights.push(own);
+            self.room.push(own);
+        }
+        if total == 0 {
+            return Err(Reason::PriceNotLower);
+        }
+        self.settle(candidate, state, total, overflow)
+    }
+
+    fn sets(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        price: i64,
+        parts: &[(LineSet, i64)],
+        max_sets: Option<i64>,
+    ) -> Result<Effect, Reason> {
+        let part = |(lines, quantity): &(LineSet, i64)| {
+            let mut runs = self.runs(lines, state, |_| 0);
+            runs.sort_unstable_by(Run::dearest_first);
+            Part { runs, quantity: *quantity }
+        };
+        let parts: Vec<Part> = parts.iter().map(part).collect();
+        let chosen = units::sets(&parts, price, max_sets).map_err(|none| match none {
+            NoSet::Incomplete => Reason::SetsIncomplete,
+            NoSet::PriceNotLower => Reason::PriceNotLower,
+        })?;
+        self.settle_units(candidate, state, chosen)
+    }
+
+    /// The get-units of a buy-x-get-y; what serves it is noted.
+    fn serve(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        terms: BuyGet,
+        get: &LineSet,
+        choice: UnitChoice,
+    ) -> Vec<(Run, i64)> {
+        let served = |line: usize| state.served[line];
+        let mut get_runs = self.runs(get, state, served);
+        get_runs.sort_unstable_by(match choice {
+            UnitChoice::Cheapest => Run::cheapest_first,
+            UnitChoice::Dearest => Run::dearest_first,
+        });
+        let mut buy_runs = self.runs(&candidate.lines, state, served);
+        units::buy_get(terms, &candidate.lines, &mut buy_runs, &get_runs, &mut self.serving)
+    }
+
+    /// The units of `lines` that still cost something, without those `taken` already.
+    fn runs(&self, lines: &LineSet, state: &State, taken: impl Fn(usize) -> i64) -> Vec<Run> {
+        let run = |line: usize| {
+            let quantity = self.initial.merged.lines[line].quantity;
+            Run { line, units: quantity - taken(line), amount: state.left[line], quantity }
+        };
+        lines.iter().map(run).filter(|run| run.amount > 0 && run.units > 0).collect()
+    }
+
+    fn settle_units(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        mut chosen: Chosen,
+    ) -> Result<Effect, Reason> {
+        // Ties between remainders go to the earlier line, not to the unit that was chosen first.
+        chosen.units.sort_unstable_by_key(|(run, _)| run.line);
+        let total = chosen.total();
+        for (run, _) in &chosen.units {
+            self.lines.push(run.line);
+            self.room.push(run.amount);
+        }
+        chosen.split(total.min(candidate.most), &mut self.parts);
+        self.hold(candidate, state, total, Overflow::Lost)
+    }
+
+    /// Splits `total`, held to the candidate's limits, by the weights.
+    fn settle(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        total: i64,
+        overflow: Overflow,
+    ) -> Result<Effect, Reason> {
+        self.parts.split(total.min(candidate.most), &self.weights);
+        self.hold(candidate, state, total, overflow)
+    }
+
+    /// Holds the parts of `total` to what their lines can take: what is left of them, and the margin floor.
+    fn hold(
+        &mut self,
+        candidate: &Prepared<'_>,
+        state: &State,
+        total: i64,
+        overflow: Overflow,
+    ) -> Result<Effect, Reason> {
+        if total == 0 {
+            return Err(Reason::RoundsToNothing);
+        }
+        let wanted: i64 = match overflow {
+            Overflow::Lost => {
+                self.parts.amounts.iter().zip(&self.room).map(|(part, room)| part.min(room)).sum()
+            }
+            Overflow::Moves => self.parts.amounts.iter().sum(),
+        };
+        let margin_ppm = candidate.discount.margin_floor_ppm;
+        if margin_ppm > 0 {
+            for (line, room) in self.lines.iter().zip(&mut self.room) {
+                let floor = floor(&self.initial.merged.lines[*line], margin_ppm, self.initial.tax_mode);
+                let above = (i128::from(state.left[*line]) - floor).max(0);
+                *room = i64::try_from(above).map_or(*room, |above| above.min(*room));
+            }
+        }
+        let goods = self.parts.fit(&self.room, &self.weights, overflow);
+        match (goods, wanted) {
+            (0, 0) => Err(Reason::NothingLeft),
+            (0, _) => Err(Reason::BelowFloor),
+            _ => Ok(Effect { goods, shipping: 0, cut_by_floor: wanted - goods }),
+        }
+    }
+}
+
+/// What a candidate gives and what its goods are worth now, unless something of its own stands against it.
+fn standing<'p, 'a>(candidate: &'p Prepared<'a>, state: &State) -> Result<(&'p Terms<'a>, i64), Reason> {
+    let terms = candidate.terms.as_ref().map_err(|reason| *reason)?;
+    let spend: i64 = candidate.lines.iter().map(|line| state.left[line]).sum();
+    if spend < candidate.minimum {
+        return Err(Reason::MinimumSpend { missing: candidate.minimum - spend });
+    }
+    Ok((terms, spend))
+}
+
+/// What a gift card pays of `due`: above 0, or why not.
+pub(super) fn payment(card: &Prepared<'_>, state: &State, due: i64) -> Result<i64, Reason> {
+    standing(card, state)?;
+    if due > 0 { Ok(due.min(card.most)) } else { Err(Reason::NothingLeft) }
+}
+
+fn off_shipping(candidate: &Prepared<'_>, state: &State, off: i64) -> Result<Effect, Reason> {
+    let shipping = off.min(state.shipping).min(candidate.most);
+    match (shipping, state.shipping) {
+        (_, 0) => Err(Reason::NothingLeft),
+        (0, _) => Err(Reason::RoundsToNothing),
+        _ => Ok(Effect { goods: 0, shipping, cut_by_floor: 0 }),
+    }
+}
+
+/// What a line must keep: `quantity × ceil(unit cost ÷ (1 − margin))`, with the tax where prices contain it. No cost,
+/// no floor but zero.
+fn floor(line: &MergedLine<'_>, margin_ppm: i32, tax_mode: TaxMode) -> i128 {
+    let whole = i128::from(WHOLE_PPM);
+    let Some(cost) = line.unit_cost else { return 0 };
+    let unit = ceil(i128::from(cost) * whole, whole - i128::from(margin_ppm));
+    let net = unit * i128::from(line.quantity);
+    match tax_mode {
+        TaxMode::Inclusive => ceil(net * (whole + i128::from(line.tax_rate_ppm)), whole),
+        TaxMode::Exclusive => net,
+    }
+}
+
+fn ceil(numerator: i128, denominator: i128) -> i128 {
+    (numerator + denominator - 1).div_euclid(denominator.max(1))
+}
+
+/// Half up of a share of `base`.
+fn share(base: i64, rate_ppm: i32) -> i64 {
+    match base.checked_mul(2 * i64::from(rate_ppm)) {
+        Some(product) => (product + i64::from(WHOLE_PPM)) / (2 * i64::from(WHOLE_PPM)),
+        None => allocate::half_up(i128::from(base) * i128::from(rate_ppm), WHOLE_PPM.into()),
+    }
+}

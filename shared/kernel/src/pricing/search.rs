@@ -1,0 +1,279 @@
+//! Stacking: groups at their turn, and the search for the alternatives that are best for the customer.
+
+use std::ops::Range;
+
+use super::effect::{Effect, Judge, State};
+use super::record::Record;
+use super::terms::Prepared;
+use super::{Candidate, Origin};
+use crate::discount::{GroupPolicy, Stage};
+
+/// Up to so many alternatives are all tried; with more, groups are decided one by one.
+const MAX_ALTERNATIVES: usize = 4_096;
+
+/// Candidates in their order of evaluation, cut into groups.
+#[derive(Debug)]
+pub(super) struct Field<'e, 'a> {
+    candidates: &'e [Candidate<'a>],
+    prepared: &'e [Prepared<'a>],
+    order: Vec<usize>,
+    groups: Vec<Group>,
+}
+
+/// Neighbours in [`Field::order`] equal in stage, number and policy.
+#[derive(Debug)]
+struct Group {
+    policy: GroupPolicy,
+    members: Range<usize>,
+}
+
+/// By group: the member a best-for-customer group gives way to. Groups past the end are not reached.
+pub(super) type Choices = Vec<Option<usize>>;
+
+impl<'e, 'a> Field<'e, 'a> {
+    /// `order` holds indices of candidates, sorted by [`position`].
+    pub(super) fn new(
+        candidates: &'e [Candidate<'a>],
+        prepared: &'e [Prepared<'a>],
+        order: Vec<usize>,
+    ) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for (place, member) in order.iter().enumerate() {
+            let same = place
+                .checked_sub(1)
+                .is_some_and(|before| group(&prepared[order[before]]) == group(&prepared[*member]));
+            match groups.last_mut() {
+                Some(last) if same => last.members.end = place + 1,
+                _ => groups.push(Group {
+                    policy: prepared[*member].discount.group_policy,
+                    members: place..place + 1,
+                }),
+            }
+        }
+        Self { candidates, prepared, order, groups }
+    }
+
+    fn members(&self, group: &Group) -> &[usize] {
+        &self.order[group.members.clone()]
+    }
+
+    /// What breaks ties: priority, then id, then what is left of the order of evaluation.
+    pub(super) fn preference(&self, candidate: usize) -> (i32, &'a str, Origin, u32) {
+        preference(self.candidates, self.prepared, candidate)
+    }
+
+    /// The choices with the least total, and whether they were found group by group.
+    pub(super) fn choices(&self, start: &State, judge: &mut Judge<'_>) -> (Choices, bool) {
+        let best_groups = || self.groups.iter().filter(|group| group.policy == GroupPolicy::BestForCustomer);
+        if best_groups().next().is_none() {
+            return (Vec::new(), false);
+        }
+        let alternatives = best_groups().fold(1_usize, |product, group| {
+            let able = self.members(group).iter().filter(|member| self.prepared[**member].may_apply());
+            product.saturating_mul(able.count() + 1)
+        });
+        if alternatives > MAX_ALTERNATIVES {
+            return (self.one_by_one(start.clone(), judge), true);
+        }
+        let mut best = None;
+        self.explore(start.clone(), &mut Vec::with_capacity(self.groups.len()), judge, &mut best);
+        (best.map(|(_, choices)| choices).unwrap_or_default(), false)
+    }
+
+    /// Tries every alternative from the group after `path` on. Alternatives come in the order of preference, nothing
+    /// last, so among equals the first one stays.
+    fn explore(
+        &self,
+        mut state: State,
+        path: &mut Choices,
+        judge: &mut Judge<'_>,
+        best: &mut Option<(i64, Choices)>,
+    ) {
+        while let Some(group) = self.groups.get(path.len()) {
+            if group.policy == GroupPolicy::BestForCustomer {
+                let depth = path.len();
+                for member in self.preferred(group) {
+                    let Ok(effect) = judge.effect(&self.prepared[member], &state) else { continue };
+                    let mut next = state.clone();
+                    next.apply(effect, judge);
+                    path.push(Some(member));
+                    if self.prepared[member].discount.stop {
+                        keep_better(&next, path, best);
+                    } else {
+                        self.explore(next, path, judge, best);
+                    }
+                    path.truncate(depth);
+                }
+                path.push(None);
+            } else {
+                path.push(None);
+                if self.turn(group, None, &mut state, judge, None).is_some() {
+                    break;
+                }
+            }
+        }
+        keep_better(&state, path, best);
+    }
+
+    /// Each group takes what is most at its turn.
+    fn one_by_one(&self, mut state: State, judge: &mut Judge<'_>) -> Choices {
+        let mut path = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let choice = match group.policy {
+                GroupPolicy::BestForCustomer => {
+                    let effects = self.effects(group, &state, judge);
+                    effects.max_by(|a, b| {
+                        let (a, b) = ((a.1.amount(), a.0), (b.1.amount(), b.0));
+                        a.0.cmp(&b.0).then_with(|| self.preference(b.1).cmp(&self.preference(a.1)))
+                    })
+                }
+                _ => None,
+            };
+            let choice = choice.map(|(member, _)| member);
+            path.push(choice);
+            if self.turn(group, choice, &mut state, judge, None).is_some() {
+                break;
+            }
+        }
+        path
+    }
+
+    fn preferred(&self, group: &Group) -> Vec<usize> {
+        let mut members = self.members(group).to_vec();
+        members.sort_unstable_by_key(|member| self.preference(*member));
+        members
+    }
+
+    /// The members that would have an effect, each alone.
+    fn effects<'s>(
+        &'s self,
+        group: &Group,
+        state: &'s State,
+        judge: &'s mut Judge<'_>,
+    ) -> impl Iterator<Item = (usize, Effect)> + 's {
+        let effect = |member: &usize| judge.effect(&self.prepared[*member], state).ok();
+        self.members(group)
+            .iter()
+            .copied()
+            .zip(self.members(group).iter().map(effect))
+            .filter_map(|(member, effect)| effect.map(|effect| (member, effect)))
+    }
+
+    /// All groups in order, under `choices`, with every decision recorded.
+    pub(super) fn run(
+        &self,
+        choices: &[Option<usize>],
+        state: &mut State,
+        judge: &mut Judge<'_>,
+        record: &mut Record,
+    ) {
+        for (index, group) in self.groups.iter().enumerate() {
+            let choice = choices.get(index).copied().flatten();
+            if let Some(stopper) = self.turn(group, choice, state, judge, Some(record)) {
+                for member in self.order.iter().copied().filter(|member| *member != stopper) {
+                    if record.is_open(member) {
+                        record.lost(member, judge.effect(&self.prepared[member], state), Some(stopper));
+                    }
+                }
+                return;
+            }
+        }
+    }
+
+    /// One group at its turn. Answers with the member that ends the evaluation, if one does.
+    fn turn(
+        &self,
+        group: &Group,
+        choice: Option<usize>,
+        state: &mut State,
+        judge: &mut Judge<'_>,
+        mut record: Option<&mut Record>,
+    ) -> Option<usize> {
+        let winner = match group.policy {
+            GroupPolicy::Stack => {
+                return self.members(group).iter().copied().find(|member| {
+                    self.attempt(*member, state, judge, record.as_deref_mut())
+                        && self.prepared[*member].discount.stop
+                });
+            }
+            GroupPolicy::First => self.effects(group, state, judge).next().map(|(member, _)| member),
+            GroupPolicy::BestForCustomer => choice,
+            GroupPolicy::LowestDiscount => {
+                let least = self.effects(group, state, judge);
+                least
+                    .min_by_key(|(member, effect)| (effect.amount(), self.preference(*member)))
+                    .map(|(member, _)| member)
+            }
+        };
+        if let Some(record) = record.as_deref_mut() {
+            for loser in self.members(group).iter().copied().filter(|member| Some(*member) != winner) {
+                record.lost(loser, judge.effect(&self.prepared[loser], state), winner);
+            }
+        }
+        winner.filter(|winner| {
+            self.attempt(*winner, state, judge, record) && self.prepared[*winner].discount.stop
+        })
+    }
+
+    /// Lets a candidate take what it can. Answers whether that is anything.
+    fn attempt(
+        &self,
+        candidate: usize,
+        state: &mut State,
+        judge: &mut Judge<'_>,
+        record: Option<&mut Record>,
+    ) -> bool {
+        match judge.effect(&self.prepared[candidate], state) {
+            Ok(effect) => {
+                state.apply(effect, judge);
+                if let Some(record) = record {
+                    record.applied(candidate, effect, judge);
+                }
+                true
+            }
+            Err(reason) => {
+                if let Some(record) = record {
+                    record.inapplicable(candidate, reason);
+                }
+                false
+            }
+        }
+    }
+}
+
+fn keep_better(state: &State, path: &Choices, best: &mut Option<(i64, Choices)>) {
+    let total = state.total();
+    if best.as_ref().is_none_or(|(least, _)| total < *least) {
+        *best = Some((total, path.clone()));
+    }
+}
+
+/// A group's identity, in the order of evaluation.
+fn group(prepared: &Prepared<'_>) -> (Stage, i32, GroupPolicy) {
+    (prepared.discount.stage, prepared.discount.group, prepared.discount.group_policy)
+}
+
+/// What breaks ties between alternatives: priority, id, and then the order of evaluation.
+pub(super) fn preference<'a>(
+    candidates: &[Candidate<'a>],
+    prepared: &[Prepared<'a>],
+    candidate: usize,
+) -> (i32, &'a str, Origin, u32) {
+    let given = &candidates[candidate];
+    (prepared[candidate].discount.priority, given.id, given.origin, given.position)
+}
+
+/// The order of evaluation: stage, group, priority, offers before codes, the codes as given, id.
+pub(super) fn position<'a>(
+    candidates: &[Candidate<'a>],
+    prepared: &[Prepared<'a>],
+    candidate: usize,
+) -> ((Stage, i32, GroupPolicy), i32, Origin, u32, &'a str) {
+    let given = &candidates[candidate];
+    let of_code = match given.origin {
+        Origin::Offer => 0,
+        Origin::Code => given.position,
+    };
+    let prepared = &prepared[candidate];
+    (group(prepared), prepared.discount.priority, given.origin, of_code, given.id)
+}

@@ -1,0 +1,144 @@
+//! A candidate made ready for one evaluation: its lines selected, its amounts looked up in the basket's currency.
+
+use super::scope::{LineSet, Lines};
+use super::units::BuyGet;
+use super::{Candidate, CompiledScope, Initial, Reason};
+use crate::basket::TaxMode;
+use crate::discount::{AmountPer, Discount, Kind, PricePer, ShippingBenefit, Tier, UnitChoice};
+use crate::money::{Amounts, Currency};
+
+/// A kind with its amounts in the basket's currency.
+#[derive(Debug)]
+pub(super) enum Terms<'a> {
+    Percent(i32),
+    OffOrder(i64),
+    OffUnit(i64),
+    UnitPrice(i64),
+    Tiers(&'a [Tier]),
+    Sets { price: i64, parts: Vec<(LineSet, i64)>, max_sets: Option<i64> },
+    BuyGet { terms: BuyGet, get: LineSet, rate_ppm: i32, choice: UnitChoice },
+    ShippingFree,
+    ShippingPercent(i32),
+    OffShipping(i64),
+    GiftCard,
+}
+
+/// A candidate with everything looked up that stays the same during an evaluation.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    pub discount: &'a Discount,
+    /// The lines it counts, price zero excepted.
+    pub lines: LineSet,
+    /// Why it can have no effect whatever is left; otherwise what it gives.
+    pub terms: Result<Terms<'a>, Reason>,
+    /// What they must be worth just before it.
+    pub minimum: i64,
+    /// The most it may take: `max_discount`, the budget, of a gift card the balance and its limit per order.
+    pub most: i64,
+}
+
+impl<'a> Prepared<'a> {
+    /// `priced` are the lines with a price above zero.
+    pub(super) fn new(
+        candidate: &Candidate<'a>,
+        initial: &Initial<'_>,
+        lines: &Lines<'_, '_>,
+        priced: &LineSet,
+    ) -> Self {
+        let discount = &candidate.compiled.discount;
+        let own = candidate.compiled.scope.select_in(lines);
+        let mut prepared = Self {
+            discount,
+            lines: own.and(priced),
+            terms: Err(Reason::NoEligibleGoods),
+            minimum: 0,
+            most: i64::MAX,
+        };
+        prepared.terms = prepared.limits(candidate, initial.currency).and_then(|()| {
+            let needs_goods = discount.kind.reduces_goods() || !discount.scope.is_everything();
+            if needs_goods && prepared.lines.is_empty() {
+                return Err(Reason::NoEligibleGoods);
+            }
+            let terms = prepared.terms(candidate, initial, |scope| scope.select_in(lines))?;
+            if prepared.most <= 0 { Err(Reason::BudgetSpent) } else { Ok(terms) }
+        });
+        prepared
+    }
+
+    /// Could it have an effect at all?
+    pub(super) fn may_apply(&self) -> bool {
+        self.terms.is_ok()
+    }
+
+    fn limits(&mut self, candidate: &Candidate<'_>, currency: Currency) -> Result<(), Reason> {
+        let listed = |amounts: &Amounts, absent: i64| {
+            if amounts.is_empty() { Ok(absent) } else { in_currency(amounts, currency) }
+        };
+        self.minimum = listed(&self.discount.minimum_spend, 0)?;
+        self.most = listed(&self.discount.max_discount, i64::MAX)?;
+        if let Kind::GiftCard { max_per_order } = &self.discount.kind {
+            self.most = self.most.min(listed(max_per_order, i64::MAX)?);
+        }
+        self.most = self.most.min(candidate.budget_left.unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    fn terms(
+        &mut self,
+        candidate: &Candidate<'a>,
+        initial: &Initial<'_>,
+        select: impl Fn(&CompiledScope) -> LineSet,
+    ) -> Result<Terms<'a>, Reason> {
+        let listed = |amounts: &Amounts| in_currency(amounts, initial.currency);
+        let compiled = candidate.compiled;
+        Ok(match &compiled.discount.kind {
+            Kind::Percent { rate_ppm } => Terms::Percent(*rate_ppm),
+            Kind::Amount { amounts, per: AmountPer::Order } => Terms::OffOrder(listed(amounts)?),
+            Kind::Amount { amounts, per: AmountPer::Unit } => Terms::OffUnit(listed(amounts)?),
+            Kind::FixedPrice { prices, per: PricePer::Unit } => Terms::UnitPrice(listed(prices)?),
+            Kind::FixedPrice { prices, per: PricePer::Set(units) } => {
+                Terms::Sets { price: listed(prices)?, parts: vec![(self.lines, *units)], max_sets: None }
+            }
+            Kind::Tiered { tiers } => {
+                tiers.first().map_or(Err(Reason::CurrencyNotListed), |tier| listed(&tier.thresholds))?;
+                Terms::Tiers(tiers)
+            }
+            Kind::BuyXGetY { buy_quantity, get_quantity, get_scope: _, rate_ppm, choice, max_sets } => {
+                let terms = BuyGet { buy: *buy_quantity, get: *get_quantity, max_sets: *max_sets };
+                let get = compiled.get_scope.as_ref().map_or(self.lines, select);
+                Terms::BuyGet { terms, get, rate_ppm: *rate_ppm, choice: *choice }
+            }
+            Kind::Bundle { parts, prices, max_sets } => {
+                let mut free = self.lines;
+                let mut filled = Vec::with_capacity(parts.len());
+                for (part, scope) in parts.iter().zip(&compiled.parts) {
+                    let fits = select(scope).and(&free);
+                    free = free.minus(&fits);
+                    filled.push((fits, part.quantity));
+                }
+                Terms::Sets { price: listed(prices)?, parts: filled, max_sets: *max_sets }
+            }
+            Kind::Shipping { .. } if initial.shipping == 0 => return Err(Reason::NoShipping),
+            Kind::Shipping { benefit: ShippingBenefit::Free } => Terms::ShippingFree,
+            Kind::Shipping { benefit: ShippingBenefit::Rate(rate_ppm) } => Terms::ShippingPercent(*rate_ppm),
+            Kind::Shipping { benefit: ShippingBenefit::Amount(amounts) } => {
+                Terms::OffShipping(listed(amounts)?)
+            }
+            Kind::GiftCard { .. } => {
+                let balance = candidate.balance.ok_or(Reason::GiftCardCurrency)?;
+                if balance <= 0 {
+                    return Err(Reason::GiftCardEmpty);
+                }
+                if initial.tax_mode == TaxMode::Exclusive && initial.amount_due.is_none() {
+                    return Err(Reason::AmountDueUnknown);
+                }
+                self.most = self.most.min(balance);
+                Terms::GiftCard
+            }
+        })
+    }
+}
+
+pub(super) fn in_currency(amounts: &Amounts, currency: Currency) -> Result<i64, Reason> {
+    amounts.get(currency).ok_or(Reason::CurrencyNotListed)
+}

@@ -1,0 +1,127 @@
+//! What a rule may speak of: names, their fields and types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The kind of a value in a rule. Sizes are the most a list or map ever holds; the cost of a rule is computed with
+/// them, so whoever provides the facts keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// A whole number: counts, minor units of money, parts of a date.
+    Int,
+    /// A decimal number: scores and shares, never money.
+    Double,
+    /// A text.
+    Text,
+    /// Not known before evaluation; operands that do not fit fail then.
+    Any,
+    /// So many of one kind at most.
+    List(Box<Type>, u64),
+    /// Texts to values of one kind, so many at most; a key may be missing.
+    Map(Box<Type>, u64),
+    /// Exactly these fields.
+    Object(BTreeMap<String, Type>),
+}
+
+impl Type {
+    /// At most `size` elements of `element`.
+    pub fn list(element: Type, size: u64) -> Self {
+        Self::List(Box::new(element), size)
+    }
+
+    /// At most `size` entries from texts to `value`.
+    pub fn map(value: Type, size: u64) -> Self {
+        Self::Map(Box::new(value), size)
+    }
+
+    /// Exactly these fields.
+    pub fn object<const N: usize>(fields: [(&str, Type); N]) -> Self {
+        Self::Object(fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect())
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self, Self::Int | Self::Double)
+    }
+
+    /// Whether values of both can be compared for equality in a way that may come out true.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Object(_), _) | (_, Self::Object(_)) => false,
+            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::List(one, _), Self::List(two, _)) | (Self::Map(one, _), Self::Map(two, _)) => {
+                one.meets(two)
+            }
+            (one, two) => one == two || (one.is_number() && two.is_number()),
+        }
+    }
+
+    /// The kind of a value that is one or the other.
+    pub(super) fn either(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::List(one, m), Self::List(two, n)) => {
+                let element = if m == 0 {
+                    *two
+                } else if n == 0 {
+                    *one
+                } else {
+                    one.either(*two)
+                };
+                Self::list(element, m.max(n))
+            }
+            (one, two) if one == two => one,
+            _ => Self::Any,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "true or false",
+            Self::Int => "a whole number",
+            Self::Double => "a decimal number",
+            Self::Text => "a text",
+            Self::Any => "of unknown kind",
+            Self::List(..) => "a list",
+            Self::Map(..) => "a map",
+            Self::Object(_) => "an object",
+        })
+    }
+}
+
+/// The names a rule may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vocabulary(BTreeMap<String, Type>);
+
+impl Vocabulary {
+    /// No names at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more name; a name given twice keeps the later type.
+    #[must_use]
+    pub fn with(mut self, name: &str, kind: Type) -> Self {
+        self.0.insert(name.to_owned(), kind);
+        self
+    }
+
+    /// With all names of another one.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// What a name stands for.
+    pub fn get(&self, name: &str) -> Option<&Type> {
+        self.0.get(name)
+    }
+
+    /// Every name, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
