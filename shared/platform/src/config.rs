@@ -1,0 +1,298 @@
+//! The settings both services share, and how any settings are read: defaults, then a TOML file, then the environment.
+//!
+//! A key that no section knows is an error that names it and where it came from: a typing error must not silently
+//! leave a default in force. Units stand in the names.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Where and how a service listens, how much it takes on at once, and how it stops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address to listen on; port 0 takes a free one, which the first line on standard output then names.
+    pub listen: SocketAddr,
+    /// Permits an address that other machines reach although nobody has to say who he is. For a network that lets only
+    /// trusted callers through.
+    pub allow_remote_without_authentication: bool,
+    /// Calls in progress at once; one more is refused at once with RESOURCE_EXHAUSTED.
+    pub max_calls: usize,
+    /// Streams without end (subscriptions) at once, beside the calls.
+    pub max_streams: usize,
+    /// Streams of one HTTP/2 connection at once.
+    pub max_streams_per_connection: u32,
+    /// The longest a call may take, whatever its caller grants, in milliseconds.
+    pub max_deadline_ms: u64,
+    /// The largest message that is read, in bytes.
+    pub max_message_bytes: usize,
+    /// After how many seconds, give or take a tenth per process, a connection is asked to reconnect, so that clients
+    /// find new replicas. 0: never.
+    pub connection_age_s: u64,
+    /// How long the service still accepts after it has said NOT_SERVING, in milliseconds: what load balancers need to
+    /// notice.
+    pub lame_duck_ms: u64,
+    /// How long calls in progress may take to end before they are left behind, in milliseconds.
+    pub drain_ms: u64,
+    /// How long writes whose callers are gone may take to end, in milliseconds.
+    pub finish_writes_ms: u64,
+    /// How long pollers may take to end, and then the database to close, in milliseconds each.
+    pub finish_background_ms: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            allow_remote_without_authentication: false,
+            max_calls: 4_096,
+            max_streams: 1_024,
+            max_streams_per_connection: 1_024,
+            max_deadline_ms: 10_000,
+            max_message_bytes: 4 * 1024 * 1024,
+            connection_age_s: 30 * 60,
+            lame_duck_ms: 2_000,
+            drain_ms: 20_000,
+            finish_writes_ms: 10_000,
+            finish_background_ms: 3_000,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The longest a call may take.
+    pub fn max_deadline(&self) -> Duration {
+        Duration::from_millis(self.max_deadline_ms)
+    }
+}
+
+/// The database of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://user:password@host/name` or `sqlite:/path/to/file`, which is created where it is missing.
+    pub url: String,
+    /// Connections of this process. Replicas times this stays below what the server allows.
+    pub max_connections: u32,
+    /// How long a call waits for a connection before it fails with UNAVAILABLE, in milliseconds.
+    pub acquire_timeout_ms: u64,
+    /// How long one statement may run, in milliseconds; PostgreSQL only.
+    pub statement_timeout_ms: u64,
+    /// How long one statement may wait for a lock, in milliseconds; on SQLite how long a writer waits for another.
+    pub lock_timeout_ms: u64,
+    /// How long a transaction may stand idle before the server ends it, in milliseconds; PostgreSQL only.
+    pub idle_in_transaction_timeout_ms: u64,
+    /// Prepared statements kept per connection. 0 for a pooler that does not track them.
+    pub statement_cache_capacity: usize,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:tandem.db".to_owned(),
+            max_connections: 16,
+            acquire_timeout_ms: 2_000,
+            statement_timeout_ms: 5_000,
+            lock_timeout_ms: 2_000,
+            idle_in_transaction_timeout_ms: 10_000,
+            statement_cache_capacity: 256,
+        }
+    }
+}
+
+/// Where the other service is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientConfig {
+    /// `http://host:port`; a name is resolved again on each connect.
+    pub endpoint: String,
+    /// How long a connect may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// The longest a call may take, in milliseconds; less where our own caller waits less.
+    pub max_deadline_ms: u64,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self { endpoint: "http://127.0.0.1:0".to_owned(), connect_timeout_ms: 1_000, max_deadline_ms: 5_000 }
+    }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line per event, for people.
+    #[default]
+    Text,
+    /// One JSON object per event, for collectors.
+    Json,
+}
+
+/// The log, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// Which events are written, in the syntax of `tracing_subscriber::EnvFilter`. With `debug` for
+    /// `tandem_platform::grpc` every call leaves a line, not only those that fail.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            filter: "info,h2=warn,hyper=warn,tonic=warn,tower=warn,sqlx=warn".to_owned(),
+        }
+    }
+}
+
+/// Settings that cannot be used; the text names the key, the value and where it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
+impl ConfigError {
+    /// Settings that contradict each other or the machine.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Reads settings: the type's defaults, over them `file` where one is given (it must exist), over it every environment
+/// variable that begins with `env_prefix`, two underscores between section and key:
+/// `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`. `<prefix>CONFIG`, by which a program may find `file`, is left out.
+pub fn load<T>(file: Option<&Path>, env_prefix: &str) -> Result<T, ConfigError>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    read(file, env_prefix, std::env::vars())
+}
+
+fn read<T>(
+    file: Option<&Path>,
+    env_prefix: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    let mut figment = Figment::from(Serialized::defaults(T::default()));
+    if let Some(file) = file {
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    for (name, text) in environment {
+        match name.strip_prefix(env_prefix) {
+            Some("CONFIG") | None => {}
+            Some(key) => {
+                let key = key.to_ascii_lowercase().replace("__", ".");
+                figment = figment.merge(Variable { name, key, text });
+            }
+        }
+    }
+    figment.extract().map_err(explain)
+}
+
+/// One environment variable. figment's own provider names the prefix only, and cannot be given an environment.
+struct Variable {
+    name: String,
+    key: String,
+    text: String,
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("environment variable {}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let Ok(value) = self.text.parse::<Value>();
+        let nested = figment::util::nest(&self.key, value);
+        let dict = nested.into_dict().ok_or_else(|| figment::Error::from("a key is missing".to_owned()))?;
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+fn explain(errors: figment::Error) -> ConfigError {
+    let lines: Vec<String> = errors.into_iter().map(|error| format!("settings: {error}")).collect();
+    ConfigError(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Config {
+        server: ServerConfig,
+        database: DatabaseConfig,
+        log: LogConfig,
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+        let owned: Vec<_> =
+            variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        owned.into_iter()
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let file = file("[server]\nlisten = \"127.0.0.1:1\"\ndrain_ms = 7\n[log]\nformat = \"json\"");
+        let variables = environment(&[
+            ("TANDEM_T_SERVER__LISTEN", "127.0.0.1:7411"),
+            ("TANDEM_T_DATABASE__MAX_CONNECTIONS", "3"),
+            ("TANDEM_T_SERVER__ALLOW_REMOTE_WITHOUT_AUTHENTICATION", "true"),
+            ("TANDEM_T_CONFIG", "ignored.toml"),
+            ("TANDEM_OTHER_SERVER__LISTEN", "127.0.0.1:9"),
+        ]);
+        let config: Config = read(Some(file.path()), "TANDEM_T_", variables).unwrap();
+        assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 7411)));
+        assert!(config.server.allow_remote_without_authentication);
+        assert_eq!(config.server.drain_ms, 7);
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert_eq!(config.server.max_calls, 4_096);
+        assert_eq!(config.database, DatabaseConfig { max_connections: 3, ..DatabaseConfig::default() });
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it_and_its_source() {
+        let file = file("[server]\nlisten_adress = \"127.0.0.1:1\"");
+        let error = load::<Config>(Some(file.path()), "TANDEM_U_").unwrap_err().to_string();
+        assert!(error.contains("listen_adress"), "{error}");
+        assert!(error.contains(file.path().file_name().unwrap().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_that_names_it() {
+        let variables = environment(&[("TANDEM_T_SERVER__DRAIN", "7")]);
+        let error = read::<Config>(None, "TANDEM_T_", variables).unwrap_err().to_string();
+        assert!(error.contains("TANDEM_T_SERVER__DRAIN"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_an_error_that_names_its_key() {
+        let file = file("[server]\ndrain_ms = \"soon\"");
+        let error = load::<Config>(Some(file.path()), "TANDEM_W_").unwrap_err().to_string();
+        assert!(error.contains("server.drain_ms"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error() {
+        assert!(load::<Config>(Some(Path::new("/nonexistent/tandem.toml")), "TANDEM_X_").is_err());
+    }
+}

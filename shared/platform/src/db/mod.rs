@@ -1,0 +1,317 @@
+//! The database: one SQL text, two engines. SQLite is the embedded default, PostgreSQL is production.
+//!
+//! A store is a file of `const` statements, row structs and functions that take a session:
+//!
+//! ```
+//! use jiff::Timestamp;
+//! use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx};
+//! use tandem_platform::{Outcome, Tenant, on_engine};
+//! use uuid::Uuid;
+//!
+//! const FIND: Statement = Statement::same("SELECT id, title, created FROM note WHERE tenant = $1 AND id = $2");
+//! const LOCK: Statement = Statement::pair(
+//!     "SELECT id, title, created FROM note WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE",
+//!     "SELECT id, title, created FROM note WHERE tenant = $1 AND id = $2",
+//! );
+//! // Scalars first, columns last. SQLite reads all columns from one JSON parameter.
+//! const INSERT_MANY: Statement = Statement::pair(
+//!     "INSERT INTO note (tenant, id, title, created)
+//!      SELECT $1, * FROM UNNEST($2::uuid[], $3::text[], $4::timestamptz[])",
+//!     "INSERT INTO note (tenant, id, title, created)
+//!      SELECT $1, unhex(value->>0), value->>1, value->>2 FROM json_each($2)",
+//! );
+//!
+//! /// Every statement, for the test that prepares them on both engines.
+//! pub const STATEMENTS: &[(&str, Statement)] = &[("find", FIND), ("lock", LOCK), ("insert_many", INSERT_MANY)];
+//!
+//! #[derive(Debug, sqlx::FromRow)]
+//! pub struct Row {
+//!     pub id: Uuid,
+//!     pub title: String,
+//!     pub created: Instant,
+//! }
+//!
+//! /// Serves commands (a transaction) and plain reads alike.
+//! pub async fn find(session: &mut impl Session, tenant: &Tenant, id: Uuid) -> Outcome<Option<Row>> {
+//!     Ok(on_engine!(session, FIND, |sql, conn| {
+//!         sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
+//!     })?)
+//! }
+//!
+//! /// Locks, so it takes a transaction.
+//! pub async fn lock(tx: &mut Tx, tenant: &Tenant, id: Uuid) -> Outcome<Option<Row>> {
+//!     Ok(on_engine!(tx, LOCK, |sql, conn| {
+//!         sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
+//!     })?)
+//! }
+//!
+//! pub async fn insert_many(tx: &mut Tx, tenant: &Tenant, rows: &[(Uuid, String, Timestamp)]) -> Outcome<u64> {
+//!     let columns = [
+//!         Column::uuid(rows.iter().map(|row| row.0)),
+//!         Column::text(rows.iter().map(|row| row.1.as_str())),
+//!         Column::Instant(rows.iter().map(|row| row.2).collect()),
+//!     ];
+//!     // The engines answer results of different types: reduce them to one inside the body.
+//!     Ok(on_engine!(tx, INSERT_MANY, |sql, conn| {
+//!         let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+//!         query.execute(conn).await.map(|done| done.rows_affected())
+//!     })?)
+//! }
+//! ```
+//!
+//! A command runs a body in a transaction with [`transact!`](crate::transact); a plain read borrows a connection with
+//! [`Db::read`]. No sqlx future may be put into `timeout` or `select!` and dropped half-way: time is bounded inside the
+//! database ([`Db::connect`]) and by asking the deadline between statements.
+
+mod column;
+mod engine;
+mod instant;
+mod migrations;
+#[cfg(test)]
+pub(crate) mod tests;
+mod tx;
+
+/// The reference text of the platform's own tables, which the first migration of every service contains.
+pub mod schema {
+    /// For PostgreSQL.
+    pub const POSTGRES: &str = include_str!("schema/postgres.sql");
+    /// For SQLite.
+    pub const SQLITE: &str = include_str!("schema/sqlite.sql");
+}
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+pub use column::{BindColumns, Column};
+pub use engine::{Engine, Reader, Session, Statement};
+pub use instant::Instant;
+pub use migrations::Migrations;
+pub use sqlx::types::Json;
+pub use tx::{Replays, Tx, body, conclude};
+
+use crate::config::DatabaseConfig;
+use crate::fault::{Fault, Outcome};
+use crate::outbox::Signals;
+
+/// A connection that rested longer than this is asked whether it still lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// The database of one service. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pools: Pools,
+    signals: Arc<Signals>,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    Postgres(PgPool),
+    Sqlite { read: SqlitePool, write: SqlitePool },
+}
+
+/// How busy the connections are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Open connections.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// The most that may be open.
+    pub max: u32,
+}
+
+impl Db {
+    /// Opens `postgres://…`, or `sqlite:/path/to/file`, which is created where it is missing.
+    ///
+    /// PostgreSQL bounds every statement, every wait for a lock and every idle transaction by the times of `config`,
+    /// which are sent as start-up options (behind PgBouncer: `ignore_startup_parameters = options`, and the same times
+    /// by `ALTER ROLE`). The isolation level is the server's default; all transactions bear any level.
+    ///
+    /// SQLite keeps a write-ahead log, syncs at every commit, enforces foreign keys and has one connection that writes.
+    pub async fn connect(config: &DatabaseConfig) -> Outcome<Self> {
+        let pools = if config.url.starts_with("sqlite:") {
+            connect_sqlite(config).await?
+        } else {
+            connect_postgres(config).await?
+        };
+        Ok(Self { pools, signals: Arc::default() })
+    }
+
+    /// Begins a write transaction; part of [`transact!`](crate::transact), which also ends it.
+    ///
+    /// Runs in a task of its own: sqlx 0.9.0 forgets a BEGIN whose future is dropped half-way, and the next borrower
+    /// of the connection would go on in a stranger's transaction (transact-rs/sqlx issue 4393). A transaction that
+    /// nobody waits for any more is dropped complete, and so rolled back.
+    pub async fn begin(&self) -> Outcome<Tx> {
+        let open = match &self.pools {
+            Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                uncancelled(async move { pool.begin().await.map(tx::Open::Postgres) }).await
+            }
+            Pools::Sqlite { write, .. } => {
+                let pool = write.clone();
+                uncancelled(async move { pool.begin_with("BEGIN IMMEDIATE").await.map(tx::Open::Sqlite) })
+                    .await
+            }
+        };
+        Ok(Tx::new(open?))
+    }
+
+    /// Like [`Db::begin`], but READ COMMITTED whatever the server's default is: for work that must see each
+    /// statement's newest state and neither disturbs nor is disturbed by serialisable transactions.
+    pub(crate) async fn begin_read_committed(&self) -> Outcome<Tx> {
+        match &self.pools {
+            Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                let open =
+                    uncancelled(async move { pool.begin_with(begin).await.map(tx::Open::Postgres) }).await?;
+                Ok(Tx::new(open))
+            }
+            Pools::Sqlite { .. } => self.begin().await,
+        }
+    }
+
+    /// Borrows a connection for single statements that only read. Not inside a transaction: a task holds one
+    /// connection at a time.
+    pub async fn read(&self) -> Outcome<Reader> {
+        let connection = match &self.pools {
+            Pools::Postgres(pool) => engine::ReaderConnection::Postgres(pool.acquire().await?),
+            Pools::Sqlite { read, .. } => engine::ReaderConnection::Sqlite(read.acquire().await?),
+        };
+        Ok(Reader(connection))
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Outcome<()> {
+        const CHECK: Statement = Statement::same("SELECT 1");
+        let mut reader = self.read().await?;
+        crate::on_engine!(&mut reader, CHECK, |sql, conn| sqlx::query(sql).execute(conn).await.map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Whether this is the embedded engine.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
+    }
+
+    /// How many of `wanted` writers can work side by side: one on SQLite, and on PostgreSQL no more than all but one
+    /// connection.
+    pub fn writers(&self, wanted: usize) -> usize {
+        match &self.pools {
+            Pools::Sqlite { .. } => 1,
+            Pools::Postgres(pool) => {
+                let max = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX);
+                wanted.clamp(1, max.saturating_sub(1).max(1))
+            }
+        }
+    }
+
+    /// How busy the connections are (on SQLite: those that read).
+    pub fn pool_use(&self) -> PoolUse {
+        fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> PoolUse {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            PoolUse { open: pool.size(), idle, max: pool.options().get_max_connections() }
+        }
+        match &self.pools {
+            Pools::Postgres(pool) => of(pool),
+            Pools::Sqlite { read, .. } => of(read),
+        }
+    }
+
+    /// Closes every connection once its borrower has returned it. The last step of a stop.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                // The last connection to close folds the write-ahead log into the file.
+                write.close().await;
+            }
+        }
+    }
+
+    /// The same connections under another process's name: it neither wakes nor is woken by the other handle.
+    pub(crate) fn with_own_signals(&self) -> Self {
+        Self { pools: self.pools.clone(), signals: Arc::default() }
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+}
+
+async fn connect_postgres(config: &DatabaseConfig) -> Outcome<Pools> {
+    let mut options = PgConnectOptions::from_str(&config.url)?
+        .statement_cache_capacity(config.statement_cache_capacity)
+        .options([
+            ("statement_timeout", config.statement_timeout_ms),
+            ("lock_timeout", config.lock_timeout_ms),
+            ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms),
+        ]);
+    if options.get_application_name().is_none() {
+        options = options.application_name("tandem");
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(Pools::Postgres(pool))
+}
+
+async fn connect_sqlite(config: &DatabaseConfig) -> Outcome<Pools> {
+    let lock_timeout = Duration::from_millis(config.lock_timeout_ms);
+    let options = SqliteConnectOptions::from_str(&config.url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(lock_timeout)
+        .statement_cache_capacity(config.statement_cache_capacity);
+    let pool = || SqlitePoolOptions::new().test_before_acquire(false).max_lifetime(None).idle_timeout(None);
+    let write = pool()
+        .max_connections(1)
+        .min_connections(1)
+        .acquire_timeout(lock_timeout)
+        .connect_with(options.clone())
+        .await?;
+    let read = pool()
+        .max_connections(config.max_connections)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Pools::Sqlite { read, write })
+}
+
+/// Runs a sqlx future to its end even where its caller is dropped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ends by itself within the pool's time-outs; what it yields is owned"
+)]
+async fn uncancelled<T, F>(future: F) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+{
+    match tokio::spawn(future).await {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(Fault::internal("a database task ended early").caused_by(error)),
+    }
+}

@@ -1,0 +1,74 @@
+//! Schemas that are behind, level, ahead, or of another text.
+
+use super::*;
+
+const ONE: &str = "CREATE TABLE one (a text)";
+const TWO: &str = "CREATE TABLE two (a text)";
+
+fn of(texts: &[&'static str]) -> Migrations {
+    Migrations { postgres: migrator(texts), sqlite: migrator(texts) }
+}
+
+#[tokio::test]
+async fn a_schema_is_current_once_every_migration_of_this_release_is_applied() {
+    testing::engines(&of(&[]), |db| async move {
+        let (first, second) = (of(&[ONE]), of(&[ONE, TWO]));
+        assert!(!db.schema_current(&first).await.unwrap());
+        db.migrate(&first).await.unwrap();
+        assert!(db.schema_current(&first).await.unwrap());
+        assert!(!db.schema_current(&second).await.unwrap());
+        db.migrate(&second).await.unwrap();
+        assert!(db.schema_current(&second).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_release_is_at_peace_with_a_newer_schema() {
+    testing::engines(&of(&[ONE, TWO]), |db| async move {
+        let older = of(&[ONE]);
+        assert!(db.schema_current(&older).await.unwrap());
+        db.migrate(&older).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_migration_whose_text_changed_after_it_was_applied_is_an_error() {
+    testing::engines(&of(&[ONE]), |db| async move {
+        let changed = of(&[TWO]);
+        assert_eq!(db.schema_current(&changed).await.unwrap_err().metadata("version"), Some("1"));
+        assert!(db.migrate(&changed).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing_and_can_be_tried_again() {
+    testing::engines(&of(&[ONE]), |db| async move {
+        assert!(
+            db.migrate(&of(&[ONE, "CREATE TABLE two (a text); CREATE TABLE one (a text)"])).await.is_err()
+        );
+        let mended = of(&[ONE, TWO]);
+        db.migrate(&mended).await.unwrap();
+        assert!(db.schema_current(&mended).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_processes_may_migrate_at_once() {
+    testing::postgres(&of(&[]), |database| async move {
+        let migrations = of(&[ONE, TWO]);
+        let other = database.another().await;
+        let (one, two, three) = tokio::join!(
+            database.db.migrate(&migrations),
+            other.migrate(&migrations),
+            other.migrate(&migrations)
+        );
+        one.and(two).and(three).unwrap();
+        assert!(other.schema_current(&migrations).await.unwrap());
+        other.close().await;
+    })
+    .await;
+}

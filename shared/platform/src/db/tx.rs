@@ -1,0 +1,253 @@
+//! The write transaction: begin, the body's statements, commit, and what each kind of failure means.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::{Db, Engine};
+use crate::fault::{Fault, Outcome};
+
+/// Replays of one transaction before its caller is told of contention.
+const REPLAYS_MAX: usize = 12;
+/// The wait before the first replay; it doubles each time and is jittered.
+const REPLAY_DELAY_MIN: Duration = Duration::from_millis(1);
+/// The longest wait between two replays.
+const REPLAY_DELAY_MAX: Duration = Duration::from_millis(100);
+
+/// A write transaction, handed to the body of [`transact!`](crate::transact). Stores run their statements in it
+/// through [`on_engine!`](crate::on_engine); nobody but `transact!` begins or commits one.
+#[derive(Debug)]
+pub struct Tx {
+    open: Open,
+    failure: Option<Failure>,
+    appended: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Open {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// Why a transaction can no longer commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// The database asks for a replay: lost against a concurrent writer, rolled back for certain.
+    Contention,
+    /// A statement failed. PostgreSQL would answer the COMMIT with a silent rollback.
+    Statement,
+}
+
+impl Tx {
+    pub(super) fn new(open: Open) -> Self {
+        Self { open, failure: None, appended: false }
+    }
+
+    pub(super) fn connection(&mut self) -> Engine<'_> {
+        match &mut self.open {
+            Open::Postgres(tx) => Engine::Postgres(tx),
+            Open::Sqlite(tx) => Engine::Sqlite(tx),
+        }
+    }
+
+    pub(super) fn note_failure(&mut self, error: &sqlx::Error) {
+        if is_contention(error) {
+            self.failure = Some(Failure::Contention);
+        } else if matches!(error, sqlx::Error::Database(_)) && self.failure.is_none() {
+            self.failure = Some(Failure::Statement);
+        }
+    }
+
+    /// Has the whole transaction rolled back and run again, whatever the body answers. For a body that finds, without
+    /// an error of the database, that it lost a race.
+    pub fn replay(&mut self) {
+        self.failure = Some(Failure::Contention);
+    }
+
+    /// The relay of this process is woken when this transaction has committed.
+    pub(crate) fn wake_relay_on_commit(&mut self) {
+        self.appended = true;
+    }
+
+    async fn rollback(self) {
+        let result = match self.open {
+            Open::Postgres(tx) => tx.rollback().await,
+            Open::Sqlite(tx) => tx.rollback().await,
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "rollback was not answered; the server rolls back when it sees the loss");
+        }
+    }
+
+    async fn commit(self) -> Commit {
+        fail::fail_point!("db::before_commit", |how| Commit::simulated(how.as_deref()));
+        let result = match self.open {
+            Open::Postgres(tx) => tx.commit().await,
+            Open::Sqlite(tx) => tx.commit().await,
+        };
+        fail::fail_point!("db::after_commit", |how| Commit::simulated(how.as_deref()));
+        match result {
+            Ok(()) => Commit::Done,
+            Err(error) if is_contention(&error) => Commit::Contention,
+            Err(error) if is_known_rollback(&error) => Commit::Refused(error.into()),
+            Err(error) => Commit::Unknown(Box::new(error)),
+        }
+    }
+}
+
+/// What became of a COMMIT.
+enum Commit {
+    Done,
+    /// Rolled back for certain, worth a replay.
+    Contention,
+    /// Rolled back for certain, a replay would fail again (a deferred constraint).
+    Refused(Fault),
+    /// Nobody knows.
+    Unknown(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Commit {
+    /// What a failpoint asks for: `return(contention)`, else an answer that was lost. At `db::before_commit` nothing
+    /// has been stored, at `db::after_commit` everything has.
+    #[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only failpoints call it"))]
+    fn simulated(how: Option<&str>) -> Self {
+        match how {
+            Some("contention") => Self::Contention,
+            _ => Self::Unknown("failpoint".into()),
+        }
+    }
+}
+
+/// The bounded, jittered replays of one transaction. Part of [`transact!`](crate::transact).
+#[derive(Debug)]
+pub struct Replays {
+    delays: ExponentialBackoff,
+}
+
+impl Default for Replays {
+    fn default() -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(REPLAY_DELAY_MIN)
+            .with_max_delay(REPLAY_DELAY_MAX)
+            .with_factor(2.0)
+            .with_max_times(REPLAYS_MAX)
+            .with_jitter()
+            .build();
+        Self { delays }
+    }
+}
+
+impl Replays {
+    /// Waits for the next replay, or says that there were enough.
+    async fn next<T>(&mut self) -> ControlFlow<Outcome<T>> {
+        match self.delays.next() {
+            Some(delay) => {
+                tokio::time::sleep(delay).await;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(Err(Fault::contention())),
+        }
+    }
+}
+
+/// Ends one attempt of [`transact!`](crate::transact): commits or rolls back, and says whether the body is to run
+/// again.
+pub async fn conclude<T>(
+    db: &Db,
+    tx: Tx,
+    outcome: Outcome<T>,
+    replays: &mut Replays,
+) -> ControlFlow<Outcome<T>> {
+    match (tx.failure, outcome) {
+        (Some(Failure::Contention), _) => {
+            tx.rollback().await;
+            replays.next().await
+        }
+        (_, Err(fault)) => {
+            tx.rollback().await;
+            ControlFlow::Break(Err(fault))
+        }
+        (Some(Failure::Statement), Ok(_)) => {
+            tx.rollback().await;
+            let fault = Fault::internal("a transaction went on after one of its statements had failed");
+            ControlFlow::Break(Err(fault))
+        }
+        (None, Ok(value)) => {
+            let appended = tx.appended;
+            match tx.commit().await {
+                Commit::Done => {
+                    if appended {
+                        db.signals().wake_relay();
+                    }
+                    ControlFlow::Break(Ok(value))
+                }
+                Commit::Contention => replays.next().await,
+                Commit::Refused(fault) => ControlFlow::Break(Err(fault)),
+                Commit::Unknown(source) => {
+                    ControlFlow::Break(Err(Fault::outcome_unknown().caused_by(source)))
+                }
+            }
+        }
+    }
+}
+
+/// Gives the body of [`transact!`](crate::transact) its type, so that `?` inside it means a [`Fault`].
+pub fn body<T, F: Future<Output = Outcome<T>> + Send>(future: F) -> F {
+    future
+}
+
+/// Serialisation failure or deadlock (PostgreSQL), or a database that stayed busy (SQLite): rolled back for certain.
+pub(super) fn is_contention(error: &sqlx::Error) -> bool {
+    let Some(code) = error.as_database_error().and_then(|database| database.code()) else { return false };
+    match code.as_ref() {
+        "40001" | "40P01" => true,
+        // PostgreSQL gives five characters. SQLite gives its extended result code in decimal, whose low byte is the
+        // primary code: 5 is BUSY, 6 is LOCKED.
+        sqlite if sqlite.len() < 5 => sqlite.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)),
+        _ => false,
+    }
+}
+
+/// Whether an error that answers a COMMIT proves that nothing was stored. Lost connections (08), an unknown statement
+/// completion (40003) and a server going down (57P0x) do not.
+fn is_known_rollback(error: &sqlx::Error) -> bool {
+    let Some(database) = error.as_database_error() else { return false };
+    let code = database.code().unwrap_or_default();
+    !(code.starts_with("08") || code == "40003" || code.starts_with("57P0"))
+}
+
+/// Runs a body in a write transaction and commits it: `transact!(app.db, |tx| { … Ok(value) })?`.
+///
+/// - `tx` is a `&mut Tx`; inside the body `?` takes a [`Fault`] (or a `sqlx::Error`), and the last
+///   expression is an [`Outcome`].
+/// - `Err` from the body rolls back and is the answer.
+/// - Serialisation failures, deadlocks and SQLite's BUSY roll back and run the body again, also when the COMMIT
+///   reports them: at most 12 times with a jittered wait, then ABORTED `CONTENTION`. The body therefore borrows what it
+///   captures, draws no time and no ids, and has no effect outside the transaction.
+/// - A COMMIT without an answer is [`Kind::UnknownOutcome`](crate::Kind::UnknownOutcome) and is never run again.
+/// - The body must not swallow a failed statement: such a transaction cannot commit and answers INTERNAL.
+///
+/// Must run in a task that is not dropped with the connection of its caller (`grpc::detached`).
+#[macro_export]
+macro_rules! transact {
+    ($db:expr, |$tx:ident| $body:block) => {{
+        let db: &$crate::db::Db = &$db;
+        let mut replays = $crate::db::Replays::default();
+        loop {
+            let mut tx = match db.begin().await {
+                Ok(tx) => tx,
+                Err(fault) => break Err(fault),
+            };
+            let outcome = {
+                let $tx = &mut tx;
+                $crate::db::body(async { $body }).await
+            };
+            match $crate::db::conclude(db, tx, outcome, &mut replays).await {
+                ::std::ops::ControlFlow::Break(outcome) => break outcome,
+                ::std::ops::ControlFlow::Continue(()) => {}
+            }
+        }
+    }};
+}

@@ -1,0 +1,155 @@
+//! Every wrong field of one request, found before the first is reported.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Fault, Outcome};
+
+/// More are counted, not kept: a hostile request can hold a million wrong lines.
+const KEPT: usize = 100;
+
+/// One field of a request that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// The path in the request: `lines[3].unit_price.amount`.
+    pub field: String,
+    /// What is wrong, for a developer, in English.
+    pub description: String,
+    /// Machine-readable, UPPER_SNAKE_CASE.
+    pub reason: &'static str,
+}
+
+impl FieldViolation {
+    /// A violation of no special reason.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into(), reason: "INVALID" }
+    }
+}
+
+/// Collects the violations of one request. Parsers take `&mut Violations` and report field names of their own
+/// message; whoever calls them says where that message stands: `line(&mut v.nest("lines[3]"), line)`.
+#[derive(Debug, Default)]
+pub struct Violations {
+    prefix: String,
+    found: Vec<FieldViolation>,
+    omitted: usize,
+}
+
+impl Violations {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reports `field`.
+    pub fn add(&mut self, field: impl AsRef<str>, description: impl Into<String>) {
+        self.add_as("INVALID", field, description);
+    }
+
+    /// Reports `field` with a reason that a program can tell.
+    pub fn add_as(&mut self, reason: &'static str, field: impl AsRef<str>, description: impl Into<String>) {
+        if self.found.len() == KEPT {
+            self.omitted += 1;
+            return;
+        }
+        let field = match (self.prefix.as_str(), field.as_ref()) {
+            (prefix, "") => prefix.to_owned(),
+            ("", field) => field.to_owned(),
+            (prefix, field) => format!("{prefix}.{field}"),
+        };
+        self.found.push(FieldViolation { field, description: description.into(), reason });
+    }
+
+    /// Reports `field` unless `ok`; answers `ok`.
+    pub fn check(&mut self, ok: bool, field: impl AsRef<str>, description: impl Into<String>) -> bool {
+        if !ok {
+            self.add(field, description);
+        }
+        ok
+    }
+
+    /// The same collection seen from inside a field: what is reported through it is named `prefix.…`.
+    pub fn nest(&mut self, prefix: impl AsRef<str>) -> Nested<'_> {
+        let outer = self.prefix.len();
+        if outer > 0 {
+            self.prefix.push('.');
+        }
+        self.prefix.push_str(prefix.as_ref());
+        Nested { all: self, outer }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many were reported so far.
+    pub fn len(&self) -> usize {
+        self.found.len() + self.omitted
+    }
+
+    /// The fault that names them all, or nothing where nothing is wrong.
+    pub fn finish(self) -> Outcome<()> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::invalid(self.found).omitting(self.omitted))
+    }
+}
+
+/// [`Violations`] inside a field; ends when it is dropped.
+#[derive(Debug)]
+pub struct Nested<'a> {
+    all: &'a mut Violations,
+    outer: usize,
+}
+
+impl Deref for Nested<'_> {
+    type Target = Violations;
+
+    fn deref(&self) -> &Violations {
+        self.all
+    }
+}
+
+impl DerefMut for Nested<'_> {
+    fn deref_mut(&mut self) -> &mut Violations {
+        self.all
+    }
+}
+
+impl Drop for Nested<'_> {
+    fn drop(&mut self) {
+        self.all.prefix.truncate(self.outer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_violation_is_named_by_its_path() {
+        let mut v = Violations::new();
+        v.add("currency", "missing");
+        {
+            let mut line = v.nest("lines[3]");
+            line.check(true, "product", "fine");
+            line.nest("unit_price").add("amount", "negative");
+            line.add("", "too heavy");
+        }
+        assert!(!v.check(false, "order", "missing"));
+        let fault = v.finish().unwrap_err();
+        let fields: Vec<_> = fault.violations().iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(fields, ["currency", "lines[3].unit_price.amount", "lines[3]", "order"]);
+    }
+
+    #[test]
+    fn a_million_violations_are_counted_not_kept() {
+        let mut v = Violations::new();
+        for line in 0..1_000_000 {
+            v.add(format!("lines[{line}]"), "wrong");
+        }
+        assert_eq!(v.len(), 1_000_000);
+        assert_eq!(v.finish().unwrap_err().violations().len(), KEPT);
+    }
+}

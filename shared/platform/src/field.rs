@@ -1,0 +1,178 @@
+//! Reading the fields that several messages have. Each reader reports to the request's [`Violations`] and answers
+//! something of the right type, so that the reading goes on to the next violation.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
+use prost::Message;
+use tandem_kernel::clock::Ids;
+use tandem_kernel::id;
+use tandem_kernel::problem::Problem;
+
+use crate::fault::{Fault, Violations};
+use crate::grpc;
+use crate::idempotency::Request;
+
+const MAX_LABELS: usize = 64;
+const MAX_LABEL_BYTES: usize = 256;
+
+/// A text of so many characters, none of them a control character.
+pub fn text(v: &mut Violations, field: &str, text: String, characters: RangeInclusive<usize>) -> String {
+    let count = text.chars().count();
+    let (least, most) = (characters.start(), characters.end());
+    v.check(
+        characters.contains(&count),
+        field,
+        format!("must have {least} to {most} characters, has {count}"),
+    );
+    v.check(!text.chars().any(char::is_control), field, "must not have control characters");
+    text
+}
+
+/// Up to 64 entries of 256 bytes.
+pub fn labels(v: &mut Violations, field: &str, labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let count = labels.len();
+    v.check(count <= MAX_LABELS, field, format!("must have at most {MAX_LABELS} entries, has {count}"));
+    for (key, value) in labels.iter().take(MAX_LABELS) {
+        let short: String = key.chars().take(64).collect();
+        v.check(!key.is_empty(), field, "keys must not be empty");
+        let bytes = key.len().max(value.len());
+        let message = format!("keys and values must have at most {MAX_LABEL_BYTES} bytes, this has {bytes}");
+        v.check(bytes <= MAX_LABEL_BYTES, format!("{field}[{short}]"), message);
+        let zero = key.contains('\0') || value.contains('\0');
+        v.check(!zero, format!("{field}[{short}]"), "must not have the character U+0000");
+    }
+    labels
+}
+
+/// The id in a resource name: `campaigns/spring` to `spring`.
+pub fn resource(v: &mut Violations, field: &str, collection: &str, name: &str) -> String {
+    match id::parse(collection, name) {
+        Ok(id) => id.to_owned(),
+        Err(error) => {
+            v.add(field, error.to_string());
+            String::new()
+        }
+    }
+}
+
+/// The id in a resource name that may be empty.
+pub fn optional_resource(v: &mut Violations, field: &str, collection: &str, name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| resource(v, field, collection, name))
+}
+
+/// What a new resource may be called: the id its caller wants, and where that is empty its name, may be empty too.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// `campaigns`.
+    pub collection: &'a str,
+    /// The request's field of the wanted id: `campaign_id`.
+    pub field: &'a str,
+    /// Its value.
+    pub id: &'a str,
+    /// The resource's own name.
+    pub name: &'a str,
+}
+
+/// The id of a resource to be created: the one wanted, else the one in its name, else a fresh one.
+pub fn new_id(v: &mut Violations, ids: &dyn Ids, now: Timestamp, wanted: Wanted<'_>) -> String {
+    if wanted.id.is_empty() && !wanted.name.is_empty() {
+        return resource(v, "name", wanted.collection, wanted.name);
+    }
+    id::chosen_or(wanted.id, ids.next(now)).unwrap_or_else(|error| {
+        v.add(wanted.field, error.to_string());
+        String::new()
+    })
+}
+
+/// What makes this write the same as its repetition; `body` is the request without its request_id. An empty id is made
+/// here, so that such a write is the same as no other.
+pub fn request(
+    v: &mut Violations,
+    ids: &dyn Ids,
+    now: Timestamp,
+    method: &'static str,
+    id: &str,
+    body: &impl Message,
+) -> Request {
+    grpc::optional_request_id(v, id);
+    match id {
+        "" => Request::new(method, &ids.next(now).to_string(), body),
+        id => Request::new(method, id, body),
+    }
+}
+
+/// What became of one item of a batch that was refused.
+pub fn item_status(fault: Fault) -> tonic_types::Status {
+    let status = tonic::Status::from(fault);
+    // The details of a status of ours are that very message.
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}
+
+/// What became of one item of a batch that was done.
+pub fn item_ok() -> tonic_types::Status {
+    tonic_types::Status { code: 0, message: String::new(), details: Vec::new() }
+}
+
+/// Reports what the kernel or an aggregate finds wrong.
+pub fn problems(v: &mut Violations, problems: impl IntoIterator<Item = Problem>) {
+    for problem in problems {
+        v.add(problem.field, problem.message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_kernel::clock::CountingIds;
+
+    use super::*;
+
+    fn fields(read: impl FnOnce(&mut Violations)) -> Vec<String> {
+        let mut v = Violations::new();
+        read(&mut v);
+        let found = v.finish().err().map(|fault| fault.violations().to_vec()).unwrap_or_default();
+        found.into_iter().map(|one| one.field).collect()
+    }
+
+    #[test]
+    fn an_id_is_the_wanted_one_else_the_names_else_a_fresh_one() {
+        let ids = CountingIds::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let mut v = Violations::new();
+        let mut id = |id, name| {
+            new_id(&mut v, &ids, now, Wanted { collection: "things", field: "thing_id", id, name })
+        };
+        assert_eq!(id("a", "things/b"), "a");
+        assert_eq!(id("", "things/b"), "b");
+        assert_ne!(id("", ""), id("", ""));
+        assert!(v.is_empty());
+        let wrong = Wanted { collection: "things", field: "thing_id", id: "a b", name: "" };
+        assert_eq!(fields(|v| drop(new_id(v, &ids, now, wrong))), ["thing_id"]);
+        assert_eq!(fields(|v| drop(new_id(v, &ids, now, Wanted { id: "", name: "x/y", ..wrong }))), ["name"]);
+    }
+
+    #[test]
+    fn writes_without_a_request_id_are_never_the_same() {
+        let ids = CountingIds::default();
+        let mut v = Violations::new();
+        let mut of = |id| request(&mut v, &ids, Timestamp::UNIX_EPOCH, "Do", id, &());
+        assert_eq!(of("x"), of("x"));
+        assert_ne!(of("").id, of("").id);
+    }
+
+    #[test]
+    fn texts_and_labels_have_limits() {
+        let long = "x".repeat(257);
+        assert!(fields(|v| drop(text(v, "name", "é".repeat(200), 0..=200))).is_empty());
+        assert_eq!(fields(|v| drop(text(v, "name", "a\nb".to_owned(), 0..=200))), ["name"]);
+        assert_eq!(fields(|v| drop(text(v, "name", String::new(), 1..=200))), ["name"]);
+        let of = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        assert_eq!(fields(|v| drop(labels(v, "labels", of("k", &long)))), ["labels[k]"]);
+        assert_eq!(fields(|v| drop(labels(v, "labels", of("k", "a\0")))), ["labels[k]"]);
+    }
+}

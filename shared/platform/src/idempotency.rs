@@ -1,0 +1,379 @@
+//! One effect per request_id: the first statement of a write claims it, the last stores its outcome, both in the
+//! write's own transaction.
+//!
+//! The key is (tenant, method, request_id). Whoever comes second with the same key waits on the unique index until the
+//! first has ended, and then reads the stored outcome with a new statement; a refusal leaves no claim, so it is judged
+//! anew. The same id with another body is REQUEST_ID_REUSED. Where transactions are serialisable the second is told to
+//! replay instead, and reads the outcome then. Kept 7 days.
+
+mod intake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use prost::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+pub use intake::Intake;
+
+use crate::call::Tenant;
+use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx};
+use crate::fault::{Fault, Outcome};
+use crate::{on_engine, transact};
+
+const CLAIM: Statement = Statement::same(
+    "INSERT INTO request_claim (tenant, method, request_id, hash, created) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT DO NOTHING",
+);
+
+const FIND: Statement = Statement::same(
+    "SELECT hash, outcome FROM request_claim WHERE tenant = $1 AND method = $2 AND request_id = $3",
+);
+
+const FINISH: Statement = Statement::same(
+    "UPDATE request_claim SET outcome = $4 WHERE tenant = $1 AND method = $2 AND request_id = $3",
+);
+
+const CLAIM_MANY: Statement = Statement::pair(
+    "INSERT INTO request_claim (tenant, method, request_id, hash, created)
+     SELECT $1, method, request_id, hash, $2
+       FROM UNNEST($3::text[], $4::text[], $5::bytea[]) AS wanted (method, request_id, hash)
+     ON CONFLICT DO NOTHING RETURNING method, request_id",
+    "INSERT INTO request_claim (tenant, method, request_id, hash, created)
+     SELECT $1, value->>0, value->>1, unhex(value->>2), $2 FROM json_each($3) WHERE true
+     ON CONFLICT DO NOTHING RETURNING method, request_id",
+);
+
+// On PostgreSQL none of these is a plain join: before the first ANALYZE of a fast-growing table the planner would read
+// all claims of the tenant for each batch. LATERAL … LIMIT, ON CONFLICT and ctid leave it one probe of the primary key
+// per request, whatever it knows.
+
+const FIND_MANY: Statement = Statement::pair(
+    "SELECT wanted.method, wanted.request_id, claim.hash, claim.outcome
+       FROM UNNEST($2::text[], $3::text[]) AS wanted (method, request_id)
+      CROSS JOIN LATERAL
+            (SELECT hash, outcome FROM request_claim
+              WHERE tenant = $1 AND method = wanted.method AND request_id = wanted.request_id LIMIT 1) AS claim",
+    "SELECT claim.method, claim.request_id, claim.hash, claim.outcome
+       FROM json_each($2) AS wanted
+       JOIN request_claim AS claim
+         ON claim.tenant = $1 AND claim.method = wanted.value->>0 AND claim.request_id = wanted.value->>1",
+);
+
+// The inserted values are never seen: the claim is there. An empty hash that comes back is one that was not.
+const FINISH_MANY: Statement = Statement::pair(
+    "WITH stored AS (
+        INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
+        SELECT $1, method, request_id, '', outcome, 'epoch'
+          FROM UNNEST($2::text[], $3::text[], $4::text[]) AS done (method, request_id, outcome)
+        ON CONFLICT (tenant, method, request_id) DO UPDATE SET outcome = EXCLUDED.outcome
+        RETURNING hash)
+     SELECT 1::bigint FROM stored WHERE hash <> ''",
+    "UPDATE request_claim AS claim SET outcome = done.value->>2
+       FROM json_each($2) AS done
+      WHERE claim.tenant = $1 AND claim.method = done.value->>0 AND claim.request_id = done.value->>1
+     RETURNING 1",
+);
+
+const RELEASE_MANY: Statement = Statement::pair(
+    "DELETE FROM request_claim WHERE ctid = ANY (ARRAY(
+        SELECT claim.ctid FROM UNNEST($2::text[], $3::text[]) AS refused (method, request_id)
+         CROSS JOIN LATERAL
+               (SELECT ctid FROM request_claim
+                 WHERE tenant = $1 AND method = refused.method AND request_id = refused.request_id LIMIT 1) AS claim))",
+    "DELETE FROM request_claim WHERE tenant = $1 AND (method, request_id) IN
+        (SELECT value->>0, value->>1 FROM json_each($2))",
+);
+
+const SWEEP: Statement = Statement::pair(
+    "DELETE FROM request_claim WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM request_claim WHERE created < $1 ORDER BY created LIMIT $2))",
+    "DELETE FROM request_claim WHERE (tenant, method, request_id) IN
+        (SELECT tenant, method, request_id FROM request_claim WHERE created < $1 ORDER BY created LIMIT $2)",
+);
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("claim", CLAIM),
+    ("find", FIND),
+    ("finish", FINISH),
+    ("claim_many", CLAIM_MANY),
+    ("find_many", FIND_MANY),
+    ("finish_many", FINISH_MANY),
+    ("release_many", RELEASE_MANY),
+    ("sweep", SWEEP),
+];
+
+/// How often a claim is tried against a row that is there for the insert and gone for the read: only the sweeper
+/// deletes committed claims.
+const ATTEMPTS: usize = 3;
+
+/// What makes two calls the same call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method of the contract, constant: "RedeemVouchers".
+    pub method: &'static str,
+    /// The caller's request_id.
+    pub id: String,
+    /// SHA-256 of the request without its request_id.
+    pub hash: [u8; 32],
+}
+
+impl Request {
+    /// The request `id` of `method`. The caller clears `request_id` in `body` before; fields that this release does
+    /// not know are not part of the hash.
+    pub fn new<M: Message>(method: &'static str, id: &str, body: &M) -> Self {
+        let hash = Sha256::digest(body.encode_to_vec()).into();
+        Self { method, id: id.to_owned(), hash }
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (self.method, &self.id)
+    }
+}
+
+/// What a claim finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim<T> {
+    /// Nobody has done it: do it, and [`finish`].
+    Fresh,
+    /// It was done, with this outcome: answer it and change nothing.
+    Repeat(T),
+}
+
+/// What a claim of a batch finds for one of its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Nobody has done it.
+    Fresh,
+    /// It was done; the stored outcome as JSON, see [`outcome_of`].
+    Repeat(String),
+    /// The id stands for another request: answer [`Fault::request_id_reused`].
+    Reused,
+}
+
+/// How a request of a batch relates to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicate {
+    /// The first of its id: claim it.
+    First,
+    /// The same request as the one at this index: shares its answer.
+    Of(usize),
+    /// The id of an earlier request with another body: answer [`Fault::request_id_reused`].
+    Reused,
+}
+
+/// Finds the requests of a batch that repeat earlier ones of the same batch. Only the `First` go to [`claim_many`].
+pub fn duplicates<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<Duplicate> {
+    let mut seen: HashMap<(&str, &str), (usize, &[u8; 32])> = HashMap::new();
+    let judge = |(index, request): (usize, &'a Request)| match seen.get(&request.key()) {
+        None => {
+            seen.insert(request.key(), (index, &request.hash));
+            Duplicate::First
+        }
+        Some((first, hash)) if **hash == request.hash => Duplicate::Of(*first),
+        Some(_) => Duplicate::Reused,
+    };
+    requests.into_iter().enumerate().map(judge).collect()
+}
+
+/// Claims a request: the first statement of its transaction.
+pub async fn claim<T: DeserializeOwned>(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    request: &Request,
+    now: Timestamp,
+) -> Outcome<Claim<T>> {
+    for _ in 0..ATTEMPTS {
+        let inserted = on_engine!(tx, CLAIM, |sql, conn| {
+            let query = sqlx::query(sql).bind(tenant.as_str()).bind(request.method).bind(&request.id);
+            let query = query.bind(request.hash.as_slice()).bind(Instant(now));
+            query.execute(conn).await.map(|done| done.rows_affected())
+        })?;
+        if inserted > 0 {
+            return Ok(Claim::Fresh);
+        }
+        // A new statement, so that it sees what the insert has waited for.
+        let stored: Option<(Vec<u8>, Option<String>)> = on_engine!(tx, FIND, |sql, conn| {
+            let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(request.method).bind(&request.id);
+            query.fetch_optional(conn).await
+        })?;
+        match stored {
+            None => {}
+            Some((hash, outcome)) => {
+                return match judge(request, &hash, outcome)? {
+                    Claimed::Repeat(outcome) => Ok(Claim::Repeat(outcome_of(&outcome)?)),
+                    _ => Err(Fault::request_id_reused()),
+                };
+            }
+        }
+    }
+    tx.replay();
+    Err(Fault::contention())
+}
+
+/// Stores the outcome of a claimed request: the last statement of its transaction.
+pub async fn finish<T: Serialize>(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    request: &Request,
+    outcome: &T,
+) -> Outcome<()> {
+    let outcome = to_json(outcome)?;
+    let stored = on_engine!(tx, FINISH, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(request.method).bind(&request.id);
+        query.bind(&outcome).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), 1)
+}
+
+/// Claims the requests of a batch in one statement; answers in their order. Their keys must differ, see
+/// [`duplicates`]: of two equal keys `ON CONFLICT DO NOTHING` would answer one.
+pub async fn claim_many(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    requests: &[&Request],
+    now: Timestamp,
+) -> Outcome<Vec<Claimed>> {
+    let mut found: HashMap<(&str, &str), Claimed> = HashMap::with_capacity(requests.len());
+    // Sorted, so that two batches that share keys do not wait for each other in a circle.
+    let mut open = requests.to_vec();
+    open.sort_unstable_by_key(|request| request.key());
+    for _ in 0..ATTEMPTS {
+        if open.is_empty() {
+            break;
+        }
+        let fresh = insert_many(tx, tenant, &open, now).await?;
+        let (claimed, taken): (Vec<&Request>, Vec<&Request>) = if fresh.len() == open.len() {
+            (open, Vec::new())
+        } else {
+            let fresh: HashMap<(&str, &str), ()> =
+                fresh.iter().map(|(m, i)| ((m.as_str(), i.as_str()), ())).collect();
+            open.into_iter().partition(|request| fresh.contains_key(&request.key()))
+        };
+        found.extend(claimed.into_iter().map(|request| (request.key(), Claimed::Fresh)));
+        open = taken;
+        if !open.is_empty() {
+            let stored = find_many(tx, tenant, &open).await?;
+            for request in std::mem::take(&mut open) {
+                match stored.get(&(request.method.to_owned(), request.id.clone())) {
+                    None => open.push(request),
+                    Some((hash, outcome)) => {
+                        found.insert(request.key(), judge(request, hash, outcome.clone())?);
+                    }
+                }
+            }
+        }
+    }
+    if !open.is_empty() {
+        tx.replay();
+        return Err(Fault::contention());
+    }
+    let answer = |request: &&Request| {
+        found.get(&request.key()).cloned().ok_or_else(|| Fault::internal("a claim of a batch was lost"))
+    };
+    requests.iter().map(answer).collect()
+}
+
+/// Stores the outcomes (JSON, see [`to_json`]) of claimed requests in one statement.
+pub async fn finish_many(tx: &mut Tx, tenant: &Tenant, done: &[(&Request, String)]) -> Outcome<()> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        Column::text(done.iter().map(|(request, _)| request.method)),
+        Column::text(done.iter().map(|(request, _)| request.id.as_str())),
+        Column::text(done.iter().map(|(_, outcome)| outcome.as_str())),
+    ];
+    let stored: Vec<i64> = on_engine!(tx, FINISH_MANY, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    expect_rows(stored.len(), done.len())
+}
+
+/// Takes back the claims of refused requests, so that they may be judged anew.
+pub async fn release_many(tx: &mut Tx, tenant: &Tenant, refused: &[&Request]) -> Outcome<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let columns = keys(refused);
+    let released = on_engine!(tx, RELEASE_MANY, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    expect_rows(usize::try_from(released).unwrap_or(usize::MAX), refused.len())
+}
+
+/// Forgets claims made before `older_than`, at most `limit` at a time; answers how many.
+pub async fn sweep(db: &Db, older_than: Timestamp, limit: u32) -> Outcome<u64> {
+    transact!(db, |tx| {
+        Ok(on_engine!(tx, SWEEP, |sql, conn| {
+            let query = sqlx::query(sql).bind(Instant(older_than)).bind(i64::from(limit));
+            query.execute(conn).await.map(|done| done.rows_affected())
+        })?)
+    })
+}
+
+/// An outcome as it is stored.
+pub fn to_json<T: Serialize>(outcome: &T) -> Outcome<String> {
+    serde_json::to_string(outcome)
+        .map_err(|error| Fault::internal("an outcome cannot be written as JSON").caused_by(error))
+}
+
+/// A stored outcome. INTERNAL where this release cannot read it: outcomes live 7 days and must stay readable.
+pub fn outcome_of<T: DeserializeOwned>(stored: &str) -> Outcome<T> {
+    serde_json::from_str(stored)
+        .map_err(|error| Fault::internal("a stored outcome cannot be read").caused_by(error))
+}
+
+async fn insert_many(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    requests: &[&Request],
+    now: Timestamp,
+) -> Outcome<Vec<(String, String)>> {
+    let [methods, ids] = keys(requests);
+    let columns =
+        [methods, ids, Column::Bytes(requests.iter().map(|request| request.hash.to_vec()).collect())];
+    Ok(on_engine!(tx, CLAIM_MANY, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
+        query.fetch_all(conn).await
+    })?)
+}
+
+type Stored = HashMap<(String, String), (Vec<u8>, Option<String>)>;
+
+async fn find_many(tx: &mut Tx, tenant: &Tenant, requests: &[&Request]) -> Outcome<Stored> {
+    let columns = keys(requests);
+    let rows: Vec<(String, String, Vec<u8>, Option<String>)> = on_engine!(tx, FIND_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().map(|(method, id, hash, outcome)| ((method, id), (hash, outcome))).collect())
+}
+
+fn keys(requests: &[&Request]) -> [Column; 2] {
+    [
+        Column::text(requests.iter().map(|request| request.method)),
+        Column::text(requests.iter().map(|request| request.id.as_str())),
+    ]
+}
+
+fn judge(request: &Request, hash: &[u8], outcome: Option<String>) -> Outcome<Claimed> {
+    match outcome {
+        _ if hash != request.hash => Ok(Claimed::Reused),
+        Some(outcome) => Ok(Claimed::Repeat(outcome)),
+        None => Err(Fault::internal("a request was committed without its outcome")),
+    }
+}
+
+fn expect_rows(changed: usize, expected: usize) -> Outcome<()> {
+    if changed == expected {
+        Ok(())
+    } else {
+        Err(Fault::internal("claims that this transaction made were not there"))
+    }
+}

@@ -1,0 +1,309 @@
+//! The same request twice, in parallel, with another body, and in batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+use tandem_proto::common::v1::{Line, Money};
+use tokio::sync::{Barrier, Notify};
+
+use super::*;
+use crate::db::tests::test_migrations;
+use crate::fault::Kind;
+use crate::tasks::Tasks;
+use crate::testing;
+
+const ADD: Statement = Statement::same(
+    "INSERT INTO counter (name, value) VALUES ('n', 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1",
+);
+const COUNT: Statement = Statement::same("SELECT value FROM counter WHERE name = 'n'");
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_750_000_000).unwrap()
+}
+
+fn request(id: &str, units: i64) -> Request {
+    Request::new("Redeem", id, &Money { currency_code: "EUR".to_owned(), units, nanos: 0 })
+}
+
+async fn add(tx: &mut Tx) -> Outcome<()> {
+    on_engine!(tx, ADD, |sql, conn| sqlx::query(sql).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+async fn count(db: &Db) -> i64 {
+    let mut reader = db.read().await.unwrap();
+    on_engine!(&mut reader, COUNT, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await).unwrap()
+}
+
+/// A whole command: claim, change, finish. Answers the outcome and whether it was a repetition.
+async fn command(db: &Db, request: &Request, outcome: &str) -> Outcome<(String, bool)> {
+    let tenant = Tenant::default();
+    transact!(db, |tx| {
+        match claim::<String>(tx, &tenant, request, now()).await? {
+            Claim::Repeat(stored) => Ok((stored, true)),
+            Claim::Fresh => {
+                add(tx).await?;
+                finish(tx, &tenant, request, &outcome).await?;
+                Ok((outcome.to_owned(), false))
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_with_the_first_outcome_and_changes_nothing() {
+    testing::engines(test_migrations(), |db| async move {
+        let first = command(&db, &request("a", 1), "first \"outcome\"").await.unwrap();
+        let second = command(&db, &request("a", 1), "second").await.unwrap();
+        assert_eq!(first, ("first \"outcome\"".to_owned(), false));
+        assert_eq!(second, ("first \"outcome\"".to_owned(), true));
+        assert_eq!(count(&db).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_body_is_refused_and_with_another_method_or_tenant_is_another_request() {
+    testing::engines(test_migrations(), |db| async move {
+        command(&db, &request("a", 1), "first").await.unwrap();
+        let reused = command(&db, &request("a", 2), "second").await.unwrap_err();
+        assert_eq!((reused.kind(), reused.reason()), (Kind::Invalid, "REQUEST_ID_REUSED"));
+        let other = Request { method: "Hold", ..request("a", 1) };
+        assert!(!command(&db, &other, "third").await.unwrap().1);
+        let tenant = Tenant::parse("other").unwrap();
+        let fresh = transact!(db, |tx| {
+            let claim = claim::<String>(tx, &tenant, &request("a", 2), now()).await?;
+            finish(tx, &tenant, &request("a", 2), &"fourth").await?;
+            Ok(claim)
+        });
+        assert_eq!(fresh.unwrap(), Claim::Fresh);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_no_claim_and_is_judged_anew() {
+    testing::engines(test_migrations(), |db| async move {
+        let tenant = Tenant::default();
+        let refused: Outcome<()> = transact!(db, |tx| {
+            claim::<String>(tx, &tenant, &request("a", 1), now()).await?;
+            Err(Fault::not_found("vouchers/x"))
+        });
+        assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
+        assert!(!command(&db, &request("a", 1), "later").await.unwrap().1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_equal_requests_at_once_one_takes_effect() {
+    testing::engines(test_migrations(), |db| async move { race(&db).await }).await;
+}
+
+#[tokio::test]
+async fn of_many_equal_requests_at_once_one_takes_effect_where_transactions_are_serialisable() {
+    testing::postgres(test_migrations(), |database| async move {
+        let name = "ALTER DATABASE CURRENT SET default_transaction_isolation = serializable";
+        let sql = name.replace("CURRENT", &database_name(&mut database.connect().await).await);
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut database.connect().await).await.unwrap();
+        let db = database.another().await;
+        race(&db).await;
+        db.close().await;
+    })
+    .await;
+}
+
+async fn database_name(connection: &mut PgConnection) -> String {
+    sqlx::query_scalar("SELECT current_database()::text").fetch_one(connection).await.unwrap()
+}
+
+async fn race(db: &Db) {
+    let tasks = Tasks::new();
+    let start = Arc::new(Barrier::new(6));
+    let racers = (0..6).map(|_| {
+        let (db, start, tasks) = (db.clone(), start.clone(), tasks.clone());
+        async move {
+            tasks
+                .write(async move {
+                    start.wait().await;
+                    command(&db, &request("same", 1), "the one outcome").await
+                })
+                .await
+        }
+    });
+    let outcomes = futures::future::join_all(racers).await;
+    let fresh = outcomes.iter().filter(|outcome| !outcome.as_ref().unwrap().1).count();
+    assert_eq!(fresh, 1);
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().unwrap().0 == "the one outcome"));
+    assert_eq!(count(db).await, 1);
+}
+
+#[tokio::test]
+async fn the_second_waits_for_the_first_and_reads_what_it_left() {
+    for first_commits in [true, false] {
+        testing::postgres(test_migrations(), |database| async move {
+            let db = database.db.clone();
+            let (claimed, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let first = {
+                let (db, claimed, go_on) = (db.clone(), claimed.clone(), go_on.clone());
+                async move {
+                    let tenant = Tenant::default();
+                    transact!(db, |tx| {
+                        claim::<String>(tx, &tenant, &request("a", 1), now()).await?;
+                        claimed.notify_one();
+                        go_on.notified().await;
+                        finish(tx, &tenant, &request("a", 1), &"first").await?;
+                        if first_commits { Ok(()) } else { Err(Fault::not_found("vouchers/x")) }
+                    })
+                }
+            };
+            let second = async {
+                claimed.notified().await;
+                let same = request("a", 1);
+                let command = command(&db, &same, "second");
+                let release = async {
+                    until_somebody_waits(&mut database.connect().await).await;
+                    go_on.notify_one();
+                };
+                tokio::join!(command, release).0
+            };
+            let (first, second) = tokio::join!(first, second);
+            assert_eq!(first.is_ok(), first_commits);
+            let expected =
+                if first_commits { ("first".to_owned(), true) } else { ("second".to_owned(), false) };
+            assert_eq!(second.unwrap(), expected);
+        })
+        .await;
+    }
+}
+
+async fn until_somebody_waits(connection: &mut PgConnection) {
+    let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *connection).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn within_a_batch_equal_requests_share_and_unequal_ones_of_one_id_are_refused() {
+    let batch = [request("a", 1), request("b", 1), request("a", 1), request("a", 2), request("b", 1)];
+    let expected =
+        [Duplicate::First, Duplicate::First, Duplicate::Of(0), Duplicate::Reused, Duplicate::Of(1)];
+    assert_eq!(duplicates(&batch), expected);
+}
+
+#[tokio::test]
+async fn a_batch_claims_finishes_and_releases_each_of_its_requests() {
+    testing::engines(test_migrations(), |db| async move {
+        let tenant = Tenant::default();
+        command(&db, &request("c-done", 1), "stored").await.unwrap();
+        command(&db, &request("a-reused", 1), "stored").await.unwrap();
+        let batch =
+            [request("d-new", 1), request("a-reused", 9), request("b-refused", 1), request("c-done", 1)];
+        let claimed = transact!(db, |tx| {
+            let claimed = claim_many(tx, &tenant, &batch.iter().collect::<Vec<_>>(), now()).await?;
+            finish_many(tx, &tenant, &[(&batch[0], to_json(&"new")?)]).await?;
+            release_many(tx, &tenant, &[&batch[2]]).await?;
+            Ok(claimed)
+        })
+        .unwrap();
+        let stored = Claimed::Repeat("\"stored\"".to_owned());
+        assert_eq!(claimed, [Claimed::Fresh, Claimed::Reused, Claimed::Fresh, stored]);
+        assert_eq!(outcome_of::<String>("\"stored\"").unwrap(), "stored");
+        assert_eq!(command(&db, &batch[0], "again").await.unwrap(), ("new".to_owned(), true));
+        assert_eq!(command(&db, &batch[2], "anew").await.unwrap(), ("anew".to_owned(), false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_no_statement() {
+    testing::engines(test_migrations(), |db| async move {
+        let tenant = Tenant::default();
+        transact!(db, |tx| {
+            assert!(claim_many(tx, &tenant, &[], now()).await?.is_empty());
+            finish_many(tx, &tenant, &[]).await?;
+            release_many(tx, &tenant, &[]).await
+        })
+        .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn batches_that_share_requests_take_effect_once() {
+    testing::engines(test_migrations(), |db| async move {
+        let tasks = Tasks::new();
+        let batch = |reverse: bool| {
+            let mut ids: Vec<Request> = (0..20).map(|n| request(&format!("r{n:02}"), 1)).collect();
+            if reverse {
+                ids.reverse();
+            }
+            ids
+        };
+        let run = |ids: Vec<Request>| {
+            let (db, tasks) = (db.clone(), tasks.clone());
+            async move {
+                tasks
+                    .write(async move {
+                        let tenant = Tenant::default();
+                        transact!(db, |tx| {
+                            let claimed =
+                                claim_many(tx, &tenant, &ids.iter().collect::<Vec<_>>(), now()).await?;
+                            let mut done = Vec::new();
+                            for (request, claimed) in ids.iter().zip(claimed) {
+                                if claimed == Claimed::Fresh {
+                                    done.push((request, to_json(&"x")?));
+                                }
+                            }
+                            finish_many(tx, &tenant, &done).await?;
+                            Ok(done.len())
+                        })
+                    })
+                    .await
+            }
+        };
+        let (one, two, three) = tokio::join!(run(batch(false)), run(batch(true)), run(batch(false)));
+        assert_eq!(one.unwrap() + two.unwrap() + three.unwrap(), 20);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_was_never_finished_is_a_fault_of_ours() {
+    testing::engines(test_migrations(), |db| async move {
+        let tenant = Tenant::default();
+        transact!(db, |tx| { claim::<String>(tx, &tenant, &request("a", 1), now()).await.map(|_| ()) })
+            .unwrap();
+        assert_eq!(command(&db, &request("a", 1), "x").await.unwrap_err().kind(), Kind::Internal);
+        let never_claimed = transact!(db, |tx| { finish(tx, &tenant, &request("b", 1), &1).await });
+        assert_eq!(never_claimed.unwrap_err().kind(), Kind::Internal);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn old_claims_are_swept_and_young_ones_kept() {
+    testing::engines(test_migrations(), |db| async move {
+        command(&db, &request("a", 1), "x").await.unwrap();
+        command(&db, &request("b", 1), "x").await.unwrap();
+        assert_eq!(sweep(&db, now(), 100).await.unwrap(), 0);
+        let later = now() + jiff::SignedDuration::from_secs(1);
+        assert_eq!(sweep(&db, later, 1).await.unwrap(), 1);
+        assert_eq!(sweep(&db, later, 100).await.unwrap(), 1);
+        assert!(!command(&db, &request("a", 2), "x").await.unwrap().1);
+    })
+    .await;
+}
+
+#[test]
+fn the_order_of_a_maps_entries_does_not_make_another_request() {
+    let entry = |key: &str| (key.to_owned(), "v".to_owned());
+    // Sorted maps: a hashed one would encode one message in many ways.
+    let line = |attributes: BTreeMap<String, String>| Line { attributes, ..Line::default() };
+    let one = Request::new("Redeem", "a", &line([entry("x"), entry("y"), entry("z")].into()));
+    let other = Request::new("Redeem", "a", &line([entry("z"), entry("y"), entry("x")].into()));
+    assert_eq!(one, other);
+}

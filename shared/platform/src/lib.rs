@@ -1,0 +1,24 @@
+//! Mechanisms with no business word in them: what both services stand on.
+//!
+//! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
+//! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it.
+
+pub mod call;
+pub mod config;
+pub mod db;
+pub mod fault;
+pub mod field;
+pub mod grpc;
+pub mod idempotency;
+pub mod lanes;
+pub mod lifecycle;
+pub mod list;
+pub mod log;
+pub mod outbox;
+pub mod seal;
+pub mod tasks;
+pub mod testing;
+
+pub use call::{Call, Tenant};
+pub use db::{Db, Statement, Tx};
+pub use fault::{Fault, Kind, Outcome, Violations};

@@ -1,0 +1,185 @@
+//! Lists: an order, a place in it, a filter, and pages that are read until they are full.
+//!
+//! Pages are cut by key, never by offset, so that rows that come and go meanwhile are neither shown twice nor skipped.
+//! A filter is judged row by row; one call looks at no more than [`SCAN`] rows and may answer a short page with a
+//! token to go on.
+
+use jiff::Timestamp;
+use tandem_kernel::page::Listing;
+use tandem_kernel::rule::{Facts, Filter, Vocabulary};
+
+use crate::call::{Call, Tenant};
+use crate::db::{Db, Reader};
+use crate::fault::{Fault, Outcome, Violations};
+use crate::grpc;
+
+/// The most rows that one call looks at.
+pub const SCAN: usize = 10_000;
+/// Rows read at once where a filter decides which are shown.
+const CHUNK: usize = 500;
+/// Sorts behind every id, whose characters are visible ASCII.
+const BEHIND: &str = "\u{7f}";
+
+/// By what a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By id.
+    Name,
+    /// By id, descending.
+    NameDescending,
+    /// By time of creation, then id.
+    Time,
+    /// By time of creation, then id, both descending.
+    TimeDescending,
+}
+
+impl Order {
+    /// Reads `order_by`.
+    fn read(v: &mut Violations, text: &str) -> Self {
+        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [] | ["name"] | ["name", "asc"] => Self::Name,
+            ["name", "desc"] => Self::NameDescending,
+            ["create_time"] | ["create_time", "asc"] => Self::Time,
+            ["create_time", "desc"] => Self::TimeDescending,
+            _ => {
+                v.add("order_by", "must be `name` or `create_time`, with ` desc` for descending");
+                Self::Name
+            }
+        }
+    }
+
+    /// Before the first row.
+    fn start(self) -> Position {
+        match self {
+            Self::Name | Self::Time => Position { created: Timestamp::UNIX_EPOCH, id: String::new() },
+            Self::NameDescending | Self::TimeDescending => Position { created: FAR, id: BEHIND.to_owned() },
+        }
+    }
+}
+
+/// Later than any row, and kept by both databases.
+const FAR: Timestamp = Timestamp::constant(253_402_000_000, 0);
+
+/// The place of a row in any order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// When it was created.
+    pub created: Timestamp,
+    /// Its id.
+    pub id: String,
+}
+
+impl Position {
+    fn keys(&self) -> [String; 2] {
+        [self.created.as_microsecond().to_string(), self.id.clone()]
+    }
+
+    fn of_keys(keys: &[String]) -> Option<Self> {
+        let [created, id] = keys else { return None };
+        Some(Self { created: Timestamp::from_microsecond(created.parse().ok()?).ok()?, id: id.clone() })
+    }
+}
+
+/// What can be listed.
+pub trait Listed: Sized + Send {
+    /// Where it stands.
+    fn position(&self) -> Position;
+
+    /// What a filter reads of it.
+    fn facts(&self, now: Timestamp) -> Facts<'_>;
+
+    /// At most `limit` rows behind `after`.
+    fn scan(
+        reader: &mut Reader,
+        tenant: &Tenant,
+        order: Order,
+        after: &Position,
+        limit: usize,
+    ) -> impl Future<Output = Outcome<Vec<Self>>> + Send;
+}
+
+/// The fields that every request of a list has.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The method: `ListCampaigns`.
+    pub list: &'static str,
+    /// As in the request.
+    pub page_size: i32,
+    /// As in the request.
+    pub page_token: &'a str,
+    /// As in the request.
+    pub filter: &'a str,
+    /// As in the request.
+    pub order_by: &'a str,
+}
+
+/// A list to be read.
+#[derive(Debug)]
+pub struct List<'a> {
+    listing: Listing<'a>,
+    size: usize,
+    order: Order,
+    after: Position,
+    filter: Filter,
+}
+
+/// Some rows of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; empty where there is none.
+    pub next_page_token: String,
+}
+
+impl<'a> List<'a> {
+    /// Reads a request; filters speak of what `vocabulary` declares.
+    pub fn read(call: &'a Call, asked: Asked<'a>, vocabulary: &Vocabulary) -> Outcome<Self> {
+        let mut v = Violations::new();
+        let size = grpc::page_size(&mut v, asked.page_size);
+        let order = Order::read(&mut v, asked.order_by);
+        let filter = Filter::parse(asked.filter, vocabulary);
+        if let Err(error) = &filter {
+            v.add_as("RULE_INVALID", "filter", error.to_string());
+        }
+        v.finish()?;
+        let filter = filter.map_err(|error| Fault::invalid_field("filter", error.to_string()))?;
+        let listing = Listing {
+            tenant: call.tenant.as_str(),
+            list: asked.list,
+            parent: "",
+            filter: asked.filter,
+            order_by: asked.order_by,
+        };
+        let after = match listing.resume(asked.page_token).map_err(|_| Fault::invalid_page_token())? {
+            None => order.start(),
+            Some(keys) => Position::of_keys(&keys).ok_or_else(Fault::invalid_page_token)?,
+        };
+        Ok(Self { listing, size: size as usize, order, after, filter })
+    }
+
+    /// Reads one page of what is there `now`.
+    pub async fn page<T: Listed>(self, db: &Db, tenant: &Tenant, now: Timestamp) -> Outcome<Page<T>> {
+        let mut reader = db.read().await?;
+        let mut after = self.after;
+        let (mut items, mut scanned) = (Vec::new(), 0);
+        let limit = if self.filter.is_everything() { self.size + 1 } else { CHUNK };
+        loop {
+            let rows = T::scan(&mut reader, tenant, self.order, &after, limit).await?;
+            let last = rows.len() < limit;
+            for row in rows {
+                if items.len() == self.size || scanned == SCAN {
+                    return Ok(Page { items, next_page_token: self.listing.token(&after.keys()) });
+                }
+                scanned += 1;
+                after = row.position();
+                if self.filter.is_everything() || self.filter.shows(&row.facts(now)) {
+                    items.push(row);
+                }
+            }
+            if last {
+                return Ok(Page { items, next_page_token: String::new() });
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Events: written with the change they tell of, numbered after its commit, read by whoever follows.
+//!
+//! A transaction leaves all its events in one row of `event_batch` ([`append`]). The row has no position yet: numbers
+//! given inside transactions become visible out of order, and a reader that has passed 7 never sees a 6 that commits
+//! later. The [`Relay`], one task on every replica, gives positions to what *has* committed; a lock on one row elects
+//! the replica for each pass. Events are addressed as (position, seq), and the positions that are kept have no gaps.
+//! [`subscribe`] reads them in that order, for ever.
+//!
+//! The other service follows with a stored cursor and deduplicates by event id: [`consumer`].
+
+pub mod consumer;
+mod relay;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use prost::Message;
+use tandem_kernel::clock::Ids;
+use tandem_proto::common::v1::{Event, EventBatch};
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+pub use relay::{Relay, RelayConfig, head, sweep};
+pub use subscribe::{Delivery, Filter, follow, subscribe};
+
+use crate::call::{Call, Tenant};
+use crate::db::{Instant, Statement, Tx};
+use crate::fault::Outcome;
+use crate::on_engine;
+
+const APPEND: Statement =
+    Statement::same("INSERT INTO event_batch (id, created, payload) VALUES ($1, $2, $3)");
+
+/// Every statement of the outbox, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("append", APPEND),
+    ("peek", relay::PEEK),
+    ("elect", relay::ELECT),
+    ("number", relay::NUMBER),
+    ("advance_relay", relay::ADVANCE),
+    ("lag", relay::LAG),
+    ("oldest", relay::OLDEST),
+    ("forget", relay::FORGET),
+    ("page", subscribe::PAGE),
+    ("load_cursor", consumer::LOAD),
+    ("advance_cursor", consumer::ADVANCE),
+    ("first_time", consumer::FIRST_TIME),
+    ("forget_consumed", consumer::FORGET),
+];
+
+/// What happened, as an aggregate's `events.rs` tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The full name of the payload's message: "tandem.relationship.v1.VoucherRedeemed".
+    pub type_: &'static str,
+    /// The resource name of what changed: "redemptions/0192…".
+    pub aggregate: String,
+    /// Ascending per aggregate; consumers order by it.
+    pub version: i64,
+    /// The message itself.
+    pub payload: prost_types::Any,
+}
+
+/// The events of one transaction, in the order in which they were pushed.
+pub struct Batch<'a> {
+    id: Uuid,
+    tenant: Tenant,
+    principal: Arc<str>,
+    now: Timestamp,
+    ids: &'a dyn Ids,
+    events: Vec<Event>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch of the tenant of `call`, decided at `now`.
+    pub fn new(call: &Call, ids: &'a dyn Ids, now: Timestamp) -> Self {
+        let principal = call.principal.clone();
+        Self { id: ids.next(now), tenant: call.tenant.clone(), principal, now, ids, events: Vec::new() }
+    }
+
+    /// Adds an event on behalf of the batch's own caller.
+    pub fn push(&mut self, recorded: Recorded) {
+        let principal = self.principal.clone();
+        self.push_as(&principal, recorded);
+    }
+
+    /// Adds an event on behalf of `principal`: a lane's transaction serves many callers.
+    pub fn push_as(&mut self, principal: &str, recorded: Recorded) {
+        let seq = i32::try_from(self.events.len()).unwrap_or(i32::MAX);
+        self.events.push(Event {
+            id: self.ids.next(self.now).to_string(),
+            position: 0,
+            seq,
+            tenant: self.tenant.as_str().to_owned(),
+            r#type: recorded.type_.to_owned(),
+            aggregate: recorded.aggregate,
+            aggregate_version: recorded.version,
+            occur_time: Some(timestamp(self.now)),
+            principal: principal.to_owned(),
+            payload: Some(recorded.payload),
+        });
+    }
+
+    /// How many events.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
+fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let micros = at.as_microsecond();
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
+    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+}
+
+/// Stores the events with the change: one row, nothing for an empty batch. At most once per transaction and batch.
+pub async fn append(tx: &mut Tx, batch: Batch<'_>) -> Outcome<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let (id, created) = (batch.id, Instant(batch.now));
+    let payload = EventBatch { events: batch.events }.encode_to_vec();
+    on_engine!(tx, APPEND, |sql, conn| {
+        sqlx::query(sql).bind(id).bind(created).bind(payload).execute(conn).await.map(|_| ())
+    })?;
+    tx.wake_relay_on_commit();
+    Ok(())
+}
+
+/// The address of an event. A follower that has taken it in resumes after it. Written "position.seq".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor {
+    /// Of the transaction; from 1. 0: before everything.
+    pub position: i64,
+    /// Within the transaction; from 0.
+    pub seq: i32,
+}
+
+impl Cursor {
+    /// Before everything that is kept without a gap since the first event.
+    pub const START: Self = Self { position: 0, seq: 0 };
+
+    /// After the last event of the transaction at `position`.
+    pub fn after(position: i64) -> Self {
+        Self { position, seq: i32::MAX }
+    }
+
+    /// The address of a delivered event.
+    pub fn of(event: &Event) -> Self {
+        Self { position: event.position, seq: event.seq }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.position, self.seq)
+    }
+}
+
+/// A text that is no cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor is written \"position.seq\"")]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let (position, seq) = text.split_once('.').ok_or(NotACursor)?;
+        if !plain(position) || !plain(seq) {
+            return Err(NotACursor);
+        }
+        Ok(Self {
+            position: position.parse().map_err(|_| NotACursor)?,
+            seq: seq.parse().map_err(|_| NotACursor)?,
+        })
+    }
+}
+
+/// How the commits, the relay and the followers of one process wake each other. A [`Db`](crate::db::Db) carries it.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    appended: Arc<Notify>,
+    head: watch::Sender<i64>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self { appended: Arc::default(), head: watch::Sender::new(0) }
+    }
+}
+
+impl Signals {
+    pub(crate) fn wake_relay(&self) {
+        self.appended.notify_one();
+    }
+
+    /// Tells followers how far the positions go; silent where they knew.
+    fn announce(&self, head: i64) {
+        self.head.send_if_modified(|known| {
+            let news = head > *known;
+            *known = head.max(*known);
+            news
+        });
+    }
+}

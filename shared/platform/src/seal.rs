@@ -1,0 +1,50 @@
+//! The keys that both services seal with, as the settings give them.
+
+use tandem_kernel::seal::Keyring;
+
+use crate::config::{ConfigError, ServerConfig};
+
+/// What everybody knows who reads this: "development-key-not-for-real-use". The same for both services, so that a pair
+/// on one machine works without settings.
+const DEVELOPMENT: &str = "development:ZGV2ZWxvcG1lbnQta2V5LW5vdC1mb3ItcmVhbC11c2U=";
+
+/// The keys of `seal_keys`, "k2:base64,k1:base64": the first seals, all open. Where none are set, a server that only
+/// this machine can reach takes a well-known key and says so in the log; any other is refused, because whoever knows the
+/// key makes prices.
+pub fn keyring(seal_keys: &str, server: &ServerConfig) -> Result<Keyring, ConfigError> {
+    let unreadable = |error| ConfigError::new(format!("seal_keys: {error}"));
+    if !seal_keys.trim().is_empty() {
+        return Keyring::parse(seal_keys).map_err(unreadable);
+    }
+    if !server.listen.ip().is_loopback() {
+        return Err(ConfigError::new(format!(
+            "seal_keys is empty and server.listen = \"{}\" can be reached from other machines: set the same keys for              both services, each as `id:$(openssl rand -base64 32)`",
+            server.listen
+        )));
+    }
+    tracing::warn!("quotes are sealed with the well-known key for development: set seal_keys for real use");
+    Keyring::parse(DEVELOPMENT).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn the_development_key_is_for_this_machine_only() {
+        let local = ServerConfig::default();
+        let remote =
+            ServerConfig { listen: SocketAddr::from(([0, 0, 0, 0], 7401)), ..ServerConfig::default() };
+        assert_eq!(keyring("", &local).unwrap().current(), "development");
+        assert!(keyring(" ", &remote).unwrap_err().to_string().contains("seal_keys"));
+        assert_eq!(keyring(&DEVELOPMENT.replace("development", "k1"), &remote).unwrap().current(), "k1");
+    }
+
+    #[test]
+    fn an_ill_formed_key_is_refused_without_saying_it() {
+        let error = keyring("k1:c2hvcnQ=", &ServerConfig::default()).unwrap_err().to_string();
+        assert!(error.starts_with("seal_keys: ") && !error.contains("c2hvcnQ="), "{error}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Every task that runs without a caller waiting on the same thread: tracked, so that a stopping process knows what it
+//! waits for, and named, so that the log says which one died.
+//!
+//! Three signals, in the order in which [`crate::lifecycle`] gives them: `draining` (streams without end say goodbye),
+//! `soft` (pollers and lanes finish their pass and stop), `hard` (everything lets go at once).
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fault::{Fault, Outcome};
+
+/// The tasks of one process (or of one test). Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    writes: TaskTracker,
+    background: TaskTracker,
+    writes_refused: AtomicBool,
+    draining: CancellationToken,
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Fires when the server has stopped accepting: streams without end close now.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+
+    /// Fires when nobody submits work any more: pollers and lanes finish what they hold and stop.
+    pub fn soft(&self) -> &CancellationToken {
+        &self.0.soft
+    }
+
+    /// Fires when the limit of an orderly stop is over.
+    pub fn hard(&self) -> &CancellationToken {
+        &self.0.hard
+    }
+
+    /// Runs `future` to its end, whatever becomes of the returned handle. For loops that watch [`Tasks::soft`]; a panic
+    /// is logged under `name`.
+    pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        start(self.0.background.track_future(async move {
+            if AssertUnwindSafe(future).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a background task panicked");
+            }
+        }))
+    }
+
+    /// Runs `pass` at once, then every `period` or as soon as `wake` is notified, until [`Tasks::soft`]. A pass that
+    /// fails or panics is logged and tried again at the next turn; a running pass is never cancelled.
+    pub fn every<P, F>(
+        &self,
+        name: &'static str,
+        period: Duration,
+        wake: Option<Arc<Notify>>,
+        mut pass: P,
+    ) -> JoinHandle<()>
+    where
+        P: FnMut() -> F + Send + 'static,
+        F: Future<Output = Outcome<()>> + Send + 'static,
+    {
+        let soft = self.0.soft.clone();
+        self.spawn(name, async move {
+            while !soft.is_cancelled() {
+                match AssertUnwindSafe(async { pass().await }).catch_unwind().await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(fault)) => tracing::warn!(task = name, fault = ?fault, "a background pass failed"),
+                    Err(_) => tracing::error!(task = name, "a background pass panicked"),
+                }
+                let woken = async {
+                    match &wake {
+                        Some(wake) => wake.notified().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = soft.cancelled() => {}
+                    () = woken => {}
+                    () = tokio::time::sleep(period) => {}
+                }
+            }
+        })
+    }
+
+    /// Runs a write to its end even where the returned future is dropped because its caller went away. Refused with
+    /// SHUTTING_DOWN once the server has drained.
+    pub async fn write<F, T>(&self, future: F) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        // The token is taken before the flag is read: whoever sets the flag afterwards waits for this write.
+        let tracked = self.0.writes.token();
+        if self.0.writes_refused.load(Ordering::SeqCst) {
+            return Err(Fault::shutting_down());
+        }
+        let handle = start(async move {
+            let outcome = future.await;
+            drop(tracked);
+            outcome
+        });
+        handle.await.unwrap_or_else(|_| Err(Fault::internal("a detached write panicked")))
+    }
+
+    /// Refuses new writes and waits at most `limit` for those that run; false where some still do.
+    pub async fn finish_writes(&self, limit: Duration) -> bool {
+        self.0.writes_refused.store(true, Ordering::SeqCst);
+        finished(&self.0.writes, limit).await
+    }
+
+    /// Tells pollers and lanes to stop and waits at most `limit` for them; false where some still run.
+    pub async fn finish_background(&self, limit: Duration) -> bool {
+        self.0.soft.cancel();
+        finished(&self.0.background, limit).await
+    }
+}
+
+async fn finished(tracker: &TaskTracker, limit: Duration) -> bool {
+    tracker.close();
+    tokio::time::timeout(limit, tracker.wait()).await.is_ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one room that spawns: its callers track what they pass")]
+fn start<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+    use tokio::sync::oneshot;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_write_ends_although_its_caller_goes_away() {
+        let tasks = Tasks::new();
+        let (go, gate) = oneshot::channel::<()>();
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = done.clone();
+        let mut write = Box::pin(tasks.write(async move {
+            let _ = gate.await;
+            seen.store(true, Ordering::SeqCst);
+            Ok(())
+        }));
+        assert!(futures::poll!(&mut write).is_pending());
+        drop(write);
+        go.send(()).unwrap();
+        assert!(tasks.finish_writes(SOON).await);
+        assert!(done.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn a_drained_process_refuses_new_writes() {
+        let tasks = Tasks::new();
+        assert!(tasks.finish_writes(SOON).await);
+        let refused = tasks.write(async { Ok(()) }).await.unwrap_err();
+        assert_eq!(refused.reason(), "SHUTTING_DOWN");
+    }
+
+    #[tokio::test]
+    async fn waiting_for_writes_is_bounded() {
+        let tasks = Tasks::new();
+        let mut write = Box::pin(tasks.write(std::future::pending::<Outcome<()>>()));
+        assert!(futures::poll!(&mut write).is_pending());
+        assert!(!tasks.finish_writes(Duration::from_millis(1)).await);
+    }
+
+    #[tokio::test]
+    async fn a_panicking_write_is_an_internal_fault() {
+        let fault = Tasks::new().write(async { panic!("no") as Outcome<()> }).await.unwrap_err();
+        assert_eq!(fault.reason(), "INTERNAL");
+    }
+
+    #[tokio::test]
+    async fn a_poller_outlives_a_failing_and_a_panicking_pass_and_stops_when_told() {
+        let tasks = Tasks::new();
+        let wake = Arc::new(Notify::new());
+        let (report, mut passes) = tokio::sync::mpsc::unbounded_channel();
+        let count = AtomicU32::new(0);
+        tasks.every("test", Duration::from_secs(3_600), Some(wake.clone()), move || {
+            let pass = count.fetch_add(1, Ordering::SeqCst);
+            let report = report.clone();
+            async move {
+                report.send(pass).unwrap();
+                match pass {
+                    0 => Err(Fault::internal("first")),
+                    1 => panic!("second"),
+                    _ => Ok(()),
+                }
+            }
+        });
+        for pass in 0..3 {
+            assert_eq!(passes.recv().await, Some(pass));
+            wake.notify_one();
+        }
+        assert!(tasks.finish_background(SOON).await);
+    }
+}

@@ -1,0 +1,182 @@
+//! Two schemas, one meaning: what the parity test compares.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail loudly, and nobody else calls this")]
+
+use std::collections::BTreeMap;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Executor, SqlSafeStr};
+
+use super::{Postgres, database};
+use crate::db::{Db, Engine, Migrations, Session, Statement};
+
+/// Prepares every statement on the engine of `db`; panics with the names and the database's messages of those that it
+/// refuses.
+pub async fn prepare_all(db: &Db, statements: &[(&str, Statement)]) {
+    let mut refused = Vec::new();
+    let mut reader = db.read().await.expect("the database answers");
+    for (name, statement) in statements {
+        let result = match reader.engine() {
+            Engine::Postgres(connection) => {
+                connection.prepare(statement.postgres.into_sql_str()).await.map(|_| ())
+            }
+            Engine::Sqlite(connection) => {
+                connection.prepare(statement.sqlite.into_sql_str()).await.map(|_| ())
+            }
+        };
+        if let Err(error) = result {
+            refused.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(refused.is_empty(), "statements that do not prepare:\n{}", refused.join("\n"));
+}
+
+/// One line per column, `table.column class`, with ` null` where it may be null and ` key n` for its place in the
+/// primary key, and one `unique table.index` per unique index.
+pub async fn schema_of(db: &Db) -> Vec<String> {
+    let mut reader = db.read().await.expect("the database answers");
+    let mut lines = match reader.engine() {
+        Engine::Postgres(connection) => {
+            let rows: Vec<(String, String, String, bool, i64)> = sqlx::query_as(POSTGRES_COLUMNS)
+                .fetch_all(&mut *connection)
+                .await
+                .expect("the catalogue is readable");
+            let unique: Vec<(String, String)> = sqlx::query_as(POSTGRES_UNIQUE)
+                .fetch_all(&mut *connection)
+                .await
+                .expect("the catalogue is readable");
+            describe(rows, postgres_class, unique)
+        }
+        Engine::Sqlite(connection) => {
+            let rows: Vec<(String, String, String, bool, i64)> = sqlx::query_as(SQLITE_COLUMNS)
+                .fetch_all(&mut *connection)
+                .await
+                .expect("the catalogue is readable");
+            let unique: Vec<(String, String)> = sqlx::query_as(SQLITE_UNIQUE)
+                .fetch_all(&mut *connection)
+                .await
+                .expect("the catalogue is readable");
+            describe(rows, sqlite_class, unique)
+        }
+    };
+    lines.sort();
+    lines
+}
+
+/// Fails where the two migration folders differ in numbers or names, or lead to schemas that differ in tables, columns,
+/// nullability, class of type, primary keys or unique indexes.
+pub async fn parity(migrations: &Migrations) {
+    let names = |migrator: &Migrator| -> Vec<(i64, String)> {
+        migrator.iter().map(|migration| (migration.version, migration.description.to_string())).collect()
+    };
+    assert_eq!(
+        names(migrations.postgres),
+        names(migrations.sqlite),
+        "the folders differ in numbers or names"
+    );
+    let (lite, _folder) = database::sqlite(migrations).await;
+    let on_sqlite = schema_of(&lite).await;
+    lite.close().await;
+    let database = Postgres::create(migrations).await;
+    let on_postgres = schema_of(&database.db).await;
+    database.discard().await;
+    let only = |these: &[String], those: &[String]| -> String {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("\n  {line}")).collect()
+    };
+    let (left, right) = (only(&on_postgres, &on_sqlite), only(&on_sqlite, &on_postgres));
+    assert!(left.is_empty() && right.is_empty(), "only on PostgreSQL:{left}\nonly on SQLite:{right}");
+}
+
+/// Fails where the schemas of `migrations` lack something of the platform's tables or have it otherwise.
+pub async fn holds_platform(migrations: &Migrations) {
+    let platform = |text: &'static str| {
+        let migration =
+            Migration::new(1, "platform".into(), MigrationType::Simple, text.into_sql_str(), false);
+        Migrator::with_migrations(vec![migration])
+    };
+    // A migration is only ever held by reference to a static; a test may leak one.
+    let leak = |migrator: Migrator| -> &'static Migrator { Box::leak(Box::new(migrator)) };
+    let reference = Migrations {
+        postgres: leak(platform(crate::db::schema::POSTGRES)),
+        sqlite: leak(platform(crate::db::schema::SQLITE)),
+    };
+    let (wanted, found) = (both(&reference).await, both(migrations).await);
+    let missing: String =
+        wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("\n  {line}")).collect();
+    assert!(missing.is_empty(), "missing of what platform/src/db/schema declares:{missing}");
+}
+
+async fn both(migrations: &Migrations) -> Vec<String> {
+    let (db, _folder) = database::sqlite(migrations).await;
+    let on_sqlite = schema_of(&db).await;
+    db.close().await;
+    let database = Postgres::create(migrations).await;
+    let on_postgres = schema_of(&database.db).await;
+    database.discard().await;
+    let label = |engine: &str, lines: Vec<String>| -> Vec<String> {
+        lines.into_iter().map(|line| format!("{engine}: {line}")).collect()
+    };
+    [label("sqlite", on_sqlite), label("postgres", on_postgres)].concat()
+}
+
+fn describe(
+    columns: Vec<(String, String, String, bool, i64)>,
+    class: fn(&str) -> &'static str,
+    unique: Vec<(String, String)>,
+) -> Vec<String> {
+    let columns = columns.into_iter().map(|(table, column, type_, null, key)| {
+        let null = if null { " null" } else { "" };
+        let key = if key > 0 { format!(" key {key}") } else { String::new() };
+        format!("{table}.{column} {}{null}{key}", class(&type_))
+    });
+    let unique = unique.into_iter().map(|(table, index)| format!("unique {table}.{index}"));
+    columns.chain(unique).collect()
+}
+
+const POSTGRES_COLUMNS: &str = "
+    SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_nullable = 'YES',
+           COALESCE((SELECT k.ordinality
+                       FROM pg_index i, UNNEST(i.indkey::int2[]) WITH ORDINALITY AS k (attribute, ordinality)
+                       JOIN pg_attribute a ON a.attnum = k.attribute
+                      WHERE i.indisprimary AND i.indrelid = a.attrelid
+                        AND i.indrelid = c.table_name::text::regclass AND a.attname = c.column_name), 0)
+      FROM information_schema.columns c
+     WHERE c.table_schema = 'public' AND c.table_name <> '_sqlx_migrations'";
+
+const POSTGRES_UNIQUE: &str = "
+    SELECT t.relname::text, x.relname::text
+      FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+      JOIN pg_namespace n ON n.oid = t.relnamespace
+     WHERE n.nspname = 'public' AND i.indisunique AND NOT i.indisprimary AND t.relname <> '_sqlx_migrations'
+       AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)";
+
+const SQLITE_COLUMNS: &str = "
+    SELECT t.name, c.name, upper(c.type), NOT c.\"notnull\", c.pk
+      FROM sqlite_master t JOIN pragma_table_info(t.name) c
+     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'";
+
+const SQLITE_UNIQUE: &str = "
+    SELECT t.name, x.name
+      FROM sqlite_master t JOIN pragma_index_list(t.name) x
+     WHERE t.type = 'table' AND t.name <> '_sqlx_migrations' AND x.\"unique\" AND x.origin = 'c'";
+
+fn postgres_class(type_: &str) -> &'static str {
+    match type_ {
+        "text" | "character varying" | "character" | "jsonb" | "json" | "date" | "numeric" => "text",
+        "bigint" | "integer" | "smallint" | "boolean" | "timestamp with time zone" => "integer",
+        "uuid" | "bytea" => "blob",
+        "double precision" | "real" => "real",
+        other => panic!("{other}: a type without a twin on SQLite"),
+    }
+}
+
+fn sqlite_class(type_: &str) -> &'static str {
+    let classes = BTreeMap::from([
+        ("TEXT", "text"),
+        ("INTEGER", "integer"),
+        ("BOOLEAN", "integer"),
+        ("BLOB", "blob"),
+        ("REAL", "real"),
+    ]);
+    classes.get(type_).copied().unwrap_or_else(|| panic!("{type_}: use TEXT, INTEGER, BOOLEAN, BLOB or REAL"))
+}
