@@ -79,6 +79,14 @@ const FINISH_MANY: Statement = Statement::pair(
      RETURNING 1",
 );
 
+const STORE_MANY: Statement = Statement::pair(
+    "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
+     SELECT $1, method, request_id, hash, outcome, $2
+       FROM UNNEST($3::text[], $4::text[], $5::bytea[], $6::text[]) AS done (method, request_id, hash, outcome)",
+    "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
+     SELECT $1, value->>0, value->>1, unhex(value->>2), value->>3, $2 FROM json_each($3)",
+);
+
 const RELEASE_MANY: Statement = Statement::pair(
     "DELETE FROM request_claim WHERE ctid = ANY (ARRAY(
         SELECT claim.ctid FROM UNNEST($2::text[], $3::text[]) AS refused (method, request_id)
@@ -104,6 +112,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("claim_many", CLAIM_MANY),
     ("find_many", FIND_MANY),
     ("finish_many", FINISH_MANY),
+    ("store_many", STORE_MANY),
     ("release_many", RELEASE_MANY),
     ("sweep", SWEEP),
 ];
@@ -293,6 +302,53 @@ pub async fn finish_many(tx: &mut Tx, tenant: &Tenant, done: &[(&Request, String
         sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
     expect_rows(stored.len(), done.len())
+}
+
+/// Which requests of a batch were done before; answers in their order. Nothing is claimed: for a runner that ends with
+/// [`store_many`], which writes one row per request instead of one and its next version, and none for a refusal.
+pub async fn look_up_many(tx: &mut Tx, tenant: &Tenant, requests: &[&Request]) -> Outcome<Vec<Claimed>> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = find_many(tx, tenant, requests).await?;
+    let answer = |request: &&Request| match stored.get(&(request.method.to_owned(), request.id.clone())) {
+        None => Ok(Claimed::Fresh),
+        Some((hash, outcome)) => judge(request, hash, outcome.clone()),
+    };
+    requests.iter().map(answer).collect()
+}
+
+/// Claims requests together with their outcomes (JSON, see [`to_json`]): the last statement of its transaction. Where
+/// another writer has claimed one of them since [`look_up_many`], the transaction is marked for a replay, which finds
+/// that outcome: so nothing is done twice, although nothing was claimed before it was done.
+pub async fn store_many(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    mut done: Vec<(&Request, String)>,
+    now: Timestamp,
+) -> Outcome<()> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    // Sorted, so that two batches that share keys do not wait for each other in a circle.
+    done.sort_unstable_by(|(one, _), (other, _)| one.key().cmp(&other.key()));
+    let columns = [
+        Column::text(done.iter().map(|(request, _)| request.method)),
+        Column::text(done.iter().map(|(request, _)| request.id.as_str())),
+        Column::Bytes(done.iter().map(|(request, _)| request.hash.to_vec()).collect()),
+        Column::text(done.iter().map(|(_, outcome)| outcome.as_str())),
+    ];
+    let stored = on_engine!(tx, STORE_MANY, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    });
+    let stored = stored.map_err(|error| {
+        if error.as_database_error().is_some_and(|database| database.is_unique_violation()) {
+            tx.replay();
+        }
+        Fault::from(error)
+    })?;
+    expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), done.len())
 }
 
 /// Takes back the claims of refused requests, so that they may be judged anew.
