@@ -1,0 +1,72 @@
+//! What every call of one process shares.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tandem_kernel::clock::{Clock, Ids};
+use tandem_kernel::seal::Keyring;
+use tandem_platform::Db;
+use tandem_platform::config::ConfigError;
+use tandem_platform::seal;
+use tandem_platform::tasks::Tasks;
+
+use crate::config::Config;
+use crate::incentive::definitions::Definitions;
+use crate::redemption::Redemptions;
+use crate::segment::catalogue::Catalogues;
+
+/// The service without its network: tests call it as the server does.
+pub struct App {
+    /// Its data.
+    pub db: Db,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Writes in progress and pollers.
+    pub tasks: Tasks,
+    /// The settings in force.
+    pub config: Config,
+    /// The zone of the tenants' days, weeks and months.
+    pub zone: TimeZone,
+    /// The keys that open quotes.
+    pub keys: Keyring,
+    /// Compiled rules of segments.
+    pub catalogues: Catalogues,
+    /// Compiled incentives.
+    pub definitions: Definitions,
+    /// The lanes of redemptions, and who guesses codes.
+    pub redemptions: Redemptions,
+}
+
+impl App {
+    /// Everything but the tasks that run by themselves; [`crate::serve`] starts those.
+    pub fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        config: Config,
+    ) -> Result<Arc<Self>, ConfigError> {
+        let zone = config.zone()?;
+        let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let redemptions = Redemptions::new(&config.redemption);
+        Ok(Arc::new(Self {
+            db,
+            clock,
+            ids,
+            tasks: Tasks::new(),
+            config,
+            zone,
+            keys,
+            catalogues: Catalogues::default(),
+            definitions: Definitions::default(),
+            redemptions,
+        }))
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("db", &self.db).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! The settings of the service: defaults, then a file, then the environment (`TANDEM_RELATIONSHIP_…`). Units stand in
+//! the names.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+
+/// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
+pub const ENV_PREFIX: &str = "TANDEM_RELATIONSHIP_";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and how it listens.
+    pub server: ServerConfig,
+    /// Where its data are.
+    pub database: DatabaseConfig,
+    /// How it logs.
+    pub log: LogConfig,
+    /// Holding, redeeming and rolling back.
+    pub redemption: RedemptionConfig,
+    /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
+    pub tenant_time_zone: String,
+    /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
+    /// open. Empty: a key for development, accepted on a loopback address only.
+    pub seal_keys: String,
+    /// How long events are kept for subscribers, in hours.
+    pub event_retention_h: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerConfig { listen: ([127, 0, 0, 1], 7402).into(), ..ServerConfig::default() },
+            database: DatabaseConfig {
+                url: "sqlite:relationship.db".to_owned(),
+                ..DatabaseConfig::default()
+            },
+            log: LogConfig::default(),
+            redemption: RedemptionConfig::default(),
+            tenant_time_zone: "UTC".to_owned(),
+            seal_keys: String::new(),
+            event_retention_h: 7 * 24,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        load(file, ENV_PREFIX)
+    }
+
+    /// The zone of the tenants.
+    pub fn zone(&self) -> Result<TimeZone, ConfigError> {
+        TimeZone::get(&self.tenant_time_zone).map_err(|error| {
+            ConfigError::new(format!("tenant_time_zone {:?}: {error}", self.tenant_time_zone))
+        })
+    }
+
+    /// The settings for people to read, as JSON, without what is secret.
+    pub fn shown(&self) -> String {
+        let mut shown = self.clone();
+        if !shown.seal_keys.is_empty() {
+            shown.seal_keys = "(set)".to_owned();
+        }
+        shown.database.url = without_password(&shown.database.url);
+        serde_json::to_string_pretty(&shown).unwrap_or_default()
+    }
+}
+
+/// `postgres://user:password@host/name` without the password.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
+
+/// How vouchers are held, redeemed and rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedemptionConfig {
+    /// Transactions side by side that redeem, hold and roll back; on SQLite always one. 0: one per core, 2 to 16. More
+    /// than the database has cores makes batches smaller, not the service faster.
+    pub lanes: usize,
+    /// Calls that may wait in one lane; one more is refused with RESOURCE_EXHAUSTED.
+    pub lane_capacity: usize,
+    /// Calls that one transaction takes at most.
+    pub max_batch: usize,
+    /// How long a hold lasts where the caller does not say, in seconds.
+    pub hold_ttl_s: u32,
+    /// How long after its first hold an order may hold at most, in seconds.
+    pub hold_max_s: u32,
+    /// How many days a use that came back stays valid where its code has expired meanwhile.
+    pub restored_days: u32,
+    /// Unknown codes one caller or customer may try per minute.
+    pub guesses_per_minute: u32,
+}
+
+impl Default for RedemptionConfig {
+    fn default() -> Self {
+        Self {
+            lanes: 0,
+            lane_capacity: 4_096,
+            max_batch: 512,
+            hold_ttl_s: 15 * 60,
+            hold_max_s: 24 * 60 * 60,
+            restored_days: 14,
+            guesses_per_minute: 30,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_written_and_read_back() {
+        let defaults = Config::default();
+        let text = serde_json::to_string(&defaults).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), defaults);
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        let config = Config { tenant_time_zone: "Europe/Atlantis".to_owned(), ..Config::default() };
+        assert!(config.zone().unwrap_err().to_string().contains("Europe/Atlantis"));
+    }
+
+    #[test]
+    fn neither_keys_nor_passwords_are_shown() {
+        let url = "postgres://tandem:secret@db/relationship".to_owned();
+        let database = DatabaseConfig { url, ..DatabaseConfig::default() };
+        let shown = Config { seal_keys: "k1:a2V5".to_owned(), database, ..Config::default() }.shown();
+        assert!(!shown.contains("secret") && !shown.contains("a2V5"), "{shown}");
+        assert!(shown.contains("postgres://tandem@db/relationship"), "{shown}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What was counted, and the answer to a quote.
+
+use tandem_kernel::limits::Overrun;
+use tandem_kernel::money::{Currency, Money};
+use tandem_proto::common::v1;
+use tandem_proto::convert::to_timestamp;
+use tandem_proto::relationship::v1::{
+    EvaluateIncentivesRequest, EvaluateIncentivesResponse, EvaluatedCode, IncentiveUsage,
+};
+
+use crate::incentive::commands::{Asked, Evaluated};
+use crate::redemption::{CounterKey, CounterKind, Refusal, Standing, Tally};
+use crate::segment;
+
+/// What stands in the place of a refusal where there is none.
+const USABLE: &str = "OK";
+
+/// Currencies of which nothing was ever given are left out.
+pub fn usage(counted: &[(CounterKey, Tally)]) -> IncentiveUsage {
+    let mut usage = IncentiveUsage::default();
+    for (key, tally) in counted {
+        match key.kind {
+            CounterKind::Uses => (usage.uses, usage.uses_held) = (tally.used, tally.held),
+            CounterKind::Budget => {
+                let Ok(currency) = Currency::new(&key.subject) else { continue };
+                usage.spent.push(Money::new(tally.used, currency).into());
+                usage.held.push(Money::new(tally.held, currency).into());
+            }
+            _ => {}
+        }
+    }
+    usage
+}
+
+pub fn evaluated(
+    request: &EvaluateIncentivesRequest,
+    asked: &Asked,
+    evaluated: Evaluated,
+) -> EvaluateIncentivesResponse {
+    let codes = request.codes.iter().zip(evaluated.codes);
+    EvaluateIncentivesResponse {
+        segments: evaluated.segments.iter().map(|id| segment::name(id)).collect(),
+        codes: codes
+            .map(|(given, standing)| code(given, standing, &request.locale, asked.currency))
+            .collect(),
+        customer_known: evaluated.customer_known,
+    }
+}
+
+fn code(given: &str, standing: Standing, locale: &str, currency: Option<Currency>) -> EvaluatedCode {
+    let incentive = standing.ready.as_ref().map(|ready| &ready.incentive);
+    let mut code = EvaluatedCode {
+        given_code: given.to_owned(),
+        code: standing.code,
+        refusal: standing.refusal.map_or(USABLE, Refusal::name).to_owned(),
+        message: standing.refusal.map_or("", Refusal::sentence).to_owned(),
+        incentive: incentive.map(|incentive| incentive.name()).unwrap_or_default(),
+        version: incentive.map_or(0, |incentive| incentive.version),
+        ..EvaluatedCode::default()
+    };
+    let (None, Some(incentive)) = (standing.refusal, incentive) else { return code };
+    let definition = &incentive.definition;
+    code.discount = Some((&definition.discount).into());
+    code.condition.clone_from(&definition.condition);
+    code.title = definition.title(locale).to_owned();
+    code.uses_left = standing.uses_left.unwrap_or(-1);
+    let money = |minor, currency| v1::Money::from(Money::new(minor, currency));
+    code.money_left = standing.money_left.zip(currency).map(|(minor, currency)| money(minor, currency));
+    code.overrun = match definition.limits.overrun {
+        Overrun::Reject => v1::Overrun::Reject,
+        Overrun::Cap => v1::Overrun::Cap,
+    }
+    .into();
+    code.balance = standing.balance.map(|(minor, currency)| money(minor, currency));
+    code.expire_time = standing.ends.map(to_timestamp);
+    code
+}

@@ -1,0 +1,234 @@
+//! Requests about incentives, read with every violation at once.
+
+use tandem_kernel::discount::Discount;
+use tandem_kernel::period::{Window, Zone};
+use tandem_kernel::pricing::Compiled;
+use tandem_platform::idempotency::Request as Claimed;
+use tandem_platform::{Fault, Outcome, Violations, field, grpc};
+use tandem_proto::common::v1::discount::Kind;
+use tandem_proto::convert;
+use tandem_proto::relationship::v1::{
+    self, ArchiveIncentiveRequest, CreateIncentiveRequest, ErrorReason, EvaluateIncentivesRequest,
+    UpdateIncentiveRequest,
+};
+
+use crate::App;
+use crate::incentive::commands::{Asked, Change};
+use crate::incentive::{Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::redemption::{self, MAX_ORDER_CHARS, Person};
+use crate::segment;
+
+const MAX_DISPLAY_NAME: usize = 200;
+const MAX_TITLE: usize = 200;
+/// The longest BCP 47 tag that anybody uses.
+const MAX_LOCALE: usize = 35;
+/// The most segments that one quote asks about.
+const MAX_ASKED_SEGMENTS: usize = 10_000;
+
+/// The fields that an update can name, in the order in which they are written.
+const FIELDS: [&str; 13] = [
+    "display_name",
+    "titles",
+    "discount",
+    "validity",
+    "limits",
+    "max_uses_per_code",
+    "segments",
+    "condition",
+    "campaign",
+    "return_policy",
+    "one_code_per_customer",
+    "assigned_only",
+    "labels",
+];
+
+pub fn name(text: &str) -> Outcome<String> {
+    let mut v = Violations::new();
+    let id = field::resource(&mut v, "name", "incentives", text);
+    v.finish()?;
+    Ok(id)
+}
+
+pub fn create(app: &App, mut message: CreateIncentiveRequest) -> Outcome<(Claimed, String, Definition)> {
+    let mut v = Violations::new();
+    let now = app.clock.now();
+    let request_id = std::mem::take(&mut message.request_id);
+    let claim = field::request(&mut v, &*app.ids, now, "CreateIncentive", &request_id, &message);
+    let incentive = message.incentive.unwrap_or_default();
+    let wanted = field::Wanted {
+        collection: "incentives",
+        field: "incentive_id",
+        id: &message.incentive_id,
+        name: &incentive.name,
+    };
+    let id = field::new_id(&mut v, &*app.ids, now, wanted);
+    refuse_points(&incentive)?;
+    let edits = edits(&mut v.nest("incentive"), &incentive, |_| true);
+    v.finish()?;
+    let discount = edits.iter().find_map(|edit| match edit {
+        Edit::Discount(discount) => Some(Discount::clone(discount)),
+        _ => None,
+    });
+    let discount = discount.ok_or_else(|| Fault::internal("a request without violations has no discount"))?;
+    Ok((claim, id, Definition::new(discount).edited(edits)))
+}
+
+pub fn update(app: &App, mut message: UpdateIncentiveRequest) -> Outcome<(Claimed, Change)> {
+    let mut v = Violations::new();
+    let request_id = std::mem::take(&mut message.request_id);
+    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "UpdateIncentive", &request_id, &message);
+    let incentive = message.incentive.unwrap_or_default();
+    let mask = grpc::field_mask(&mut v, message.update_mask.as_ref(), &FIELDS);
+    let id = field::resource(&mut v, "incentive.name", "incentives", &incentive.name);
+    if mask.has("discount") {
+        refuse_points(&incentive)?;
+    }
+    let edits = edits(&mut v.nest("incentive"), &incentive, |field| mask.has(field));
+    v.finish()?;
+    Ok((claim, Change { id, etag: incentive.etag, edits }))
+}
+
+pub fn archive(app: &App, mut message: ArchiveIncentiveRequest) -> Outcome<(Claimed, String, String)> {
+    let mut v = Violations::new();
+    let request_id = std::mem::take(&mut message.request_id);
+    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "ArchiveIncentive", &request_id, &message);
+    let id = field::resource(&mut v, "name", "incentives", &message.name);
+    v.finish()?;
+    Ok((claim, id, message.etag))
+}
+
+pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
+    let mut v = Violations::new();
+    let customer = field::optional_resource(&mut v, "customer", "customers", &message.customer);
+    let guest = redemption::rpc::guest_key(&mut v, &message.guest_key);
+    let codes = redemption::rpc::codes(&mut v, "codes", &message.codes, 0);
+    let currency = match message.currency_code.as_str() {
+        "" if codes.is_empty() => None,
+        code => collect(&mut v, |problems| convert::currency("currency_code", code, problems)),
+    };
+    let segments = segment::rpc::parse_segments(&mut v, &message.segments, MAX_ASKED_SEGMENTS);
+    field::text(&mut v, "locale", message.locale.clone(), 0..=MAX_LOCALE);
+    let order = Some(&message.order_id).filter(|order| !order.is_empty()).cloned();
+    if let Some(order) = &order {
+        field::text(&mut v, "order_id", order.clone(), 1..=MAX_ORDER_CHARS);
+    }
+    v.finish()?;
+    Ok(Asked { person: Person { customer, guest }, codes, currency, segments, order })
+}
+
+/// Points are a good request to a service that has a loyalty programme.
+fn refuse_points(incentive: &v1::Incentive) -> Outcome<()> {
+    match incentive.discount.as_ref().and_then(|discount| discount.kind.as_ref()) {
+        Some(Kind::Points(_)) => {
+            let message = "points come with the loyalty programme";
+            let refusal = Fault::precondition(ErrorReason::PointsNotAvailable, message);
+            Err(refusal.violating("incentive.discount.points", "POINTS_NOT_AVAILABLE", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the fields that are `asked` for; what is not asked for cannot be wrong.
+fn edits(v: &mut Violations, incentive: &v1::Incentive, asked: impl Fn(&str) -> bool) -> Vec<Edit> {
+    let read = FIELDS.into_iter().filter(|field| asked(field)).filter_map(|field| edit(v, incentive, field));
+    read.collect()
+}
+
+fn edit(v: &mut Violations, incentive: &v1::Incentive, field: &str) -> Option<Edit> {
+    Some(match field {
+        "display_name" => {
+            Edit::DisplayName(field::text(v, field, incentive.display_name.clone(), 0..=MAX_DISPLAY_NAME))
+        }
+        "titles" => {
+            check_titles(v, incentive);
+            Edit::Titles(incentive.titles.clone())
+        }
+        "discount" => Edit::Discount(Box::new(discount(v, incentive)?)),
+        "validity" => Edit::Validity(validity(v, incentive)?),
+        "limits" => Edit::Limits(collect(v, |problems| match &incentive.limits {
+            Some(limits) => convert::limits("limits", limits, problems),
+            None => Some(Default::default()),
+        })?),
+        "max_uses_per_code" => {
+            let given = incentive.max_uses_per_code;
+            v.check(given.is_none_or(|uses| uses >= 0), field, "must not be negative");
+            Edit::MaxUsesPerCode(given)
+        }
+        "segments" => {
+            let mut ids = segment::rpc::parse_segments(v, &incentive.segments, MAX_SEGMENTS);
+            ids.sort_unstable();
+            ids.dedup();
+            Edit::Segments(ids)
+        }
+        "condition" => {
+            if let Err(error) = condition(&incentive.condition) {
+                v.add_as("RULE_INVALID", field, error.to_string());
+            }
+            Edit::Condition(incentive.condition.clone())
+        }
+        "campaign" => Edit::Campaign(field::optional_resource(v, field, "campaigns", &incentive.campaign)),
+        "return_policy" => Edit::ReturnPolicy(return_policy(v, incentive)),
+        "one_code_per_customer" => Edit::OneCodePerCustomer(incentive.one_code_per_customer),
+        "assigned_only" => Edit::AssignedOnly(incentive.assigned_only),
+        _ => Edit::Labels(field::labels(v, field, incentive.labels.clone())),
+    })
+}
+
+/// Runs a conversion of the contracts' common part and reports what it finds.
+fn collect<T>(
+    v: &mut Violations,
+    convert: impl FnOnce(&mut Vec<tandem_kernel::problem::Problem>) -> Option<T>,
+) -> Option<T> {
+    let mut problems = Vec::new();
+    let value = convert(&mut problems);
+    field::problems(v, problems);
+    value
+}
+
+fn check_titles(v: &mut Violations, incentive: &v1::Incentive) {
+    let titles = &incentive.titles;
+    v.check(titles.len() <= MAX_TITLES, "titles", format!("must have at most {MAX_TITLES} entries"));
+    for (locale, title) in titles.iter().take(MAX_TITLES) {
+        let short: String = locale.chars().take(64).collect();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let known = locale.len() <= MAX_LOCALE && locale.chars().all(plain);
+        v.check(known, format!("titles[{short:?}]"), "the key must be a BCP 47 language tag, or empty");
+        field::text(v, &format!("titles[{short:?}]"), title.clone(), 1..=MAX_TITLE);
+    }
+}
+
+fn discount(v: &mut Violations, incentive: &v1::Incentive) -> Option<Discount> {
+    let Some(given) = &incentive.discount else {
+        v.add("discount", "is required");
+        return None;
+    };
+    let discount = collect(v, |problems| convert::discount("discount", given, problems))?;
+    // All that the conversion leaves to find are conditions of scopes.
+    match Compiled::new(discount) {
+        Ok(compiled) => Some(compiled.discount),
+        Err(problems) => {
+            for problem in problems {
+                v.add_as("RULE_INVALID", format!("discount.{}", problem.field), problem.message);
+            }
+            None
+        }
+    }
+}
+
+fn validity(v: &mut Violations, incentive: &v1::Incentive) -> Option<Window> {
+    collect(v, |problems| match &incentive.validity {
+        Some(interval) => convert::window("validity", interval, Zone::utc(), problems),
+        None => Some(Window::default()),
+    })
+}
+
+fn return_policy(v: &mut Violations, incentive: &v1::Incentive) -> ReturnPolicy {
+    match v1::ReturnPolicy::try_from(incentive.return_policy) {
+        Ok(v1::ReturnPolicy::Unspecified | v1::ReturnPolicy::OnFullReturn) => ReturnPolicy::OnFullReturn,
+        Ok(v1::ReturnPolicy::Never) => ReturnPolicy::Never,
+        Err(_) => {
+            v.add("return_policy", format!("{} is not a value of this enum", incentive.return_policy));
+            ReturnPolicy::default()
+        }
+    }
+}

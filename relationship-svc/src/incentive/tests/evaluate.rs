@@ -1,0 +1,329 @@
+//! What a quote is told, on both engines.
+
+use tandem_platform::testing;
+use tandem_proto::common::v1::{Basket, Interval, Limits, Line, Money, Overrun, Recurrence};
+use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
+use tandem_proto::relationship::v1::{
+    CreateCustomerRequest, Customer, DisableVoucherRequest, EvaluateIncentivesRequest,
+    EvaluateIncentivesResponse, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
+    RedeemVouchersRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
+};
+use tonic::{Code, Status};
+
+use super::{Message, client, create_incentive, get, gift_card, percent};
+use crate::MIGRATIONS;
+use crate::segment::tests::create_segment;
+use crate::testing::{Harness, fields, reason};
+
+fn eur(cents: i64) -> Money {
+    let nanos = i32::try_from(cents % 100 * 10_000_000).unwrap();
+    Money { currency_code: "EUR".to_owned(), units: cents / 100, nanos }
+}
+
+fn of(codes: &[&str]) -> EvaluateIncentivesRequest {
+    EvaluateIncentivesRequest {
+        customer: "customers/ada".to_owned(),
+        codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        currency_code: "EUR".to_owned(),
+        ..EvaluateIncentivesRequest::default()
+    }
+}
+
+async fn evaluate(
+    harness: &Harness,
+    request: EvaluateIncentivesRequest,
+) -> Result<EvaluateIncentivesResponse, Status> {
+    client(harness).evaluate_incentives(request).await.map(tonic::Response::into_inner)
+}
+
+/// The refusals of these codes, in order.
+async fn refusals(harness: &Harness, request: EvaluateIncentivesRequest) -> Vec<String> {
+    let answer = evaluate(harness, request).await.unwrap();
+    answer.codes.into_iter().map(|code| code.refusal).collect()
+}
+
+async fn customer(harness: &Harness, id: &str, country: &str) {
+    let customer = Customer { country: country.to_owned(), ..Customer::default() };
+    let request = CreateCustomerRequest {
+        customer: Some(customer),
+        customer_id: id.to_owned(),
+        request_id: String::new(),
+    };
+    CustomerServiceClient::new(harness.channel()).create_customer(request).await.unwrap();
+}
+
+/// Makes a code of an incentive, once usable.
+async fn code(harness: &Harness, code: &str, incentive: &str, voucher: Voucher) {
+    let voucher = Voucher { code: code.to_owned(), incentive: format!("incentives/{incentive}"), ..voucher };
+    let request = ImportVouchersRequest { vouchers: vec![voucher], case_sensitive: false };
+    let stream = futures::stream::iter([request]);
+    let answer =
+        VoucherServiceClient::new(harness.channel()).import_vouchers(stream).await.unwrap().into_inner();
+    assert_eq!(answer.created, 1, "{:?}", answer.failures);
+}
+
+fn one_use() -> Voucher {
+    Voucher { max_uses: 1, ..Voucher::default() }
+}
+
+/// A basket of 100.00 EUR with codes.
+fn plain(codes: &[&str]) -> PlainBasket {
+    let line = Line {
+        id: "1".to_owned(),
+        product: "products/p".to_owned(),
+        quantity: 1,
+        unit_price: Some(eur(10_000)),
+        ..Line::default()
+    };
+    let basket = Basket { currency_code: "EUR".to_owned(), lines: vec![line], ..Basket::default() };
+    let codes = codes.iter().map(|code| (*code).to_owned()).collect();
+    PlainBasket { basket: Some(basket), codes, place: String::new() }
+}
+
+async fn redeem(harness: &Harness, order: &str, codes: &[&str]) {
+    let request = RedeemVouchersRequest {
+        order_id: order.to_owned(),
+        what: Some(redeem_vouchers_request::What::Plain(plain(codes))),
+        customer: "customers/ada".to_owned(),
+        request_id: format!("redeem {order}").replace(' ', "-"),
+        ..RedeemVouchersRequest::default()
+    };
+    VoucherServiceClient::new(harness.channel()).redeem_vouchers(request).await.unwrap();
+}
+
+async fn hold(harness: &Harness, order: &str, codes: &[&str]) {
+    let request = HoldVouchersRequest {
+        order_id: order.to_owned(),
+        what: Some(hold_vouchers_request::What::Plain(plain(codes))),
+        customer: "customers/ada".to_owned(),
+        request_id: format!("hold-{order}"),
+        ..HoldVouchersRequest::default()
+    };
+    VoucherServiceClient::new(harness.channel()).hold_vouchers(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_customer_is_told_the_segments_asked_for_and_nobody_is_in_none() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        customer(&harness, "ada", "AT").await;
+        create_segment(&harness, "austria", "customer.country == 'AT'").await.unwrap();
+        create_segment(&harness, "everyone", "true").await.unwrap();
+        let all = evaluate(&harness, of(&[])).await.unwrap();
+        assert_eq!(all.segments, ["segments/austria", "segments/everyone"]);
+        assert!(all.customer_known && all.codes.is_empty());
+        let segments = vec!["segments/everyone".to_owned(), "segments/gone".to_owned()];
+        let some = evaluate(&harness, EvaluateIncentivesRequest { segments, ..of(&[]) }).await.unwrap();
+        assert_eq!(some.segments, ["segments/everyone"]);
+        for customer in ["", "customers/eve"] {
+            let request = EvaluateIncentivesRequest { customer: customer.to_owned(), ..of(&[]) };
+            let nobody = evaluate(&harness, request).await.unwrap();
+            assert!(nobody.segments.is_empty() && !nobody.customer_known);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_is_answered_with_its_definition_and_what_is_left() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        customer(&harness, "ada", "AT").await;
+        let titles = [(String::new(), "Ten off".to_owned()), ("de".to_owned(), "Zehn".to_owned())].into();
+        let limits = Limits {
+            max_uses: 5,
+            budgets: vec![eur(10_000)],
+            recurrence: Recurrence::Month.into(),
+            overrun: Overrun::Cap.into(),
+            ..Limits::default()
+        };
+        let wanted = Message {
+            titles,
+            limits: Some(limits),
+            max_uses_per_code: Some(3),
+            condition: "basket.quantity > 0".to_owned(),
+            ..percent(100_000)
+        };
+        let incentive = create_incentive(&harness, "spring", wanted).await.unwrap();
+        code(&harness, "SPRING-1", "spring", Voucher { max_uses: 3, ..Voucher::default() }).await;
+        redeem(&harness, "o-1", &["SPRING-1"]).await;
+        hold(&harness, "o-2", &["SPRING-1"]).await;
+        let request = EvaluateIncentivesRequest { locale: "de-AT".to_owned(), ..of(&[" spring-1 "]) };
+        let answer = evaluate(&harness, request.clone()).await.unwrap();
+        let told = &answer.codes[0];
+        assert_eq!(
+            (told.given_code.as_str(), told.code.as_str(), told.refusal.as_str()),
+            (" spring-1 ", "SPRING-1", "OK")
+        );
+        assert_eq!((told.incentive.as_str(), told.version), ("incentives/spring", 1));
+        assert_eq!(told.discount, incentive.discount);
+        assert_eq!((told.title.as_str(), told.condition.as_str()), ("Zehn", "basket.quantity > 0"));
+        assert_eq!((told.uses_left, told.money_left.clone()), (1, Some(eur(8_000))));
+        assert_eq!((told.overrun, told.balance.clone()), (Overrun::Cap.into(), None));
+        // What the order holds itself does not stand against it.
+        let own = EvaluateIncentivesRequest { order_id: "o-2".to_owned(), ..request };
+        let told = &evaluate(&harness, own).await.unwrap().codes[0];
+        assert_eq!((told.uses_left, told.money_left.clone()), (2, Some(eur(9_000))));
+        let usage = get(&mut client(&harness), "incentives/spring").await.unwrap().usage.unwrap();
+        assert_eq!((usage.uses, usage.uses_held), (1, 1));
+        assert_eq!((usage.spent, usage.held), (vec![eur(1_000)], vec![eur(1_000)]));
+        harness.clock.advance(jiff::SignedDuration::from_mins(16));
+        let usage = get(&mut client(&harness), "incentives/spring").await.unwrap().usage.unwrap();
+        assert_eq!((usage.uses_held, usage.held), (0, vec![eur(0)]), "a lapsed hold holds nothing");
+        harness.clock.advance(jiff::SignedDuration::from_hours(24 * 31));
+        let usage = get(&mut client(&harness), "incentives/spring").await.unwrap().usage.unwrap();
+        assert_eq!((usage.uses, usage.spent), (0, Vec::new()), "a new month has begun");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gift_card_tells_its_balance() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        create_incentive(&harness, "card", gift_card()).await.unwrap();
+        code(
+            &harness,
+            "CARD-1",
+            "card",
+            Voucher { initial_balance: Some(eur(15_000)), ..Voucher::default() },
+        )
+        .await;
+        redeem(&harness, "o-1", &["CARD-1"]).await;
+        let told = &evaluate(&harness, of(&["CARD-1"])).await.unwrap().codes[0];
+        assert_eq!(
+            (told.refusal.as_str(), told.balance.clone(), told.uses_left),
+            ("OK", Some(eur(5_000)), -1)
+        );
+        let usd = EvaluateIncentivesRequest { currency_code: "USD".to_owned(), ..of(&["CARD-1"]) };
+        assert_eq!(refusals(&harness, usd).await, ["CURRENCY_MISMATCH"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_reason_why_a_code_cannot_be_used_is_told() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        customer(&harness, "ada", "AT").await;
+        create_segment(&harness, "germany", "customer.country == 'DE'").await.unwrap();
+        let at = |seconds: i64| Some(prost_types::Timestamp { seconds: 1_782_907_200 + seconds, nanos: 0 });
+        let limited = |limits: Limits| Message { limits: Some(limits), ..percent(100_000) };
+        let incentives = [
+            ("plain", percent(100_000)),
+            (
+                "early",
+                Message { validity: Some(Interval { start_time: at(1), end_time: None }), ..percent(1) },
+            ),
+            (
+                "late",
+                Message { validity: Some(Interval { start_time: None, end_time: at(0) }), ..percent(1) },
+            ),
+            ("german", Message { segments: vec!["segments/germany".to_owned()], ..percent(1) }),
+            ("given", Message { assigned_only: true, ..percent(1) }),
+            ("scarce", limited(Limits { max_uses: 1, ..Limits::default() })),
+            ("once", limited(Limits { max_uses_per_customer: 1, ..Limits::default() })),
+            ("spent", limited(Limits { budgets: vec![eur(1_000)], ..Limits::default() })),
+        ];
+        for (id, incentive) in incentives {
+            create_incentive(&harness, id, incentive).await.unwrap();
+            code(&harness, &format!("{id}-1"), id, one_use()).await;
+            code(&harness, &format!("{id}-2"), id, one_use()).await;
+        }
+        let disable =
+            DisableVoucherRequest { name: "vouchers/PLAIN-2".to_owned(), request_id: String::new() };
+        VoucherServiceClient::new(harness.channel()).disable_voucher(disable).await.unwrap();
+        redeem(&harness, "o-1", &["PLAIN-1"]).await;
+        redeem(&harness, "o-2", &["SCARCE-1"]).await;
+        redeem(&harness, "o-3", &["ONCE-1"]).await;
+        redeem(&harness, "o-4", &["SPENT-1"]).await;
+        for (code, refusal) in [
+            ("nothing", "CODE_UNKNOWN"),
+            ("plain-1", "CODE_EXHAUSTED"),
+            ("plain-2", "CODE_DISABLED"),
+            ("early-1", "CODE_NOT_YET_VALID"),
+            ("late-1", "CODE_EXPIRED"),
+            ("german-1", "NOT_ELIGIBLE"),
+            ("given-1", "CODE_NOT_YOURS"),
+            ("scarce-2", "INCENTIVE_EXHAUSTED"),
+            ("once-2", "CUSTOMER_LIMIT_REACHED"),
+            ("spent-2", "BUDGET_EXHAUSTED"),
+        ] {
+            let told = evaluate(&harness, of(&[code])).await.unwrap().codes.remove(0);
+            assert_eq!(told.refusal, refusal, "{code}");
+            assert!(!told.message.is_empty() && told.discount.is_none(), "{code}");
+        }
+        let nobody = EvaluateIncentivesRequest { customer: String::new(), ..of(&["once-2"]) };
+        assert_eq!(refusals(&harness, nobody).await, ["CUSTOMER_REQUIRED"]);
+        assert_eq!(
+            refusals(&harness, of(&["early-1", "EARLY-1"])).await,
+            ["CODE_NOT_YET_VALID", "DUPLICATE_CODE"]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_codes_of_one_incentive_the_first_counts() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        create_incentive(&harness, "plain", percent(100_000)).await.unwrap();
+        for name in ["A-1", "A-2"] {
+            code(&harness, &format!("CODE-{name}"), "plain", one_use()).await;
+        }
+        let request = of(&["code-a-2", "code-a-1", "CODE-A-2"]);
+        assert_eq!(refusals(&harness, request).await, ["OK", "ONE_CODE_PER_INCENTIVE", "DUPLICATE_CODE"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_guesses_too_many_codes_has_to_wait() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let guesses: Vec<String> = (0..20).map(|place| format!("guess-{place}")).collect();
+        let request = EvaluateIncentivesRequest { codes: guesses, ..of(&[]) };
+        assert!(evaluate(&harness, request.clone()).await.is_ok());
+        assert!(evaluate(&harness, request.clone()).await.is_ok());
+        let status = evaluate(&harness, request.clone()).await.unwrap_err();
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::ResourceExhausted, "GUESSING_THROTTLED")
+        );
+        assert!(evaluate(&harness, of(&[])).await.is_ok(), "who gives no code is not throttled");
+        harness.clock.advance(jiff::SignedDuration::from_mins(2));
+        assert!(evaluate(&harness, request).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_read_names_every_field() {
+    testing::sqlite(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let wrong = EvaluateIncentivesRequest {
+            customer: "ada".to_owned(),
+            guest_key: "short".to_owned(),
+            codes: vec!["x".repeat(65); 21],
+            currency_code: "EURO".to_owned(),
+            segments: vec!["austria".to_owned()],
+            locale: "x".repeat(36),
+            order_id: "x".repeat(129),
+        };
+        let found = fields(&evaluate(&harness, wrong).await.unwrap_err());
+        for field in [
+            "customer",
+            "guest_key",
+            "codes",
+            "codes[19]",
+            "currency_code",
+            "segments[0]",
+            "locale",
+            "order_id",
+        ] {
+            assert!(found.iter().any(|one| one == field), "{field} in {found:?}");
+        }
+    })
+    .await;
+}

@@ -1,0 +1,30 @@
+//! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
+//!
+//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! the order of everything a process starts; [`app`] is what all calls share.
+
+pub mod app;
+pub mod config;
+pub mod customer;
+pub mod event;
+pub mod incentive;
+pub mod redemption;
+pub mod segment;
+pub mod serve;
+pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod voucher;
+
+use sqlx::migrate::Migrator;
+use tandem_platform::db::Migrations;
+
+pub use app::App;
+pub use config::Config;
+pub use serve::run;
+
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The schema of this service.
+pub static MIGRATIONS: Migrations = Migrations { postgres: &POSTGRES, sqlite: &SQLITE };

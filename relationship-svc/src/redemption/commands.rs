@@ -1,0 +1,139 @@
+//! The way of a redemption: queue, batch, transaction, answer.
+
+mod batch;
+mod look;
+mod stand;
+mod usage;
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use tandem_platform::idempotency::Request;
+use tandem_platform::lanes::{Lanes, LanesConfig, Runner};
+use tandem_platform::{Call, Fault, Outcome, Tenant};
+use uuid::Uuid;
+
+use super::guesses::Guesses;
+use super::{Answer, Command, MAX_CODES, Refused, Take, What};
+use crate::App;
+use crate::config::RedemptionConfig;
+use crate::voucher;
+
+pub use super::Standing;
+pub use look::{Validated, validate};
+pub use stand::standing;
+pub use usage::usage;
+
+/// What redemptions need beside the database: their lanes, and who guesses codes.
+pub struct Redemptions {
+    lanes: OnceLock<Lanes<Redeemer>>,
+    /// The unknown codes that were tried lately.
+    pub guesses: Guesses,
+}
+
+impl std::fmt::Debug for Redemptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redemptions").finish_non_exhaustive()
+    }
+}
+
+impl Redemptions {
+    /// Nothing runs before the first call.
+    pub fn new(config: &RedemptionConfig) -> Self {
+        Self { lanes: OnceLock::new(), guesses: Guesses::new(config.guesses_per_minute) }
+    }
+
+    fn lanes(&self, app: &Arc<App>) -> &Lanes<Redeemer> {
+        self.lanes.get_or_init(|| {
+            let config = &app.config.redemption;
+            let config = LanesConfig {
+                lanes: app.db.writers(if config.lanes == 0 { one_per_core() } else { config.lanes }),
+                capacity: config.lane_capacity,
+                max_batch: config.max_batch,
+            };
+            Lanes::start(&config, &app.tasks, Redeemer(Arc::downgrade(app)))
+        })
+    }
+}
+
+fn one_per_core() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 16)
+}
+
+/// One call in its lane.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// `None` for our own tasks.
+    pub request: Option<Request>,
+    pub principal: Arc<str>,
+    pub command: Command,
+}
+
+/// Decides batches. Holds the service weakly, which holds it.
+#[derive(Debug)]
+pub(super) struct Redeemer(Weak<App>);
+
+impl Runner for Redeemer {
+    type Item = Item;
+    type Output = Result<Answer, Refused>;
+
+    async fn run(&self, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Outcome<Self::Output>>> {
+        let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
+        // Drawn before the transaction, so that a replay decides the same.
+        let now = app.clock.now();
+        let ids: Vec<Vec<Uuid>> = items.iter().map(|item| fresh_ids(&app, now, &item.command)).collect();
+        batch::run(&app, tenant, items, now, &ids).await
+    }
+}
+
+fn fresh_ids(app: &App, now: jiff::Timestamp, command: &Command) -> Vec<Uuid> {
+    let codes = match command {
+        Command::Take(Take { what: What::Quote(quote), .. }) => quote.codes.len(),
+        Command::Take(Take { what: What::Plain(plain), .. }) => plain.codes.len().min(MAX_CODES),
+        _ => 0,
+    };
+    (0..codes).map(|_| app.ids.next(now)).collect()
+}
+
+/// Has a command decided, in some batch of its lane. A refusal is FAILED_PRECONDITION with a violation per code, and
+/// changes nothing.
+pub async fn decide(
+    app: &Arc<App>,
+    call: &Call,
+    request: Option<Request>,
+    command: Command,
+) -> Outcome<Answer> {
+    let guesser = match &command {
+        Command::Take(Take { what: What::Plain(_), person, .. }) => Some(person.clone()),
+        _ => None,
+    };
+    if let Some(person) = &guesser {
+        app.redemptions.guesses.check(call, person, app.clock.now())?;
+    }
+    let lane = contention(&command);
+    let item = Item { request, principal: call.principal.clone(), command };
+    let decided = app.redemptions.lanes(app).submit(call, lane, item).await?;
+    decided.map_err(|refused| {
+        if let Some(person) = &guesser {
+            app.redemptions.guesses.count(call, person, refused.unknown(), app.clock.now());
+        }
+        Fault::from(refused)
+    })
+}
+
+/// What a command will contend for: of a quote the incentive of its first code, whose counters are shared by all its
+/// codes; of a plain basket its smallest code; else the order.
+fn contention(command: &Command) -> String {
+    match command {
+        Command::Take(take) => {
+            let first = match &take.what {
+                What::Quote(quote) => quote.codes.first().map(|sealed| sealed.incentive.clone()),
+                What::Plain(plain) => plain.codes.iter().map(|typed| voucher::fold(typed)).min(),
+                What::Held => None,
+            };
+            first.unwrap_or_else(|| take.order.clone())
+        }
+        Command::Release { order } | Command::Expire { order } => order.clone(),
+        Command::RollBack(roll_back) => roll_back.order.clone(),
+        Command::Disable { code } => code.clone(),
+    }
+}

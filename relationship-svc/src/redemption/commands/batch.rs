@@ -1,0 +1,341 @@
+//! One transaction over a batch: look up, lock, load, decide, write back, claim.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tandem_platform::db::Session;
+use tandem_platform::idempotency::{self, Claimed, Duplicate, Request};
+use tandem_platform::outbox::{self, Batch};
+use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
+use uuid::Uuid;
+
+use super::super::decide::{self, Plan};
+use super::super::store::counters::{self, ClaimRow};
+use super::super::world::{Claim, Setting, Target, World, distinct};
+use super::super::{
+    Answer, CodeOutcome, Command, CounterKey, CounterKind, Refused, Shared, State, Taken, Tally, Terms,
+    events, store,
+};
+use super::Item;
+use crate::App;
+use crate::voucher;
+
+type Decided = Result<Answer, Refused>;
+
+/// Decides `items`, all of one tenant, in their order. `ids` are fresh, drawn per item.
+pub(super) async fn run(
+    app: &App,
+    tenant: &Tenant,
+    items: &[Item],
+    now: Timestamp,
+    ids: &[Vec<Uuid>],
+) -> Outcome<Vec<Outcome<Decided>>> {
+    transact!(app.db, |tx| {
+        let mut outcomes = look_up(tx, tenant, items).await?;
+        let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
+        let commands: Vec<&Command> = fresh.iter().map(|at| &items[*at].command).collect();
+        let (mut world, plans) = load(app, tx, tenant, setting(app, now), &commands).await?;
+        for (at, plan) in fresh.iter().zip(&plans) {
+            let decided = decide::decide(&mut world, *at, &items[*at].command, plan, &ids[*at]);
+            outcomes[*at] = Some(Settled::Fresh(decided));
+        }
+        write_back(tx, tenant, &world).await?;
+        tell(app, tx, tenant, items, &world).await?;
+        close(tx, tenant, items, &outcomes, now).await?;
+        answers(outcomes)
+    })
+}
+
+pub(super) fn setting(app: &App, now: Timestamp) -> Setting {
+    let config = &app.config.redemption;
+    Setting {
+        now,
+        zone: app.zone.clone(),
+        restored: SignedDuration::from_hours(i64::from(config.restored_days) * 24),
+        hold_max: SignedDuration::from_secs(config.hold_max_s.into()),
+    }
+}
+
+/// What became of an item.
+enum Settled {
+    /// Decided in this transaction.
+    Fresh(Decided),
+    /// It repeats an earlier call, with that one's answer.
+    Repeat(Answer),
+    /// It repeats the item at this place.
+    Same(usize),
+    /// Its request_id stands for something else.
+    Reused,
+}
+
+/// An answer as it is stored with its request.
+#[derive(Debug, Serialize, Deserialize)]
+enum Stored {
+    /// Redeemed afresh and without a refusal: all the rest stands in the redemptions with these ids.
+    #[serde(rename = "r")]
+    Redeemed(Vec<Uuid>),
+    #[serde(rename = "a")]
+    Answer(Box<Answer>),
+}
+
+/// Finds the answers that were given before; items without an outcome are to be decided. A request is claimed only when
+/// its outcome is stored, by the last statement: whoever loses that race replays and finds the answer.
+async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
+    let mut outcomes: Vec<Option<Settled>> = items.iter().map(|_| None).collect();
+    let with_request: Vec<usize> = (0..items.len()).filter(|at| items[*at].request.is_some()).collect();
+    let requests: Vec<&Request> = items.iter().filter_map(|item| item.request.as_ref()).collect();
+    let (mut places, mut firsts) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
+    for ((place, request), duplicate) in
+        with_request.iter().zip(&requests).zip(idempotency::duplicates(requests.iter().copied()))
+    {
+        match duplicate {
+            Duplicate::First => {
+                places.push(*place);
+                firsts.push(*request);
+            }
+            Duplicate::Of(first) => {
+                outcomes[*place] = with_request.get(first).map(|first| Settled::Same(*first))
+            }
+            Duplicate::Reused => outcomes[*place] = Some(Settled::Reused),
+        }
+    }
+    if firsts.is_empty() {
+        return Ok(outcomes);
+    }
+    let claims = idempotency::look_up_many(tx, tenant, &firsts).await?;
+    for (place, claimed) in places.into_iter().zip(claims) {
+        outcomes[place] = match claimed {
+            Claimed::Fresh => None,
+            Claimed::Reused => Some(Settled::Reused),
+            Claimed::Repeat(stored) => Some(Settled::Repeat(restore(tx, tenant, &stored).await?)),
+        };
+    }
+    Ok(outcomes)
+}
+
+/// The answer that was given before.
+async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Answer> {
+    let ids = match idempotency::outcome_of(stored)? {
+        Stored::Answer(answer) => return Ok(*answer),
+        Stored::Redeemed(ids) => ids,
+    };
+    let mut redemptions = store::find_many(tx, tenant, &ids).await?;
+    redemptions.sort_by_key(|one| ids.iter().position(|id| *id == one.id));
+    let mut taken = Taken::default();
+    for mut redemption in redemptions {
+        // As it was then, whatever has come back meanwhile.
+        (redemption.state, redemption.returned, redemption.version) = (State::Redeemed, 0, 1);
+        redemption.updated = redemption.created;
+        redemption.details.use_restored = false;
+        redemption.details.lines.iter_mut().for_each(|share| share.back = 0);
+        taken.codes.push(CodeOutcome::accepted(redemption.code.as_str(), redemption.amount));
+        taken.redemptions.push(Shared(Arc::new(redemption)));
+    }
+    Ok(Answer::Taken(taken))
+}
+
+fn stored(answer: &Answer) -> Outcome<String> {
+    if let Answer::Taken(taken) = answer
+        && taken.codes.len() == taken.redemptions.len()
+        && taken.redemptions.iter().all(|one| one.0.version == 1 && one.0.state == State::Redeemed)
+    {
+        let ids = taken.redemptions.iter().map(|one| one.0.id).collect();
+        return idempotency::to_json(&Stored::Redeemed(ids));
+    }
+    idempotency::to_json(&Stored::Answer(Box::new(answer.clone())))
+}
+
+/// Locks and loads everything that the commands may touch, in lock order.
+async fn load<'i>(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    setting: Setting,
+    commands: &[&'i Command],
+) -> Outcome<(World, Vec<Plan<'i>>)> {
+    let mut world = World::new(setting);
+    if commands.is_empty() {
+        return Ok((world, Vec::new()));
+    }
+    let mut orders: Vec<String> =
+        commands.iter().filter_map(|one| decide::order(one)).map(str::to_owned).collect();
+    let ended: Vec<String> = commands.iter().filter_map(|one| disabled_code(one)).collect();
+    if !ended.is_empty() {
+        orders.extend(store::orders_holding(tx, tenant, &ended).await?);
+    }
+    if !orders.is_empty() {
+        world.load_redemptions(store::lock_orders(tx, tenant, distinct(orders)).await?);
+    }
+    let mut codes = Vec::with_capacity(commands.len());
+    commands.iter().for_each(|command| decide::codes(command, &mut codes));
+    codes.extend(
+        world
+            .redemptions
+            .iter()
+            .filter(|one| one.current.state.is_live())
+            .map(|one| one.current.code.clone()),
+    );
+    let mut codes = distinct(codes);
+    codes.sort_unstable();
+    world.load_vouchers(voucher::store::lock_many(tx, tenant, codes).await?);
+    let wanted = decide::incentives(&world);
+    if !wanted.is_empty() {
+        let current = app.definitions.current(tx, tenant, &wanted).await?;
+        world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
+    }
+    let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
+    decide::reach_of_redemptions(&mut world);
+    let mut keys: Vec<CounterKey> = world.counters.iter().map(|slot| slot.key.clone()).collect();
+    keys.sort_unstable();
+    for (key, tally) in counters::lock(tx, tenant, keys.iter()).await? {
+        world.load_tally(&key, tally);
+    }
+    load_claims(tx, tenant, &mut world).await?;
+    Ok((world, plans))
+}
+
+fn disabled_code(command: &Command) -> Option<String> {
+    match command {
+        Command::Disable { code } => Some(code.clone()),
+        _ => None,
+    }
+}
+
+/// Takes in what holds keep of the locked rows, as far as it can matter: what has lapsed, and what the orders of the
+/// batch hold themselves. Nothing is asked where nothing is held.
+pub(super) async fn load_claims(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    world: &mut World,
+) -> Outcome<()> {
+    let with_holds = held_keys(world);
+    if with_holds.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<Uuid> = world
+        .redemptions
+        .iter()
+        .filter(|slot| slot.current.state == State::Held)
+        .map(|slot| slot.current.id)
+        .collect();
+    let mut rows = counters::lapsed_claims(session, tenant, &with_holds, world.now()).await?;
+    if !held.is_empty() {
+        rows.extend(counters::claims_of(session, tenant, &held).await?);
+    }
+    for row in rows {
+        let Some(target) = world.target(&row.key) else { continue };
+        let ClaimRow { redemption, uses, amount, expires, .. } = row;
+        world.load_claim(Claim { target, redemption, uses, amount, expires });
+    }
+    world.drop_lapsed_claims();
+    Ok(())
+}
+
+/// The locked rows of which something is held.
+fn held_keys(world: &World) -> Vec<CounterKey> {
+    let counters = world.counters.iter().filter(|slot| slot.tally.held != 0).map(|slot| slot.key.clone());
+    let vouchers = world.vouchers.iter().filter(|slot| slot.voucher.usage.uses_held != 0);
+    counters.chain(vouchers.map(|slot| voucher_key(&slot.voucher.code))).collect()
+}
+
+/// How claims name a voucher.
+fn voucher_key(code: &str) -> CounterKey {
+    let nothing: Arc<str> = Arc::from("");
+    CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
+}
+
+/// Writes back what the decisions have changed, one statement per table.
+async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+    let (mut made, mut dropped) = (Vec::new(), Vec::new());
+    for slot in world.claims.iter().filter(|slot| slot.stored == slot.gone) {
+        let Claim { target, redemption, uses, amount, expires } = slot.claim;
+        let key = match target {
+            Target::Voucher(at) => voucher_key(&world.voucher(at).code),
+            Target::Counter(at) => world.counters[at].key.clone(),
+        };
+        let row = ClaimRow { key, redemption, uses, amount, expires };
+        if slot.gone { dropped.push(row) } else { made.push(row) }
+    }
+    counters::delete_claims(tx, tenant, &dropped).await?;
+
+    let used = world.vouchers.iter().filter(|slot| slot.voucher.usage != slot.loaded);
+    let used: Vec<_> = used.map(|slot| (slot.voucher.code.as_str(), slot.voucher.usage)).collect();
+    voucher::store::save_usage(tx, tenant, &used).await?;
+
+    let (mut counted, mut new) = (Vec::new(), Vec::new());
+    for slot in &world.counters {
+        match slot.loaded {
+            Some(loaded) if loaded != slot.tally => counted.push((&slot.key, slot.tally)),
+            None if slot.tally != Tally::default() => new.push((&slot.key, slot.tally)),
+            _ => {}
+        }
+    }
+    counters::update(tx, tenant, &counted).await?;
+    counters::insert(tx, tenant, new).await?;
+
+    let (mut changed, mut added) = (Vec::new(), Vec::new());
+    for slot in &world.redemptions {
+        match &slot.loaded {
+            Some(loaded) if !Arc::ptr_eq(loaded, &slot.current) => changed.push(&*slot.current),
+            None => added.push(&*slot.current),
+            _ => {}
+        }
+    }
+    store::update(tx, tenant, &changed).await?;
+    store::insert(tx, tenant, &added).await?;
+    counters::insert_claims(tx, tenant, &made).await
+}
+
+/// Leaves the events of the batch, each on behalf of its own caller.
+async fn tell(app: &App, tx: &mut Tx, tenant: &Tenant, items: &[Item], world: &World) -> Outcome<()> {
+    let Some((first, _)) = world.happened.first() else { return Ok(()) };
+    let call = Call::of(tenant.clone(), items[*first].principal.clone());
+    let mut batch = Batch::new(&call, &*app.ids, world.now());
+    for (item, happened) in &world.happened {
+        batch.push_as(&items[*item].principal, events::of(happened));
+    }
+    outbox::append(tx, batch).await
+}
+
+/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew.
+async fn close(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    items: &[Item],
+    outcomes: &[Option<Settled>],
+    now: Timestamp,
+) -> Outcome<()> {
+    let mut done = Vec::with_capacity(items.len());
+    for (item, outcome) in items.iter().zip(outcomes) {
+        if let (Some(request), Some(Settled::Fresh(Ok(answer)))) = (&item.request, outcome) {
+            done.push((request, stored(answer)?));
+        }
+    }
+    idempotency::store_many(tx, tenant, done, now).await
+}
+
+fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
+    let repeats: Vec<Option<usize>> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Some(Settled::Same(first)) => Some(*first),
+            _ => None,
+        })
+        .collect();
+    let mut answers: Vec<Outcome<Decided>> = Vec::with_capacity(outcomes.len());
+    for (outcome, repeats) in outcomes.into_iter().zip(repeats) {
+        let answer = match (outcome, repeats) {
+            (Some(Settled::Fresh(decided)), _) => Ok(decided),
+            (Some(Settled::Repeat(answer)), _) => Ok(Ok(answer)),
+            (Some(Settled::Reused), _) => Err(Fault::request_id_reused()),
+            (Some(Settled::Same(_)), Some(first)) => answers
+                .get(first)
+                .cloned()
+                .unwrap_or_else(|| Err(Fault::internal("an item was repeated before it was decided"))),
+            _ => Err(Fault::internal("an item of a batch was not decided")),
+        };
+        answers.push(answer);
+    }
+    Ok(answers)
+}

@@ -1,0 +1,82 @@
+//! Questions that change nothing: could these codes be used now?
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tandem_platform::db::Session;
+use tandem_platform::{Call, Outcome, Tenant};
+
+use super::super::decide::{self, Plan};
+use super::super::store::counters;
+use super::super::world::{World, distinct};
+use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refusal, Take, Terms, What};
+use super::batch;
+use crate::App;
+use crate::voucher;
+
+/// What a validation found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validated {
+    /// In the order of the request.
+    pub codes: Vec<CodeOutcome>,
+    /// Goods and shipping after every discount, before gift cards, minor units.
+    pub total: i64,
+}
+
+/// Says of each code whether it could be redeemed now, and what it would give together with the others. Unknown codes
+/// count as guesses.
+pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> Outcome<Validated> {
+    app.redemptions.guesses.check(call, &person, app.clock.now())?;
+    let take = Take {
+        order: String::new(),
+        intent: Intent::Redeem,
+        what: What::Plain(Box::new(plain)),
+        person,
+        partial: true,
+    };
+    let command = Command::Take(take);
+    let mut reader = app.db.read().await?;
+    let (world, plan) = look(app, &mut reader, &call.tenant, &command).await?;
+    drop(reader);
+    let Command::Take(Take { what: What::Plain(plain), person, .. }) = &command else {
+        return Ok(Validated { codes: Vec::new(), total: 0 });
+    };
+    let now = world.now();
+    let priced = decide::price(&world, plain, person, &plan.candidates, true, |_, _| now);
+    let (codes, total) = match priced {
+        Ok(priced) => {
+            (priced.codes.into_iter().map(|(outcome, _)| outcome).collect::<Vec<_>>(), priced.total)
+        }
+        Err(refused) => (refused.codes, 0),
+    };
+    let unknown = codes.iter().filter(|code| code.refusal == Some(Refusal::CodeUnknown)).count();
+    let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
+    app.redemptions.guesses.count(call, person, unknown, now);
+    Ok(Validated { codes, total })
+}
+
+/// Reads, without a lock, what `command` would touch.
+async fn look<'i>(
+    app: &App,
+    session: &mut impl Session,
+    tenant: &Tenant,
+    command: &'i Command,
+) -> Outcome<(World, Plan<'i>)> {
+    let mut world = World::new(batch::setting(app, app.clock.now()));
+    let mut codes = Vec::new();
+    decide::codes(command, &mut codes);
+    world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);
+    let wanted = decide::incentives(&world);
+    let current = match wanted.is_empty() {
+        true => HashMap::new(),
+        false => app.definitions.current(session, tenant, &wanted).await?,
+    };
+    world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
+    let plan = decide::plan(&mut world, command);
+    let keys: Vec<CounterKey> = world.counters.iter().map(|slot| slot.key.clone()).collect();
+    for (key, tally) in counters::find(session, tenant, keys.iter()).await? {
+        world.load_tally(&key, tally);
+    }
+    batch::load_claims(session, tenant, &mut world).await?;
+    Ok((world, plan))
+}

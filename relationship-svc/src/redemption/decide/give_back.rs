@@ -1,0 +1,188 @@
+//! Release, roll back, disable, and what becomes of holds that have lapsed.
+
+use std::sync::Arc;
+
+use super::super::world::World;
+use super::super::{
+    Answer, Happened, Reason, Redemption, Refusal, Refused, RollBack, RolledBack, Shared, State, Tally,
+};
+use super::changed;
+use crate::voucher::{self, Frame, Usage};
+
+/// Gives the live hold of an order back.
+pub(super) fn release(world: &mut World, order: &str) -> Answer {
+    expire_lapsed(world, order);
+    let held = world.of_order(order, |one| one.state == State::Held);
+    let released = held.into_iter().map(|at| Shared(release_one(world, at, State::Released)));
+    Answer::Released(released.collect())
+}
+
+/// Ends those holds of an order that have lapsed: as if there were none.
+pub(super) fn expire_lapsed(world: &mut World, order: &str) {
+    for at in world.of_order(order, |one| one.state == State::Held) {
+        if !world.hold_lives(at) {
+            release_one(world, at, State::Expired);
+        }
+    }
+}
+
+/// Gives back what a hold keeps, and ends it in `state`.
+pub(super) fn release_one(world: &mut World, at: usize, state: State) -> Arc<Redemption> {
+    let held = world.redemption(at).clone();
+    world.drop_claims_of(held.id);
+    let ended = Redemption { state, expires: None, ..changed(world, &held) };
+    let ended = world.set_redemption(at, ended);
+    world.tell(Happened::Released(ended.clone()));
+    ended
+}
+
+/// Ends a code, and the holds of it that the batch has locked.
+pub(super) fn disable(world: &mut World, code: &str) -> Result<Answer, Refused> {
+    let Some(at) = world.voucher_place(code) else {
+        return Err(Refused::missing(format!("vouchers/{code}")));
+    };
+    let usage = world.voucher(at).usage;
+    if !usage.disabled {
+        world.set_usage(at, Usage { disabled: true, ..usage });
+    }
+    let held: Vec<usize> = (0..world.redemptions.len())
+        .filter(|at| world.redemption(*at).state == State::Held && world.redemption(*at).code == code)
+        .collect();
+    for hold in held {
+        let state = if world.hold_lives(hold) { State::Released } else { State::Expired };
+        release_one(world, hold, state);
+    }
+    let mut voucher = world.voucher(at).clone();
+    if !usage.disabled {
+        // Rows get their next version when they are written back.
+        voucher.version += 1;
+        world.tell(Happened::Disabled(Box::new(voucher.clone())));
+    }
+    Ok(Answer::Disabled(Box::new(voucher)))
+}
+
+/// Takes redemptions of an order back.
+pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<RolledBack, Refused> {
+    let given = roll_back.code.as_deref().map(voucher::candidates);
+    let wanted = |one: &Redemption| {
+        let is = |(folded, exact): &(String, Option<String>)| {
+            *folded == one.code || exact.as_ref() == Some(&one.code)
+        };
+        given.as_ref().is_none_or(is)
+    };
+    let redeemed = world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one));
+    if redeemed.is_empty() {
+        return rolled_back_before(world, roll_back, wanted);
+    }
+    let mut rolled_back = RolledBack { redemptions: Vec::new(), returned: 0 };
+    for at in redeemed {
+        let (next, returned) = back(world, at, roll_back)?;
+        rolled_back.returned = rolled_back.returned.saturating_add(returned);
+        rolled_back.redemptions.push(Shared(next));
+    }
+    Ok(rolled_back)
+}
+
+/// Nothing is redeemed: it has come back already, or never was.
+fn rolled_back_before(
+    world: &World,
+    roll_back: &RollBack,
+    wanted: impl Fn(&Redemption) -> bool,
+) -> Result<RolledBack, Refused> {
+    let every = world.of_order(&roll_back.order, wanted);
+    let mut before: Vec<Arc<Redemption>> = Vec::new();
+    for at in &every {
+        let one = world.redemption(*at);
+        if one.state == State::RolledBack {
+            // Of a code that was redeemed and rolled back repeatedly, the last.
+            before.retain(|other| other.code != one.code);
+            before.push(one.clone());
+        }
+    }
+    if every.is_empty() {
+        return Err(Refused::missing(format!("orders/{}", roll_back.order)));
+    }
+    if before.is_empty() {
+        let message = "nothing of the order is redeemed; a hold is released, not rolled back";
+        return Err(Refused::because(Refusal::WrongState, message));
+    }
+    if !roll_back.lines.is_empty() {
+        return Err(Refused::because(Refusal::QuantityExceeded, "everything has come back already"));
+    }
+    Ok(RolledBack { redemptions: before.into_iter().map(Shared).collect(), returned: 0 })
+}
+
+/// Takes one redemption back as far as asked; answers it and what this step returned.
+fn back(world: &mut World, at: usize, roll_back: &RollBack) -> Result<(Arc<Redemption>, i64), Refused> {
+    let before = world.redemption(at).clone();
+    let mut next = changed(world, &before);
+    return_units(&mut next, &roll_back.lines)?;
+    next.returned = next.returned_so_far();
+    let returned = next.returned - before.returned;
+    let complete = next.is_all_back();
+    next.state = if complete { State::RolledBack } else { State::PartiallyRolledBack };
+    let terms = world.terms.get(&before.incentive).cloned();
+    next.details.use_restored = complete
+        && match roll_back.reason {
+            Reason::Cancelled | Reason::Mistake => true,
+            Reason::Returned => terms.as_ref().is_none_or(|terms| terms.restores_on_return()),
+        };
+    let frame = terms.as_ref().map_or(Frame::default(), |terms| terms.frame);
+    give_back(world, at, returned, next.details.use_restored, &frame);
+    let next = world.set_redemption(at, next);
+    let redemption = next.clone();
+    world.tell(Happened::RolledBack { redemption, returned, reason: roll_back.reason });
+    Ok((next, returned))
+}
+
+/// Marks units as back: those named, or all where none are.
+fn return_units(redemption: &mut Redemption, lines: &[(String, i64)]) -> Result<(), Refused> {
+    if lines.is_empty() {
+        for share in &mut redemption.details.lines {
+            share.back = share.quantity;
+        }
+        return Ok(());
+    }
+    for (line, units) in lines {
+        let share = redemption.details.lines.iter_mut().find(|share| share.line == *line);
+        let Some(share) = share else {
+            let message = format!("the order has no line {line:?}");
+            return Err(Refused::because(Refusal::QuantityExceeded, message));
+        };
+        let out = share.quantity - share.back;
+        if *units > out {
+            let message = format!("{units} units of line {line:?} cannot come back: {out} are still out");
+            return Err(Refused::because(Refusal::QuantityExceeded, message));
+        }
+        share.back += units;
+    }
+    Ok(())
+}
+
+/// Gives money, and perhaps the use, back to what the redemption counted in.
+fn give_back(world: &mut World, at: usize, returned: i64, restored: bool, frame: &Frame) {
+    let tender = world.redemption(at).details.tender;
+    let Some(reach) = world.redemptions[at].reach else { return };
+    let budget = world.tally(reach.budget);
+    world.set_tally(reach.budget, Tally { used: budget.used - returned, ..budget });
+    let mut usage = world.voucher(reach.voucher).usage;
+    if restored {
+        usage.uses -= 1;
+        for counter in reach.use_counters() {
+            let tally = world.tally(counter);
+            world.set_tally(counter, Tally { used: tally.used - 1, ..tally });
+        }
+    }
+    if tender {
+        usage.spent -= returned;
+    }
+    let worth_more = restored || (tender && returned > 0);
+    let now = world.now();
+    if worth_more && world.voucher(reach.voucher).end(frame).is_some_and(|end| end <= now) {
+        let until = now.saturating_add(world.setting.restored).unwrap_or(jiff::Timestamp::MAX);
+        usage.restored_until = Some(usage.restored_until.map_or(until, |before| before.max(until)));
+    }
+    if usage != world.voucher(reach.voucher).usage {
+        world.set_usage(reach.voucher, usage);
+    }
+}

@@ -1,0 +1,233 @@
+//! Decisions, pure: what each item of a batch may do, on the working copy.
+
+mod give_back;
+mod plain;
+mod room;
+mod take;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tandem_kernel::basket::{Basket, TaxMode};
+use tandem_kernel::money::Currency;
+use uuid::Uuid;
+
+use super::world::{Reach, World, distinct};
+use super::{
+    Answer, Command, Counted, CounterKey, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
+    Take, Terms, What,
+};
+use crate::voucher;
+
+pub(super) use plain::{price, standing};
+
+/// What an item is about, looked up once the vouchers are locked and before the counters are.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'i> {
+    pub candidates: Vec<Candidate<'i>>,
+}
+
+/// One code that an item wants.
+#[derive(Debug)]
+pub(super) struct Candidate<'i> {
+    /// As stored, or folded where it is not known.
+    pub code: String,
+    /// The same code stands before it.
+    pub duplicate: bool,
+    /// Where the voucher is; `None`: there is none.
+    pub voucher: Option<usize>,
+    /// The incentive as it is now.
+    pub terms: Option<Arc<Terms>>,
+    /// What the quote promised.
+    pub sealed: Option<&'i QuotedCode>,
+    pub counted: Counted,
+    pub reach: Option<Reach>,
+}
+
+/// The orders whose redemptions an item touches.
+pub(super) fn order(command: &Command) -> Option<&str> {
+    match command {
+        Command::Take(take) => Some(&take.order),
+        Command::Release { order } | Command::Expire { order } => Some(order),
+        Command::RollBack(roll_back) => Some(&roll_back.order),
+        Command::Disable { .. } => None,
+    }
+}
+
+/// The stored codes an item may touch, those of its order's redemptions aside.
+pub(super) fn codes(command: &Command, into: &mut Vec<String>) {
+    match command {
+        Command::Take(Take { what: What::Quote(quote), .. }) => {
+            into.extend(quote.codes.iter().map(|sealed| sealed.code.clone()));
+        }
+        Command::Take(Take { what: What::Plain(plain), .. }) => {
+            for typed in &plain.codes {
+                let (folded, exact) = voucher::candidates(typed);
+                into.push(folded);
+                into.extend(exact);
+            }
+        }
+        Command::Disable { code } => into.push(code.clone()),
+        _ => {}
+    }
+}
+
+/// Ids of the incentives that locked vouchers and loaded redemptions belong to.
+pub(super) fn incentives(world: &World) -> Vec<String> {
+    let of_vouchers = world.vouchers.iter().map(|slot| slot.voucher.incentive.clone());
+    let of_redemptions = world.redemptions.iter().map(|slot| slot.current.incentive.clone());
+    distinct(of_vouchers.chain(of_redemptions))
+}
+
+/// Finds what each item is about, and thereby names every counter that it may touch.
+pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
+    let Command::Take(take) = command else { return Plan::default() };
+    let subject = take.person.subject();
+    let mut candidates = match &take.what {
+        What::Held => Vec::new(),
+        What::Quote(quote) => {
+            let sealed = quote.codes.iter();
+            sealed.map(|sealed| candidate(world, sealed.code.clone(), None, Some(sealed))).collect()
+        }
+        What::Plain(plain) => {
+            let typed = plain.codes.iter();
+            typed
+                .map(|typed| voucher::candidates(typed))
+                .map(|(folded, exact)| candidate(world, folded, exact, None))
+        }
+        .collect::<Vec<_>>(),
+    };
+    let currency = match &take.what {
+        What::Quote(quote) => Some(quote.currency),
+        What::Plain(plain) => Some(plain.basket.currency),
+        What::Held => None,
+    };
+    for at in 0..candidates.len() {
+        let (before, rest) = candidates.split_at_mut(at);
+        let Some(one) = rest.first_mut() else { continue };
+        one.duplicate = before.iter().any(|other| other.code == one.code);
+        if let (Some(voucher), Some(terms), Some(currency)) = (one.voucher, &one.terms, currency) {
+            one.counted = Counted::of(terms, &take.person, world.now(), &world.setting.zone);
+            let keys = one.counted.keys(&terms.id, currency, subject.as_ref());
+            one.reach = Some(reach(world, voucher, keys));
+        }
+    }
+    Plan { candidates }
+}
+
+/// Names the counters of loaded redemptions that may still change.
+pub(super) fn reach_of_redemptions(world: &mut World) {
+    for at in 0..world.redemptions.len() {
+        let redemption = world.redemption(at).clone();
+        if !redemption.state.is_live() {
+            continue;
+        }
+        let Some(voucher) = world.voucher_place(&redemption.code) else { continue };
+        let incentive: Arc<str> = match world.terms.get(&redemption.incentive) {
+            Some(terms) => terms.id.clone(),
+            None => redemption.incentive.as_str().into(),
+        };
+        let subject = redemption.person.subject();
+        let keys = redemption.details.counted.keys(&incentive, redemption.currency, subject.as_ref());
+        world.redemptions[at].reach = Some(reach(world, voucher, keys));
+    }
+}
+
+fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>) -> Reach {
+    let mut reach = Reach { voucher, uses: 0, budget: 0, customer: None, customer_period: None };
+    for key in keys {
+        let kind = key.kind;
+        let at = world.counter(key);
+        match kind {
+            CounterKind::Voucher => {}
+            CounterKind::Uses => reach.uses = at,
+            CounterKind::Budget => reach.budget = at,
+            CounterKind::Customer => reach.customer = Some(at),
+            CounterKind::CustomerPeriod => reach.customer_period = Some(at),
+        }
+    }
+    reach
+}
+
+fn candidate<'i>(
+    world: &World,
+    folded: String,
+    exact: Option<String>,
+    sealed: Option<&'i QuotedCode>,
+) -> Candidate<'i> {
+    // A code that keeps its case is found by exact typing only, and then it is the one that was meant.
+    let exact = exact.and_then(|exact| world.voucher_place(&exact).map(|at| (exact, at)));
+    let (code, voucher) = match exact {
+        Some((exact, at)) => (exact, Some(at)),
+        None => {
+            let at = world.voucher_place(&folded);
+            (folded, at)
+        }
+    };
+    let terms = voucher.and_then(|at| world.terms.get(&world.voucher(at).incentive).cloned());
+    Candidate { code, duplicate: false, voucher, terms, sealed, counted: Counted::default(), reach: None }
+}
+
+/// Decides one item. `ids` are fresh, one per code that it may redeem.
+pub(super) fn decide(
+    world: &mut World,
+    item: usize,
+    command: &Command,
+    plan: &Plan,
+    ids: &[Uuid],
+) -> Result<Answer, Refused> {
+    world.item = item;
+    let mark = world.mark();
+    let decided = match command {
+        Command::Take(take) => take::take(world, take, plan, ids).map(Answer::Taken),
+        Command::Release { order } => Ok(give_back::release(world, order)),
+        Command::RollBack(roll_back) => give_back::roll_back(world, roll_back).map(Answer::RolledBack),
+        Command::Disable { code } => give_back::disable(world, code),
+        Command::Expire { order } => {
+            give_back::expire_lapsed(world, order);
+            Ok(Answer::Expired)
+        }
+    };
+    if decided.is_err() {
+        world.undo(mark);
+    }
+    decided
+}
+
+/// A basket of nothing, for questions that need none.
+pub(super) fn empty_basket(currency: Currency) -> Basket {
+    Basket {
+        currency,
+        lines: Vec::new(),
+        tax_mode: TaxMode::Inclusive,
+        shipping: 0,
+        amount_due: None,
+        attributes: BTreeMap::new(),
+    }
+}
+
+/// The next state of a redemption: one version on.
+fn changed(world: &World, redemption: &Redemption) -> Redemption {
+    Redemption { updated: world.now(), version: redemption.version + 1, ..redemption.clone() }
+}
+
+/// Why code or incentive are no longer in use, judged now whatever was quoted or held.
+fn ended(world: &World, voucher: usize, terms: Option<&Terms>) -> Option<Refusal> {
+    let disabled = world.voucher(voucher).usage.disabled || terms.is_none_or(|terms| terms.frame.archived);
+    disabled.then_some(Refusal::CodeDisabled)
+}
+
+/// Whether the voucher may be used by `person`.
+fn holder(world: &World, voucher: usize, terms: &Terms, person: &Person) -> Option<Refusal> {
+    match &world.voucher(voucher).customer {
+        Some(owner) if person.customer.as_ref() != Some(owner) => Some(Refusal::CodeNotYours),
+        None if terms.frame.assigned_only => Some(Refusal::CodeNotYours),
+        _ => None,
+    }
+}
+
+/// The highest threshold that `used` of `limit` has reached.
+fn threshold(used: i64, limit: i64) -> i64 {
+    let percent = i128::from(used) * 100 / i128::from(limit.max(1));
+    [100, 95, 80].into_iter().find(|step| percent >= i128::from(*step)).unwrap_or(0)
+}

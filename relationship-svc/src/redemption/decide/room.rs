@@ -1,0 +1,176 @@
+//! Limits: whether there is room, and taking it.
+
+use tandem_kernel::limits::{Budget, Overrun};
+use tandem_kernel::money::Currency;
+use uuid::Uuid;
+
+use super::super::world::{Claim, Reach, Target, World};
+use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
+use super::threshold;
+use crate::voucher::Usage;
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// A limit is reached.
+    Refused(Refusal),
+    /// So much less would fit.
+    Short {
+        /// What would fit, minor units.
+        left: i64,
+    },
+}
+
+/// Whether every limit on the number of uses has room for one more.
+pub(super) fn uses(world: &World, reach: Reach, terms: &Terms, person: &Person) -> Result<(), Refusal> {
+    let limits = terms.limits();
+    if limits.needs_customer() && person.customer.is_none() && person.guest.is_none() {
+        return Err(Refusal::CustomerRequired);
+    }
+    if world.voucher(reach.voucher).uses_left() == Some(0) {
+        return Err(Refusal::CodeExhausted);
+    }
+    let full = |at: usize, most: Option<i64>| {
+        let tally = world.tally(at);
+        most.is_some_and(|most| tally.used + tally.held >= most)
+    };
+    if full(reach.uses, limits.max_uses) {
+        return Err(Refusal::IncentiveExhausted);
+    }
+    if reach.customer.is_some_and(|at| full(at, limits.max_uses_per_customer)) {
+        return Err(Refusal::CustomerLimitReached);
+    }
+    let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
+    if reach.customer_period.is_some_and(|at| full(at, in_period)) {
+        return Err(Refusal::CustomerPeriodLimitReached);
+    }
+    Ok(())
+}
+
+/// Uses left, the least of every limit; `None` is unlimited.
+pub(super) fn uses_left(world: &World, reach: Reach, terms: &Terms) -> Option<i64> {
+    let limits = terms.limits();
+    let left = |at: Option<usize>, most: Option<i64>| {
+        let tally = world.tally(at?);
+        Some((most? - tally.used - tally.held).max(0))
+    };
+    let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
+    let every = [
+        world.voucher(reach.voucher).uses_left(),
+        left(Some(reach.uses), limits.max_uses),
+        left(reach.customer, limits.max_uses_per_customer),
+        left(reach.customer_period, in_period),
+    ];
+    every.into_iter().flatten().min()
+}
+
+/// What the money budget still allows; `None` where there is none.
+pub(super) fn budget_left(
+    world: &World,
+    reach: Reach,
+    terms: &Terms,
+    currency: Currency,
+) -> Result<Option<i64>, Refusal> {
+    match terms.limits().budget(currency) {
+        Budget::Unlimited => Ok(None),
+        Budget::NotInCurrency => Err(Refusal::CurrencyMismatch),
+        Budget::Limited(most) => {
+            let tally = world.tally(reach.budget);
+            Ok(Some((most - tally.used - tally.held).max(0)))
+        }
+    }
+}
+
+/// Whether budget and gift card cover `amount`.
+pub(super) fn money(
+    world: &World,
+    reach: Reach,
+    terms: &Terms,
+    currency: Currency,
+    amount: i64,
+    tender: bool,
+) -> Result<(), NoRoom> {
+    if let Some(left) = budget_left(world, reach, terms, currency).map_err(NoRoom::Refused)?
+        && left < amount
+    {
+        return Err(match terms.limits().overrun {
+            Overrun::Reject => NoRoom::Refused(Refusal::BudgetExhausted),
+            Overrun::Cap => NoRoom::Short { left },
+        });
+    }
+    if tender {
+        let voucher = world.voucher(reach.voucher);
+        let left = voucher.balance_left().unwrap_or(0);
+        if voucher.balance.is_none_or(|balance| balance.currency != currency) {
+            return Err(NoRoom::Refused(Refusal::CurrencyMismatch));
+        }
+        if left == 0 && amount > 0 {
+            return Err(NoRoom::Refused(Refusal::CodeExhausted));
+        }
+        if left < amount {
+            return Err(NoRoom::Short { left });
+        }
+    }
+    Ok(())
+}
+
+/// Counts a redemption in everything it reaches.
+pub(super) fn use_up(world: &mut World, reach: Reach, amount: i64, tender: bool) {
+    let usage = world.voucher(reach.voucher).usage;
+    let spent = usage.spent + if tender { amount } else { 0 };
+    world.set_usage(reach.voucher, Usage { uses: usage.uses + 1, spent, ..usage });
+    for at in reach.use_counters() {
+        let tally = world.tally(at);
+        world.set_tally(at, Tally { used: tally.used + 1, ..tally });
+    }
+    let tally = world.tally(reach.budget);
+    world.set_tally(reach.budget, Tally { used: tally.used.saturating_add(amount), ..tally });
+}
+
+/// Keeps room in everything a hold reaches.
+pub(super) fn hold(
+    world: &mut World,
+    reach: Reach,
+    redemption: Uuid,
+    amount: i64,
+    tender: bool,
+    expires: jiff::Timestamp,
+) {
+    let claim = |target, uses, amount| Claim { target, redemption, uses, amount, expires };
+    world.claim(claim(Target::Voucher(reach.voucher), 1, if tender { amount } else { 0 }));
+    for at in reach.use_counters() {
+        world.claim(claim(Target::Counter(at), 1, 0));
+    }
+    world.claim(claim(Target::Counter(reach.budget), 0, amount));
+}
+
+/// Tells of thresholds that the limits of the incentive have passed, once each.
+pub(super) fn tell_thresholds(world: &mut World, reach: Reach, terms: &Terms, currency: Currency) {
+    if let Some(most) = terms.limits().max_uses {
+        tell_threshold(world, reach.uses, terms, most, None);
+    }
+    if let Budget::Limited(most) = terms.limits().budget(currency) {
+        tell_threshold(world, reach.budget, terms, most, Some(currency));
+    }
+}
+
+fn tell_threshold(world: &mut World, at: usize, terms: &Terms, most: i64, currency: Option<Currency>) {
+    let tally = world.tally(at);
+    let reached = threshold(tally.used, most);
+    if reached <= tally.told {
+        return;
+    }
+    for percent in [80, 95, 100] {
+        if tally.told < percent && percent <= reached {
+            let (incentive, version) = (terms.id.clone(), terms.version);
+            world.tell(Happened::Threshold(Threshold {
+                incentive,
+                version,
+                percent,
+                used: tally.used,
+                currency,
+            }));
+        }
+    }
+    world.set_tally(at, Tally { told: reached, ..tally });
+}

@@ -1,0 +1,321 @@
+//! From the contract to commands, every violation at once.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::money::Currency;
+use tandem_platform::idempotency::Request;
+use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
+use tandem_proto::common::v1::{QuoteClaims, SealedCode, SealedLine};
+use tandem_proto::convert;
+use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_vouchers_request};
+
+use super::super::quote::spread_payment;
+use super::super::{
+    Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
+    RollBack, Share, Take, What,
+};
+use crate::{App, voucher};
+
+const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
+
+pub(super) fn validate(request: v1::ValidateVouchersRequest) -> Outcome<(Plain, Person)> {
+    let mut v = Violations::new();
+    let person = person(&mut v, &request.customer, &request.guest_key);
+    let plain = match &request.plain {
+        Some(given) => plain(&mut v, given),
+        None => {
+            v.add("plain", "is required");
+            None
+        }
+    };
+    finish(v, plain).map(|plain| (plain, person))
+}
+
+pub(super) async fn redeem(
+    app: &Arc<App>,
+    call: &Call,
+    mut given: v1::RedeemVouchersRequest,
+) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "RedeemVouchers", std::mem::take(&mut given.request_id), &given);
+    let order = order_id(&mut v, given.order_id);
+    let person = person(&mut v, &given.customer, &given.guest_key);
+    let brought = match given.what {
+        None => Brought::Nothing,
+        Some(redeem_vouchers_request::What::QuoteToken(token)) => Brought::Token(token),
+        Some(redeem_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
+    };
+    let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
+    let take = Take { order, intent: Intent::Redeem, what, person, partial: given.partial };
+    Ok((request, Command::Take(take)))
+}
+
+pub(super) async fn hold(
+    app: &Arc<App>,
+    call: &Call,
+    mut given: v1::HoldVouchersRequest,
+) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "HoldVouchers", std::mem::take(&mut given.request_id), &given);
+    let order = order_id(&mut v, given.order_id);
+    let person = person(&mut v, &given.customer, &given.guest_key);
+    let usual = SignedDuration::from_secs(app.config.redemption.hold_ttl_s.into());
+    let ttl = given.ttl.map_or(Ok(usual), |ttl| duration(&ttl)).unwrap_or_else(|message| {
+        v.add("ttl", message);
+        usual
+    });
+    let brought = match given.what {
+        None => {
+            v.add("quote_token", "either quote_token or plain is required");
+            Brought::Nothing
+        }
+        Some(hold_vouchers_request::What::QuoteToken(token)) => Brought::Token(token),
+        Some(hold_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
+    };
+    let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
+    let take = Take { order, intent: Intent::Hold { ttl }, what, person, partial: given.partial };
+    Ok((request, Command::Take(take)))
+}
+
+pub(super) fn release(mut given: v1::ReleaseHoldRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "ReleaseHold", std::mem::take(&mut given.request_id), &given);
+    let order = order_id(&mut v, given.order_id);
+    v.finish()?;
+    Ok((request, Command::Release { order }))
+}
+
+pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "RollbackRedemption", std::mem::take(&mut given.request_id), &given);
+    let reason = match given.reason() {
+        v1::RollbackReason::Cancelled => Some(Reason::Cancelled),
+        v1::RollbackReason::Returned => Some(Reason::Returned),
+        v1::RollbackReason::Mistake => Some(Reason::Mistake),
+        v1::RollbackReason::Unspecified => {
+            v.add("reason", "must be CANCELLED, RETURNED or MISTAKE");
+            None
+        }
+    };
+    let order = order_id(&mut v, given.order_id);
+    let mut lines: Vec<(String, i64)> = Vec::with_capacity(given.lines.len());
+    v.check(given.lines.len() <= tandem_kernel::basket::MAX_LINES, "lines", "must have at most 500 entries");
+    for (index, line) in given.lines.into_iter().take(tandem_kernel::basket::MAX_LINES).enumerate() {
+        let twice = lines.iter().position(|(known, _)| *known == line.line_id);
+        let mut v = v.nest(format!("lines[{index}]"));
+        if let Some(first) = twice {
+            v.add("line_id", format!("is also the id of lines[{first}]"));
+        }
+        v.check(!line.line_id.is_empty(), "line_id", "is required");
+        v.check(line.quantity >= 1, "quantity", "must be at least 1");
+        lines.push((line.line_id, line.quantity));
+    }
+    check_code(&mut v, "code", &given.code);
+    let code = (!given.code.is_empty()).then_some(given.code);
+    finish(v, reason).map(|reason| (request, Command::RollBack(RollBack { order, lines, reason, code })))
+}
+
+/// What a call brings along, before it is opened.
+enum Brought {
+    Nothing,
+    Token(String),
+    Plain(Option<Plain>),
+}
+
+/// Ends the reading: violations first, then what the token says.
+async fn what(
+    app: &Arc<App>,
+    call: &Call,
+    mut v: Violations,
+    brought: Brought,
+    order: &str,
+    order_digest: &str,
+    person: Person,
+) -> Outcome<(What, Person)> {
+    let with_token = matches!(brought, Brought::Token(_));
+    v.check(with_token || order_digest.is_empty(), "order_digest", "only together with quote_token");
+    match brought {
+        Brought::Nothing => {
+            v.finish()?;
+            Ok((What::Held, person))
+        }
+        Brought::Plain(plain) => {
+            let mut plain = finish(v, plain)?;
+            add_segments(app, call, &mut plain, &person).await?;
+            Ok((What::Plain(Box::new(plain)), person))
+        }
+        Brought::Token(token) => {
+            v.finish()?;
+            let (quote, person) = quote(app, call, &token, order, order_digest, person)?;
+            Ok((What::Quote(Box::new(quote)), person))
+        }
+    }
+}
+
+/// Opens a quote and sees that it is meant for this call.
+fn quote(
+    app: &App,
+    call: &Call,
+    token: &str,
+    order: &str,
+    order_digest: &str,
+    person: Person,
+) -> Outcome<(Quote, Person)> {
+    let invalid = || Refused::whole(Refusal::QuoteTokenInvalid);
+    let claims = convert::open_claims(token, &app.keys).map_err(|_| invalid())?;
+    let mismatch = |message: &'static str| Refused::because(Refusal::QuoteTokenMismatch, message);
+    if claims.tenant != call.tenant.as_str() {
+        return Err(mismatch("the quote is of another tenant").into());
+    }
+    if !claims.order_id.is_empty() && claims.order_id != order {
+        return Err(mismatch("the quote is of another order").into());
+    }
+    if !order_digest.is_empty() && !is_hexadecimal_of(order_digest, &claims.order_digest) {
+        return Err(mismatch("the quote is of another basket").into());
+    }
+    let sealed_customer = claims.customer.strip_prefix("customers/").unwrap_or(&claims.customer);
+    let other = |given: &Option<String>, sealed: &str| given.as_deref().is_some_and(|given| given != sealed);
+    if other(&person.customer, sealed_customer) || other(&person.guest, &claims.guest_key) {
+        return Err(mismatch("the quote is of another customer").into());
+    }
+    if claims.degraded {
+        return Err(Refused::whole(Refusal::QuoteDegraded).into());
+    }
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let person = Person { customer: known(sealed_customer), guest: known(&claims.guest_key) };
+    let quote = opened(claims).ok_or_else(invalid)?;
+    Ok((quote, person))
+}
+
+/// What redeeming needs of the claims; `None` where they are not what a quote of ours says.
+fn opened(claims: QuoteClaims) -> Option<Quote> {
+    let currency = Currency::new(&claims.currency_code).ok()?;
+    let (lines, shipping) = (claims.lines, claims.shipping_minor);
+    let off_shipping: i64 = claims.offers.iter().map(|offer| offer.shipping_minor).sum::<i64>()
+        + claims.codes.iter().filter(|code| !code.tender).map(|code| code.shipping_minor).sum::<i64>();
+    let codes = claims.codes.into_iter().map(|sealed| code(sealed, &lines, shipping - off_shipping));
+    Some(Quote {
+        currency,
+        issued: instant(claims.issue_time?)?,
+        expires: instant(claims.expire_time?)?,
+        total: claims.total_minor,
+        codes: codes.collect::<Option<_>>()?,
+    })
+}
+
+fn code(sealed: SealedCode, lines: &[SealedLine], shipping: i64) -> Option<QuotedCode> {
+    let incentive = tandem_kernel::id::parse("incentives", &sealed.incentive).ok()?.to_owned();
+    let (shares, of_shipping) = if sealed.tender {
+        let costs = lines.iter().map(|line| (line.id.clone(), line.quantity, line.final_minor));
+        spread_payment(sealed.amount_minor, costs, shipping)
+    } else {
+        let share =
+            |line: &SealedLine| Share { line: line.id.clone(), quantity: line.quantity, amount: 0, back: 0 };
+        let mut shares: Vec<Share> = lines.iter().map(share).collect();
+        for given in &sealed.shares {
+            shares.get_mut(usize::try_from(given.line).ok()?)?.amount = given.minor;
+        }
+        (shares, sealed.shipping_minor)
+    };
+    Some(QuotedCode {
+        code: sealed.code,
+        incentive,
+        version: sealed.version,
+        amount: sealed.amount_minor,
+        lines: shares,
+        shipping: of_shipping,
+        tender: sealed.tender,
+    })
+}
+
+fn instant(at: prost_types::Timestamp) -> Option<Timestamp> {
+    convert::timestamp("", &at, &mut Vec::new())
+}
+
+fn is_hexadecimal_of(text: &str, bytes: &[u8]) -> bool {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.eq_ignore_ascii_case(text)
+}
+
+fn finish<T>(v: Violations, value: Option<T>) -> Outcome<T> {
+    v.finish()?;
+    value.ok_or_else(|| Fault::internal("a request was neither read nor refused"))
+}
+
+/// What makes the call the same as its repetition; `body` is the request without its request_id.
+fn request(v: &mut Violations, method: &'static str, id: String, body: &impl prost::Message) -> Request {
+    grpc::request_id(v, &id);
+    Request::new(method, &id, body)
+}
+
+fn order_id(v: &mut Violations, id: String) -> String {
+    field::text(v, "order_id", id, 1..=MAX_ORDER_CHARS)
+}
+
+fn person(v: &mut Violations, customer: &str, given: &str) -> Person {
+    let customer = field::optional_resource(v, "customer", "customers", customer);
+    Person { customer, guest: guest_key(v, given) }
+}
+
+/// The key that stands for a guest; empty is none.
+pub fn guest_key(v: &mut Violations, given: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let shaped = given.is_empty() || ((16..=128).contains(&given.len()) && given.bytes().all(plain));
+    v.check(shaped, "guest_key", "must be 16 to 128 characters of base64url");
+    (!given.is_empty()).then(|| given.to_owned())
+}
+
+/// Codes as typed, at least `least` and at most [`MAX_CODES`].
+pub fn codes(v: &mut Violations, field: &str, given: &[String], least: usize) -> Vec<String> {
+    let count = given.len();
+    v.check(
+        (least..=MAX_CODES).contains(&count),
+        field,
+        format!("must be {least} to {MAX_CODES} codes, are {count}"),
+    );
+    for (index, code) in given.iter().take(MAX_CODES).enumerate() {
+        let path = format!("{field}[{index}]");
+        v.check(!code.trim().is_empty(), &path, "must not be empty");
+        check_code(v, &path, code);
+    }
+    given.to_vec()
+}
+
+fn duration(given: &prost_types::Duration) -> Result<SignedDuration, &'static str> {
+    let well_formed = (0..1_000_000_000).contains(&given.nanos) && given.seconds >= 0;
+    let asked = well_formed.then(|| SignedDuration::new(given.seconds, given.nanos));
+    let allowed = SignedDuration::from_secs(1)..=MAX_HOLD;
+    asked.filter(|asked| allowed.contains(asked)).ok_or("must be 1 second to 24 hours")
+}
+
+fn plain(v: &mut Violations, given: &v1::PlainBasket) -> Option<Plain> {
+    let mut problems = Vec::new();
+    let basket = match &given.basket {
+        Some(basket) => convert::basket("plain.basket", basket, &mut problems),
+        None => {
+            v.add("plain.basket", "is required");
+            None
+        }
+    };
+    field::problems(v, problems);
+    let codes = codes(v, "plain.codes", &given.codes, 1);
+    let place = field::text(v, "plain.place", given.place.clone(), 0..=128);
+    Some(Plain { basket: basket?, codes, place, segments: Vec::new() })
+}
+
+fn check_code(v: &mut Violations, path: &str, code: &str) {
+    let most = voucher::MAX_CODE_CHARS;
+    v.check(code.trim().chars().count() <= most, path, format!("must have at most {most} characters"));
+    v.check(!code.chars().any(char::is_control), path, "must not have control characters");
+}
+
+/// The segments that the customer is in; nobody is in none.
+pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, person: &Person) -> Outcome<()> {
+    let Some(id) = &person.customer else { return Ok(()) };
+    let mut reader = app.db.read().await?;
+    let segments =
+        app.catalogues.of_customer(&mut reader, &call.tenant, id, app.clock.now(), &app.zone).await?;
+    plain.segments = segments.unwrap_or_default();
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! Redemptions in the database; their counters and claims stand in [`counters`].
+
+pub mod audit;
+pub mod counters;
+pub mod standing;
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+use tandem_kernel::money::Currency;
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx};
+use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+use uuid::Uuid;
+
+use super::{Details, Person, Redemption, State};
+
+macro_rules! select {
+    ($tail:literal) => {
+        concat!(
+            "SELECT r.id, r.order_id, r.ordinal, r.code, r.incentive, r.incentive_version, r.customer, r.guest, \
+             r.state, r.currency, r.amount, r.returned, r.details, r.expires, r.created, r.updated, r.version \
+             FROM redemption AS r ",
+            $tail
+        )
+    };
+}
+
+// On PostgreSQL none of these is a plain join: before the first ANALYZE of a fast-growing table the planner would read
+// the whole ledger of the tenant for each batch. LATERAL, ON CONFLICT and a lock inside LATERAL leave it one probe of an
+// index per key, whatever it knows.
+
+// Locks in the order of the parameter.
+const LOCK_ORDERS: Statement = Statement::pair(
+    concat!(
+        "SELECT r.* FROM UNNEST($2::text[]) AS wanted (order_id) CROSS JOIN LATERAL (",
+        select!("WHERE r.tenant = $1 AND r.order_id = wanted.order_id ORDER BY r.ordinal FOR NO KEY UPDATE"),
+        ") AS r"
+    ),
+    select!(
+        "WHERE r.tenant = $1 AND r.order_id IN (SELECT value->>0 FROM json_each($2)) ORDER BY r.order_id, r.ordinal"
+    ),
+);
+
+const FIND_MANY: Statement = Statement::pair(
+    concat!(
+        "SELECT r.* FROM UNNEST($2::uuid[]) AS wanted (id) CROSS JOIN LATERAL (",
+        select!("WHERE r.tenant = $1 AND r.id = wanted.id LIMIT 1"),
+        ") AS r"
+    ),
+    select!("WHERE r.tenant = $1 AND r.id IN (SELECT unhex(value->>0) FROM json_each($2))"),
+);
+
+const OF_ORDER: Statement =
+    Statement::same(select!("WHERE r.tenant = $1 AND r.order_id = $2 ORDER BY r.ordinal"));
+
+// The ids are UUIDs of version 7: newest first is the order of ids, backwards.
+const NEWEST: Statement =
+    Statement::same(select!("WHERE r.tenant = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"));
+
+const NEWEST_OF_CODE: Statement =
+    Statement::same(select!("WHERE r.tenant = $1 AND r.code = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"));
+
+const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
+    "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
+));
+
+const LAPSED: Statement = Statement::same(
+    "SELECT DISTINCT tenant, order_id FROM redemption WHERE expires IS NOT NULL AND expires <= $1 LIMIT $2",
+);
+
+const ORDERS_HOLDING: Statement = Statement::pair(
+    "SELECT DISTINCT r.order_id FROM hold_claim AS c
+       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.redemption
+      WHERE c.tenant = $1 AND c.kind = 0 AND c.owner = ANY($2::text[])",
+    "SELECT DISTINCT r.order_id FROM hold_claim AS c
+       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.redemption
+      WHERE c.tenant = $1 AND c.kind = 0 AND c.owner IN (SELECT value->>0 FROM json_each($2))",
+);
+
+const INSERT: Statement = Statement::pair(
+    "INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, guest, state,
+                             currency, amount, returned, details, expires, created, updated, version)
+     SELECT $1, * FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                              $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::jsonb[],
+                              $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[])",
+    "INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, guest, state,
+                             currency, amount, returned, details, expires, created, updated, version)
+     SELECT $1, unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+            value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, value->>16
+       FROM json_each($2)",
+);
+
+// Nothing is ever inserted: the redemptions are there and locked.
+const UPDATE: Statement = Statement::pair(
+    "INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, guest, state,
+                             currency, amount, returned, details, expires, created, updated, version)
+     SELECT $1, * FROM UNNEST($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                              $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::jsonb[],
+                              $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::bigint[])
+     ON CONFLICT (tenant, id) DO UPDATE
+        SET incentive_version = EXCLUDED.incentive_version, customer = EXCLUDED.customer, guest = EXCLUDED.guest,
+            state = EXCLUDED.state, currency = EXCLUDED.currency, amount = EXCLUDED.amount,
+            returned = EXCLUDED.returned, details = EXCLUDED.details, expires = EXCLUDED.expires,
+            updated = EXCLUDED.updated, version = EXCLUDED.version",
+    "UPDATE redemption
+        SET incentive_version = n.value->>5, customer = n.value->>6, guest = n.value->>7, state = n.value->>8,
+            currency = n.value->>9, amount = n.value->>10, returned = n.value->>11, details = n.value->>12,
+            expires = n.value->>13, updated = n.value->>15, version = n.value->>16
+       FROM json_each($2) AS n
+      WHERE redemption.tenant = $1 AND redemption.id = unhex(n.value->>0)",
+);
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("redemption::lock_orders", LOCK_ORDERS),
+    ("redemption::find_many", FIND_MANY),
+    ("redemption::of_order", OF_ORDER),
+    ("redemption::newest", NEWEST),
+    ("redemption::newest_of_code", NEWEST_OF_CODE),
+    ("redemption::newest_of_customer", NEWEST_OF_CUSTOMER),
+    ("redemption::lapsed", LAPSED),
+    ("redemption::orders_holding", ORDERS_HOLDING),
+    ("redemption::insert", INSERT),
+    ("redemption::update", UPDATE),
+];
+
+#[derive(Debug, FromRow)]
+struct Row {
+    id: Uuid,
+    order_id: String,
+    ordinal: i64,
+    code: String,
+    incentive: String,
+    incentive_version: i64,
+    customer: Option<String>,
+    guest: Option<String>,
+    state: String,
+    currency: String,
+    amount: i64,
+    returned: i64,
+    details: Json<Details>,
+    expires: Option<Instant>,
+    created: Instant,
+    updated: Instant,
+    version: i64,
+}
+
+impl TryFrom<Row> for Redemption {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Outcome<Self> {
+        let state = State::parse(&row.state).ok_or_else(|| Fault::internal("a stored state is none"))?;
+        let currency = Currency::new(&row.currency)
+            .map_err(|error| Fault::internal("a stored currency is none").caused_by(error))?;
+        Ok(Self {
+            id: row.id,
+            order: row.order_id,
+            ordinal: row.ordinal,
+            code: row.code,
+            incentive: row.incentive,
+            incentive_version: row.incentive_version,
+            person: Person { customer: row.customer, guest: row.guest },
+            state,
+            currency,
+            amount: row.amount,
+            returned: row.returned,
+            details: row.details.0,
+            expires: row.expires.map(Instant::timestamp),
+            created: row.created.timestamp(),
+            updated: row.updated.timestamp(),
+            version: row.version,
+        })
+    }
+}
+
+fn all(rows: Vec<Row>) -> Outcome<Vec<Redemption>> {
+    rows.into_iter().map(Redemption::try_from).collect()
+}
+
+/// Locks every redemption of these orders, by order and ordinal.
+pub async fn lock_orders(tx: &mut Tx, tenant: &Tenant, mut orders: Vec<String>) -> Outcome<Vec<Redemption>> {
+    orders.sort_unstable();
+    let columns = [Column::Text(orders)];
+    all(on_engine!(tx, LOCK_ORDERS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
+}
+
+/// The redemptions with these ids, in no order; ids that do not exist are left out.
+pub async fn find_many(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    ids: &[Uuid],
+) -> Outcome<Vec<Redemption>> {
+    let columns = [Column::Uuid(ids.to_vec())];
+    all(on_engine!(session, FIND_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
+}
+
+/// Every redemption of an order, by ordinal.
+pub async fn of_order(session: &mut impl Session, tenant: &Tenant, order: &str) -> Outcome<Vec<Redemption>> {
+    all(on_engine!(session, OF_ORDER, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(order).fetch_all(conn).await
+    })?)
+}
+
+/// By what redemptions are listed, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By<'a> {
+    /// All of them.
+    Time,
+    /// Those of one code.
+    Code(&'a str),
+    /// Those of one customer.
+    Customer(&'a str),
+}
+
+/// At most `limit` redemptions older than `before`, newest first.
+pub async fn newest(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    by: By<'_>,
+    before: Uuid,
+    limit: i64,
+) -> Outcome<Vec<Redemption>> {
+    let (statement, key) = match by {
+        By::Time => (NEWEST, None),
+        By::Code(code) => (NEWEST_OF_CODE, Some(code)),
+        By::Customer(customer) => (NEWEST_OF_CUSTOMER, Some(customer)),
+    };
+    all(on_engine!(session, statement, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(before).bind(limit);
+        match key {
+            Some(key) => query.bind(key).fetch_all(conn).await,
+            None => query.fetch_all(conn).await,
+        }
+    })?)
+}
+
+/// Orders of any tenant with a hold that ended at `now` or before.
+pub async fn lapsed(
+    session: &mut impl Session,
+    now: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<(String, String)>> {
+    Ok(on_engine!(session, LAPSED, |sql, conn| {
+        sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
+    })?)
+}
+
+/// Orders that hold one of these codes.
+pub async fn orders_holding(tx: &mut Tx, tenant: &Tenant, codes: &[String]) -> Outcome<Vec<String>> {
+    let columns = [Column::Text(codes.to_vec())];
+    Ok(on_engine!(tx, ORDERS_HOLDING, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
+}
+
+fn columns(redemptions: &[&Redemption]) -> Outcome<[Column; 17]> {
+    Ok([
+        Column::uuid(redemptions.iter().map(|one| one.id)),
+        Column::text(redemptions.iter().map(|one| one.order.as_str())),
+        Column::int(redemptions.iter().map(|one| one.ordinal)),
+        Column::text(redemptions.iter().map(|one| one.code.as_str())),
+        Column::text(redemptions.iter().map(|one| one.incentive.as_str())),
+        Column::int(redemptions.iter().map(|one| one.incentive_version)),
+        Column::OptText(redemptions.iter().map(|one| one.person.customer.clone()).collect()),
+        Column::OptText(redemptions.iter().map(|one| one.person.guest.clone()).collect()),
+        Column::text(redemptions.iter().map(|one| one.state.name())),
+        Column::text(redemptions.iter().map(|one| one.currency.code())),
+        Column::int(redemptions.iter().map(|one| one.amount)),
+        Column::int(redemptions.iter().map(|one| one.returned)),
+        Column::json(redemptions.iter().map(|one| &one.details))?,
+        Column::OptInstant(redemptions.iter().map(|one| one.expires).collect()),
+        Column::Instant(redemptions.iter().map(|one| one.created).collect()),
+        Column::Instant(redemptions.iter().map(|one| one.updated).collect()),
+        Column::int(redemptions.iter().map(|one| one.version)),
+    ])
+}
+
+/// Adds redemptions to the ledger. Where another writer has added to one of the orders meanwhile, the transaction is
+/// marked for a replay.
+pub async fn insert(tx: &mut Tx, tenant: &Tenant, redemptions: &[&Redemption]) -> Outcome<()> {
+    if redemptions.is_empty() {
+        return Ok(());
+    }
+    let columns = columns(redemptions)?;
+    let inserted = on_engine!(tx, INSERT, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    });
+    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
+    same_count(inserted, redemptions.len())
+}
+
+/// Writes locked redemptions.
+pub async fn update(tx: &mut Tx, tenant: &Tenant, redemptions: &[&Redemption]) -> Outcome<()> {
+    if redemptions.is_empty() {
+        return Ok(());
+    }
+    let columns = columns(redemptions)?;
+    let updated = on_engine!(tx, UPDATE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(updated, redemptions.len())
+}
+
+/// Another writer inserted the same key first: what was decided rests on rows that are no longer all there are.
+fn lost_race(tx: &mut Tx, error: sqlx::Error) -> Fault {
+    let unique = error.as_database_error().is_some_and(|database| database.is_unique_violation());
+    if unique {
+        tx.replay();
+    }
+    Fault::from(error)
+}
+
+fn same_count(affected: u64, decided: usize) -> Outcome<()> {
+    if usize::try_from(affected) == Ok(decided) {
+        Ok(())
+    } else {
+        Err(Fault::internal("a write changed another number of rows than was decided"))
+    }
+}

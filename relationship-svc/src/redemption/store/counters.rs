@@ -1,0 +1,309 @@
+//! Counters, and the claims that holds have on them and on vouchers. Locked by kind, then key; written only under the
+//! lock.
+
+use jiff::Timestamp;
+use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx};
+use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+use uuid::Uuid;
+
+use super::super::{CounterKey, CounterKind, Tally};
+use super::{lost_race, same_count};
+
+// On PostgreSQL none of these is a plain join, see [`super`].
+
+// Locks in the order of the parameters.
+const LOCK: Statement = Statement::pair(
+    "SELECT c.* FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[]) AS k (kind, owner, subject, period)
+      CROSS JOIN LATERAL
+            (SELECT kind, owner, subject, period, used, held, told FROM counter
+              WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
+                FOR NO KEY UPDATE) AS c",
+    FIND_ON_SQLITE,
+);
+
+const FIND: Statement = Statement::pair(
+    "SELECT c.* FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[]) AS k (kind, owner, subject, period)
+      CROSS JOIN LATERAL
+            (SELECT kind, owner, subject, period, used, held, told FROM counter
+              WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
+              LIMIT 1) AS c",
+    FIND_ON_SQLITE,
+);
+
+const FIND_ON_SQLITE: &str = "
+    SELECT c.kind, c.owner, c.subject, c.period, c.used, c.held, c.told
+      FROM json_each($2) AS k
+      JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
+                       AND c.subject = k.value->>2 AND c.period = k.value->>3";
+
+const OF_INCENTIVE: Statement = Statement::same(
+    "SELECT kind, owner, subject, period, used, held, told FROM counter
+      WHERE tenant = $1 AND kind IN (1, 2) AND owner = $2 AND period = $3 ORDER BY kind, subject",
+);
+
+const INSERT: Statement = Statement::pair(
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
+     SELECT $1, * FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+                              $8::bigint[])",
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
+     SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($2)",
+);
+
+// Nothing is ever inserted: the counters are there and locked.
+const UPDATE: Statement = Statement::pair(
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
+     SELECT $1, * FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+                              $8::bigint[])
+     ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE
+        SET used = EXCLUDED.used, held = EXCLUDED.held, told = EXCLUDED.told",
+    "UPDATE counter SET used = n.value->>4, held = n.value->>5, told = n.value->>6
+       FROM json_each($2) AS n
+      WHERE counter.tenant = $1 AND counter.kind = n.value->>0 AND counter.owner = n.value->>1
+        AND counter.subject = n.value->>2 AND counter.period = n.value->>3",
+);
+
+const LAPSED_CLAIMS: Statement = Statement::pair(
+    "SELECT c.* FROM UNNEST($3::bigint[], $4::text[], $5::text[], $6::text[]) AS k (kind, owner, subject, period)
+      CROSS JOIN LATERAL
+            (SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
+              WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
+                AND expires <= $2 OFFSET 0) AS c",
+    "SELECT c.kind, c.owner, c.subject, c.period, c.redemption, c.uses, c.amount, c.expires
+       FROM json_each($3) AS k
+       JOIN hold_claim AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
+                           AND c.subject = k.value->>2 AND c.period = k.value->>3
+      WHERE c.expires <= $2",
+);
+
+const CLAIMS_OF: Statement = Statement::pair(
+    "SELECT c.* FROM UNNEST($2::uuid[]) AS wanted (redemption)
+      CROSS JOIN LATERAL
+            (SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
+              WHERE tenant = $1 AND redemption = wanted.redemption OFFSET 0) AS c",
+    "SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
+      WHERE tenant = $1 AND redemption IN (SELECT unhex(value->>0) FROM json_each($2))",
+);
+
+const INSERT_CLAIMS: Statement = Statement::pair(
+    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, redemption, uses, amount, expires)
+     SELECT $1, * FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[],
+                              $8::bigint[], $9::timestamptz[])",
+    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, redemption, uses, amount, expires)
+     SELECT $1, value->>0, value->>1, value->>2, value->>3, unhex(value->>4), value->>5, value->>6, value->>7
+       FROM json_each($2)",
+);
+
+const DELETE_CLAIMS: Statement = Statement::pair(
+    "DELETE FROM hold_claim WHERE ctid = ANY (ARRAY(
+        SELECT c.ctid
+          FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[])
+               AS k (kind, owner, subject, period, redemption)
+         CROSS JOIN LATERAL
+               (SELECT ctid FROM hold_claim
+                 WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
+                   AND redemption = k.redemption LIMIT 1) AS c))",
+    "DELETE FROM hold_claim WHERE tenant = $1 AND (kind, owner, subject, period, redemption) IN
+        (SELECT value->>0, value->>1, value->>2, value->>3, unhex(value->>4) FROM json_each($2))",
+);
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("counter::lock", LOCK),
+    ("counter::find", FIND),
+    ("counter::of_incentive", OF_INCENTIVE),
+    ("counter::insert", INSERT),
+    ("counter::update", UPDATE),
+    ("counter::lapsed_claims", LAPSED_CLAIMS),
+    ("counter::claims_of", CLAIMS_OF),
+    ("counter::insert_claims", INSERT_CLAIMS),
+    ("counter::delete_claims", DELETE_CLAIMS),
+];
+
+pub(super) type Row = (i64, String, String, String, i64, i64, i64);
+
+pub(super) fn tally(row: Row) -> Outcome<(CounterKey, Tally)> {
+    let (kind, owner, subject, period, used, held, told) = row;
+    Ok((key(kind, owner, subject, period)?, Tally { used, held, told }))
+}
+
+fn key(kind: i64, owner: String, subject: String, period: String) -> Outcome<CounterKey> {
+    let kind = CounterKind::parse(kind).ok_or_else(|| Fault::internal("a stored kind of counter is none"))?;
+    Ok(CounterKey { kind, owner: owner.into(), subject: subject.into(), period: period.into() })
+}
+
+fn key_columns<'a>(keys: impl Iterator<Item = &'a CounterKey> + Clone) -> [Column; 4] {
+    [
+        Column::int(keys.clone().map(|key| key.kind.number())),
+        Column::text(keys.clone().map(|key| &*key.owner)),
+        Column::text(keys.clone().map(|key| &*key.subject)),
+        Column::text(keys.map(|key| &*key.period)),
+    ]
+}
+
+/// Locks those of these counters that exist, in the order given: that of their keys. The keys differ.
+pub async fn lock<'a>(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    keys: impl Iterator<Item = &'a CounterKey> + Clone,
+) -> Outcome<Vec<(CounterKey, Tally)>> {
+    let columns = key_columns(keys);
+    if columns[0].is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = on_engine!(tx, LOCK, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(tally).collect()
+}
+
+/// Reads those of these counters that exist. The keys differ.
+pub async fn find<'a>(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    keys: impl Iterator<Item = &'a CounterKey> + Clone,
+) -> Outcome<Vec<(CounterKey, Tally)>> {
+    let columns = key_columns(keys);
+    if columns[0].is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = on_engine!(session, FIND, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(tally).collect()
+}
+
+/// The uses and the money of an incentive in one of its periods, uses first, then money by currency.
+pub async fn of_incentive(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    incentive: &str,
+    period: &str,
+) -> Outcome<Vec<(CounterKey, Tally)>> {
+    let rows: Vec<Row> = on_engine!(session, OF_INCENTIVE, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(incentive).bind(period).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(tally).collect()
+}
+
+fn tally_columns(counters: &[(&CounterKey, Tally)]) -> Vec<Column> {
+    let mut columns = Vec::from(key_columns(counters.iter().map(|(key, _)| *key)));
+    columns.push(Column::int(counters.iter().map(|(_, tally)| tally.used)));
+    columns.push(Column::int(counters.iter().map(|(_, tally)| tally.held)));
+    columns.push(Column::int(counters.iter().map(|(_, tally)| tally.told)));
+    columns
+}
+
+/// Writes counters that did not exist, in the order of their keys. Where another writer has made one of them meanwhile,
+/// the transaction is marked for a replay.
+pub async fn insert(tx: &mut Tx, tenant: &Tenant, mut counters: Vec<(&CounterKey, Tally)>) -> Outcome<()> {
+    if counters.is_empty() {
+        return Ok(());
+    }
+    counters.sort_unstable_by_key(|(key, _)| *key);
+    let columns = tally_columns(&counters);
+    let inserted = on_engine!(tx, INSERT, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    });
+    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
+    same_count(inserted, counters.len())
+}
+
+/// Writes locked counters.
+pub async fn update(tx: &mut Tx, tenant: &Tenant, counters: &[(&CounterKey, Tally)]) -> Outcome<()> {
+    if counters.is_empty() {
+        return Ok(());
+    }
+    let columns = tally_columns(counters);
+    let updated = on_engine!(tx, UPDATE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(updated, counters.len())
+}
+
+/// One claim as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRow {
+    /// Of which counter or voucher.
+    pub key: CounterKey,
+    /// Whose hold.
+    pub redemption: Uuid,
+    /// Uses it keeps.
+    pub uses: i64,
+    /// Money it keeps, minor units.
+    pub amount: i64,
+    /// Until when.
+    pub expires: Timestamp,
+}
+
+pub(super) type StoredClaim = (i64, String, String, String, Uuid, i64, i64, Instant);
+
+pub(super) fn claim(row: StoredClaim) -> Outcome<ClaimRow> {
+    let (kind, owner, subject, period, redemption, uses, amount, expires) = row;
+    let key = key(kind, owner, subject, period)?;
+    Ok(ClaimRow { key, redemption, uses, amount, expires: expires.timestamp() })
+}
+
+/// The claims on these locked rows that have lapsed at `now`.
+pub async fn lapsed_claims(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    keys: &[CounterKey],
+    now: Timestamp,
+) -> Outcome<Vec<ClaimRow>> {
+    let columns = key_columns(keys.iter());
+    let rows: Vec<StoredClaim> = on_engine!(session, LAPSED_CLAIMS, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
+        query.fetch_all(conn).await
+    })?;
+    rows.into_iter().map(claim).collect()
+}
+
+/// Every claim of these redemptions.
+pub async fn claims_of(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    redemptions: &[Uuid],
+) -> Outcome<Vec<ClaimRow>> {
+    let columns = [Column::Uuid(redemptions.to_vec())];
+    let rows: Vec<StoredClaim> = on_engine!(session, CLAIMS_OF, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(claim).collect()
+}
+
+fn claim_columns(claims: &[ClaimRow]) -> Vec<Column> {
+    let mut columns = Vec::from(key_columns(claims.iter().map(|claim| &claim.key)));
+    columns.push(Column::uuid(claims.iter().map(|claim| claim.redemption)));
+    columns
+}
+
+/// Stores claims on locked rows.
+pub async fn insert_claims(tx: &mut Tx, tenant: &Tenant, claims: &[ClaimRow]) -> Outcome<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let mut columns = claim_columns(claims);
+    columns.push(Column::int(claims.iter().map(|claim| claim.uses)));
+    columns.push(Column::int(claims.iter().map(|claim| claim.amount)));
+    columns.push(Column::Instant(claims.iter().map(|claim| claim.expires).collect()));
+    let inserted = on_engine!(tx, INSERT_CLAIMS, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(inserted, claims.len())
+}
+
+/// Deletes claims on locked rows.
+pub async fn delete_claims(tx: &mut Tx, tenant: &Tenant, claims: &[ClaimRow]) -> Outcome<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let columns = claim_columns(claims);
+    let deleted = on_engine!(tx, DELETE_CLAIMS, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(deleted, claims.len())
+}

@@ -1,0 +1,133 @@
+//! The compiled segments of a tenant. Every write to a tenant's segments raises its version; whoever reads a customer
+//! reads that version in the same statement, so what is kept here is never older than the customer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tandem_kernel::rule::{Facts, Rule};
+use tandem_platform::db::Session;
+use tandem_platform::{Fault, Outcome, Tenant};
+
+use super::{Segment, compile, facts, store};
+use crate::customer;
+
+/// Tenants kept; one more, and all are forgotten and read again when asked for.
+const TENANTS: usize = 1_024;
+
+/// Every segment of one tenant, compiled.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    version: i64,
+    segments: BTreeMap<String, Arc<Compiled>>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    version: i64,
+    rule: Rule,
+}
+
+impl Catalogue {
+    /// The ids of the segments that somebody with these facts is in, in order.
+    pub fn all_of<'a>(&'a self, facts: &Facts<'_>) -> Vec<&'a str> {
+        let members = self.segments.iter().filter(|(_, segment)| segment.rule.matches(facts));
+        members.map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Those of the `asked` that somebody with these facts is in, in the order asked. Unknown ones have no members.
+    pub fn of<'a>(&self, asked: impl IntoIterator<Item = &'a str>, facts: &Facts<'_>) -> Vec<&'a str> {
+        asked.into_iter().filter(|id| self.has_member(id, facts)).collect()
+    }
+
+    /// Whether somebody with these facts is in the segment.
+    pub fn has_member(&self, segment: &str, facts: &Facts<'_>) -> bool {
+        self.segments.get(segment).is_some_and(|segment| segment.rule.matches(facts))
+    }
+
+    /// Whether there is such a segment.
+    pub fn contains(&self, segment: &str) -> bool {
+        self.segments.contains_key(segment)
+    }
+}
+
+/// The catalogues of one process.
+#[derive(Debug, Default)]
+pub struct Catalogues(RwLock<HashMap<Tenant, Arc<Catalogue>>>);
+
+impl Catalogues {
+    /// The catalogue of a tenant whose version was read to be `version`. No statement where it is known, else one. Rows
+    /// that are newer than the version do no harm: the next reader finds a higher version and reads again.
+    pub async fn at(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        version: i64,
+    ) -> Outcome<Arc<Catalogue>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        if let Some(known) = &known
+            && known.version >= version
+        {
+            return Ok(known.clone());
+        }
+        let segments = store::all(session, tenant).await?;
+        let catalogue = Arc::new(compiled(version, segments, known.as_deref())?);
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= TENANTS {
+            kept.clear();
+        }
+        if kept.get(tenant).is_none_or(|other| other.version < version) {
+            kept.insert(tenant.clone(), catalogue.clone());
+        }
+        Ok(catalogue)
+    }
+
+    /// The ids of all segments that a customer is in at `now`, in order; `None` where there is no such customer. One
+    /// statement, and one more after a segment has changed.
+    pub async fn of_customer(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        customer: &str,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Outcome<Option<Vec<String>>> {
+        let found = customer::store::find_with_catalogue(session, tenant, customer).await?;
+        let Some((customer, version)) = found else { return Ok(None) };
+        let catalogue = self.at(session, tenant, version).await?;
+        let members = catalogue.all_of(&facts(&customer, now, zone)).into_iter().map(str::to_owned);
+        Ok(Some(members.collect()))
+    }
+}
+
+/// Compiles what has changed since `known`.
+fn compiled(version: i64, segments: Vec<Segment>, known: Option<&Catalogue>) -> Outcome<Catalogue> {
+    let mut catalogue = Catalogue { version, segments: BTreeMap::new() };
+    for segment in segments {
+        let before = known.and_then(|known| known.segments.get(&segment.id));
+        let compiled = match before.filter(|before| before.is(&segment)) {
+            Some(before) => before.clone(),
+            None => Arc::new(Compiled::new(&segment)?),
+        };
+        catalogue.segments.insert(segment.id, compiled);
+    }
+    Ok(catalogue)
+}
+
+impl Compiled {
+    /// What was valid when it was saved compiles when it is loaded.
+    fn new(segment: &Segment) -> Outcome<Self> {
+        let rule = compile(&segment.definition.rule).map_err(|error| {
+            Fault::internal("a stored rule does not compile")
+                .with("resource", segment.name())
+                .caused_by(error)
+        })?;
+        Ok(Self { version: segment.version, rule })
+    }
+
+    /// A segment that was deleted and made again has an old version and, perhaps, another rule.
+    fn is(&self, segment: &Segment) -> bool {
+        self.version == segment.version && self.rule.text() == segment.definition.rule
+    }
+}

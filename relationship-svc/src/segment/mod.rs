@@ -1,0 +1,122 @@
+//! Groups of customers by rule.
+//!
+//! - A rule is CEL over `customer` and `now`, judged when it is saved: one that does not compile, names something
+//!   unknown or costs too much is refused.
+//! - Membership is judged when it is asked for and never stored: a customer who has just moved is in the new country's
+//!   segment in the same moment. A rule that reads what a customer lacks does not hold for that customer.
+//! - Nobody who is not a customer is in a segment.
+//! - A segment stays as long as an active incentive names it.
+
+pub mod catalogue;
+pub mod commands;
+pub mod events;
+pub mod rpc;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use tandem_kernel::rule::{self, Fact, Facts, Rule, RuleError, Type, Vocabulary};
+
+use crate::customer::{self, Customer};
+
+/// What a rule may read: `customer` and `now`.
+static VOCABULARY: LazyLock<Vocabulary> =
+    LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()));
+
+/// A group of customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The id within the tenant.
+    pub id: String,
+    /// Ascending with every change, from 1.
+    pub version: i64,
+    /// What its owner writes.
+    pub definition: Definition,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub updated: Timestamp,
+}
+
+/// The part of a segment that its owner writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// For operators.
+    pub display_name: String,
+    /// Who belongs, as text; it compiles.
+    pub rule: String,
+}
+
+/// A field that an update can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// `display_name`
+    DisplayName,
+    /// `rule`
+    Rule,
+}
+
+impl Segment {
+    /// A segment that did not exist before.
+    pub fn new(id: String, definition: Definition, now: Timestamp) -> Self {
+        Self { id, version: 1, definition, created: now, updated: now }
+    }
+
+    /// The next version.
+    #[must_use]
+    pub fn revised(self, definition: Definition, now: Timestamp) -> Self {
+        Self { version: self.version + 1, definition, updated: now, ..self }
+    }
+
+    /// The resource name.
+    pub fn name(&self) -> String {
+        name(&self.id)
+    }
+}
+
+impl Definition {
+    /// With `fields` taken from `given`.
+    #[must_use]
+    pub fn with(mut self, fields: &[Field], given: Self) -> Self {
+        for field in fields {
+            match field {
+                Field::DisplayName => self.display_name.clone_from(&given.display_name),
+                Field::Rule => self.rule.clone_from(&given.rule),
+            }
+        }
+        self
+    }
+}
+
+/// The resource name of a segment's id.
+pub fn name(id: &str) -> String {
+    tandem_kernel::id::name("segments", id)
+}
+
+/// Compiles the rule of a segment.
+pub fn compile(text: &str) -> Result<Rule, RuleError> {
+    Rule::compile(text, &VOCABULARY)
+}
+
+/// What the rules of segments read of one customer at `now`; built once, for all rules.
+pub fn facts<'a>(customer: &'a Customer, now: Timestamp, zone: &TimeZone) -> Facts<'a> {
+    Facts::new().with("customer", customer::fact(customer, now)).with("now", rule::now_fact(now, zone))
+}
+
+/// What a filter over segments may read.
+pub fn vocabulary() -> Vocabulary {
+    Vocabulary::new().with("segment", Type::object([("id", Type::Text), ("display_name", Type::Text)]))
+}
+
+/// A segment as the value of `segment`.
+pub fn fact(segment: &Segment) -> Fact<'_> {
+    Fact::Object(vec![
+        ("id", Fact::text(&segment.id)),
+        ("display_name", Fact::text(&segment.definition.display_name)),
+    ])
+}

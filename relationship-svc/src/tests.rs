@@ -1,0 +1,106 @@
+//! What holds for the crate as a whole: the schema, and the stream of events.
+
+use futures::StreamExt;
+use tandem_platform::outbox::{Relay, RelayConfig};
+use tandem_platform::testing;
+use tandem_proto::relationship::v1::event_service_client::EventServiceClient;
+use tandem_proto::relationship::v1::{SubscribeRequest, SubscribeResponse};
+use tonic::{Code, Streaming};
+
+use crate::MIGRATIONS;
+use crate::segment::tests::create_segment;
+use crate::testing::{Channel, Harness, fields, reason};
+
+#[tokio::test]
+async fn both_engines_have_the_same_schema() {
+    testing::parity(&MIGRATIONS).await;
+}
+
+#[tokio::test]
+async fn the_platforms_tables_are_as_it_wants_them() {
+    testing::holds_platform(&MIGRATIONS).await;
+}
+
+/// Numbers what was recorded so far.
+async fn number(harness: &Harness) {
+    let (db, clock) = (harness.app.db.clone(), harness.app.clock.clone());
+    Relay::new(db, clock, RelayConfig::default()).pass().await.unwrap();
+}
+
+async fn subscribe(
+    client: &mut EventServiceClient<Channel>,
+    cursor: &str,
+    types: &[&str],
+) -> Streaming<SubscribeResponse> {
+    let types = types.iter().map(|prefix| (*prefix).to_owned()).collect();
+    let request =
+        SubscribeRequest { cursor: cursor.to_owned(), types, aggregate_prefix: "segments/".to_owned() };
+    client.subscribe(request).await.unwrap().into_inner()
+}
+
+/// The aggregates of the next `count` events.
+async fn next(stream: &mut Streaming<SubscribeResponse>, count: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    while seen.len() < count {
+        let response = stream.next().await.unwrap().unwrap();
+        seen.extend(response.event.map(|event| event.aggregate));
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_subscriber_sees_every_event_of_its_tenant_once_and_goes_on_where_it_stopped() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = EventServiceClient::new(harness.channel());
+        for id in ["a", "b", "c"] {
+            create_segment(&harness, id, "true").await.unwrap();
+        }
+        number(&harness).await;
+        let mut all = subscribe(&mut client, "", &[]).await;
+        let first = all.next().await.unwrap().unwrap();
+        let event = first.event.unwrap();
+        assert_eq!((event.aggregate.as_str(), event.principal.as_str()), ("segments/a", "anonymous"));
+        assert_eq!(
+            event.payload.unwrap().type_url,
+            "type.googleapis.com/tandem.relationship.v1.SegmentCreated"
+        );
+        assert_eq!(next(&mut all, 2).await, ["segments/b", "segments/c"]);
+        let mut rest = subscribe(&mut client, &first.cursor, &[]).await;
+        assert_eq!(next(&mut rest, 2).await, ["segments/b", "segments/c"]);
+        let mut end = subscribe(&mut client, "end", &["tandem.relationship.v1.Segment"]).await;
+        create_segment(&harness, "d", "true").await.unwrap();
+        number(&harness).await;
+        for stream in [&mut all, &mut rest, &mut end] {
+            assert_eq!(next(stream, 1).await, ["segments/d"]);
+        }
+        let mut request = tonic::Request::new(SubscribeRequest::default());
+        request.metadata_mut().insert("tandem-tenant", "other".parse().unwrap());
+        let mut other = client.subscribe(request).await.unwrap().into_inner();
+        let progress = other.next().await.unwrap().unwrap();
+        assert!(progress.event.is_none() && !progress.cursor.is_empty(), "only how far it has looked");
+        harness.app.tasks.draining().cancel();
+        let goodbye = all.next().await.unwrap().unwrap_err();
+        assert_eq!((goodbye.code(), reason(&goodbye).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_read_is_refused() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = EventServiceClient::new(harness.channel());
+        let wrong = SubscribeRequest {
+            cursor: "yesterday".to_owned(),
+            types: vec![String::new()],
+            aggregate_prefix: "x".repeat(257),
+        };
+        let status = client.subscribe(wrong).await.unwrap_err();
+        assert_eq!(fields(&status), ["cursor", "types[0]", "aggregate_prefix"]);
+        let mut ahead = subscribe(&mut client, "7.0", &[]).await;
+        let status = ahead.next().await.unwrap().unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::OutOfRange, "CURSOR_EXPIRED"));
+    })
+    .await;
+}

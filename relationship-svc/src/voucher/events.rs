@@ -1,0 +1,82 @@
+//! Vouchers as the contract shows them, in answers and in events.
+
+use jiff::Timestamp;
+use tandem_kernel::money::Money;
+use tandem_platform::outbox::Recorded;
+use tandem_proto::common::v1 as common;
+use tandem_proto::convert::to_timestamp;
+use tandem_proto::relationship::v1;
+
+use super::{State, Voucher};
+use crate::event::recorded;
+use crate::incentive;
+
+/// Codes were made or imported; `batch` is none for those that were imported.
+pub fn generated(incentive: &str, batch: Option<&str>, count: u64) -> Recorded {
+    let payload = v1::VouchersGenerated {
+        incentive: incentive::name(incentive),
+        batch: batch.map(batch_name).unwrap_or_default(),
+        count: i64::try_from(count).unwrap_or(i64::MAX),
+    };
+    recorded("tandem.relationship.v1.VouchersGenerated", incentive::name(incentive), 0, &payload)
+}
+
+/// The code was given to a customer.
+pub fn assigned(voucher: &Voucher, state: State) -> Recorded {
+    let payload = v1::VoucherAssigned { voucher: Some(message(voucher, state)) };
+    recorded("tandem.relationship.v1.VoucherAssigned", name(&voucher.code), voucher.version, &payload)
+}
+
+/// The code was ended.
+pub fn disabled(voucher: &Voucher) -> Recorded {
+    let payload = v1::VoucherDisabled { voucher: Some(message(voucher, State::Disabled)) };
+    recorded("tandem.relationship.v1.VoucherDisabled", name(&voucher.code), voucher.version, &payload)
+}
+
+/// The resource name of a code.
+pub fn name(code: &str) -> String {
+    format!("vouchers/{code}")
+}
+
+/// The resource name of a batch.
+pub fn batch_name(id: &str) -> String {
+    format!("batches/{id}")
+}
+
+/// As the contract has it.
+pub fn message(voucher: &Voucher, state: State) -> v1::Voucher {
+    let money = |minor, currency| common::Money::from(&Money::new(minor, currency));
+    let time = |at: Option<Timestamp>| at.map(to_timestamp);
+    let own_dates = voucher.starts.is_some() || voucher.ends.is_some();
+    v1::Voucher {
+        name: name(&voucher.code),
+        code: voucher.code.clone(),
+        incentive: incentive::name(&voucher.incentive),
+        customer: voucher.customer.as_ref().map(|id| format!("customers/{id}")).unwrap_or_default(),
+        source_id: voucher.source_id.clone().unwrap_or_default(),
+        validity: own_dates
+            .then(|| common::Interval { start_time: time(voucher.starts), end_time: time(voucher.ends) }),
+        max_uses: voucher.max_uses.unwrap_or(0),
+        uses: voucher.usage.uses,
+        uses_held: voucher.usage.uses_held,
+        initial_balance: voucher.balance.map(|balance| money(balance.initial, balance.currency)),
+        balance: voucher.balance.map(|balance| money(voucher.balance_left().unwrap_or(0), balance.currency)),
+        state: v1::VoucherState::from(state).into(),
+        create_time: Some(to_timestamp(voucher.created)),
+        assign_time: time(voucher.assigned),
+        batch: voucher.batch.as_deref().map(batch_name).unwrap_or_default(),
+    }
+}
+
+impl From<State> for v1::VoucherState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Generated => Self::Generated,
+            State::Assigned => Self::Assigned,
+            State::Active => Self::Active,
+            State::Exhausted => Self::Exhausted,
+            State::Expired => Self::Expired,
+            State::Disabled => Self::Disabled,
+        }
+    }
+}

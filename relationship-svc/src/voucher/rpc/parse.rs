@@ -1,0 +1,278 @@
+//! Reads the requests of VoucherService, every violation at once.
+
+use jiff::Timestamp;
+use tandem_kernel::id;
+use tandem_kernel::page::Listing;
+use tandem_kernel::period::Zone;
+use tandem_kernel::problem::Problem;
+use tandem_kernel::rule::{Fact, Facts, Filter, Type, Vocabulary};
+use tandem_platform::idempotency::Request as Claimed;
+use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, field, grpc};
+use tandem_proto::common::v1::Interval;
+use tandem_proto::relationship::v1::*;
+use tandem_proto::{common, convert};
+
+use super::encode;
+use crate::voucher::commands::assign::{self, Assignment};
+use crate::voucher::commands::{generate, import};
+use crate::voucher::format::{self, Format, Written};
+use crate::voucher::store::list::Of;
+use crate::voucher::{Balance, Frame, MAX_CODE_CHARS, Voucher, batch, store};
+use crate::{App, customer};
+
+const MAX_BLOCK: usize = 1_000;
+const MAX_SOURCE_CHARS: usize = 128;
+/// The most rows that one call of ListVouchers looks at.
+const SCAN: usize = 10_000;
+
+/// Own dates of a code: start and end.
+type Dates = (Option<Timestamp>, Option<Timestamp>);
+
+pub fn generate(mut message: GenerateVouchersRequest) -> Outcome<(Claimed, generate::Wanted, bool)> {
+    let mut v = Violations::new();
+    let request_id = std::mem::take(&mut message.request_id);
+    grpc::request_id(&mut v, &request_id);
+    let claim = Claimed::new("GenerateVouchers", &request_id, &message);
+    let most = batch::MAX_QUANTITY;
+    v.check((1..=most).contains(&message.quantity), "quantity", format!("must be 1 to {most}"));
+    let incentive = field::resource(&mut v, "incentive", "incentives", &message.incentive);
+    let format = written(&mut v.nest("format"), message.format.unwrap_or_default());
+    let (starts, ends) = dates(&mut v, message.validity.as_ref());
+    let max_uses = message.max_uses.map(|uses| max_uses(&mut v, uses));
+    let balance = balance(&mut v, "balance", message.balance.as_ref());
+    v.finish()?;
+    let format = format.ok_or_else(|| Fault::internal("a format without violations"))?;
+    let quantity = message.quantity;
+    let wanted = generate::Wanted { incentive, quantity, format, starts, ends, max_uses, balance };
+    Ok((claim, wanted, message.validate_only))
+}
+
+fn written(v: &mut Violations, format: CodeFormat) -> Option<Format> {
+    let written = Written {
+        pattern: format.pattern,
+        prefix: format.prefix,
+        charset: format.charset,
+        check_character: format.check_character,
+        case_sensitive: format.case_sensitive,
+    };
+    Format::new(&written).map_err(|problems| field::problems(v, problems)).ok()
+}
+
+fn dates(v: &mut Violations, validity: Option<&Interval>) -> Dates {
+    let mut found = Vec::new();
+    let window = validity.and_then(|interval| convert::window("validity", interval, Zone::utc(), &mut found));
+    field::problems(v, found);
+    window.map_or((None, None), |window| (window.start(), window.end()))
+}
+
+fn max_uses(v: &mut Violations, uses: i64) -> Option<i64> {
+    v.check(uses >= 0, "max_uses", "must be at least 0; 0 is unlimited");
+    (uses > 0).then_some(uses)
+}
+
+fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
+    let mut found: Vec<Problem> = Vec::new();
+    let read = money.and_then(|money| convert::money(field, money, &mut found));
+    field::problems(v, found);
+    let balance = read.map(|money| Balance { initial: money.minor, currency: money.currency });
+    v.check(balance.is_none_or(|balance| balance.initial > 0), field, "must be above 0");
+    balance
+}
+
+/// The rows of a block that can be judged, and the others with what is wrong.
+type Block = (Vec<import::Row>, Vec<(usize, Fault)>);
+
+pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> {
+    let mut v = Violations::new();
+    let count = message.vouchers.len();
+    v.check(count <= MAX_BLOCK, "vouchers", format!("must have at most {MAX_BLOCK} entries in one message, has {count}"));
+    v.finish()?;
+    let (mut rows, mut refused) = (Vec::with_capacity(count), Vec::new());
+    for (index, voucher) in message.vouchers.into_iter().enumerate() {
+        match row(voucher, message.case_sensitive, now) {
+            Ok(voucher) => rows.push(import::Row { index, voucher }),
+            Err(fault) => refused.push((index, fault)),
+        }
+    }
+    Ok((rows, refused))
+}
+
+fn row(given: tandem_proto::relationship::v1::Voucher, case_sensitive: bool, now: Timestamp) -> Outcome<Voucher> {
+    let mut v = Violations::new();
+    let code = format::stored(&given.code, case_sensitive);
+    if let Some(problem) = format::code_problem(&code) {
+        v.add("code", problem);
+    }
+    let incentive = field::resource(&mut v, "incentive", "incentives", &given.incentive);
+    let customer = field::optional_resource(&mut v, "customer", "customers", &given.customer);
+    let (starts, ends) = dates(&mut v, given.validity.as_ref());
+    let max_uses = max_uses(&mut v, given.max_uses);
+    let balance = balance(&mut v, "initial_balance", given.initial_balance.as_ref());
+    v.finish()?;
+    let assigned = customer.is_some().then_some(now);
+    Ok(Voucher { customer, assigned, starts, ends, max_uses, balance, ..Voucher::new(code, incentive, now) })
+}
+
+pub fn export(message: ExportVouchersRequest) -> Outcome<(String, Option<String>)> {
+    let mut v = Violations::new();
+    let incentive = field::resource(&mut v, "incentive", "incentives", &message.incentive);
+    let batch = field::optional_resource(&mut v, "batch", "batches", &message.batch);
+    v.finish()?;
+    Ok((incentive, batch))
+}
+
+pub fn assign(mut message: AssignVouchersRequest) -> Outcome<(Claimed, assign::Wanted)> {
+    let mut v = Violations::new();
+    let request_id = std::mem::take(&mut message.request_id);
+    grpc::request_id(&mut v, &request_id);
+    let claim = Claimed::new("AssignVouchers", &request_id, &message);
+    let incentive = field::resource(&mut v, "incentive", "incentives", &message.incentive);
+    let count = message.assignments.len();
+    v.check((1..=MAX_BLOCK).contains(&count), "assignments", format!("must have 1 to {MAX_BLOCK} entries, has {count}"));
+    let mut assignments = Vec::with_capacity(count);
+    for (index, given) in message.assignments.into_iter().take(MAX_BLOCK).enumerate() {
+        let mut v = v.nest(format!("assignments[{index}]"));
+        let customer = field::resource(&mut v, "customer", "customers", &given.customer);
+        let source_id = field::text(&mut v, "source_id", given.source_id, 1..=MAX_SOURCE_CHARS);
+        assignments.push(Assignment { customer, source_id });
+    }
+    let format = message.format.and_then(|format| written(&mut v.nest("format"), format));
+    let validity = message.validity.as_ref().map(|validity| dates(&mut v, Some(validity)));
+    v.finish()?;
+    Ok((claim, assign::Wanted { incentive, assignments, format, validity }))
+}
+
+/// The code in "vouchers/{code}", as typed.
+pub fn code_name(name: &str) -> Outcome<String> {
+    let code = name.strip_prefix("vouchers/").filter(|code| {
+        (1..=MAX_CODE_CHARS).contains(&code.chars().count()) && code.chars().all(|one| one.is_ascii_graphic())
+    });
+    let wrong = || Fault::invalid_field("name", format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters"));
+    code.map(str::to_owned).ok_or_else(wrong)
+}
+
+pub fn disable(app: &App, mut message: DisableVoucherRequest) -> Outcome<(Claimed, String)> {
+    let mut v = Violations::new();
+    let request_id = std::mem::take(&mut message.request_id);
+    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "DisableVoucher", &request_id, &message);
+    v.finish()?;
+    Ok((claim, code_name(&message.name)?))
+}
+
+/// ListVouchers, read.
+pub struct List {
+    incentive: Option<String>,
+    customer: Option<String>,
+    size: usize,
+    after: String,
+    filter: Filter,
+    listing: Owned,
+}
+
+/// What a page token is bound to.
+struct Owned {
+    tenant: Tenant,
+    parent: String,
+    filter: String,
+}
+
+impl Owned {
+    fn listing(&self) -> Listing<'_> {
+        Listing {
+            tenant: self.tenant.as_str(),
+            list: "ListVouchers",
+            parent: &self.parent,
+            filter: &self.filter,
+            order_by: "code",
+        }
+    }
+}
+
+/// What a filter over vouchers may read.
+fn vocabulary() -> Vocabulary {
+    let kind = Type::object([
+        ("code", Type::Text),
+        ("incentive", Type::Text),
+        ("customer", Type::Text),
+        ("source_id", Type::Text),
+        ("batch", Type::Text),
+        ("uses", Type::Int),
+        ("state", Type::Text),
+    ]);
+    Vocabulary::new().with("voucher", kind)
+}
+
+impl List {
+    pub fn read(call: &Call, message: ListVouchersRequest) -> Outcome<Self> {
+        let mut v = Violations::new();
+        let size = grpc::page_size(&mut v, message.page_size) as usize;
+        let incentive = field::optional_resource(&mut v, "incentive", "incentives", &message.incentive);
+        let customer = field::optional_resource(&mut v, "customer", "customers", &message.customer);
+        let one = incentive.is_some() || customer.is_some() || !v.is_empty();
+        v.check(one, "incentive", "one of incentive and customer is required");
+        let filter = Filter::parse(&message.filter, &vocabulary()).map_err(|error| v.add("filter", error.to_string()));
+        v.finish()?;
+        let filter = filter.map_err(|()| Fault::internal("a filter without violations"))?;
+        let parent = format!("{}|{}", message.incentive, message.customer);
+        let listing = Owned { tenant: call.tenant.clone(), parent, filter: message.filter };
+        let resumed = listing.listing().resume(&message.page_token).map_err(|_| Fault::invalid_page_token())?;
+        let after = resumed.and_then(|keys| keys.into_iter().next()).unwrap_or_default();
+        Ok(Self { incentive, customer, size, after, filter, listing })
+    }
+
+    /// One page; where the filter leaves out much, a short one with a token to go on.
+    pub async fn page(&self, app: &App, tenant: &Tenant) -> Outcome<ListVouchersResponse> {
+        let of = match (&self.customer, &self.incentive) {
+            (Some(customer), _) => Of::Customer(customer),
+            (None, incentive) => Of::Incentive(incentive.as_deref().unwrap_or_default()),
+        };
+        let now = app.clock.now();
+        let mut reader = app.db.read().await?;
+        let mut answer = ListVouchersResponse::default();
+        let (mut after, mut looked_at) = (self.after.clone(), 0);
+        while looked_at < SCAN {
+            let rows = store::list::page(&mut reader, tenant, of, &after, self.size.max(100)).await?;
+            looked_at += rows.len();
+            let end = rows.len() < self.size.max(100);
+            let mut ids: Vec<String> = rows.iter().map(|voucher| voucher.incentive.clone()).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let incentives = app.definitions.current(&mut reader, tenant, &ids).await?;
+            for voucher in rows {
+                if answer.vouchers.len() == self.size {
+                    answer.next_page_token = self.listing.listing().token(&[after]);
+                    return Ok(answer);
+                }
+                after.clone_from(&voucher.code);
+                let Some(ready) = incentives.get(&voucher.incentive) else { continue };
+                let of_incentive = self.incentive.as_ref().is_none_or(|id| *id == voucher.incentive);
+                let state = voucher.state(&Frame::of(&ready.incentive), now);
+                if of_incentive && self.admits(&voucher, state) {
+                    answer.vouchers.push(encode(&voucher, &ready.incentive, now));
+                }
+            }
+            if end {
+                return Ok(answer);
+            }
+        }
+        answer.next_page_token = self.listing.listing().token(&[after]);
+        Ok(answer)
+    }
+
+    fn admits(&self, voucher: &Voucher, state: crate::voucher::State) -> bool {
+        let text = |value: &Option<String>| Fact::from(value.clone().unwrap_or_default());
+        let named = |collection, value: &Option<String>| {
+            Fact::from(value.as_deref().map(|of| id::name(collection, of)).unwrap_or_default())
+        };
+        let fact = Fact::Object(vec![
+            ("code", Fact::text(&voucher.code)),
+            ("incentive", Fact::from(crate::incentive::name(&voucher.incentive))),
+            ("customer", Fact::from(voucher.customer.as_deref().map(customer::name).unwrap_or_default())),
+            ("source_id", text(&voucher.source_id)),
+            ("batch", named("batches", &voucher.batch)),
+            ("uses", Fact::Int(voucher.usage.uses)),
+            ("state", Fact::text(state.as_str())),
+        ]);
+        self.filter.shows(&Facts::new().with("voucher", fact))
+    }
+}
