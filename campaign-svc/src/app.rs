@@ -1,0 +1,88 @@
+//! What every call of one process shares.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tandem_kernel::clock::{Clock, Ids};
+use tandem_kernel::seal::Keyring;
+use tandem_platform::config::ConfigError;
+use tandem_platform::tasks::Tasks;
+use tandem_platform::{Call, Db, Outcome, grpc, seal};
+
+use crate::config::Config;
+use crate::pricing::tasks::Snapshots;
+use crate::relationship::Relationship;
+
+/// The service without its network: tests call it as the server does.
+pub struct App {
+    /// Its data.
+    pub db: Db,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Writes in progress and pollers.
+    pub tasks: Tasks,
+    /// The settings in force.
+    pub config: Config,
+    /// The zone of the tenants' days, weeks and months.
+    pub zone: TimeZone,
+    /// The keys that seal quotes.
+    pub keys: Keyring,
+    /// The compiled catalogues.
+    pub snapshots: Snapshots,
+    /// The other service.
+    pub relationship: Relationship,
+}
+
+impl App {
+    /// Everything but the tasks that run by themselves; [`crate::serve`] starts those.
+    pub fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        config: Config,
+    ) -> Result<Arc<Self>, ConfigError> {
+        let zone = config.zone()?;
+        let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let snapshots = Snapshots::new(clock.now());
+        let relationship = Relationship::new(&config.relationship)?;
+        let tasks = Tasks::new();
+        Ok(Arc::new(Self { db, clock, ids, tasks, config, zone, keys, snapshots, relationship }))
+    }
+
+    /// Runs a write to its end although its caller may go away; see [`grpc::detached`].
+    pub async fn write<T, F>(
+        self: &Arc<Self>,
+        call: Call,
+        write: impl FnOnce(Arc<Self>, Call) -> F,
+    ) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let write = write(self.clone(), call.clone());
+        grpc::detached(&self.tasks, &call, write).await
+    }
+
+    /// As [`App::write`], and has this replica's snapshot look at once at what became of the catalogue.
+    pub async fn write_catalogue<T, F>(
+        self: &Arc<Self>,
+        call: Call,
+        write: impl FnOnce(Arc<Self>, Call) -> F,
+    ) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let written = self.write(call, write).await;
+        self.snapshots.wake();
+        written
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("db", &self.db).finish_non_exhaustive()
+    }
+}

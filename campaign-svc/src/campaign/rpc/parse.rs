@@ -1,0 +1,159 @@
+//! What a caller says of a campaign.
+
+mod mix;
+
+use prost_types::FieldMask;
+use tandem_kernel::id;
+use tandem_kernel::period::Zone;
+use tandem_platform::grpc::{self, Mask};
+use tandem_platform::{Fault, Outcome, Violations};
+use tandem_proto::campaign::v1::{self, AdaptCampaignRequest};
+use tandem_proto::common::v1::Interval;
+use tandem_proto::convert;
+
+use super::super::revisions::Adaptation;
+use super::super::{COLLECTION, Change, Definition, Mix, MixChange, Window};
+use crate::{field, objective};
+
+/// What an update may write.
+const FIELDS: &[&str] = &[
+    "display_name",
+    "description",
+    "objective",
+    "window",
+    "time_zone",
+    "segments",
+    "budgets",
+    "limits",
+    "mix",
+    "labels",
+];
+
+const MAX_SEGMENTS: usize = 20;
+const MAX_CAUSE: usize = 256;
+
+/// Which fields an update writes, and whether it names them or means every one.
+pub struct Masked {
+    mask: Mask,
+    named: bool,
+}
+
+impl Masked {
+    /// Reads `update_mask`.
+    pub fn read(v: &mut Violations, update_mask: Option<&FieldMask>) -> Self {
+        let named = update_mask.is_some_and(|mask| !mask.paths.is_empty() && mask.paths != ["*"]);
+        Self { mask: grpc::field_mask(v, update_mask, FIELDS), named }
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.mask.has(field)
+    }
+}
+
+/// Everything a caller may say of a new campaign.
+pub fn draft(v: &mut Violations, given: v1::Campaign) -> (Definition, Mix) {
+    let all = Masked::read(v, None);
+    let mut change = change(v, given, &all);
+    let mix = change.mix.take().map(|change| change.mix).unwrap_or_default();
+    if let Some(window) = change.window {
+        field::problems(&mut v.nest("mix"), mix.outside(window));
+    }
+    (Definition::default().with(change), mix)
+}
+
+/// The masked fields of `given`.
+pub fn change(v: &mut Violations, given: v1::Campaign, mask: &Masked) -> Change {
+    let mut change = Change::default();
+    if mask.has("display_name") {
+        change.display_name = Some(field::text(v, "display_name", given.display_name, 1..=200));
+    }
+    if mask.has("description") {
+        change.description = Some(field::prose(v, "description", given.description, 0..=2_000));
+    }
+    if mask.has("objective") {
+        change.objective = Some(field::resource(v, "objective", objective::COLLECTION, &given.objective));
+    }
+    if mask.has("window") {
+        change.window = window(v, given.window.as_ref());
+    }
+    if mask.has("time_zone") {
+        change.zone = Some(zone(v, &given.time_zone));
+    }
+    if mask.has("segments") {
+        change.segments = Some(segments(v, &given.segments));
+    }
+    if mask.has("budgets") {
+        change.budgets = field::read(v, |found| convert::amounts("budgets", &given.budgets, 1, found));
+    }
+    if mask.has("limits") {
+        let limits = given.limits.unwrap_or_default();
+        change.limits = field::read(v, |found| convert::limits("limits", &limits, found));
+    }
+    if mask.has("mix") {
+        let mix = mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default());
+        change.mix = Some(MixChange { mix, named: mask.named });
+    }
+    if mask.has("labels") {
+        change.labels = Some(field::labels(v, "labels", given.labels));
+    }
+    change
+}
+
+/// Everything a caller may say of a new revision.
+pub fn adaptation(v: &mut Violations, given: AdaptCampaignRequest) -> Adaptation {
+    if given.mix.is_none() {
+        v.add("mix", "is required: the whole new mix");
+    }
+    let mix = mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default());
+    let effective = given.effective_time.as_ref();
+    Adaptation {
+        mix,
+        effective: effective
+            .and_then(|at| field::read(v, |found| convert::timestamp("effective_time", at, found))),
+        reason: field::prose(v, "reason", given.reason, 1..=2_000),
+        cause: field::text(v, "cause", given.cause, 0..=MAX_CAUSE),
+    }
+}
+
+/// The campaign's id and the number in the name of a revision.
+pub fn revision_name(v: &mut Violations, field: &str, name: &str) -> (String, i64) {
+    let read = || -> Outcome<(String, i64)> {
+        let wrong = |message: String| Fault::invalid_field(field, message);
+        let [campaign, revision] =
+            id::parse_path([COLLECTION, "mixRevisions"], name).map_err(|error| wrong(error.to_string()))?;
+        let number =
+            revision.parse::<i64>().ok().filter(|number| *number >= 1 && number.to_string() == revision);
+        let number = number.ok_or_else(|| wrong("a revision is a number from 1".to_owned()))?;
+        Ok((campaign.to_owned(), number))
+    };
+    read().unwrap_or_else(|fault| {
+        fault.violations().iter().for_each(|one| v.add(&one.field, &one.description));
+        (String::new(), 0)
+    })
+}
+
+fn window(v: &mut Violations, given: Option<&Interval>) -> Option<Window> {
+    let Some(given) = given else {
+        v.add("window", "is required, with start_time and end_time");
+        return None;
+    };
+    v.check(given.start_time.is_some(), "window.start_time", "is required");
+    v.check(given.end_time.is_some(), "window.end_time", "is required");
+    let read = field::read(v, |found| convert::window("window", given, Zone::utc(), found))?;
+    Some(Window { start: read.start()?, end: read.end()? })
+}
+
+fn zone(v: &mut Violations, name: &str) -> Zone {
+    if name.is_empty() {
+        return Zone::utc();
+    }
+    Zone::new(name).unwrap_or_else(|error| {
+        v.add("time_zone", error.to_string());
+        Zone::utc()
+    })
+}
+
+/// Ids of segments, each once.
+fn segments(v: &mut Violations, given: &[String]) -> Vec<String> {
+    field::resources(v, "segments", "segments", given, MAX_SEGMENTS)
+}

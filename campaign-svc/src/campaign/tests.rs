@@ -1,0 +1,5 @@
+mod adapt;
+mod draft;
+mod lifecycle;
+mod mix;
+mod run;

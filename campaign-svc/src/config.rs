@@ -1,0 +1,169 @@
+//! The settings of the service: defaults, then a file, then the environment (`TANDEM_CAMPAIGN_…`). Units stand in the
+//! names.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+
+/// The prefix of every environment variable: `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`.
+pub const ENV_PREFIX: &str = "TANDEM_CAMPAIGN_";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where and how it listens.
+    pub server: ServerConfig,
+    /// Where its data are.
+    pub database: DatabaseConfig,
+    /// How it logs.
+    pub log: LogConfig,
+    /// Where relationship-svc is and how long a quote waits for it.
+    pub relationship: RelationshipConfig,
+    /// Quotes and the catalogue they are made from.
+    pub pricing: PricingConfig,
+    /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
+    pub tenant_time_zone: String,
+    /// The keys that seal quotes, shared with relationship-svc: "k2:base64,k1:base64", each 32 bytes. The first seals,
+    /// all open. Empty: a key for development, accepted on a loopback address only.
+    pub seal_keys: String,
+    /// How long events are kept for subscribers, in hours.
+    pub event_retention_h: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerConfig { listen: ([127, 0, 0, 1], 7401).into(), ..ServerConfig::default() },
+            database: DatabaseConfig { url: "sqlite:campaign.db".to_owned(), ..DatabaseConfig::default() },
+            log: LogConfig::default(),
+            relationship: RelationshipConfig::default(),
+            pricing: PricingConfig::default(),
+            tenant_time_zone: "UTC".to_owned(),
+            seal_keys: String::new(),
+            event_retention_h: 7 * 24,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let config: Self = load(file, ENV_PREFIX)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        for (name, value) in [
+            ("relationship.timeout_ms", self.relationship.timeout_ms),
+            ("pricing.quote_ttl_s", self.pricing.quote_ttl_s.into()),
+            ("pricing.snapshot_poll_ms", self.pricing.snapshot_poll_ms),
+            ("pricing.campaign_max_days", self.pricing.campaign_max_days.into()),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::new(format!("{name} must be at least 1")));
+            }
+        }
+        self.zone().map(drop)
+    }
+
+    /// The zone of the tenants.
+    pub fn zone(&self) -> Result<TimeZone, ConfigError> {
+        TimeZone::get(&self.tenant_time_zone).map_err(|error| {
+            ConfigError::new(format!("tenant_time_zone {:?}: {error}", self.tenant_time_zone))
+        })
+    }
+
+    /// The settings for people to read, as JSON, without what is secret.
+    pub fn shown(&self) -> String {
+        let mut shown = self.clone();
+        if !shown.seal_keys.is_empty() {
+            shown.seal_keys = "(set)".to_owned();
+        }
+        shown.database.url = without_password(&shown.database.url);
+        serde_json::to_string_pretty(&shown).unwrap_or_default()
+    }
+}
+
+/// `postgres://user:password@host/name` without the password.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
+
+/// Where relationship-svc is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelationshipConfig {
+    /// `http://host:port`.
+    pub endpoint: String,
+    /// How long a connect may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// How long a quote waits for the customer's incentives before it answers without them, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for RelationshipConfig {
+    fn default() -> Self {
+        Self { endpoint: "http://127.0.0.1:7402".to_owned(), connect_timeout_ms: 1_000, timeout_ms: 50 }
+    }
+}
+
+/// Quotes and the catalogue they are made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PricingConfig {
+    /// How long a quote promises its amounts, in seconds; never past the end of anything applied.
+    pub quote_ttl_s: u32,
+    /// How often a replica looks for a new version of the catalogue, in milliseconds.
+    pub snapshot_poll_ms: u64,
+    /// The longest window of a campaign, in days.
+    pub campaign_max_days: u32,
+}
+
+impl Default for PricingConfig {
+    fn default() -> Self {
+        Self { quote_ttl_s: 15 * 60, snapshot_poll_ms: 250, campaign_max_days: 92 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_written_and_read_back() {
+        let defaults = Config::default();
+        let text = serde_json::to_string(&defaults).unwrap();
+        assert_eq!(serde_json::from_str::<Config>(&text).unwrap(), defaults);
+    }
+
+    #[test]
+    fn what_must_not_be_zero_is_named() {
+        let pricing = PricingConfig { snapshot_poll_ms: 0, ..PricingConfig::default() };
+        let error = Config { pricing, ..Config::default() }.check().unwrap_err().to_string();
+        assert!(error.contains("pricing.snapshot_poll_ms"), "{error}");
+        assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        let config = Config { tenant_time_zone: "Europe/Atlantis".to_owned(), ..Config::default() };
+        assert!(config.zone().unwrap_err().to_string().contains("Europe/Atlantis"));
+    }
+
+    #[test]
+    fn neither_keys_nor_passwords_are_shown() {
+        let url = "postgres://tandem:secret@db/campaign".to_owned();
+        let database = DatabaseConfig { url, ..DatabaseConfig::default() };
+        let shown = Config { seal_keys: "k1:a2V5".to_owned(), database, ..Config::default() }.shown();
+        assert!(!shown.contains("secret") && !shown.contains("a2V5"), "{shown}");
+        assert!(shown.contains("postgres://tandem@db/campaign"), "{shown}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Operational marketing: short actions, the 4P mix, and the price of a basket.
+//!
+//! One folder per aggregate: [`objective`], [`product`], [`campaign`]; what [`pricing`] reads of them moves by the
+//! version that [`catalogue`] counts. [`relationship`] is the port to the other service, and [`redemption`] what flows
+//! back from it. [`serve`] is the order of everything a process starts; [`app`] is what all calls
+//! share.
+
+pub mod app;
+pub mod campaign;
+pub mod catalogue;
+pub mod config;
+pub mod event;
+mod field;
+pub mod objective;
+pub mod pricing;
+pub mod product;
+pub mod redemption;
+pub mod relationship;
+pub mod serve;
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod word;
+
+use sqlx::migrate::Migrator;
+use tandem_platform::db::Migrations;
+
+pub use app::App;
+pub use config::Config;
+pub use serve::run;
+
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The schema of this service.
+pub static MIGRATIONS: Migrations = Migrations { postgres: &POSTGRES, sqlite: &SQLITE };

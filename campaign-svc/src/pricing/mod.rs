@@ -1,0 +1,32 @@
+//! What a basket costs: prices first, then offers and codes, every decision explained, the result sealed.
+//!
+//! - **No database on the way.** Each replica keeps a compiled [`snapshot`] of every tenant's catalogue; a poller takes
+//!   in what changed, and a quote of a tenant nobody has seen is priced without offers. While the database is away the
+//!   last snapshot serves, and the answer says how old it is.
+//! - **Only what can matter is touched.** The [`index`] leads from the basket's products and categories, its place and
+//!   the customer's segments to the offers; what runs is judged by the clock of the quote, never baked in.
+//! - **relationship-svc is asked once**, and only where a customer, a guest or a code is given. Without its answer the
+//!   quote is degraded and says so, unless the caller requires it.
+//! - **The promise** is the sealed token: amounts by line, offer and code, for 15 minutes, never past the end of
+//!   anything that counted. It keeps the revision it was made under.
+//!
+//! [`price`] decides, [`commands`] asks and seals, [`rpc`] speaks the contract.
+
+pub mod commands;
+mod compile;
+mod digest;
+mod encode;
+pub mod entry;
+pub mod index;
+pub mod offers;
+mod parse;
+pub mod place;
+pub mod price;
+pub mod prior;
+pub mod product;
+pub mod rpc;
+mod shards;
+pub mod snapshot;
+pub mod tasks;
+#[cfg(test)]
+mod tests;

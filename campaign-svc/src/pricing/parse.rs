@@ -1,0 +1,217 @@
+//! From a request to what is to be priced.
+//!
+//! A basket without fault is read by moving it: the common case costs next to nothing. One with a fault is read by the
+//! conversions of the contract, which name every violation.
+
+use tandem_kernel::basket::{Basket, Line, MAX_AMOUNT_MINOR, MAX_LINES, TaxMode};
+use tandem_kernel::id;
+use tandem_kernel::money::{Currency, Money};
+use tandem_kernel::problem::Problem;
+use tandem_platform::{Fault, Outcome, Violations};
+use tandem_proto::campaign::v1::QuoteRequest;
+use tandem_proto::common::v1;
+use tandem_proto::convert;
+
+use super::place::Place;
+use super::price::Ask;
+use super::product::Product;
+use super::snapshot::Snapshot;
+use crate::field;
+
+const MAX_CODES: usize = 20;
+const MAX_CODE_BYTES: usize = 128;
+const MAX_ORDER_ID: usize = 128;
+const MAX_LOCALE: usize = 35;
+const PRODUCTS: &str = "products/";
+
+/// Reads a quote's request with the products of `snapshot`; all violations at once.
+pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
+    let mut v = Violations::new();
+    check_texts(&mut v, &request);
+    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, locale, require_incentives } =
+        request;
+    let at = place_of(&mut v, &place);
+    let basket = match basket {
+        None => {
+            v.add("basket", "is required");
+            None
+        }
+        Some(given) => basket_of(&mut v, given, snapshot, at),
+    };
+    v.finish()?;
+    let basket = basket.ok_or_else(|| Fault::internal("a basket without fault could not be read"))?;
+    Ok(Ask { basket, place, customer, guest_key, codes, order_id, locale, require_incentives })
+}
+
+/// Reads a place.
+pub fn place_of<'p>(v: &mut Violations, text: &'p str) -> Place<'p> {
+    Place::parse(text).unwrap_or_else(|| {
+        v.add("place", "must be a country (\"AT\"), a site (\"stores/berlin\"), or both (\"DE/shops/web\")");
+        Place::default()
+    })
+}
+
+/// Checks a customer's name where one is given.
+pub fn check_customer(v: &mut Violations, name: &str) {
+    if !name.is_empty() {
+        field::resource(v, "customer", "customers", name);
+    }
+}
+
+/// Checks a locale.
+pub fn check_locale(v: &mut Violations, locale: &str) {
+    v.check(locale.len() <= MAX_LOCALE, "locale", "must be a BCP 47 tag of at most 35 characters");
+}
+
+fn check_texts(v: &mut Violations, request: &QuoteRequest) {
+    check_customer(v, &request.customer);
+    let key = request.guest_key.as_bytes();
+    let base64url =
+        key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='));
+    let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
+    v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
+    v.check(request.order_id.len() <= MAX_ORDER_ID, "order_id", "must have at most 128 characters");
+    check_locale(v, &request.locale);
+    v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
+    for (index, code) in request.codes.iter().take(MAX_CODES).enumerate() {
+        if code.is_empty() || code.len() > MAX_CODE_BYTES {
+            v.add(format!("codes[{index}]"), "must have 1 to 128 bytes");
+        }
+    }
+}
+
+fn basket_of(v: &mut Violations, given: v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Basket> {
+    match readable(&given, snapshot, place) {
+        Some(currency) => {
+            let basket = moved(given, currency, snapshot, place);
+            field::problems(&mut v.nest("basket"), basket.problems());
+            Some(basket)
+        }
+        None => explained(v, &given, snapshot, place),
+    }
+}
+
+/// The currency of a basket whose shape is right and whose prices are all known.
+fn readable(given: &v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Currency> {
+    let currency = Currency::new(&given.currency_code).ok()?;
+    let fits =
+        |money: &Option<v1::Money>| money.as_ref().is_none_or(|money| minor(money, currency).is_some());
+    let known = |line: &v1::Line| {
+        line.product.strip_prefix(PRODUCTS).is_some_and(|product| {
+            id::check(product).is_ok()
+                && fits(&line.unit_cost)
+                && match &line.unit_price {
+                    Some(price) => minor(price, currency).is_some(),
+                    None => {
+                        snapshot.product(product).is_some_and(|known| price(known, place, currency).is_some())
+                    }
+                }
+        })
+    };
+    let right = given.lines.len() <= MAX_LINES
+        && (0..=2).contains(&given.tax_mode)
+        && fits(&given.shipping)
+        && fits(&given.amount_due)
+        && given.lines.iter().all(known);
+    right.then_some(currency)
+}
+
+/// Reads a basket that is [`readable`].
+fn moved(given: v1::Basket, currency: Currency, snapshot: &Snapshot, place: Place<'_>) -> Basket {
+    let tax_mode = match given.tax_mode() {
+        v1::TaxMode::Exclusive => TaxMode::Exclusive,
+        v1::TaxMode::Inclusive | v1::TaxMode::Unspecified => TaxMode::Inclusive,
+    };
+    let amount = |money: Option<v1::Money>| money.and_then(|money| minor(&money, currency));
+    Basket {
+        currency,
+        lines: given.lines.into_iter().map(|line| moved_line(line, currency, snapshot, place)).collect(),
+        tax_mode,
+        shipping: amount(given.shipping).unwrap_or(0),
+        amount_due: amount(given.amount_due),
+        attributes: given.attributes,
+    }
+}
+
+fn moved_line(given: v1::Line, currency: Currency, snapshot: &Snapshot, place: Place<'_>) -> Line {
+    let mut product = given.product;
+    product.drain(..PRODUCTS.len());
+    let known = snapshot.product(&product).map(|known| &**known);
+    let mut categories = given.categories;
+    if categories.is_empty() {
+        categories = known.map(|known| known.categories.clone()).unwrap_or_default();
+    } else {
+        categories.sort_unstable();
+        categories.dedup();
+    }
+    let asked = given.unit_price.as_ref().and_then(|price| minor(price, currency));
+    let cost = given.unit_cost.as_ref().and_then(|cost| minor(cost, currency));
+    Line {
+        id: given.id,
+        quantity: given.quantity,
+        unit_price: asked.or_else(|| price(known?, place, currency)).unwrap_or(0),
+        unit_cost: cost.or_else(|| known?.unit_costs.get(currency)),
+        tax_rate_ppm: tax_rate(given.tax_rate_ppm, known),
+        categories,
+        attributes: given.attributes,
+        product,
+    }
+}
+
+fn minor(given: &v1::Money, currency: Currency) -> Option<i64> {
+    if given.currency_code != currency.code() {
+        return None;
+    }
+    let money = Money::from_units_nanos(currency, given.units, given.nanos).ok()?;
+    (0..=MAX_AMOUNT_MINOR).contains(&money.minor).then_some(money.minor)
+}
+
+fn price(product: &Product, place: Place<'_>, currency: Currency) -> Option<i64> {
+    if product.on_sale { product.list_price(place, currency) } else { None }
+}
+
+fn tax_rate(given: i32, known: Option<&Product>) -> i32 {
+    if given == 0 { known.map_or(0, |known| known.tax_rate_ppm) } else { given }
+}
+
+/// Names everything that is wrong with a basket.
+fn explained(
+    v: &mut Violations,
+    given: &v1::Basket,
+    snapshot: &Snapshot,
+    place: Place<'_>,
+) -> Option<Basket> {
+    let mut problems = Vec::new();
+    let draft = convert::draft("basket", given, &mut problems);
+    if draft.is_none() {
+        unpriced(given, snapshot, place, &mut problems);
+    }
+    let basket = draft.and_then(|draft| {
+        let currency = draft.currency;
+        let resolve = |line: &mut convert::DraftLine| {
+            let Some(known) = snapshot.product(&line.product) else { return };
+            line.unit_price = line.unit_price.or_else(|| price(known, place, currency));
+            line.unit_cost = line.unit_cost.or_else(|| known.unit_costs.get(currency));
+            line.tax_rate_ppm = tax_rate(line.tax_rate_ppm, Some(known));
+            if line.categories.is_empty() {
+                line.categories.clone_from(&known.categories);
+            }
+        };
+        draft.complete("basket", resolve, &mut problems)
+    });
+    field::problems(v, problems);
+    basket
+}
+
+/// Names the lines without a price in a basket that cannot be read for other reasons: every violation at once.
+fn unpriced(given: &v1::Basket, snapshot: &Snapshot, place: Place<'_>, problems: &mut Vec<Problem>) {
+    let Ok(currency) = Currency::new(&given.currency_code) else { return };
+    for (index, line) in given.lines.iter().take(MAX_LINES).enumerate() {
+        let Some(product) = line.product.strip_prefix(PRODUCTS) else { continue };
+        let known = snapshot.product(product).and_then(|known| price(known, place, currency));
+        if line.unit_price.is_none() && known.is_none() {
+            let message = "is required: no price is known for this product at this place and in this currency";
+            problems.push(Problem::new(format!("basket.lines[{index}].unit_price"), message));
+        }
+    }
+}

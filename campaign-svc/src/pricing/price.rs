@@ -1,0 +1,379 @@
+//! The price of one basket: which offers and codes meet, what becomes of each, and how long it is promised. Pure:
+//! snapshot, answer of relationship-svc and time come in as arguments.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::basket::Basket;
+use tandem_kernel::discount::Kind;
+use tandem_kernel::pricing::{Candidate, Evaluation, Initial, Origin, Outcome, evaluate, initial};
+use tandem_kernel::rule::{Facts, Rule, offer_facts};
+
+use super::entry::Entry;
+use super::index::Reach;
+use super::place::Place;
+use super::snapshot::Snapshot;
+use crate::relationship::{Answer, Code};
+
+/// Offers for segments that a quote names while relationship-svc is silent.
+const MAX_UNKNOWN: usize = 50;
+
+/// What is to be priced: valid, with every price known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// With prices, costs, categories and taxes filled in from the products.
+    pub basket: Basket,
+    /// As given; a [`Place`].
+    pub place: String,
+    /// "customers/{customer}", or empty.
+    pub customer: String,
+    /// Of a guest, or empty.
+    pub guest_key: String,
+    /// As the customer typed them.
+    pub codes: Vec<String>,
+    /// The only order the token is to serve, or empty.
+    pub order_id: String,
+    /// For titles.
+    pub locale: String,
+    /// No answer rather than one without incentives.
+    pub require_incentives: bool,
+}
+
+impl Ask {
+    /// Where it is sold.
+    pub fn place(&self) -> Place<'_> {
+        Place::parse(&self.place).unwrap_or_default()
+    }
+
+    /// Whether relationship-svc has something to say.
+    pub fn needs_incentives(&self) -> bool {
+        !(self.customer.is_empty() && self.guest_key.is_empty() && self.codes.is_empty())
+    }
+}
+
+/// What relationship-svc had to say.
+#[derive(Debug, Clone)]
+pub enum Incentives {
+    /// It was not asked.
+    NotAsked,
+    /// It answered.
+    Included(Answer),
+    /// It did not answer in time.
+    Unavailable,
+}
+
+impl Incentives {
+    /// The segments that the customer is known to be in.
+    pub fn segments(&self) -> &[String] {
+        match self {
+            Self::Included(answer) => &answer.segments,
+            Self::NotAsked | Self::Unavailable => &[],
+        }
+    }
+
+    /// What it said of the code at `index` of the given ones.
+    pub fn code(&self, index: usize) -> Option<&Code> {
+        match self {
+            Self::Included(answer) => answer.codes.get(index),
+            Self::NotAsked | Self::Unavailable => None,
+        }
+    }
+
+    /// It should have answered and did not.
+    pub fn are_missing(&self) -> bool {
+        matches!(self, Self::Unavailable)
+    }
+}
+
+/// What stands behind a decision.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'s> {
+    /// A campaign's offer.
+    Offer(&'s Arc<Entry>),
+    /// Index of a given code.
+    Code(usize),
+}
+
+/// Why something was not even tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its rule over basket, place and time is not met.
+    ConditionNotMet,
+    /// The customer is in none of its segments.
+    NotInSegment,
+    /// Not sold there.
+    WrongPlace,
+    /// Paused, not begun, or over.
+    NotRunning,
+    /// relationship-svc is silent.
+    PeerUnavailable,
+    /// relationship-svc refuses the code; its answer says why.
+    CodeRefused,
+    /// The same code came before.
+    DuplicateCode,
+    /// Another code of the incentive came before.
+    OneCodePerIncentive,
+    /// The budget does not cover it in full and gives nothing in part.
+    BudgetExhausted,
+}
+
+/// What became of an offer or a code.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict<'s> {
+    /// Of what.
+    pub source: Source<'s>,
+    /// Index into the decisions of the evaluation, or why there is none.
+    pub decided: Result<usize, Refusal>,
+}
+
+/// A priced basket.
+#[derive(Debug)]
+pub struct Priced<'s> {
+    /// Amounts and decisions.
+    pub evaluation: Evaluation,
+    /// The price rules that the lines of the evaluation name.
+    pub rules: Vec<&'s Arc<Entry>>,
+    /// What stands behind each decision of the evaluation.
+    pub candidates: Vec<Source<'s>>,
+    /// The given codes in their order, then offers in the order of their names.
+    pub verdicts: Vec<Verdict<'s>>,
+    /// For each line, where its price is reduced and its product known.
+    pub prior_prices: Vec<Option<i64>>,
+    /// Until when the amounts are promised.
+    pub valid_until: Timestamp,
+}
+
+/// What a price depends on besides the basket.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'s> {
+    /// The catalogue.
+    pub snapshot: &'s Snapshot,
+    /// The present.
+    pub now: Timestamp,
+    /// The tenant's zone, in which rules read the time.
+    pub zone: &'s TimeZone,
+    /// How long amounts are promised.
+    pub ttl: SignedDuration,
+}
+
+impl<'s> Setting<'s> {
+    /// Prices `ask`. `reach` is where its offers lie; `also` is an offer that is tried whatever the index says of its
+    /// goods.
+    pub fn price(
+        &self,
+        ask: &Ask,
+        reach: &Reach<'s>,
+        incentives: &Incentives,
+        also: Option<&'s Arc<Entry>>,
+    ) -> Priced<'s> {
+        let place = ask.place();
+        let mut entries = reach.entries(incentives.segments(), place, self.now);
+        if let Some(also) = also
+            && !entries.iter().any(|entry| Arc::ptr_eq(entry, also))
+        {
+            entries.push(also);
+        }
+        let rules: Vec<&'s Arc<Entry>> =
+            entries.iter().copied().filter(|entry| entry.price_rule().is_some()).collect();
+        let changes: Vec<_> = rules.iter().filter_map(|entry| entry.price_rule()).collect();
+        let initial = initial(&ask.basket, &changes);
+
+        let mut field = Field::new(self, ask);
+        for index in 0..ask.codes.len() {
+            field.add_code(index, incentives, &ask.codes);
+        }
+        for entry in entries {
+            field.add_offer(entry);
+        }
+        if incentives.are_missing() {
+            for entry in reach.personal(place, self.now, MAX_UNKNOWN) {
+                if entry.offer().is_some() {
+                    field.refuse(Source::Offer(entry), Refusal::PeerUnavailable);
+                }
+            }
+        }
+        let evaluation = field.settle(&initial, incentives);
+        let prior_prices = self.prior_prices(ask, &evaluation, &rules);
+        let valid_until = self.valid_until(&evaluation, &rules, &field.sources, incentives);
+        Priced {
+            evaluation,
+            rules,
+            candidates: field.sources,
+            verdicts: field.verdicts,
+            prior_prices,
+            valid_until,
+        }
+    }
+
+    fn prior_prices(&self, ask: &Ask, evaluation: &Evaluation, rules: &[&'s Arc<Entry>]) -> Vec<Option<i64>> {
+        let (place, currency) = (ask.place(), ask.basket.currency);
+        let prior = |(line, product): (&tandem_kernel::pricing::LineAmounts, &str)| {
+            let rule = rules.get(line.price_rule?)?;
+            let product = self.snapshot.product(product)?;
+            let since = rule.is_personal().then_some(rule.campaign_start);
+            self.snapshot.prior_price(product, place, currency, self.now, since)
+        };
+        let products = ask.basket.lines.iter().map(|line| line.product.as_str());
+        evaluation.lines.iter().zip(products).map(prior).collect()
+    }
+
+    /// The promise ends with the earliest end of anything that counted.
+    fn valid_until(
+        &self,
+        evaluation: &Evaluation,
+        rules: &[&'s Arc<Entry>],
+        sources: &[Source<'s>],
+        incentives: &Incentives,
+    ) -> Timestamp {
+        let mut until = self.now.checked_add(self.ttl).unwrap_or(Timestamp::MAX);
+        for rule in evaluation.lines.iter().filter_map(|line| rules.get(line.price_rule?)) {
+            until = until.min(rule.campaign_end);
+        }
+        for (decision, source) in evaluation.decisions.iter().zip(sources) {
+            if decision.outcome != Outcome::Applied {
+                continue;
+            }
+            let end = match source {
+                Source::Offer(entry) => Some(entry.campaign_end),
+                Source::Code(index) => incentives.code(*index).and_then(|code| code.expires),
+            };
+            until = end.map_or(until, |end| until.min(end));
+        }
+        until
+    }
+}
+
+/// What takes part.
+struct Field<'f, 's> {
+    setting: &'f Setting<'s>,
+    ask: &'f Ask,
+    facts: OnceCell<Facts<'f>>,
+    sources: Vec<Source<'s>>,
+    verdicts: Vec<Verdict<'s>>,
+}
+
+impl<'f, 's> Field<'f, 's> {
+    fn new(setting: &'f Setting<'s>, ask: &'f Ask) -> Self {
+        Self {
+            setting,
+            ask,
+            facts: OnceCell::new(),
+            sources: Vec::with_capacity(32),
+            verdicts: Vec::with_capacity(32),
+        }
+    }
+
+    fn refuse(&mut self, source: Source<'s>, refusal: Refusal) {
+        self.verdicts.push(Verdict { source, decided: Err(refusal) });
+    }
+
+    fn accept(&mut self, source: Source<'s>) {
+        self.verdicts.push(Verdict { source, decided: Ok(self.sources.len()) });
+        self.sources.push(source);
+    }
+
+    fn is_met(&self, condition: Option<&Rule>) -> bool {
+        let Some(condition) = condition else { return true };
+        let facts = self.facts.get_or_init(|| {
+            let (ask, setting) = (self.ask, self.setting);
+            offer_facts(&ask.basket, ask.place().view(), setting.now, setting.zone)
+        });
+        condition.matches(facts)
+    }
+
+    fn add_offer(&mut self, entry: &'s Arc<Entry>) {
+        let Some(offer) = entry.offer() else { return };
+        if self.is_met(offer.condition.as_ref()) {
+            self.accept(Source::Offer(entry));
+        } else {
+            self.refuse(Source::Offer(entry), Refusal::ConditionNotMet);
+        }
+    }
+
+    fn add_code(&mut self, index: usize, incentives: &Incentives, given: &[String]) {
+        let source = Source::Code(index);
+        let Some(code) = incentives.code(index) else {
+            let known = (0..index).any(|before| given[before].eq_ignore_ascii_case(&given[index]));
+            let refusal = if known { Refusal::DuplicateCode } else { Refusal::PeerUnavailable };
+            return self.refuse(source, refusal);
+        };
+        let before = || (0..index).filter_map(|before| incentives.code(before));
+        if !code.folded.is_empty() && before().any(|other| other.folded == code.folded) {
+            return self.refuse(source, Refusal::DuplicateCode);
+        }
+        let terms = match &code.terms {
+            Ok(terms) => terms,
+            Err(reason) => {
+                let refusal = match reason.as_str() {
+                    "DUPLICATE_CODE" => Refusal::DuplicateCode,
+                    "ONE_CODE_PER_INCENTIVE" => Refusal::OneCodePerIncentive,
+                    _ => Refusal::CodeRefused,
+                };
+                return self.refuse(source, refusal);
+            }
+        };
+        let pays = matches!(terms.compiled.discount.kind, Kind::GiftCard { .. });
+        if !pays && before().any(|other| other.terms.is_ok() && other.incentive == code.incentive) {
+            return self.refuse(source, Refusal::OneCodePerIncentive);
+        }
+        if !self.is_met(terms.condition.as_ref()) {
+            return self.refuse(source, Refusal::ConditionNotMet);
+        }
+        self.accept(source);
+    }
+
+    /// Evaluates what takes part. A code whose budget would not cover its discount in full, and that gives nothing in
+    /// part, leaves, and the others meet again without it.
+    fn settle(&mut self, initial: &Initial<'_>, incentives: &Incentives) -> Evaluation {
+        loop {
+            let evaluation = {
+                let candidates: Vec<Candidate<'_>> =
+                    self.sources.iter().filter_map(|source| candidate(source, incentives)).collect();
+                evaluate(initial, &candidates)
+            };
+            let decisions = evaluation.decisions.iter().zip(&self.sources);
+            let uncovered = decisions.enumerate().find_map(|(place, (decision, source))| {
+                let Source::Code(index) = source else { return None };
+                let code = incentives.code(*index)?;
+                let covered = code.capped || code.money_left.is_none_or(|left| decision.amount <= left);
+                (!covered).then_some(place)
+            });
+            let Some(place) = uncovered else { return evaluation };
+            self.sources.remove(place);
+            for verdict in &mut self.verdicts {
+                verdict.decided = match verdict.decided {
+                    Ok(index) if index == place => Err(Refusal::BudgetExhausted),
+                    Ok(index) if index > place => Ok(index - 1),
+                    other => other,
+                };
+            }
+        }
+    }
+}
+
+/// What the kernel is to know of something that takes part; there is one for every source that was accepted.
+fn candidate<'c>(source: &Source<'c>, incentives: &'c Incentives) -> Option<Candidate<'c>> {
+    match source {
+        Source::Offer(entry) => Some(Candidate {
+            origin: Origin::Offer,
+            id: &entry.name,
+            position: 0,
+            compiled: &entry.offer()?.compiled,
+            balance: None,
+            budget_left: None,
+        }),
+        Source::Code(index) => {
+            let code = incentives.code(*index)?;
+            Some(Candidate {
+                origin: Origin::Code,
+                id: &code.folded,
+                position: u32::try_from(*index).unwrap_or(u32::MAX),
+                compiled: &code.terms.as_ref().ok()?.compiled,
+                balance: code.balance,
+                budget_left: code.money_left.filter(|_| code.capped),
+            })
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A product as quotes read it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tandem_kernel::money::{Amounts, Currency};
+
+use super::place::Place;
+
+/// A list price from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListChange {
+    /// As in a list price; empty: general.
+    pub place: Box<str>,
+    /// Of the price.
+    pub currency: Currency,
+    /// From when.
+    pub from: Timestamp,
+    /// In minor units; `None`: from here on there was none.
+    pub price: Option<i64>,
+}
+
+/// What is sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Sorted, each once.
+    pub categories: Vec<String>,
+    /// List prices by place and currency, sorted, in minor units.
+    pub prices: Vec<(Box<str>, Currency, i64)>,
+    /// Of one unit, before tax.
+    pub unit_costs: Amounts,
+    /// Tax in parts per million.
+    pub tax_rate_ppm: i32,
+    /// Not archived.
+    pub on_sale: bool,
+    /// How the list prices went, by time. Shared by the versions of a product whose prices stayed.
+    pub history: Arc<Vec<ListChange>>,
+}
+
+impl From<&crate::product::Product> for Product {
+    /// Without its history.
+    fn from(product: &crate::product::Product) -> Self {
+        let definition = &product.definition;
+        let prices = definition.prices.iter();
+        let mut prices: Vec<_> = prices
+            .map(|price| (price.place.as_str().into(), price.price.currency, price.price.minor))
+            .collect();
+        prices.sort_unstable();
+        Self {
+            id: Arc::from(product.id.as_str()),
+            categories: definition.categories.clone(),
+            prices,
+            unit_costs: definition.unit_costs.clone(),
+            tax_rate_ppm: definition.tax_rate_ppm,
+            on_sale: product.state == crate::product::State::Active,
+            history: Arc::default(),
+        }
+    }
+}
+
+/// The history with `news`, without what was over before `horizon`: of each place and currency one earlier change is
+/// kept, which says what the price was then.
+pub fn continued(history: &[ListChange], news: Vec<ListChange>, horizon: Timestamp) -> Vec<ListChange> {
+    let mut whole: Vec<ListChange> =
+        history.iter().filter(|old| !news.iter().any(|new| new.replaces(old))).cloned().collect();
+    whole.extend(news);
+    whole.sort_by_key(|change| change.from);
+    let mut kept: Vec<ListChange> = Vec::with_capacity(whole.len());
+    for change in whole {
+        if change.from <= horizon {
+            kept.retain(|earlier| !(earlier.place == change.place && earlier.currency == change.currency));
+        }
+        kept.push(change);
+    }
+    kept
+}
+
+impl ListChange {
+    fn replaces(&self, other: &Self) -> bool {
+        (&self.place, self.currency, self.from) == (&other.place, other.currency, other.from)
+    }
+}
+
+impl Product {
+    /// The list price at `place`: that of the most special place that has one.
+    pub fn list_price(&self, place: Place<'_>, currency: Currency) -> Option<i64> {
+        place.price_places().find_map(|at| {
+            let found = self.prices.binary_search_by(|(place, of, _)| (&**place, *of).cmp(&(at, currency)));
+            found.ok().map(|index| self.prices[index].2)
+        })
+    }
+
+    /// The list prices at `place` by time, as they would have been quoted: (from, price).
+    pub fn list_course(&self, place: Place<'_>, currency: Currency) -> Vec<(Timestamp, Option<i64>)> {
+        let places: Vec<&str> = place.price_places().collect();
+        let mut current: Vec<Option<i64>> = vec![None; places.len()];
+        let mut course: Vec<(Timestamp, Option<i64>)> = Vec::new();
+        for change in self.history.iter().filter(|change| change.currency == currency) {
+            let Some(index) = places.iter().position(|place| *place == &*change.place) else { continue };
+            current[index] = change.price;
+            let price = current.iter().find_map(|price| *price);
+            match course.last_mut() {
+                Some(last) if last.0 == change.from => last.1 = price,
+                Some(last) if last.1 == price => {}
+                _ => course.push((change.from, price)),
+            }
+        }
+        course
+    }
+}

@@ -1,0 +1,111 @@
+//! PricingService: messages to values and back.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use prost::Message;
+use tandem_kernel::id;
+use tandem_platform::{Call, Fault, Outcome, Violations, grpc};
+use tandem_proto::campaign::v1::pricing_service_server::PricingService;
+use tandem_proto::campaign::v1::{
+    BatchQuoteRequest, BatchQuoteResponse, BatchQuoteResult, ExplainOfferRequest, ExplainOfferResponse,
+    ListApplicableOffersRequest, ListApplicableOffersResponse, QuoteRequest, QuoteResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::{commands, compile, encode, offers, parse};
+use crate::App;
+
+/// Baskets in one batch.
+const MAX_BATCH: usize = 50;
+
+/// The service of the contract.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<App>);
+
+impl Api {
+    /// Of this process.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self(app.clone())
+    }
+
+    async fn one(&self, call: &Call, request: QuoteRequest) -> Outcome<QuoteResponse> {
+        let snapshot = self.0.snapshots.of(&call.tenant);
+        let ask = parse::ask(request, &snapshot)?;
+        Ok(encode::quote(commands::quote(&self.0, call, &snapshot, &ask).await?))
+    }
+}
+
+#[tonic::async_trait]
+impl PricingService for Api {
+    async fn quote(&self, request: Request<QuoteRequest>) -> Result<Response<QuoteResponse>, Status> {
+        let call = grpc::call(&request)?;
+        Ok(Response::new(self.one(&call, request.into_inner()).await?))
+    }
+
+    async fn batch_quote(
+        &self,
+        request: Request<BatchQuoteRequest>,
+    ) -> Result<Response<BatchQuoteResponse>, Status> {
+        let (call, BatchQuoteRequest { requests }) = (grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let message = format!("must hold 1 to {MAX_BATCH} requests, holds {}", requests.len());
+        v.check((1..=MAX_BATCH).contains(&requests.len()), "requests", message);
+        v.finish()?;
+        let quotes = requests.into_iter().map(|request| self.one(&call, request));
+        let results = join_all(quotes).await.into_iter().map(result).collect();
+        Ok(Response::new(BatchQuoteResponse { results }))
+    }
+
+    async fn list_applicable_offers(
+        &self,
+        request: Request<ListApplicableOffersRequest>,
+    ) -> Result<Response<ListApplicableOffersResponse>, Status> {
+        let call = grpc::call(&request)?;
+        Ok(Response::new(offers::list(&self.0, &call, request.into_inner()).await?))
+    }
+
+    async fn explain_offer(
+        &self,
+        request: Request<ExplainOfferRequest>,
+    ) -> Result<Response<ExplainOfferResponse>, Status> {
+        let (app, call, request) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let snapshot = app.snapshots.of(&call.tenant);
+        let mut v = Violations::new();
+        let name = id::parse_path(["campaigns", "offers"], &request.offer);
+        if let Err(error) = &name {
+            v.add("offer", error.to_string());
+        }
+        v.check(request.quote.is_some(), "quote", "is required");
+        v.finish()?;
+        let [campaign, _] = name.map_err(|error| Fault::invalid_field("offer", error.to_string()))?;
+        let ask = parse::ask(request.quote.unwrap_or_default(), &snapshot)?;
+        let missing = || Fault::not_found(&request.offer);
+        let found = match snapshot.campaign(campaign).cloned() {
+            Some(known) => known,
+            // Never scheduled, or over for long: quotes do not keep such campaigns at hand.
+            None => compile::stored(app, &call.tenant, campaign).await?.map(Arc::new).ok_or_else(missing)?,
+        };
+        let offer = found.offer(&request.offer, app.clock.now()).ok_or_else(missing)?;
+        let (priced, incentives, verdict) =
+            commands::explain(app, &call, &snapshot, &ask, offer, found.runs).await?;
+        let decision = encode::decision(&verdict, &ask, &priced, &incentives);
+        Ok(Response::new(ExplainOfferResponse { decision: Some(decision) }))
+    }
+}
+
+fn result(quote: Outcome<QuoteResponse>) -> BatchQuoteResult {
+    match quote {
+        Ok(quote) => BatchQuoteResult { status: Some(Default::default()), quote: Some(quote) },
+        Err(fault) => BatchQuoteResult { status: Some(told(Status::from(fault))), quote: None },
+    }
+}
+
+/// The status of one item, with the details that the call would have had.
+fn told(status: Status) -> tonic_types::Status {
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}

@@ -1,0 +1,180 @@
+//! What is sold, and at what list price where.
+//!
+//! - A product has at most one list price per place and currency; the empty place is every place without a price of its
+//!   own. Whenever one appears, changes or goes, the price history gains an entry from that moment on.
+//! - An ARCHIVED product is out of sale: quotes do not know it any more. Its prices and their history stay, and a batch
+//!   that brings it again puts it back on sale.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tandem_kernel::id;
+use tandem_kernel::money::{Amounts, Currency, Money};
+
+pub mod commands;
+pub mod events;
+pub mod rpc;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+/// The first part of every product's name.
+pub const COLLECTION: &str = "products";
+/// The most products of one batch.
+pub const MAX_BATCH: usize = 1_000;
+
+/// Whether it is sold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// On sale.
+    #[default]
+    Active,
+    /// Out of sale.
+    Archived,
+}
+
+/// A product or a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Its id within the tenant.
+    pub id: String,
+    /// What its owner says of it.
+    pub definition: Definition,
+    /// Whether it is sold.
+    pub state: State,
+    /// Counts its changes from 1.
+    pub version: i64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was changed last.
+    pub updated: Timestamp,
+}
+
+/// What the owner of a product says of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// For people.
+    pub display_name: String,
+    /// Sorted, each once.
+    pub categories: Vec<String>,
+    /// For callers and rules.
+    pub attributes: BTreeMap<String, String>,
+    /// Sorted by place and currency, each pair once.
+    pub prices: Vec<ListPrice>,
+    /// Cost of one unit before tax.
+    pub unit_costs: Amounts,
+    /// Tax in parts per million.
+    pub tax_rate_ppm: i32,
+}
+
+/// A list price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPrice {
+    /// `stores/berlin`, `DE`, or empty: every place without a price of its own.
+    pub place: String,
+    /// At least 0.
+    pub price: Money,
+}
+
+/// A list price from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceEntry {
+    /// As in a list price.
+    pub place: String,
+    /// Its currency.
+    pub currency: Currency,
+    /// In minor units; none: from here on there was no list price.
+    pub minor: Option<i64>,
+    /// From when.
+    pub effective: Timestamp,
+}
+
+/// The fields an update writes; none leaves as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// For people.
+    pub display_name: Option<String>,
+    /// Sorted, each once.
+    pub categories: Option<Vec<String>>,
+    /// For callers and rules.
+    pub attributes: Option<BTreeMap<String, String>>,
+    /// Sorted by place and currency, each pair once.
+    pub prices: Option<Vec<ListPrice>>,
+    /// Cost of one unit before tax.
+    pub unit_costs: Option<Amounts>,
+    /// Tax in parts per million.
+    pub tax_rate_ppm: Option<i32>,
+}
+
+impl Definition {
+    /// With the fields of `change`.
+    #[must_use]
+    pub fn with(mut self, change: Change) -> Self {
+        let Change { display_name, categories, attributes, prices, unit_costs, tax_rate_ppm } = change;
+        self.display_name = display_name.unwrap_or(self.display_name);
+        self.categories = categories.unwrap_or(self.categories);
+        self.attributes = attributes.unwrap_or(self.attributes);
+        self.prices = prices.unwrap_or(self.prices);
+        self.unit_costs = unit_costs.unwrap_or(self.unit_costs);
+        self.tax_rate_ppm = tax_rate_ppm.unwrap_or(self.tax_rate_ppm);
+        self
+    }
+}
+
+impl Product {
+    /// A new one.
+    pub fn create(id: String, definition: Definition, now: Timestamp) -> Self {
+        Self { id, definition, state: State::Active, version: 1, created: now, updated: now }
+    }
+
+    /// The same with another definition, as the next version.
+    #[must_use]
+    pub fn define(&self, definition: Definition, now: Timestamp) -> Self {
+        Self { definition, version: self.version + 1, updated: now, ..self.clone() }
+    }
+
+    /// The same, out of sale, as the next version.
+    #[must_use]
+    pub fn archive(&self, now: Timestamp) -> Self {
+        Self { state: State::Archived, version: self.version + 1, updated: now, ..self.clone() }
+    }
+
+    /// What a batch makes of it: another definition, on sale. The same where nothing differs.
+    #[must_use]
+    pub fn replace(&self, definition: Definition, now: Timestamp) -> Self {
+        if self.state == State::Active && self.definition == definition {
+            return self.clone();
+        }
+        Self { state: State::Active, ..self.define(definition, now) }
+    }
+
+    /// Its resource name.
+    pub fn name(&self) -> String {
+        name(&self.id)
+    }
+}
+
+/// The resource name of an id.
+pub fn name(id: &str) -> String {
+    id::name(COLLECTION, id)
+}
+
+/// What the price history gains at `now` when the list prices `before` become `after`.
+pub fn price_entries(before: &[ListPrice], after: &[ListPrice], now: Timestamp) -> Vec<PriceEntry> {
+    let of = |prices: &[ListPrice]| -> BTreeMap<(String, Currency), i64> {
+        prices.iter().map(|one| ((one.place.clone(), one.price.currency), one.price.minor)).collect()
+    };
+    let (before, after) = (of(before), of(after));
+    let keys: BTreeSet<&(String, Currency)> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| PriceEntry {
+            place: key.0.clone(),
+            currency: key.1,
+            minor: after.get(key).copied(),
+            effective: now,
+        })
+        .collect()
+}

@@ -1,0 +1,268 @@
+//! ProductService: messages to values and back.
+
+mod message;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use jiff::Timestamp;
+use tandem_kernel::page::Listing;
+use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
+use tandem_platform::db::Reader;
+use tandem_platform::list::{Asked, List, Listed, Order, Position};
+use tandem_platform::{Fault, Outcome, Tenant, Violations, grpc};
+use tandem_proto::campaign::v1::product_service_server::ProductService;
+use tandem_proto::campaign::v1::{self, *};
+use tonic::{Request, Response, Status};
+
+pub use message::encode;
+
+use super::commands::{self, Upserted};
+use super::{COLLECTION, Definition, MAX_BATCH, Product, name, store};
+use crate::{App, field, word};
+
+/// What a filter may read.
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let product = Type::object([
+        ("id", Type::Text),
+        ("display_name", Type::Text),
+        ("categories", Type::list(Type::Text, 32)),
+        ("attributes", Type::map(Type::Text, 64)),
+        ("state", Type::Text),
+    ]);
+    Vocabulary::new().with("product", product)
+});
+
+/// The service of the contract.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<App>);
+
+impl Api {
+    /// Of this process.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self(app.clone())
+    }
+}
+
+#[tonic::async_trait]
+impl ProductService for Api {
+    async fn create_product(
+        &self,
+        request: Request<CreateProductRequest>,
+    ) -> Result<Response<CreateProductResponse>, Status> {
+        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let request_id = std::mem::take(&mut body.request_id);
+        let request = field::request(&mut v, app, "CreateProduct", &request_id, &body);
+        let given = body.product.unwrap_or_default();
+        let id = field::new_id(&mut v, app, COLLECTION, "product_id", &body.product_id, &given.name);
+        let definition = message::definition(&mut v.nest("product"), given);
+        v.finish()?;
+        let stored = app.write_catalogue(call, move |app, call| async move {
+            commands::create(&app, &call, &request, &id, &definition).await
+        });
+        Ok(Response::new(CreateProductResponse { product: Some(encode(&stored.await?)) }))
+    }
+
+    async fn get_product(
+        &self,
+        request: Request<GetProductRequest>,
+    ) -> Result<Response<GetProductResponse>, Status> {
+        let (call, body) = (grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
+        v.finish()?;
+        let product = self.find(&call.tenant, &id).await?;
+        Ok(Response::new(GetProductResponse { product: Some(encode(&product)) }))
+    }
+
+    async fn list_products(
+        &self,
+        request: Request<ListProductsRequest>,
+    ) -> Result<Response<ListProductsResponse>, Status> {
+        let (call, body) = (grpc::call(&request)?, request.into_inner());
+        let asked = Asked {
+            list: "ListProducts",
+            page_size: body.page_size,
+            page_token: &body.page_token,
+            filter: &body.filter,
+            order_by: &body.order_by,
+        };
+        let list = List::read(&call, asked, &VOCABULARY)?;
+        let page = list.page::<Product>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
+        let products = page.items.iter().map(encode).collect();
+        Ok(Response::new(ListProductsResponse { products, next_page_token: page.next_page_token }))
+    }
+
+    async fn update_product(
+        &self,
+        request: Request<UpdateProductRequest>,
+    ) -> Result<Response<UpdateProductResponse>, Status> {
+        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let request_id = std::mem::take(&mut body.request_id);
+        let request = field::request(&mut v, app, "UpdateProduct", &request_id, &body);
+        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), message::FIELDS);
+        let given = body.product.unwrap_or_default();
+        let etag = given.etag.clone();
+        let (id, change) = {
+            let mut v = v.nest("product");
+            (field::resource(&mut v, "name", COLLECTION, &given.name), message::change(&mut v, given, &mask))
+        };
+        v.finish()?;
+        let stored = app.write_catalogue(call, move |app, call| async move {
+            commands::update(&app, &call, &request, &id, &etag, &change).await
+        });
+        Ok(Response::new(UpdateProductResponse { product: Some(encode(&stored.await?)) }))
+    }
+
+    async fn archive_product(
+        &self,
+        request: Request<ArchiveProductRequest>,
+    ) -> Result<Response<ArchiveProductResponse>, Status> {
+        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let request_id = std::mem::take(&mut body.request_id);
+        let request = field::request(&mut v, app, "ArchiveProduct", &request_id, &body);
+        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
+        v.finish()?;
+        let stored = app.write_catalogue(call, move |app, call| async move {
+            commands::archive(&app, &call, &request, &id, &body.etag).await
+        });
+        Ok(Response::new(ArchiveProductResponse { product: Some(encode(&stored.await?)) }))
+    }
+
+    async fn batch_upsert_products(
+        &self,
+        request: Request<BatchUpsertProductsRequest>,
+    ) -> Result<Response<BatchUpsertProductsResponse>, Status> {
+        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let request_id = std::mem::take(&mut body.request_id);
+        let request = field::request(&mut v, app, "BatchUpsertProducts", &request_id, &body);
+        let count = body.products.len();
+        let message = format!("must hold 1 to {MAX_BATCH} products, holds {count}");
+        v.check((1..=MAX_BATCH).contains(&count), "products", message);
+        v.finish()?;
+        let names: Vec<String> = body.products.iter().map(|product| product.name.clone()).collect();
+        let (wanted, refused) = items(body.products);
+        let stored = app.write_catalogue(call, move |app, call| async move {
+            commands::upsert(&app, &call, &request, &wanted).await
+        });
+        let mut stored = stored.await?.into_iter();
+        let results = names.into_iter().zip(refused).map(|(name, refused)| match refused {
+            Some(fault) => {
+                UpsertProductResult { name, status: Some(field::item_status(fault)), created: false }
+            }
+            None => {
+                let created = stored.next() == Some(Upserted::Created);
+                UpsertProductResult { name, status: Some(field::item_ok()), created }
+            }
+        });
+        Ok(Response::new(BatchUpsertProductsResponse { results: results.collect() }))
+    }
+
+    async fn list_price_history(
+        &self,
+        request: Request<ListPriceHistoryRequest>,
+    ) -> Result<Response<ListPriceHistoryResponse>, Status> {
+        let (call, body) = (grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let id = field::resource(&mut v, "product", COLLECTION, &body.product);
+        if let Some(place) = &body.place {
+            message::place(&mut v, "place", place);
+        }
+        if !body.currency_code.is_empty() {
+            field::read(&mut v, |found| {
+                tandem_proto::convert::currency("currency_code", &body.currency_code, found)
+            });
+        }
+        let size = grpc::page_size(&mut v, body.page_size) as usize;
+        v.finish()?;
+        let filter = format!("{:?} {}", body.place, body.currency_code);
+        let listing = Listing {
+            tenant: call.tenant.as_str(),
+            list: "ListPriceHistory",
+            parent: &body.product,
+            filter: &filter,
+            order_by: "",
+        };
+        let resumed = listing.resume(&body.page_token).map_err(|_| Fault::invalid_page_token())?;
+        let (effective, place, currency) = match &resumed {
+            None => (Timestamp::MAX, "", ""),
+            Some(keys) => message::price_position(keys).ok_or_else(Fault::invalid_page_token)?,
+        };
+        let product = self.find(&call.tenant, &id).await?;
+        let history = store::History {
+            product: &product.id,
+            place: body.place.as_deref(),
+            currency: &body.currency_code,
+            before: (effective, place, currency),
+        };
+        let mut reader = self.0.db.read().await?;
+        let mut entries = store::price_history(&mut reader, &call.tenant, &history, size + 1).await?;
+        let more = entries.len() > size;
+        entries.truncate(size);
+        let last = entries.last().filter(|_| more).map(|last| listing.token(&message::price_keys(last)));
+        Ok(Response::new(ListPriceHistoryResponse {
+            entries: entries.iter().map(message::price_entry).collect(),
+            next_page_token: last.unwrap_or_default(),
+        }))
+    }
+}
+
+impl Api {
+    async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Product> {
+        let mut reader = self.0.db.read().await?;
+        store::find(&mut reader, tenant, id).await?.ok_or_else(|| Fault::not_found(name(id)))
+    }
+}
+
+/// The items of a batch that can be stored, and for every item why it cannot be.
+fn items(given: Vec<v1::Product>) -> (Vec<(String, Definition)>, Vec<Option<Fault>>) {
+    let (mut wanted, mut refused, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for product in given {
+        let mut v = Violations::new();
+        let id = field::resource(&mut v, "name", COLLECTION, &product.name);
+        v.check(
+            id.is_empty() || seen.insert(id.clone()),
+            "name",
+            "stands twice in this batch; the first counts",
+        );
+        let definition = message::definition(&mut v, product);
+        let fault = v.finish().err();
+        if fault.is_none() {
+            wanted.push((id, definition));
+        }
+        refused.push(fault);
+    }
+    (wanted, refused)
+}
+
+impl Listed for Product {
+    fn position(&self) -> Position {
+        Position { created: self.created, id: self.id.clone() }
+    }
+
+    fn facts(&self, _now: Timestamp) -> Facts<'_> {
+        let definition = &self.definition;
+        let product = Fact::Object(vec![
+            ("id", Fact::text(&self.id)),
+            ("display_name", Fact::text(&definition.display_name)),
+            ("categories", Fact::texts(&definition.categories)),
+            ("attributes", Fact::text_map(&definition.attributes)),
+            ("state", Fact::from(word::of(&self.state))),
+        ]);
+        Facts::new().with("product", product)
+    }
+
+    async fn scan(
+        reader: &mut Reader,
+        tenant: &Tenant,
+        order: Order,
+        after: &Position,
+        limit: usize,
+    ) -> Outcome<Vec<Self>> {
+        store::scan(reader, tenant, order, after, limit).await
+    }
+}

@@ -1,0 +1,140 @@
+//! A product as the contract shows it, and what a caller may say of one.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tandem_kernel::discount::WHOLE_PPM;
+use tandem_kernel::money::Money;
+use tandem_platform::Violations;
+use tandem_platform::grpc::{self, Mask};
+use tandem_proto::campaign::v1::{self, PriceHistoryEntry, ProductState};
+use tandem_proto::convert;
+
+use super::super::{Change, Definition, ListPrice, PriceEntry, Product, State};
+use crate::field;
+
+/// What an update may write.
+pub const FIELDS: &[&str] =
+    &["display_name", "categories", "attributes", "prices", "unit_costs", "tax_rate_ppm"];
+
+const MAX_CATEGORIES: usize = 32;
+const MAX_PRICES: usize = 1_000;
+const MAX_PLACE: usize = 130;
+
+/// Everything a caller may say.
+pub fn definition(v: &mut Violations, given: v1::Product) -> Definition {
+    let all = grpc::field_mask(v, None, FIELDS);
+    Definition::default().with(change(v, given, &all))
+}
+
+/// The masked fields of `given`.
+pub fn change(v: &mut Violations, given: v1::Product, mask: &Mask) -> Change {
+    let mut change = Change::default();
+    if mask.has("display_name") {
+        change.display_name = Some(field::text(v, "display_name", given.display_name, 0..=200));
+    }
+    if mask.has("categories") {
+        change.categories = Some(categories(v, given.categories));
+    }
+    if mask.has("attributes") {
+        change.attributes = Some(field::labels(v, "attributes", given.attributes));
+    }
+    if mask.has("prices") {
+        change.prices = Some(prices(v, given.prices));
+    }
+    if mask.has("unit_costs") {
+        change.unit_costs =
+            field::read(v, |found| convert::amounts("unit_costs", &given.unit_costs, 0, found));
+    }
+    if mask.has("tax_rate_ppm") {
+        let rate = given.tax_rate_ppm;
+        v.check(
+            (0..=WHOLE_PPM).contains(&rate),
+            "tax_rate_ppm",
+            format!("must be 0 to {WHOLE_PPM}, is {rate}"),
+        );
+        change.tax_rate_ppm = Some(rate);
+    }
+    change
+}
+
+/// Sorted.
+fn categories(v: &mut Violations, given: Vec<String>) -> Vec<String> {
+    let mut categories = field::words(v, "categories", given, MAX_CATEGORIES);
+    categories.sort_unstable();
+    categories
+}
+
+fn prices(v: &mut Violations, given: Vec<v1::ListPrice>) -> Vec<ListPrice> {
+    let count = given.len();
+    v.check(count <= MAX_PRICES, "prices", format!("must hold at most {MAX_PRICES}, holds {count}"));
+    let (mut prices, mut seen) = (Vec::new(), BTreeSet::new());
+    for (index, given) in given.into_iter().take(MAX_PRICES).enumerate() {
+        let mut v = v.nest(format!("prices[{index}]"));
+        place(&mut v, "place", &given.place);
+        let Some(money) = given.price.as_ref() else {
+            v.add("price", "is required");
+            continue;
+        };
+        let currency = field::read(&mut v, |found| {
+            let currency = convert::currency("price.currency_code", &money.currency_code, found)?;
+            Some((currency, convert::amount("price", money, currency, found)?))
+        });
+        let Some((currency, minor)) = currency else { continue };
+        v.check(seen.insert((given.place.clone(), currency)), "", "this place and currency stand here twice");
+        prices.push(ListPrice { place: given.place, price: Money::new(minor, currency) });
+    }
+    prices.sort_by(|one, two| (&one.place, one.price.currency).cmp(&(&two.place, two.price.currency)));
+    prices
+}
+
+/// Checks that `place` can be one: words as in ids, with slashes between them; or empty.
+pub fn place(v: &mut Violations, field: &str, place: &str) {
+    let word = |word: &str| tandem_kernel::id::check(word).is_ok();
+    let right = place.is_empty() || (place.len() <= MAX_PLACE && place.split('/').all(word));
+    v.check(right, field, "must be a place such as `stores/berlin`, `DE` or `DE/shops/web`, or empty");
+}
+
+/// A product as the contract shows it.
+pub fn encode(product: &Product) -> v1::Product {
+    let definition = &product.definition;
+    let state = match product.state {
+        State::Active => ProductState::Active,
+        State::Archived => ProductState::Archived,
+    };
+    let price = |one: &ListPrice| v1::ListPrice { place: one.place.clone(), price: Some(one.price.into()) };
+    v1::Product {
+        name: product.name(),
+        display_name: definition.display_name.clone(),
+        categories: definition.categories.clone(),
+        attributes: definition.attributes.clone(),
+        prices: definition.prices.iter().map(price).collect(),
+        unit_costs: definition.unit_costs.iter().map(Into::into).collect(),
+        tax_rate_ppm: definition.tax_rate_ppm,
+        state: state.into(),
+        create_time: Some(convert::to_timestamp(product.created)),
+        update_time: Some(convert::to_timestamp(product.updated)),
+        etag: grpc::etag(product.version),
+    }
+}
+
+/// An entry of the price history as the contract shows it.
+pub fn price_entry(entry: &PriceEntry) -> PriceHistoryEntry {
+    PriceHistoryEntry {
+        place: entry.place.clone(),
+        price: entry.minor.map(|minor| Money::new(minor, entry.currency).into()),
+        currency_code: entry.currency.code().to_owned(),
+        effective_time: Some(convert::to_timestamp(entry.effective)),
+    }
+}
+
+/// Where a page of the price history ended.
+pub fn price_keys(last: &PriceEntry) -> [String; 3] {
+    [last.effective.as_microsecond().to_string(), last.place.clone(), last.currency.code().to_owned()]
+}
+
+/// Where the next page begins.
+pub fn price_position(keys: &[String]) -> Option<(Timestamp, &str, &str)> {
+    let [effective, place, currency] = keys else { return None };
+    Some((Timestamp::from_microsecond(effective.parse().ok()?).ok()?, place, currency))
+}

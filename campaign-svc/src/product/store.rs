@@ -1,0 +1,332 @@
+//! Rows of products and of their price history.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tandem_kernel::money::{Amounts, Currency};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement};
+use tandem_platform::list::{Order, Position};
+use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
+
+use super::{Definition, ListPrice, PriceEntry, Product};
+use crate::word;
+
+macro_rules! columns {
+    () => {
+        "id, display_name, categories, attributes, prices, unit_costs, tax_rate_ppm, state, version, created, updated"
+    };
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM product WHERE tenant = $1 ", $rest)
+    };
+}
+
+const FIND: Statement = Statement::same(select!("AND id = $2"));
+const LOCK: Statement = Statement::pair(select!("AND id = $2 FOR NO KEY UPDATE"), select!("AND id = $2"));
+
+const LOCK_MANY: Statement = Statement::pair(
+    select!("AND id IN (SELECT * FROM UNNEST($2::text[])) ORDER BY id FOR NO KEY UPDATE"),
+    select!("AND id IN (SELECT value->>0 FROM json_each($2)) ORDER BY id"),
+);
+
+const SAVE_MANY: Statement = Statement::pair(
+    concat!(
+        "INSERT INTO product (tenant, catalogue_version, ",
+        columns!(),
+        ")
+         SELECT $1, $2, * FROM UNNEST($3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+                                      $9::bigint[], $10::text[], $11::bigint[], $12::timestamptz[],
+                                      $13::timestamptz[])
+         ON CONFLICT (tenant, id) DO UPDATE
+            SET catalogue_version = excluded.catalogue_version, display_name = excluded.display_name,
+                categories = excluded.categories, attributes = excluded.attributes, prices = excluded.prices,
+                unit_costs = excluded.unit_costs, tax_rate_ppm = excluded.tax_rate_ppm, state = excluded.state,
+                version = excluded.version, updated = excluded.updated
+          WHERE product.version = excluded.version - 1"
+    ),
+    concat!(
+        "INSERT INTO product (tenant, catalogue_version, ",
+        columns!(),
+        ")
+         SELECT $1, $2, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+                value->>8, value->>9, value->>10
+           FROM json_each($3) WHERE true
+         ON CONFLICT (tenant, id) DO UPDATE
+            SET catalogue_version = excluded.catalogue_version, display_name = excluded.display_name,
+                categories = excluded.categories, attributes = excluded.attributes, prices = excluded.prices,
+                unit_costs = excluded.unit_costs, tax_rate_ppm = excluded.tax_rate_ppm, state = excluded.state,
+                version = excluded.version, updated = excluded.updated
+          WHERE product.version = excluded.version - 1"
+    ),
+);
+
+const BY_NAME: Statement = Statement::same(select!("AND id > $2 ORDER BY id LIMIT $3"));
+const BY_NAME_DESCENDING: Statement = Statement::same(select!("AND id < $2 ORDER BY id DESC LIMIT $3"));
+const BY_TIME: Statement =
+    Statement::same(select!("AND (created, id) > ($2, $3) ORDER BY created, id LIMIT $4"));
+const BY_TIME_DESCENDING: Statement =
+    Statement::same(select!("AND (created, id) < ($2, $3) ORDER BY created DESC, id DESC LIMIT $4"));
+
+const SINCE: Statement = Statement::same(select!("AND catalogue_version > $2 ORDER BY id"));
+
+// A second change within one microsecond replaces the first: nobody could have bought in between.
+const ADD_PRICES: Statement = Statement::pair(
+    "INSERT INTO price_history (tenant, catalogue_version, product, place, currency, effective, minor)
+     SELECT $1, $2, * FROM UNNEST($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+     ON CONFLICT (tenant, product, place, currency, effective) DO UPDATE
+        SET minor = excluded.minor, catalogue_version = excluded.catalogue_version",
+    "INSERT INTO price_history (tenant, catalogue_version, product, place, currency, effective, minor)
+     SELECT $1, $2, value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each($3) WHERE true
+     ON CONFLICT (tenant, product, place, currency, effective) DO UPDATE
+        SET minor = excluded.minor, catalogue_version = excluded.catalogue_version",
+);
+
+const PRICES: Statement = Statement::same(
+    "SELECT product, place, currency, minor, effective FROM price_history
+      WHERE tenant = $1 AND product = $2 AND (effective, place, currency) < ($3, $4, $5)
+        AND ($6 = 0 OR place = $7) AND ($8 = '' OR currency = $8)
+      ORDER BY effective DESC, place DESC, currency DESC LIMIT $9",
+);
+
+const PRICES_SINCE: Statement = Statement::same(
+    "SELECT product, place, currency, minor, effective FROM price_history
+      WHERE tenant = $1 AND catalogue_version > $2 ORDER BY product, effective, place, currency",
+);
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("find", FIND),
+    ("lock", LOCK),
+    ("lock_many", LOCK_MANY),
+    ("save_many", SAVE_MANY),
+    ("by_name", BY_NAME),
+    ("by_name_descending", BY_NAME_DESCENDING),
+    ("by_time", BY_TIME),
+    ("by_time_descending", BY_TIME_DESCENDING),
+    ("since", SINCE),
+    ("add_prices", ADD_PRICES),
+    ("prices", PRICES),
+    ("prices_since", PRICES_SINCE),
+];
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    display_name: String,
+    categories: Json<Vec<String>>,
+    attributes: Json<BTreeMap<String, String>>,
+    prices: Json<Vec<ListPrice>>,
+    unit_costs: Json<Amounts>,
+    tax_rate_ppm: i64,
+    state: String,
+    version: i64,
+    created: Instant,
+    updated: Instant,
+}
+
+impl Row {
+    fn product(self) -> Outcome<Product> {
+        Ok(Product {
+            id: self.id,
+            definition: Definition {
+                display_name: self.display_name,
+                categories: self.categories.0,
+                attributes: self.attributes.0,
+                prices: self.prices.0,
+                unit_costs: self.unit_costs.0,
+                tax_rate_ppm: i32::try_from(self.tax_rate_ppm).map_err(unreadable)?,
+            },
+            state: word::parse(&self.state)?,
+            version: self.version,
+            created: self.created.0,
+            updated: self.updated.0,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct PriceRow {
+    product: String,
+    place: String,
+    currency: String,
+    minor: Option<i64>,
+    effective: Instant,
+}
+
+impl PriceRow {
+    fn entry(self) -> Outcome<(String, PriceEntry)> {
+        let currency = Currency::new(&self.currency).map_err(unreadable)?;
+        let entry =
+            PriceEntry { place: self.place, currency, minor: self.minor, effective: self.effective.0 };
+        Ok((self.product, entry))
+    }
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Fault {
+    Fault::internal("a stored product cannot be read").caused_by(error)
+}
+
+/// The product `id`.
+pub async fn find(session: &mut impl Session, tenant: &Tenant, id: &str) -> Outcome<Option<Product>> {
+    one(session, FIND, tenant, id).await
+}
+
+/// The product `id`, to be changed in this transaction.
+pub async fn lock(tx: &mut Tx, tenant: &Tenant, id: &str) -> Outcome<Option<Product>> {
+    one(tx, LOCK, tenant, id).await
+}
+
+async fn one(
+    session: &mut impl Session,
+    statement: Statement,
+    tenant: &Tenant,
+    id: &str,
+) -> Outcome<Option<Product>> {
+    let row: Option<Row> = on_engine!(session, statement, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
+    })?;
+    row.map(Row::product).transpose()
+}
+
+/// Those of the products that exist, to be changed in this transaction.
+pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, ids: &[&str]) -> Outcome<Vec<Product>> {
+    let columns = [Column::text(ids.iter().copied())];
+    let rows: Vec<Row> = on_engine!(tx, LOCK_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(Row::product).collect()
+}
+
+/// Stores new products and next versions of locked ones; answers how many. A new one whose id is taken is left out.
+pub async fn save(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    catalogue_version: i64,
+    products: &[Product],
+) -> Outcome<usize> {
+    let definitions = || products.iter().map(|product| &product.definition);
+    let columns = [
+        Column::text(products.iter().map(|product| product.id.as_str())),
+        Column::text(definitions().map(|definition| definition.display_name.as_str())),
+        Column::json(definitions().map(|definition| &definition.categories))?,
+        Column::json(definitions().map(|definition| &definition.attributes))?,
+        Column::json(definitions().map(|definition| &definition.prices))?,
+        Column::json(definitions().map(|definition| &definition.unit_costs))?,
+        Column::int(definitions().map(|definition| definition.tax_rate_ppm.into())),
+        Column::text(products.iter().map(|product| word::of(&product.state))),
+        Column::int(products.iter().map(|product| product.version)),
+        Column::Instant(products.iter().map(|product| product.created).collect()),
+        Column::Instant(products.iter().map(|product| product.updated).collect()),
+    ];
+    let stored = on_engine!(tx, SAVE_MANY, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(catalogue_version).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(usize::try_from(stored).unwrap_or(usize::MAX))
+}
+
+/// Adds to the price history: (product, entry).
+pub async fn add_prices(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    catalogue_version: i64,
+    entries: &[(&str, PriceEntry)],
+) -> Outcome<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        Column::text(entries.iter().map(|(product, _)| *product)),
+        Column::text(entries.iter().map(|(_, entry)| entry.place.as_str())),
+        Column::text(entries.iter().map(|(_, entry)| entry.currency.code())),
+        Column::Instant(entries.iter().map(|(_, entry)| entry.effective).collect()),
+        Column::OptInt(entries.iter().map(|(_, entry)| entry.minor).collect()),
+    ];
+    on_engine!(tx, ADD_PRICES, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(catalogue_version).bind_columns(&columns);
+        query.execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// At most `limit` products behind `after`.
+pub async fn scan(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    order: Order,
+    after: &Position,
+    limit: usize,
+) -> Outcome<Vec<Product>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let statement = match order {
+        Order::Name => BY_NAME,
+        Order::NameDescending => BY_NAME_DESCENDING,
+        Order::Time => BY_TIME,
+        Order::TimeDescending => BY_TIME_DESCENDING,
+    };
+    let by_name = matches!(order, Order::Name | Order::NameDescending);
+    let rows: Vec<Row> = on_engine!(session, statement, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str());
+        let query = if by_name { query } else { query.bind(Instant(after.created)) };
+        query.bind(&after.id).bind(limit).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(Row::product).collect()
+}
+
+/// What the price history of one product is asked for.
+#[derive(Debug)]
+pub struct History<'a> {
+    /// The product.
+    pub product: &'a str,
+    /// Only this place.
+    pub place: Option<&'a str>,
+    /// Only this currency; empty: all.
+    pub currency: &'a str,
+    /// Only what is older than this (effective, place, currency).
+    pub before: (Timestamp, &'a str, &'a str),
+}
+
+/// At most `limit` entries, newest first.
+pub async fn price_history(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    asked: &History<'_>,
+    limit: usize,
+) -> Outcome<Vec<PriceEntry>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let (effective, place, currency) = asked.before;
+    let rows: Vec<PriceRow> = on_engine!(session, PRICES, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(asked.product);
+        let query = query.bind(Instant(effective)).bind(place).bind(currency);
+        let query = query.bind(i64::from(asked.place.is_some())).bind(asked.place.unwrap_or_default());
+        query.bind(asked.currency).bind(limit).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(|row| row.entry().map(|(_, entry)| entry)).collect()
+}
+
+/// Products that a version of the catalogue above `version` has stamped, archived ones included. By id.
+pub async fn products_since(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    version: i64,
+) -> Outcome<Vec<Product>> {
+    let rows: Vec<Row> = on_engine!(session, SINCE, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(version).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(Row::product).collect()
+}
+
+/// Entries of the price history that a version of the catalogue above `version` has stamped: (product, entry), by
+/// product and time. An entry of the same product, place, currency and instant replaces an earlier one.
+pub async fn price_history_since(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    version: i64,
+) -> Outcome<Vec<(String, PriceEntry)>> {
+    let rows: Vec<PriceRow> = on_engine!(session, PRICES_SINCE, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(version).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(PriceRow::entry).collect()
+}

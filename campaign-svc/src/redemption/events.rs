@@ -1,0 +1,63 @@
+//! The peer's events as this service reads them.
+
+use prost::Message;
+use tandem_kernel::money::Money;
+use tandem_proto::common::v1::Event;
+use tandem_proto::convert;
+use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
+
+use super::{Feedback, State};
+
+/// The events that are followed.
+pub const TYPES: [&str; 2] =
+    ["tandem.relationship.v1.VoucherRedeemed", "tandem.relationship.v1.RedemptionRolledBack"];
+
+/// What `event` says of a redemption; `None` where it tells of something else, or cannot be understood.
+pub fn feedback(event: &Event) -> Option<Feedback> {
+    let payload = event.payload.as_ref()?.value.as_slice();
+    if event.r#type == TYPES[0] {
+        let VoucherRedeemed { redemption, order_total } = VoucherRedeemed::decode(payload).ok()?;
+        let total = order_total.and_then(|total| convert::money("", &total, &mut Vec::new()));
+        let redemption = redemption?;
+        let feedback = of(&redemption, event)?;
+        let order_total =
+            total.filter(|total| total.currency == feedback.amount.currency).map(|total| total.minor);
+        return Some(Feedback { order_total, ..feedback });
+    }
+    if event.r#type == TYPES[1] {
+        return of(&RedemptionRolledBack::decode(payload).ok()?.redemption?, event);
+    }
+    None
+}
+
+fn of(redemption: &Redemption, event: &Event) -> Option<Feedback> {
+    let amount = convert::money("", redemption.amount.as_ref()?, &mut Vec::new())?;
+    let returned = redemption.returned.as_ref().and_then(|money| convert::money("", money, &mut Vec::new()));
+    let occurred = redemption.create_time.or(event.occur_time)?;
+    Some(Feedback {
+        redemption: id_of(&redemption.name),
+        order_id: redemption.order_id.clone(),
+        campaign: id_of(&redemption.campaign),
+        incentive: id_of(&redemption.incentive),
+        customer: id_of(&redemption.customer),
+        amount,
+        returned: returned
+            .filter(|Money { currency, .. }| *currency == amount.currency)
+            .map_or(0, |money| money.minor),
+        tender: redemption.tender,
+        order_total: None,
+        state: match redemption.state() {
+            RedemptionState::Redeemed => State::Redeemed,
+            RedemptionState::PartiallyRolledBack => State::PartiallyRolledBack,
+            RedemptionState::RolledBack => State::RolledBack,
+            _ => return None,
+        },
+        version: redemption.version,
+        occurred: convert::timestamp("", &occurred, &mut Vec::new())?,
+    })
+}
+
+/// The last part of a resource name.
+fn id_of(name: &str) -> String {
+    name.rsplit_once('/').map_or(name, |(_, id)| id).to_owned()
+}

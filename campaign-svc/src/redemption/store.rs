@@ -1,0 +1,179 @@
+//! Rows of redemptions that flowed back.
+
+use jiff::Timestamp;
+use tandem_kernel::money::Currency;
+use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement};
+use tandem_platform::{Outcome, Tenant, Tx, on_engine};
+use uuid::Uuid;
+
+use super::{Feedback, Sums};
+
+macro_rules! save {
+    ($source:literal) => {
+        concat!(
+            "INSERT INTO redemption_feedback AS known
+                (tenant, redemption, order_id, campaign, incentive, customer, currency, amount, returned, tender,
+                 order_total, state, version, occurred, updated) ",
+            $source,
+            " ON CONFLICT (tenant, redemption) DO UPDATE
+                SET returned = excluded.returned, state = excluded.state, version = excluded.version,
+                    amount = excluded.amount, order_total = coalesce(excluded.order_total, known.order_total),
+                    updated = excluded.updated
+              WHERE excluded.version > known.version"
+        )
+    };
+}
+
+const SAVE: Statement = Statement::pair(
+    save!(
+        "SELECT $1, redemption, order_id, campaign, incentive, customer, currency, amount, returned, tender,
+                order_total, state, version, occurred, $2
+           FROM UNNEST($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+                       $10::bigint[], $11::boolean[], $12::bigint[], $13::text[], $14::bigint[], $15::timestamptz[])
+             AS news (redemption, order_id, campaign, incentive, customer, currency, amount, returned, tender,
+                      order_total, state, version, occurred)"
+    ),
+    save!(
+        "SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+                value->>9, value->>10, value->>11, value->>12, $2
+           FROM json_each($3) WHERE true"
+    ),
+);
+
+macro_rules! of_campaigns {
+    ($select:literal, $campaigns:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " FROM redemption_feedback WHERE tenant = $1 AND campaign IN (",
+            $campaigns,
+            ")",
+            $rest
+        )
+    };
+}
+
+macro_rules! per_engine {
+    ($select:literal, $rest:literal) => {
+        Statement::pair(
+            of_campaigns!($select, "SELECT * FROM UNNEST($2::text[])", $rest),
+            of_campaigns!($select, "SELECT value->>0 FROM json_each($2)", $rest),
+        )
+    };
+}
+
+const COUNTS: Statement = per_engine!(
+    "SELECT count(*), count(DISTINCT order_id), count(DISTINCT nullif(customer, ''))",
+    " AND state <> 'ROLLED_BACK'"
+);
+
+const DISCOUNTS: Statement = per_engine!(
+    "SELECT currency, CAST(sum(amount - returned) AS bigint)",
+    " AND NOT tender GROUP BY currency"
+);
+
+macro_rules! revenue {
+    ($campaigns:literal) => {
+        concat!(
+            "SELECT currency, CAST(sum(total) AS bigint) FROM (",
+            of_campaigns!(
+                "SELECT order_id, currency, max(order_total) AS total",
+                $campaigns,
+                " AND state <> 'ROLLED_BACK' AND order_total IS NOT NULL GROUP BY order_id, currency"
+            ),
+            ") AS orders GROUP BY currency"
+        )
+    };
+}
+
+const REVENUE: Statement = Statement::pair(
+    revenue!("SELECT * FROM UNNEST($2::text[])"),
+    revenue!("SELECT value->>0 FROM json_each($2)"),
+);
+
+const LEASE: Statement = Statement::same(
+    "INSERT INTO consumer_lease AS current (consumer, holder, expires) VALUES ($1, $2, $3)
+     ON CONFLICT (consumer) DO UPDATE SET holder = excluded.holder, expires = excluded.expires
+      WHERE current.holder = excluded.holder OR current.expires <= $4",
+);
+
+const UNLEASE: Statement = Statement::same("DELETE FROM consumer_lease WHERE consumer = $1 AND holder = $2");
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("save", SAVE),
+    ("counts", COUNTS),
+    ("discounts", DISCOUNTS),
+    ("revenue", REVENUE),
+    ("lease", LEASE),
+    ("unlease", UNLEASE),
+];
+
+/// Stores what events say; a redemption at most once in `news`. What is older than the row changes nothing.
+pub async fn save(tx: &mut Tx, tenant: &Tenant, news: &[Feedback], now: Timestamp) -> Outcome<()> {
+    if news.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        Column::text(news.iter().map(|one| &*one.redemption)),
+        Column::text(news.iter().map(|one| &*one.order_id)),
+        Column::text(news.iter().map(|one| &*one.campaign)),
+        Column::text(news.iter().map(|one| &*one.incentive)),
+        Column::text(news.iter().map(|one| &*one.customer)),
+        Column::text(news.iter().map(|one| one.amount.currency.code())),
+        Column::int(news.iter().map(|one| one.amount.minor)),
+        Column::int(news.iter().map(|one| one.returned)),
+        Column::Bool(news.iter().map(|one| one.tender).collect()),
+        Column::OptInt(news.iter().map(|one| one.order_total).collect()),
+        Column::text(news.iter().map(|one| one.state.text())),
+        Column::int(news.iter().map(|one| one.version)),
+        Column::Instant(news.iter().map(|one| one.occurred).collect()),
+    ];
+    on_engine!(tx, SAVE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
+        query.execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// What the campaigns of these ids have brought about together; nothing for no campaigns.
+pub async fn sums<S: AsRef<str>>(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    campaigns: &[S],
+) -> Outcome<Sums> {
+    let columns = [Column::text(campaigns.iter().map(AsRef::as_ref))];
+    let (redemptions, orders, customers): (i64, i64, i64) = on_engine!(session, COUNTS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_one(conn).await
+    })?;
+    let mut sums = Sums { redemptions, orders, customers, ..Sums::default() };
+    for (statement, into) in [(DISCOUNTS, &mut sums.discounts), (REVENUE, &mut sums.revenue)] {
+        let rows: Vec<(String, i64)> = on_engine!(session, statement, |sql, conn| {
+            sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+        })?;
+        into.extend(rows.into_iter().filter_map(|(code, minor)| Some((Currency::new(&code).ok()?, minor))));
+    }
+    Ok(sums)
+}
+
+/// Makes or keeps `holder` the one that follows `consumer`'s stream until `expires`; false where another one is.
+pub async fn lease(
+    tx: &mut Tx,
+    consumer: &str,
+    holder: Uuid,
+    expires: Timestamp,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let rows = on_engine!(tx, LEASE, |sql, conn| {
+        let query = sqlx::query(sql).bind(consumer).bind(holder).bind(Instant(expires)).bind(Instant(now));
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(rows == 1)
+}
+
+/// Lets another one follow.
+pub async fn unlease(tx: &mut Tx, consumer: &str, holder: Uuid) -> Outcome<()> {
+    on_engine!(tx, UNLEASE, |sql, conn| {
+        sqlx::query(sql).bind(consumer).bind(holder).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The life of the process, and the order of everything a call passes on its way.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
+use tandem_platform::config::{ConfigError, ServerConfig};
+use tandem_platform::grpc::{self, Health, Metrics, Services, Streams};
+use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped};
+use tandem_platform::{Db, Fault, Outcome};
+use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
+use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
+use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
+use tandem_proto::campaign::v1::pricing_service_server::PricingServiceServer;
+use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
+use tonic::body::Body;
+use tower::Service;
+use uuid::Uuid;
+
+use crate::{App, Config, MIGRATIONS, campaign, event, objective, pricing, product, redemption};
+
+/// Streams whose caller decides when they end.
+const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);
+
+/// How often the process looks whether it can serve.
+const READINESS_POLL: Duration = Duration::from_secs(1);
+
+/// Serves until `stop`. `ready` is called once, as soon as calls can be answered, with the address that is listened on.
+///
+/// SQLite is migrated here; on PostgreSQL `migrate` is a command of its own and the server waits until the schema is
+/// current.
+pub async fn run(
+    config: Config,
+    stop: StopSignal,
+    ready: impl FnOnce(SocketAddr) + Send + 'static,
+) -> Result<Stopped, ConfigError> {
+    let bound = Bound::to(&config.server).await?;
+    let db = Db::connect(&config.database).await.map_err(start_failed)?;
+    if db.is_sqlite() {
+        db.migrate(&MIGRATIONS).await.map_err(start_failed)?;
+    }
+    let process = SystemIds.next(SystemClock.now());
+    let app = App::new(db.clone(), Arc::new(SystemClock), Arc::new(SystemIds), config)?;
+    let (services, health) = services(&app).with_health().await;
+    let road = road(&app, services.with_reflection()?, process);
+    watch_readiness(&app, &health, bound.address(), ready);
+    event::start(&app);
+    pricing::tasks::start(&app);
+    redemption::tasks::start(&app);
+    let process = Process { config: &app.config.server, tasks: &app.tasks, health: &health };
+    lifecycle::run(bound, road, process, stop, async move { db.close().await }).await
+}
+
+/// The layers, outermost first.
+pub fn road(
+    app: &Arc<App>,
+    services: Services,
+    process: Uuid,
+) -> impl Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    let config = &app.config.server;
+    tower::ServiceBuilder::new()
+        .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
+        .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
+        .layer(grpc::TraceCalls::new(Metrics::of(&[tandem_proto::DESCRIPTORS]), process)) // one line and one count, also for the calls refused below
+        .layer(grpc::Edge) // whatever is refused below leaves with a reason of the contract
+        .layer(grpc::CatchPanics) // a panic is an answer
+        .layer(grpc::Shed::new(config, STREAMS, &app.tasks)) // full means no, at once: before any work is done
+        .layer(grpc::IdentifyCaller) // who asks, for which tenant
+        .layer(grpc::LimitTime::new(config, STREAMS)) // innermost: what it cuts off is the handler alone
+        .service(services)
+}
+
+/// What is served. The size of a message is limited by each service.
+pub fn services(app: &Arc<App>) -> Services {
+    let ServerConfig { max_message_bytes: most, .. } = app.config.server;
+    Services::new()
+        .add(ObjectiveServiceServer::new(objective::rpc::Api::new(app)).max_decoding_message_size(most))
+        .add(ProductServiceServer::new(product::rpc::Api::new(app)).max_decoding_message_size(most))
+        .add(CampaignServiceServer::new(campaign::rpc::Api::new(app)).max_decoding_message_size(most))
+        .add(PricingServiceServer::new(pricing::rpc::Api::new(app)).max_decoding_message_size(most))
+        .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
+}
+
+/// Says SERVING while the database answers and its schema is current.
+fn watch_readiness(
+    app: &Arc<App>,
+    health: &Health,
+    address: SocketAddr,
+    ready: impl FnOnce(SocketAddr) + Send + 'static,
+) {
+    let (db, health) = (app.db.clone(), health.clone());
+    let ready = Arc::new(std::sync::Mutex::new(Some(ready)));
+    app.tasks.every("readiness", READINESS_POLL, None, move || {
+        let (db, health, ready) = (db.clone(), health.clone(), ready.clone());
+        async move {
+            let serving = can_serve(&db).await;
+            health.set_serving(*serving.as_ref().unwrap_or(&false)).await;
+            if serving? && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take()) {
+                ready(address);
+            }
+            Ok(())
+        }
+    });
+}
+
+async fn can_serve(db: &Db) -> Outcome<bool> {
+    db.check().await?;
+    db.schema_current(&MIGRATIONS).await
+}
+
+fn start_failed(fault: Fault) -> ConfigError {
+    ConfigError::new(format!("the service cannot start: {fault:?}"))
+}
