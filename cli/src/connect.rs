@@ -1,0 +1,94 @@
+//! Where the services are, and who is calling.
+
+use clap::Args;
+use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
+use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
+use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
+use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::failure::Failure;
+
+/// The services and the caller.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// Address of campaign-svc.
+    #[arg(long, env = "TANDEM_CAMPAIGN", default_value = "http://127.0.0.1:7401", global = true)]
+    pub campaign: String,
+    /// Address of relationship-svc.
+    #[arg(long, env = "TANDEM_RELATIONSHIP", default_value = "http://127.0.0.1:7402", global = true)]
+    pub relationship: String,
+    /// Whose data.
+    #[arg(long, env = "TANDEM_TENANT", default_value = "default", global = true)]
+    pub tenant: String,
+}
+
+/// A connection that says who calls.
+pub type Connection = InterceptedService<Channel, Caller>;
+
+/// Puts the tenant and the caller on every request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    tenant: MetadataValue<Ascii>,
+}
+
+impl Interceptor for Caller {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        request.metadata_mut().insert("tandem-tenant", self.tenant.clone());
+        request.metadata_mut().insert("tandem-principal", MetadataValue::from_static("tandem-cli"));
+        Ok(request)
+    }
+}
+
+impl Target {
+    /// A connection to campaign-svc.
+    pub async fn to_campaign(&self) -> Result<Connection, Failure> {
+        self.connect(&self.campaign, "campaign-svc").await
+    }
+
+    /// A connection to relationship-svc.
+    pub async fn to_relationship(&self) -> Result<Connection, Failure> {
+        self.connect(&self.relationship, "relationship-svc").await
+    }
+
+    /// Prices.
+    pub async fn pricing(&self) -> Result<PricingServiceClient<Connection>, Failure> {
+        Ok(PricingServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// Codes.
+    pub async fn vouchers(&self) -> Result<VoucherServiceClient<Connection>, Failure> {
+        Ok(VoucherServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// Customers.
+    pub async fn customers(&self) -> Result<CustomerServiceClient<Connection>, Failure> {
+        Ok(CustomerServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// What happens at campaign-svc.
+    pub async fn campaign_events(&self) -> Result<CampaignEvents<Connection>, Failure> {
+        Ok(CampaignEvents::new(self.to_campaign().await?))
+    }
+
+    /// What happens at relationship-svc.
+    pub async fn relationship_events(&self) -> Result<RelationshipEvents<Connection>, Failure> {
+        Ok(RelationshipEvents::new(self.to_relationship().await?))
+    }
+
+    async fn connect(&self, address: &str, service: &str) -> Result<Connection, Failure> {
+        let tenant = self.tenant.parse().map_err(|_| Failure::said("--tenant must be visible ASCII"))?;
+        let endpoint = Endpoint::from_shared(address.to_owned())
+            .map_err(|error| Failure::at(address, error))?
+            .connect_timeout(std::time::Duration::from_secs(5))
+            .tcp_nodelay(true);
+        let channel = endpoint.connect().await.map_err(|_| {
+            Failure::said(format!("{service} does not answer at {address}; `tandem up` starts both services"))
+        })?;
+        Ok(InterceptedService::new(channel, Caller { tenant }))
+    }
+}

@@ -1,0 +1,102 @@
+//! The command of Tandem: both services in one process, the demo, and what an operator types.
+
+mod completion;
+mod connect;
+mod customers;
+mod demo;
+mod events;
+mod failure;
+mod money;
+mod output;
+mod quote;
+mod redeem;
+mod up;
+mod vouchers;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::connect::Target;
+use crate::failure::Failure;
+use crate::output::Format;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Tandem: operational and relationship marketing over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, propagate_version = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Tables for people, JSON for programs (one document per answer, proto3 JSON).
+    #[arg(long, value_enum, default_value_t = Format::Table, global = true)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tandem up --data ./data
+  tandem demo
+  tandem vouchers generate --incentive ten-off --quantity 1000 --pattern 'SPRING-####-####'
+  tandem quote --currency EUR --line products/42:2:19.90 --code SPRING-ABCD-EFGH --customer customers/7
+  tandem redeem --order 1001 --quote-token \"$TOKEN\"
+  tandem events tail --service relationship --type tandem.relationship.v1.Voucher";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run both services in one process, by default on SQLite under a data folder.
+    Up(up::Arguments),
+    /// Tell the whole story on a real shop's purchases and check its sums.
+    Demo(demo::Arguments),
+    /// Make, take out and bring in codes.
+    #[command(subcommand)]
+    Vouchers(vouchers::Command),
+    /// Bring in customers.
+    #[command(subcommand)]
+    Customers(customers::Command),
+    /// Price a basket.
+    Quote(quote::Arguments),
+    /// Redeem codes for an order.
+    Redeem(redeem::Arguments),
+    /// Follow what happens.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Print the completion script of a shell.
+    Completion(completion::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::from(error)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { target, output, command } = arguments;
+    match command {
+        Command::Up(arguments) => up::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Vouchers(command) => vouchers::run(command, &target, output).await,
+        Command::Customers(command) => customers::run(command, &target, output).await,
+        Command::Quote(arguments) => quote::run(arguments, &target, output).await,
+        Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
+        Command::Events(command) => events::run(command, &target, output).await,
+        Command::Completion(arguments) => completion::run(&arguments),
+    }
+}

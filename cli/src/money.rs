@@ -1,0 +1,55 @@
+//! Money as people type and read it.
+
+use tandem_kernel::money::{Currency, Money};
+use tandem_proto::common::v1 as common;
+
+use crate::failure::Failure;
+
+/// `19.90` in `EUR`, exact: more decimals than the currency has are refused.
+pub fn parse(text: &str, currency: Currency) -> Result<common::Money, Failure> {
+    let bad = || Failure::said(format!("`{text}` is not an amount in {currency}: write 19.90"));
+    let (units, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let exponent = currency.exponent() as usize;
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if units.is_empty() || decimals.len() > exponent || !digits(units) || !digits(decimals) {
+        return Err(bad());
+    }
+    let minor: i64 = format!("{units}{decimals:0<exponent$}").parse().map_err(|_| bad())?;
+    Ok(from_minor(minor, currency))
+}
+
+/// Minor units as the contracts write them.
+pub fn from_minor(minor: i64, currency: Currency) -> common::Money {
+    let (units, nanos) = Money::new(minor, currency).to_units_nanos();
+    common::Money { currency_code: currency.code().to_owned(), units, nanos }
+}
+
+/// Minor units of an amount; absent is nothing.
+pub fn minor(money: Option<&common::Money>) -> i64 {
+    money.and_then(kernel).map_or(0, |money| money.minor)
+}
+
+/// `19.90 EUR`; absent is `-`.
+pub fn show(money: Option<&common::Money>) -> String {
+    money.and_then(kernel).map_or_else(|| "-".to_owned(), |money| money.to_string())
+}
+
+fn kernel(money: &common::Money) -> Option<Money> {
+    let currency = Currency::new(&money.currency_code).ok()?;
+    Money::from_units_nanos(currency, money.units, money.nanos).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_exactly_or_not_at_all() {
+        let eur = Currency::new("EUR").unwrap();
+        assert_eq!(show(Some(&parse("19.9", eur).unwrap())), "19.90 EUR");
+        assert_eq!(show(Some(&parse("7", Currency::new("JPY").unwrap()).unwrap())), "7 JPY");
+        for wrong in ["", ".5", "1.999", "-1", "1,50", "1e3", "99999999999999999999"] {
+            assert!(parse(wrong, eur).is_err(), "{wrong}");
+        }
+    }
+}

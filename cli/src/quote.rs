@@ -1,0 +1,166 @@
+//! `tandem quote`: price a basket.
+
+use clap::Args;
+use tandem_kernel::money::Currency;
+use tandem_proto::campaign::v1::{Decision, DecisionOutcome, QuoteRequest, QuoteResponse};
+use tandem_proto::common::v1::{Basket, Line};
+
+use crate::connect::Target;
+use crate::failure::Failure;
+use crate::money;
+use crate::output::{self, Format};
+
+/// Arguments of `tandem quote`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tandem quote --currency EUR --line products/42:2:19.90 --line products/7:1 --code SPRING-ABCD --customer customers/7")]
+pub struct Arguments {
+    #[command(flatten)]
+    basket: BasketArguments,
+    /// Where it is sold: `stores/berlin`, `DE`.
+    #[arg(long, default_value = "")]
+    place: String,
+    /// Whose basket: `customers/7`.
+    #[arg(long, default_value = "")]
+    customer: String,
+    /// A code, as typed; may be given more than once.
+    #[arg(long)]
+    code: Vec<String>,
+    /// The token will serve only this order.
+    #[arg(long, default_value = "")]
+    order: String,
+    /// BCP 47, for titles.
+    #[arg(long, default_value = "")]
+    locale: String,
+    /// Fail rather than answer without the customer's incentives.
+    #[arg(long)]
+    require_incentives: bool,
+}
+
+/// A basket on the command line.
+#[derive(Debug, Args)]
+pub struct BasketArguments {
+    /// ISO 4217 code.
+    #[arg(long, default_value = "EUR")]
+    currency: String,
+    /// `product:quantity[:unit price]`; may be given more than once.
+    #[arg(long = "line")]
+    lines: Vec<String>,
+    /// Shipping before discounts.
+    #[arg(long)]
+    shipping: Option<String>,
+}
+
+impl BasketArguments {
+    /// The basket; lines are numbered from 1.
+    pub fn basket(&self) -> Result<Basket, Failure> {
+        let currency = Currency::new(&self.currency).map_err(|error| Failure::at("--currency", error))?;
+        let line = |(index, text): (usize, &String)| line(index, text, currency);
+        Ok(Basket {
+            currency_code: self.currency.clone(),
+            lines: self.lines.iter().enumerate().map(line).collect::<Result<_, _>>()?,
+            shipping: self.shipping.as_deref().map(|text| money::parse(text, currency)).transpose()?,
+            ..Basket::default()
+        })
+    }
+}
+
+fn line(index: usize, text: &str, currency: Currency) -> Result<Line, Failure> {
+    let mut parts = text.splitn(3, ':');
+    let product = parts.next().unwrap_or_default().to_owned();
+    let quantity = parts
+        .next()
+        .unwrap_or("1")
+        .parse()
+        .map_err(|_| Failure::said(format!("--line {text}: write product:quantity[:unit price]")))?;
+    let unit_price = parts.next().map(|price| money::parse(price, currency)).transpose()?;
+    Ok(Line { id: (index + 1).to_string(), product, quantity, unit_price, ..Line::default() })
+}
+
+/// Asks for the price and shows it.
+pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Result<(), Failure> {
+    let request = QuoteRequest {
+        basket: Some(arguments.basket.basket()?),
+        place: arguments.place,
+        customer: arguments.customer,
+        codes: arguments.code,
+        order_id: arguments.order,
+        locale: arguments.locale,
+        require_incentives: arguments.require_incentives,
+        ..QuoteRequest::default()
+    };
+    let answer = target.pricing().await?.quote(request).await?.into_inner();
+    match format {
+        Format::Json => println!("{}", output::json("tandem.campaign.v1.QuoteResponse", &answer)?),
+        Format::Table => show(&answer),
+    }
+    Ok(())
+}
+
+fn show(answer: &QuoteResponse) {
+    let mut lines = output::table(["line", "list", "price", "amount", "discount", "final", "30-day price"]);
+    output::right(&mut lines, &[1, 2, 3, 4, 5, 6]);
+    for line in &answer.lines {
+        lines.add_row([
+            line.line_id.clone(),
+            money::show(line.list_unit_price.as_ref()),
+            money::show(line.unit_price.as_ref()),
+            money::show(line.initial_amount.as_ref()),
+            money::show(line.discount_amount.as_ref()),
+            money::show(line.final_amount.as_ref()),
+            money::show(line.prior_price.as_ref()),
+        ]);
+    }
+    println!("{lines}");
+    let mut decisions = output::table(["offer or code", "outcome", "why", "amount"]);
+    output::right(&mut decisions, &[3]);
+    for decision in &answer.decisions {
+        decisions.add_row([
+            decision.source.clone(),
+            outcome(decision).to_owned(),
+            why(decision),
+            money::show(decision.amount.as_ref()),
+        ]);
+    }
+    println!("{decisions}");
+    if let Some(totals) = &answer.totals {
+        println!("total   {}", money::show(totals.total.as_ref()));
+        println!("payable {}", money::show(totals.payable.as_ref()));
+    }
+    println!("token   {}", answer.quote_token);
+}
+
+fn outcome(decision: &Decision) -> &'static str {
+    match decision.outcome() {
+        DecisionOutcome::Applied => "applied",
+        DecisionOutcome::Skipped => "skipped",
+        DecisionOutcome::Inapplicable => "inapplicable",
+        DecisionOutcome::Unspecified => "-",
+    }
+}
+
+fn why(decision: &Decision) -> String {
+    let reason = decision.reason().as_str_name().trim_start_matches("DECISION_REASON_").to_lowercase();
+    match (decision.outcome(), decision.missing.as_ref()) {
+        (DecisionOutcome::Applied, _) => String::new(),
+        (_, Some(missing)) => format!("{reason}, {} missing", money::show(Some(missing))),
+        _ if !decision.code_refusal.is_empty() => decision.code_refusal.to_lowercase(),
+        _ if !decision.lost_to.is_empty() => format!("lost to {}", decision.lost_to),
+        _ => reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_product_quantity_and_perhaps_a_price() {
+        let eur = Currency::new("EUR").unwrap();
+        let priced = line(0, "products/42:2:19.90", eur).unwrap();
+        assert_eq!((priced.id.as_str(), priced.quantity), ("1", 2));
+        assert_eq!(money::show(priced.unit_price.as_ref()), "19.90 EUR");
+        assert!(line(1, "products/42", eur).unwrap().unit_price.is_none());
+        assert!(line(2, "products/42:two", eur).is_err());
+    }
+}
