@@ -1,0 +1,242 @@
+//! Sets campaign-svc's stage: products, an objective, and campaigns, of which the same few reach every basket however
+//! many run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tandem_kernel::clock::{Clock, SystemClock};
+use tandem_proto::campaign::v1 as campaign;
+use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
+use tandem_proto::campaign::v1::objective_service_client::ObjectiveServiceClient;
+use tandem_proto::campaign::v1::product_service_client::ProductServiceClient;
+use tandem_proto::common::v1::{self as common, discount, tier};
+use tandem_proto::convert;
+use tonic::transport::Channel;
+
+use crate::Outcome;
+use crate::people::{SEGMENTS, euros};
+
+/// Products of the baskets.
+pub const PRODUCTS: u32 = 1_000;
+/// Campaigns whose offer reaches every basket.
+pub const MATCHING: u32 = 20;
+/// Where the baskets are sold.
+pub const PLACE: &str = "DE/shops/web";
+
+const CATEGORIES: u32 = 20;
+/// In every product.
+const GOODS: &str = "goods";
+const OBJECTIVE: &str = "objectives/bench";
+const PER_MESSAGE: usize = 500;
+const SIDE_BY_SIDE: usize = 16;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Everything; `campaigns` of them run.
+pub async fn set(channel: Channel, campaigns: u32) -> Outcome {
+    products(channel.clone()).await?;
+    objective(channel.clone()).await?;
+    stream::iter(0..campaigns)
+        .map(|number| launched(channel.clone(), number))
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
+async fn products(channel: Channel) -> Outcome {
+    let mut client = ProductServiceClient::new(channel);
+    let products: Vec<_> = (0..PRODUCTS).map(product).collect();
+    for block in products.chunks(PER_MESSAGE) {
+        let request = campaign::BatchUpsertProductsRequest { products: block.to_vec(), ..Default::default() };
+        let results = client.batch_upsert_products(request).await?.into_inner().results;
+        let refused =
+            results.iter().filter_map(|result| result.status.as_ref()).find(|status| status.code != 0);
+        if let Some(status) = refused {
+            return Err(format!("a product was refused: {}", status.message).into());
+        }
+    }
+    Ok(())
+}
+
+fn product(number: u32) -> campaign::Product {
+    let price = i64::from(5 + number % 60);
+    campaign::Product {
+        name: product_name(number),
+        display_name: format!("Product {number}"),
+        categories: vec![GOODS.to_owned(), category(number)],
+        prices: vec![campaign::ListPrice { place: String::new(), price: Some(euros(price, 90)) }],
+        unit_costs: vec![euros(price / 2, 0)],
+        tax_rate_ppm: 190_000,
+        ..Default::default()
+    }
+}
+
+/// `products/p100` is the first.
+pub fn product_name(number: u32) -> String {
+    format!("products/p{}", 100 + number)
+}
+
+fn category(number: u32) -> String {
+    format!("category-{}", number % CATEGORIES)
+}
+
+async fn objective(channel: Channel) -> Outcome {
+    let objective = campaign::Objective {
+        display_name: "Orders".to_owned(),
+        metric: campaign::ObjectiveMetric::Orders.into(),
+        target_count: 1_000_000,
+        window: Some(window(30)),
+        ..Default::default()
+    };
+    let request = campaign::CreateObjectiveRequest {
+        objective: Some(objective),
+        objective_id: "bench".to_owned(),
+        ..Default::default()
+    };
+    ObjectiveServiceClient::new(channel).create_objective(request).await?;
+    Ok(())
+}
+
+fn window(days: u32) -> common::Interval {
+    let now = SystemClock.now();
+    common::Interval {
+        start_time: Some(convert::to_timestamp(now)),
+        end_time: Some(convert::to_timestamp(now + DAY * days)),
+    }
+}
+
+async fn launched(channel: Channel, number: u32) -> Outcome {
+    let mut client = CampaignServiceClient::new(channel);
+    let request = campaign::CreateCampaignRequest {
+        campaign: Some(campaign_of(number)),
+        campaign_id: format!("c{number}"),
+        ..Default::default()
+    };
+    client.create_campaign(request).await?;
+    let request =
+        campaign::LaunchCampaignRequest { name: format!("campaigns/c{number}"), ..Default::default() };
+    client.launch_campaign(request).await?;
+    Ok(())
+}
+
+/// The first reach every basket; of the others one half is about other goods, one half is at other places, and each is
+/// for one of the segments.
+fn campaign_of(number: u32) -> campaign::Campaign {
+    let matching = number < MATCHING;
+    let elsewhere = !matching && number % 2 == 1;
+    let scope = match number {
+        _ if matching => common::Scope { categories: vec![GOODS.to_owned()], ..Default::default() },
+        _ if elsewhere => common::Scope { categories: vec![category(number)], ..Default::default() },
+        _ => common::Scope { categories: vec![format!("other-{}", number % 500)], ..Default::default() },
+    };
+    let place = match number {
+        _ if elsewhere => {
+            campaign::PlaceMix { stores: vec![format!("stores/s{number}")], ..Default::default() }
+        }
+        _ if number.is_multiple_of(4) => {
+            campaign::PlaceMix { countries: vec!["DE".to_owned()], ..Default::default() }
+        }
+        _ => campaign::PlaceMix::default(),
+    };
+    let discount = if matching { matching_discount(number) } else { percent(50_000, 1) };
+    let offer = campaign::Offer {
+        id: "offer".to_owned(),
+        titles: BTreeMap::from([(String::new(), format!("Offer {number}"))]).into_iter().collect(),
+        discount: Some(common::Discount { scope: Some(scope.clone()), ..discount }),
+        ..Default::default()
+    };
+    campaign::Campaign {
+        display_name: format!("Campaign {number}"),
+        objective: OBJECTIVE.to_owned(),
+        window: Some(window(20)),
+        time_zone: "Europe/Berlin".to_owned(),
+        segments: if matching { vec![] } else { vec![format!("segments/s{}", number % SEGMENTS)] },
+        mix: Some(campaign::MarketingMix {
+            product: Some(campaign::ProductMix { categories: scope.categories, ..Default::default() }),
+            price: Some(campaign::PriceMix {
+                price_rules: price_rules(number),
+                offers: vec![offer],
+                ..Default::default()
+            }),
+            place: Some(place),
+            promotion: Some(campaign::PromotionMix { placements: vec![placement()] }),
+        }),
+        ..Default::default()
+    }
+}
+
+/// Two of the campaigns change prices as well.
+fn price_rules(number: u32) -> Vec<campaign::PriceRule> {
+    if number >= 2 {
+        return vec![];
+    }
+    vec![campaign::PriceRule {
+        id: "reduced".to_owned(),
+        scope: Some(common::Scope { categories: vec![category(number)], ..Default::default() }),
+        change: Some(campaign::price_rule::Change::RatePpm(100_000)),
+        ..Default::default()
+    }]
+}
+
+fn placement() -> campaign::Placement {
+    campaign::Placement {
+        id: "newsletter".to_owned(),
+        medium: campaign::Medium::Digital.into(),
+        channel: campaign::Channel::Email.into(),
+        planned_spend: Some(euros(500, 0)),
+        message: "Come and see".to_owned(),
+        ..Default::default()
+    }
+}
+
+/// What a shop combines: rates that add up, the best of three, tiers, amounts with a minimum, sets, shipping.
+fn matching_discount(number: u32) -> common::Discount {
+    let kind = |kind, group| common::Discount { kind: Some(kind), group, ..Default::default() };
+    match number {
+        0..8 => percent(10_000, 1),
+        8..11 => common::Discount {
+            group_policy: common::GroupPolicy::BestForCustomer.into(),
+            ..percent(10_000 * (number.cast_signed() - 6), 5)
+        },
+        11..13 => kind(discount::Kind::Tiered(tiers()), 6),
+        13..15 => {
+            let amounts = vec![euros(2, 0)];
+            let amount = common::AmountDiscount { amounts, per: common::Per::Order.into() };
+            common::Discount { minimum_spend: vec![euros(100, 0)], ..kind(discount::Kind::Amount(amount), 7) }
+        }
+        15..17 => {
+            let set = common::BuyXGetYDiscount {
+                buy_quantity: 3,
+                get_quantity: 1,
+                rate_ppm: 500_000,
+                max_sets: 1,
+                ..Default::default()
+            };
+            kind(discount::Kind::BuyXGetY(set), 2)
+        }
+        17 => {
+            let amount =
+                common::AmountDiscount { amounts: vec![euros(0, 10)], per: common::Per::Unit.into() };
+            kind(discount::Kind::Amount(amount), 3)
+        }
+        18 => {
+            let free =
+                common::ShippingDiscount { benefit: Some(common::shipping_discount::Benefit::Free(true)) };
+            common::Discount { minimum_spend: vec![euros(60, 0)], ..kind(discount::Kind::Shipping(free), 1) }
+        }
+        _ => common::Discount { max_discount: vec![euros(5, 0)], ..percent(30_000, 4) },
+    }
+}
+
+fn percent(rate_ppm: i32, group: i32) -> common::Discount {
+    let percent = common::PercentDiscount { rate_ppm };
+    common::Discount { kind: Some(discount::Kind::Percent(percent)), group, ..Default::default() }
+}
+
+fn tiers() -> common::TieredDiscount {
+    let tier = |threshold, rate_ppm| common::Tier {
+        thresholds: vec![euros(threshold, 0)],
+        benefit: Some(tier::Benefit::RatePpm(rate_ppm)),
+    };
+    common::TieredDiscount { tiers: vec![tier(50, 10_000), tier(200, 20_000), tier(500, 30_000)] }
+}

@@ -1,0 +1,133 @@
+//! The quote rows: pricing from memory beside a server that does nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use prost::bytes::Bytes;
+use tandem_proto::campaign::v1::{DecisionOutcome, IncentivesStatus, QuoteRequest, QuoteResponse};
+use tandem_tests::process::Service;
+
+use crate::args::{Args, CAMPAIGNS, QUOTERS, Scale};
+use crate::catalogue::{self, MATCHING};
+use crate::echo::{self, EchoProcess};
+use crate::load::{self, Calls, Target};
+use crate::report::{Beside, Report, Target as Aim, figure};
+use crate::world::World;
+use crate::{Outcome, baskets};
+
+const PLAIN: &str = "quote, 10 lines, 200 running campaigns, no customer";
+const PERSONAL: &str = "quote with customer and 2 codes, both services";
+const ECHO: &str = "bare tonic echo of the same sizes";
+
+/// Quotes that are read in full before anything is measured.
+const SAMPLES: usize = 200;
+/// Past the poll of the catalogue.
+const CATALOGUE_LAG: Duration = Duration::from_secs(3);
+
+fn crowded(scale: &Scale) -> String {
+    format!("quote, {} running campaigns", figure(f64::from(scale.crowd)))
+}
+
+/// Whether any of these rows is asked for.
+pub fn wanted(args: &Args, scale: &Scale) -> bool {
+    [PLAIN, PERSONAL, &crowded(scale)].iter().any(|row| args.wants(row))
+}
+
+/// Measures the rows that are asked for; answers the service with the many campaigns, for what comes after.
+pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Scale) -> Outcome<Service> {
+    eprintln!("campaign-svc with {CAMPAIGNS} and with {} running campaigns", scale.crowd);
+    let few = world.campaign("campaign").await;
+    catalogue::set(few.channel(), CAMPAIGNS).await?;
+    let many = world.campaign("crowded").await;
+    catalogue::set(many.channel(), scale.crowd).await?;
+    tokio::time::sleep(CATALOGUE_LAG).await;
+
+    let (anonymous, personal) = (baskets::anonymous(), baskets::personal(scale));
+    let few_target = Target::connect(few.address(), baskets::PATH).await?;
+    let many_target = Target::connect(many.address(), baskets::PATH).await?;
+    let sizes = checked(&few_target, &anonymous, 0).await?;
+    checked(&many_target, &anonymous, 0).await?;
+    checked(&few_target, &personal, 2).await?;
+    eprintln!("  a quote is {} bytes in, {} bytes out", sizes.request, sizes.answer);
+    let echo = EchoProcess::start(sizes.answer)?;
+    let echo_target = Target::connect(echo.address(), echo::PATH).await?;
+
+    let echoed = Calls::again(vec![Bytes::from(vec![b'x'; sizes.request])]);
+    let (anonymous, personal) = (Calls::again(anonymous), Calls::again(personal));
+    let (mut echoes, mut plain, mut with_codes, mut in_crowd) = (vec![], vec![], vec![], vec![]);
+    let crowd = crowded(scale);
+    for round in 1..=args.rounds {
+        eprintln!("quotes, round {round}");
+        if args.wants(PLAIN) || args.wants(PERSONAL) {
+            echoes.push(rate("echo", &echo_target, &echoed, scale).await?);
+        }
+        if args.wants(PLAIN) || args.wants(&crowd) {
+            plain.push(rate(PLAIN, &few_target, &anonymous, scale).await?);
+        }
+        if args.wants(&crowd) {
+            in_crowd.push(rate(&crowd, &many_target, &anonymous, scale).await?);
+        }
+        if args.wants(PERSONAL) {
+            with_codes.push(rate(PERSONAL, &few_target, &personal, scale).await?);
+        }
+    }
+    if args.wants(PLAIN) {
+        report.add(
+            PLAIN,
+            "1/s",
+            &plain,
+            Beside { yardstick: ECHO, values: &echoes, target: Aim::Times(0.4) },
+        );
+    }
+    if args.wants(PERSONAL) {
+        let beside = Beside { yardstick: ECHO, values: &echoes, target: Aim::Times(0.12) };
+        report.add(PERSONAL, "1/s", &with_codes, beside);
+    }
+    if args.wants(&crowd) {
+        let yardstick = "the same with 200 running campaigns";
+        report.add(crowd, "1/s", &in_crowd, Beside { yardstick, values: &plain, target: Aim::Times(0.7) });
+    }
+    Ok(many)
+}
+
+async fn rate(name: &str, target: &Target, calls: &Arc<Calls>, scale: &Scale) -> Outcome<f64> {
+    load::run(target, calls, QUOTERS, scale.warm_up).await?;
+    let measured = load::run(target, calls, QUOTERS, scale.measure).await?;
+    eprintln!("  {name}: {}", measured.shown());
+    Ok(measured.rate())
+}
+
+struct Sizes {
+    request: usize,
+    answer: usize,
+}
+
+/// Reads some answers in full: every matching offer is decided on, and so many codes apply.
+async fn checked(target: &Target, requests: &[Bytes], codes: usize) -> Outcome<Sizes> {
+    let mut sizes = Sizes { request: 0, answer: 0 };
+    let mut applied = 0;
+    for request in requests.iter().take(SAMPLES) {
+        let bytes = target.call(request.clone()).await?;
+        sizes.request += request.len();
+        sizes.answer += bytes.len();
+        let quote = QuoteResponse::decode(bytes)?;
+        let is_offer = |source: &str| source.starts_with("campaigns/");
+        let offers = quote.decisions.iter().filter(|decision| is_offer(&decision.source)).count();
+        let counts = |outcome: i32| outcome == i32::from(DecisionOutcome::Applied);
+        let accepted =
+            quote.decisions.iter().filter(|one| !is_offer(&one.source) && counts(one.outcome)).count();
+        let asked = if codes == 0 { IncentivesStatus::NotAsked } else { IncentivesStatus::Included };
+        if offers != MATCHING as usize || accepted != codes || quote.incentives_status != i32::from(asked) {
+            let request = QuoteRequest::decode(request.clone())?;
+            return Err(format!("not the quote to measure: {request:?} was answered with {quote:?}").into());
+        }
+        applied += quote.decisions.iter().filter(|decision| counts(decision.outcome)).count();
+    }
+    let samples = requests.len().min(SAMPLES);
+    eprintln!(
+        "  {MATCHING} offers reach each basket, on average {} offers and codes apply",
+        applied / samples
+    );
+    Ok(Sizes { request: sizes.request / samples, answer: sizes.answer / samples })
+}

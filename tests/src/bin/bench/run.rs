@@ -1,0 +1,77 @@
+//! One run: the stage, the rows, the memory.
+
+use tandem_tests::process::Service;
+
+use crate::args::Args;
+use crate::report::{Beside, Report, Target};
+use crate::world::World;
+use crate::{Outcome, generate, people, quotes, redeem};
+
+const MEMORY: &str = "resident memory after the run";
+const MEMORY_LIMIT_MIB: f64 = 200.0;
+
+/// Measures what is asked for.
+pub async fn all(args: &Args) -> Outcome<Report> {
+    let scale = args.scale();
+    let mut report = Report::default();
+    let (quotes, redeem) = (quotes::wanted(args, &scale), redeem::wanted(args));
+    let generate = generate::wanted(args, &scale);
+    if quotes || redeem || generate {
+        let mut world = World::start().await;
+        eprintln!("PostgreSQL {}, {} cores", world.postgres_version().await?, cores());
+        people::set(world.relationship.channel(), &scale).await?;
+        // Before the first quote is asked for, because the copy needs the service to stop.
+        let mut prepared = match redeem || generate {
+            true => Some(redeem::Redeem::prepare(&mut world, scale).await?),
+            false => None,
+        };
+        let campaign = match quotes {
+            true => Some(quotes::measure(&world, args, &mut report, &scale).await?),
+            false => None,
+        };
+        // With campaign-svc beside it, which consumes what is redeemed, as in production.
+        let campaign = match campaign {
+            None if redeem => Some(world.campaign("campaign").await),
+            running => running,
+        };
+        if let Some(prepared) = prepared.as_mut() {
+            prepared.measure(&world, args, &mut report).await?;
+        }
+        if generate {
+            generate::measure(&world, args, &mut report, &scale).await?;
+        }
+        memory(args, &mut report, "relationship-svc", Some(&world.relationship));
+        memory(args, &mut report, "campaign-svc", campaign.as_ref());
+        if args.stay {
+            stay(&world, campaign.as_ref())?;
+        }
+    }
+    redeem::on_sqlite(args, &mut report, scale).await?;
+    Ok(report)
+}
+
+fn memory(args: &Args, report: &mut Report, name: &str, service: Option<&Service>) {
+    let name = format!("{MEMORY}, {name}");
+    if let Some(service) = service.filter(|_| args.wants(&name)) {
+        let mib = service.resident_bytes() as f64 / (1024.0 * 1024.0);
+        report.add(name, "MiB", &[mib], Beside::nothing(Target::Below(MEMORY_LIMIT_MIB)));
+    }
+}
+
+fn stay(world: &World, campaign: Option<&Service>) -> Outcome {
+    let campaign =
+        campaign.map(|service| format!(", campaign-svc {} (pid {})", service.address(), service.pid()));
+    eprintln!(
+        "database {}, relationship-svc {} (pid {}){}; Enter ends",
+        world.cluster.url(),
+        world.relationship.address(),
+        world.relationship.pid(),
+        campaign.unwrap_or_default()
+    );
+    std::io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
+}

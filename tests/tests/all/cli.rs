@@ -1,0 +1,203 @@
+//! The command `tandem`, as an operator types it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tandem_tests::stage::{Relationship, incentive, percent};
+use tempfile::TempDir;
+use tonic::transport::Endpoint;
+
+/// Both services, run by `tandem up` in a folder of their own.
+struct Up {
+    child: Child,
+    campaign: String,
+    relationship: String,
+    folder: TempDir,
+}
+
+impl Up {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut child = Command::new(program())
+            .args([
+                "up",
+                "--campaign-listen",
+                "127.0.0.1:0",
+                "--relationship-listen",
+                "127.0.0.1:0",
+                "--data",
+            ])
+            .arg(&data)
+            .env("TANDEM_CAMPAIGN_RELATIONSHIP__TIMEOUT_MS", "5000")
+            .env("TANDEM_CAMPAIGN_LOG__FILTER", "error")
+            .env("TANDEM_CAMPAIGN_SERVER__LAME_DUCK_MS", "0")
+            .env("TANDEM_RELATIONSHIP_SERVER__LAME_DUCK_MS", "0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |service: &str| {
+            let line = lines.next().unwrap().unwrap();
+            let (name, address) = line.split_once(' ').unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(name, service);
+            address.trim().to_owned()
+        };
+        let (campaign, relationship) = (address("campaign-svc"), address("relationship-svc"));
+        // Nobody may write into a pipe that nobody reads.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, campaign, relationship, folder }
+    }
+
+    /// Runs a command against the two and answers what it printed.
+    fn tandem(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tandem {arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program());
+        command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
+        command.args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The one JSON document a command answers.
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.tandem(&[&["--output", "json"], arguments].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("tandem {arguments:?}: {error}: {text}"))
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn stop(mut self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "tandem up ended with {status}");
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Beside this test: both come from the same build.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().find(|folder| folder.join("tandem").is_file());
+    folder
+        .map(|folder: &Path| folder.join("tandem"))
+        .expect("tandem is not built: cargo build --workspace --bins")
+}
+
+#[test]
+fn help_names_every_command_and_completion_knows_them() {
+    let said = |arguments: &[&str]| {
+        let output = Command::new(program()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (help, completion) = (said(&["--help"]), said(&["completion", "bash"]));
+    for command in ["up", "demo", "vouchers", "customers", "quote", "redeem", "events", "completion"] {
+        assert!(help.contains(&format!("  {command}")), "{command} is missing in\n{help}");
+        assert!(completion.contains(command), "{command}");
+    }
+    for command in [&["vouchers", "generate"][..], &["events", "tail"], &["quote"], &["redeem"], &["up"]] {
+        assert!(
+            said(&[command, &["--help"]].concat()).contains("Example"),
+            "{command:?} --help has no example"
+        );
+    }
+    let wrong = Command::new(program()).arg("no-such-command").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_events() {
+    let up = Up::start();
+    let caller = Relationship::over(Endpoint::from_shared(up.relationship.clone()).unwrap().connect_lazy());
+    caller.incentive("ten-off", incentive(percent(100_000))).await;
+
+    let customers = up.file("customers.csv", "id,country,tags,shoe_size\nada,AT,vip|early,38\nbob,DE,,\n");
+    let imported = up.json(&["customers", "import", "--file", &customers]);
+    assert_eq!(imported["created"], "2", "{imported}");
+    let codes = up.file("codes.csv", "code,max_uses\nwelcome-1,1\nWELCOME-2,5\n");
+    let imported = up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
+    assert_eq!(imported["created"], "2", "{imported}");
+    let generate = [
+        "vouchers",
+        "generate",
+        "--incentive",
+        "ten-off",
+        "--quantity",
+        "1500",
+        "--pattern",
+        "SPRING-####-####",
+        "--request-id",
+        "g1",
+    ];
+    let generated = up.json(&generate);
+    assert_eq!(generated["done"], "1500", "{generated}");
+    assert_eq!(up.json(&generate), generated, "the same request makes no more");
+
+    let exported = up.folder.path().join("export.csv");
+    up.tandem(&["vouchers", "export", "--incentive", "ten-off", "--file", exported.to_str().unwrap()]);
+    let exported = std::fs::read_to_string(exported).unwrap();
+    let codes: Vec<&str> = exported.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(codes.len(), 1_502);
+    assert_eq!(codes.iter().filter(|code| code.starts_with("SPRING-")).count(), 1_500);
+
+    let basket = ["--currency", "EUR", "--line", "products/42:2:19.90", "--customer", "customers/ada"];
+    let quote = up.json(&[&["quote", "--code", "welcome-1"][..], &basket].concat());
+    assert_eq!(quote["incentivesStatus"], "INCENTIVES_STATUS_INCLUDED", "{quote}");
+    assert_eq!(quote["totals"]["total"]["units"], "35", "{quote}");
+    let token = quote["quoteToken"].as_str().unwrap();
+    let redeem = [
+        "redeem",
+        "--order",
+        "1001",
+        "--quote-token",
+        token,
+        "--customer",
+        "customers/ada",
+        "--request-id",
+        "r1",
+    ];
+    let redeemed = up.json(&redeem);
+    assert_eq!(redeemed["redemptions"][0]["amount"]["nanos"], 980_000_000, "{redeemed}");
+    assert_eq!(up.json(&redeem), redeemed);
+    let table = up.tandem(&[&["redeem", "--order", "1002", "--code", "WELCOME-2"][..], &basket].concat());
+    assert!(table.contains("WELCOME-2") && table.contains("3.98 EUR"), "{table}");
+    let refused =
+        up.run(&["redeem", "--order", "1003", "--code", "welcome-1", "--line", "products/42:1:10.00"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && error.starts_with("error: "), "{error}");
+
+    let tail = [
+        "events",
+        "tail",
+        "--from-start",
+        "--limit",
+        "2",
+        "--type",
+        "tandem.relationship.v1.VoucherRedeemed",
+    ];
+    let events = up.tandem(&[&["--output", "json"], &tail[..]].concat());
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["payload"]["redemption"]["orderId"], "1001", "{}", events[0]);
+    assert_eq!(up.tandem(&tail).lines().count(), 2);
+    up.stop();
+}

@@ -1,0 +1,11 @@
+//! What only the pair, or a real world, can show.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod architecture;
+mod bad_input;
+mod cli;
+mod events;
+mod faults;
+mod journeys;
+mod races;
