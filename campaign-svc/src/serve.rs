@@ -3,13 +3,11 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
 use tandem_platform::config::{ConfigError, ServerConfig};
-use tandem_platform::grpc::{self, Health, Metrics, Services, Streams};
-use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped};
-use tandem_platform::{Db, Fault, Outcome};
+use tandem_platform::grpc::{self, Metrics, Services, Streams};
+use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, readiness};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
 use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
@@ -24,9 +22,6 @@ use crate::{App, Config, MIGRATIONS, campaign, event, objective, pricing, produc
 /// Streams whose caller decides when they end.
 const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);
 
-/// How often the process looks whether it can serve.
-const READINESS_POLL: Duration = Duration::from_secs(1);
-
 /// Serves until `stop`. `ready` is called once, as soon as calls can be answered, with the address that is listened on.
 ///
 /// SQLite is migrated here; on PostgreSQL `migrate` is a command of its own and the server waits until the schema is
@@ -37,15 +32,12 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<Stopped, ConfigError> {
     let bound = Bound::to(&config.server).await?;
-    let db = Db::connect(&config.database).await.map_err(start_failed)?;
-    if db.is_sqlite() {
-        db.migrate(&MIGRATIONS).await.map_err(start_failed)?;
-    }
+    let db = readiness::open(&config.database, &MIGRATIONS).await?;
     let process = SystemIds.next(SystemClock.now());
     let app = App::new(db.clone(), Arc::new(SystemClock), Arc::new(SystemIds), config)?;
     let (services, health) = services(&app).with_health().await;
     let road = road(&app, services.with_reflection()?, process);
-    watch_readiness(&app, &health, bound.address(), ready);
+    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, bound.address(), ready);
     event::start(&app);
     pricing::tasks::start(&app);
     redemption::tasks::start(&app);
@@ -85,35 +77,4 @@ pub fn services(app: &Arc<App>) -> Services {
         .add(CampaignServiceServer::new(campaign::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(PricingServiceServer::new(pricing::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
-}
-
-/// Says SERVING while the database answers and its schema is current.
-fn watch_readiness(
-    app: &Arc<App>,
-    health: &Health,
-    address: SocketAddr,
-    ready: impl FnOnce(SocketAddr) + Send + 'static,
-) {
-    let (db, health) = (app.db.clone(), health.clone());
-    let ready = Arc::new(std::sync::Mutex::new(Some(ready)));
-    app.tasks.every("readiness", READINESS_POLL, None, move || {
-        let (db, health, ready) = (db.clone(), health.clone(), ready.clone());
-        async move {
-            let serving = can_serve(&db).await;
-            health.set_serving(*serving.as_ref().unwrap_or(&false)).await;
-            if serving? && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take()) {
-                ready(address);
-            }
-            Ok(())
-        }
-    });
-}
-
-async fn can_serve(db: &Db) -> Outcome<bool> {
-    db.check().await?;
-    db.schema_current(&MIGRATIONS).await
-}
-
-fn start_failed(fault: Fault) -> ConfigError {
-    ConfigError::new(format!("the service cannot start: {fault:?}"))
 }

@@ -1,22 +1,24 @@
-//! The events of campaigns.
+//! Campaigns as the contract shows them, in answers and in events.
+
+pub mod message;
 
 use tandem_platform::outbox::Recorded;
 use tandem_proto::campaign::v1::{
     CampaignAdapted, CampaignCreated, CampaignDeleted, CampaignStateChanged, CampaignUpdated,
 };
 
-use super::{Campaign, Revision, State, View, rpc};
+use super::{Campaign, Revision, State, View};
 use crate::event::recorded;
 
 /// It was drafted.
 pub fn created(view: &View) -> Recorded {
-    let event = CampaignCreated { campaign: Some(rpc::encode(view)) };
+    let event = CampaignCreated { campaign: Some(message::campaign(view)) };
     of("tandem.campaign.v1.CampaignCreated", &view.campaign, &event)
 }
 
 /// It was changed without a step of its life.
 pub fn updated(view: &View) -> Recorded {
-    let event = CampaignUpdated { campaign: Some(rpc::encode(view)) };
+    let event = CampaignUpdated { campaign: Some(message::campaign(view)) };
     of("tandem.campaign.v1.CampaignUpdated", &view.campaign, &event)
 }
 
@@ -29,8 +31,8 @@ pub fn deleted(campaign: &Campaign) -> Recorded {
 /// It took a step by hand, out of `from`.
 pub fn state_changed(view: &View, from: State) -> Recorded {
     let event = CampaignStateChanged {
-        campaign: Some(rpc::encode(view)),
-        from_state: rpc::encode_state(from).into(),
+        campaign: Some(message::campaign(view)),
+        from_state: message::state(from).into(),
     };
     of("tandem.campaign.v1.CampaignStateChanged", &view.campaign, &event)
 }
@@ -38,8 +40,8 @@ pub fn state_changed(view: &View, from: State) -> Recorded {
 /// It has a new revision.
 pub fn adapted(view: &View, revision: &Revision) -> Recorded {
     let event = CampaignAdapted {
-        campaign: Some(rpc::encode(view)),
-        revision: Some(rpc::encode_revision(&view.campaign.id, revision)),
+        campaign: Some(message::campaign(view)),
+        revision: Some(message::revision(&view.campaign.id, revision)),
     };
     of("tandem.campaign.v1.CampaignAdapted", &view.campaign, &event)
 }

@@ -1,7 +1,6 @@
 //! CampaignService: messages to values and back.
 
 mod compare;
-mod encode;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -18,8 +17,7 @@ use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
 use tandem_proto::campaign::v1::{self, *};
 use tonic::{Request, Response, Status};
 
-pub use encode::{campaign as encode, mix as encode_mix, revision as encode_revision, state as encode_state};
-
+use super::events::message;
 use super::{COLLECTION, Campaign, Move, Revision, View, commands, name, revision_name, store};
 use crate::{App, field, word};
 
@@ -63,7 +61,7 @@ impl CampaignService for Api {
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::create(&app, &call, &request, &id, &definition, &mix).await
         });
-        Ok(Response::new(CreateCampaignResponse { campaign: Some(encode(&stored.await?)) }))
+        Ok(Response::new(CreateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
     }
 
     async fn get_campaign(
@@ -75,7 +73,7 @@ impl CampaignService for Api {
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
         let view = self.view(&call.tenant, &id).await?;
-        Ok(Response::new(GetCampaignResponse { campaign: Some(encode(&view)) }))
+        Ok(Response::new(GetCampaignResponse { campaign: Some(message::campaign(&view)) }))
     }
 
     async fn list_campaigns(
@@ -94,7 +92,7 @@ impl CampaignService for Api {
         let list = List::read(&call, asked, &VOCABULARY)?;
         let page = list.page::<Campaign>(&self.0.db, &call.tenant, now).await?;
         let campaigns = self.views(&call.tenant, page.items, now).await?;
-        let campaigns = campaigns.iter().map(encode).collect();
+        let campaigns = campaigns.iter().map(message::campaign).collect();
         Ok(Response::new(ListCampaignsResponse { campaigns, next_page_token: page.next_page_token }))
     }
 
@@ -117,7 +115,7 @@ impl CampaignService for Api {
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
-        Ok(Response::new(UpdateCampaignResponse { campaign: Some(encode(&stored.await?)) }))
+        Ok(Response::new(UpdateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
     }
 
     async fn delete_campaign(
@@ -231,8 +229,8 @@ impl CampaignService for Api {
         });
         let adapted = adapted.await?;
         Ok(Response::new(AdaptCampaignResponse {
-            campaign: Some(encode(&adapted.view)),
-            revision: Some(encode_revision(&adapted.view.campaign.id, &adapted.revision)),
+            campaign: Some(message::campaign(&adapted.view)),
+            revision: Some(message::revision(&adapted.view.campaign.id, &adapted.revision)),
         }))
     }
 
@@ -246,7 +244,7 @@ impl CampaignService for Api {
         v.finish()?;
         self.find(&call.tenant, &id).await?;
         let revision = self.revision(&call.tenant, &id, revision).await?;
-        Ok(Response::new(GetMixRevisionResponse { revision: Some(encode_revision(&id, &revision)) }))
+        Ok(Response::new(GetMixRevisionResponse { revision: Some(message::revision(&id, &revision)) }))
     }
 
     async fn list_mix_revisions(
@@ -273,7 +271,7 @@ impl CampaignService for Api {
         revisions.truncate(size);
         let last = revisions.last().filter(|_| more).map(|last| listing.token(&[last.revision.to_string()]));
         Ok(Response::new(ListMixRevisionsResponse {
-            revisions: revisions.iter().map(|revision| encode_revision(&id, revision)).collect(),
+            revisions: revisions.iter().map(|revision| message::revision(&id, revision)).collect(),
             next_page_token: last.unwrap_or_default(),
         }))
     }
@@ -291,7 +289,7 @@ impl CampaignService for Api {
         self.find(&call.tenant, &id).await?;
         let from = self.revision(&call.tenant, &id, body.from_revision).await?;
         let to = self.revision(&call.tenant, &id, body.to_revision).await?;
-        let differences = compare::differences(&encode_mix(&from.mix), &encode_mix(&to.mix))?;
+        let differences = compare::differences(&message::mix(&from.mix), &message::mix(&to.mix))?;
         Ok(Response::new(CompareMixRevisionsResponse { differences }))
     }
 
@@ -304,7 +302,7 @@ impl CampaignService for Api {
         let id = field::resource(&mut v, "campaign", COLLECTION, &body.campaign);
         v.finish()?;
         let view = self.view(&call.tenant, &id).await?;
-        Ok(Response::new(encode::media_plan(&view.campaign, &view.revision.mix)))
+        Ok(Response::new(message::media_plan(&view.campaign, &view.revision.mix)))
     }
 }
 
@@ -329,7 +327,7 @@ impl Api {
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::step(&app, &call, &request, &id, &etag, step).await
         });
-        Ok(encode(&stored.await?))
+        Ok(message::campaign(&stored.await?))
     }
 
     async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Campaign> {

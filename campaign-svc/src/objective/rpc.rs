@@ -15,7 +15,8 @@ use tandem_proto::campaign::v1::{self, *};
 use tandem_proto::convert;
 use tonic::{Request, Response, Status};
 
-use super::{COLLECTION, Change, Definition, Metric, Objective, State, commands, name, progress, store};
+use super::events::{message, metric_message};
+use super::{COLLECTION, Change, Definition, Metric, Objective, commands, name, progress, store};
 use crate::{App, campaign, field, redemption, word};
 
 /// What an update may write.
@@ -71,7 +72,7 @@ impl ObjectiveService for Api {
         let stored = app.write(call, move |app, call| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
-        Ok(Response::new(CreateObjectiveResponse { objective: Some(encode(&stored.await?)) }))
+        Ok(Response::new(CreateObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
 
     async fn get_objective(
@@ -83,7 +84,7 @@ impl ObjectiveService for Api {
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
         let objective = self.find(&call.tenant, &id).await?;
-        Ok(Response::new(GetObjectiveResponse { objective: Some(encode(&objective)) }))
+        Ok(Response::new(GetObjectiveResponse { objective: Some(message(&objective)) }))
     }
 
     async fn list_objectives(
@@ -100,7 +101,7 @@ impl ObjectiveService for Api {
         };
         let list = List::read(&call, asked, &VOCABULARY)?;
         let page = list.page::<Objective>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
-        let objectives = page.items.iter().map(encode).collect();
+        let objectives = page.items.iter().map(message).collect();
         Ok(Response::new(ListObjectivesResponse { objectives, next_page_token: page.next_page_token }))
     }
 
@@ -123,7 +124,7 @@ impl ObjectiveService for Api {
         let stored = app.write(call, move |app, call| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
-        Ok(Response::new(UpdateObjectiveResponse { objective: Some(encode(&stored.await?)) }))
+        Ok(Response::new(UpdateObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
 
     async fn archive_objective(
@@ -139,7 +140,7 @@ impl ObjectiveService for Api {
         let stored = app.write(call, move |app, call| async move {
             commands::archive(&app, &call, &request, &id, &body.etag).await
         });
-        Ok(Response::new(ArchiveObjectiveResponse { objective: Some(encode(&stored.await?)) }))
+        Ok(Response::new(ArchiveObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
 
     async fn get_objective_progress(
@@ -245,37 +246,5 @@ fn metric(v: &mut Violations, number: i32) -> Option<Metric> {
             v.add("metric", "must be REVENUE, ORDERS, REDEMPTIONS or CUSTOMERS");
             None
         }
-    }
-}
-
-fn metric_message(metric: Metric) -> ObjectiveMetric {
-    match metric {
-        Metric::Revenue => ObjectiveMetric::Revenue,
-        Metric::Orders => ObjectiveMetric::Orders,
-        Metric::Redemptions => ObjectiveMetric::Redemptions,
-        Metric::Customers => ObjectiveMetric::Customers,
-    }
-}
-
-/// An objective as the contract shows it.
-pub fn encode(objective: &Objective) -> v1::Objective {
-    let definition = &objective.definition;
-    let state = match objective.state {
-        State::Active => ObjectiveState::Active,
-        State::Archived => ObjectiveState::Archived,
-    };
-    v1::Objective {
-        name: objective.name(),
-        display_name: definition.display_name.clone(),
-        description: definition.description.clone(),
-        metric: metric_message(definition.metric).into(),
-        target_money: definition.target_money.map(Into::into),
-        target_count: definition.target_count,
-        window: Some(&definition.window).filter(|window| **window != Window::default()).map(Into::into),
-        labels: definition.labels.clone(),
-        state: state.into(),
-        create_time: Some(convert::to_timestamp(objective.created)),
-        update_time: Some(convert::to_timestamp(objective.updated)),
-        etag: grpc::etag(objective.version),
     }
 }

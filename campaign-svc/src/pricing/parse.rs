@@ -19,7 +19,7 @@ use super::snapshot::Snapshot;
 use crate::field;
 
 const MAX_CODES: usize = 20;
-const MAX_CODE_BYTES: usize = 128;
+const MAX_CODE_CHARS: usize = 64;
 const MAX_ORDER_ID: usize = 128;
 const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
@@ -66,16 +66,16 @@ pub fn check_locale(v: &mut Violations, locale: &str) {
 fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     check_customer(v, &request.customer);
     let key = request.guest_key.as_bytes();
-    let base64url =
-        key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='));
+    let base64url = key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
     v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
     v.check(request.order_id.len() <= MAX_ORDER_ID, "order_id", "must have at most 128 characters");
     check_locale(v, &request.locale);
     v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
     for (index, code) in request.codes.iter().take(MAX_CODES).enumerate() {
-        if code.is_empty() || code.len() > MAX_CODE_BYTES {
-            v.add(format!("codes[{index}]"), "must have 1 to 128 bytes");
+        let length = code.trim().chars().count();
+        if length == 0 || length > MAX_CODE_CHARS || code.chars().any(char::is_control) {
+            v.add(format!("codes[{index}]"), "must have 1 to 64 characters, none of them control characters");
         }
     }
 }
@@ -210,7 +210,8 @@ fn unpriced(given: &v1::Basket, snapshot: &Snapshot, place: Place<'_>, problems:
         let Some(product) = line.product.strip_prefix(PRODUCTS) else { continue };
         let known = snapshot.product(product).and_then(|known| price(known, place, currency));
         if line.unit_price.is_none() && known.is_none() {
-            let message = "is required: no price is known for this product at this place and in this currency";
+            let message =
+                "is required: no price is known for this product at this place and in this currency";
             problems.push(Problem::new(format!("basket.lines[{index}].unit_price"), message));
         }
     }

@@ -1,6 +1,6 @@
 //! ProductService: messages to values and back.
 
-mod message;
+mod parse;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -15,7 +15,7 @@ use tandem_proto::campaign::v1::product_service_server::ProductService;
 use tandem_proto::campaign::v1::{self, *};
 use tonic::{Request, Response, Status};
 
-pub use message::encode;
+use super::events::message;
 
 use super::commands::{self, Upserted};
 use super::{COLLECTION, Definition, MAX_BATCH, Product, name, store};
@@ -56,12 +56,12 @@ impl ProductService for Api {
         let request = field::request(&mut v, app, "CreateProduct", &request_id, &body);
         let given = body.product.unwrap_or_default();
         let id = field::new_id(&mut v, app, COLLECTION, "product_id", &body.product_id, &given.name);
-        let definition = message::definition(&mut v.nest("product"), given);
+        let definition = parse::definition(&mut v.nest("product"), given);
         v.finish()?;
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
-        Ok(Response::new(CreateProductResponse { product: Some(encode(&stored.await?)) }))
+        Ok(Response::new(CreateProductResponse { product: Some(message(&stored.await?)) }))
     }
 
     async fn get_product(
@@ -73,7 +73,7 @@ impl ProductService for Api {
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
         let product = self.find(&call.tenant, &id).await?;
-        Ok(Response::new(GetProductResponse { product: Some(encode(&product)) }))
+        Ok(Response::new(GetProductResponse { product: Some(message(&product)) }))
     }
 
     async fn list_products(
@@ -90,7 +90,7 @@ impl ProductService for Api {
         };
         let list = List::read(&call, asked, &VOCABULARY)?;
         let page = list.page::<Product>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
-        let products = page.items.iter().map(encode).collect();
+        let products = page.items.iter().map(message).collect();
         Ok(Response::new(ListProductsResponse { products, next_page_token: page.next_page_token }))
     }
 
@@ -102,18 +102,18 @@ impl ProductService for Api {
         let mut v = Violations::new();
         let request_id = std::mem::take(&mut body.request_id);
         let request = field::request(&mut v, app, "UpdateProduct", &request_id, &body);
-        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), message::FIELDS);
+        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), parse::FIELDS);
         let given = body.product.unwrap_or_default();
         let etag = given.etag.clone();
         let (id, change) = {
             let mut v = v.nest("product");
-            (field::resource(&mut v, "name", COLLECTION, &given.name), message::change(&mut v, given, &mask))
+            (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
         };
         v.finish()?;
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
-        Ok(Response::new(UpdateProductResponse { product: Some(encode(&stored.await?)) }))
+        Ok(Response::new(UpdateProductResponse { product: Some(message(&stored.await?)) }))
     }
 
     async fn archive_product(
@@ -129,7 +129,7 @@ impl ProductService for Api {
         let stored = app.write_catalogue(call, move |app, call| async move {
             commands::archive(&app, &call, &request, &id, &body.etag).await
         });
-        Ok(Response::new(ArchiveProductResponse { product: Some(encode(&stored.await?)) }))
+        Ok(Response::new(ArchiveProductResponse { product: Some(message(&stored.await?)) }))
     }
 
     async fn batch_upsert_products(
@@ -170,7 +170,7 @@ impl ProductService for Api {
         let mut v = Violations::new();
         let id = field::resource(&mut v, "product", COLLECTION, &body.product);
         if let Some(place) = &body.place {
-            message::place(&mut v, "place", place);
+            parse::place(&mut v, "place", place);
         }
         if !body.currency_code.is_empty() {
             field::read(&mut v, |found| {
@@ -190,7 +190,7 @@ impl ProductService for Api {
         let resumed = listing.resume(&body.page_token).map_err(|_| Fault::invalid_page_token())?;
         let (effective, place, currency) = match &resumed {
             None => (Timestamp::MAX, "", ""),
-            Some(keys) => message::price_position(keys).ok_or_else(Fault::invalid_page_token)?,
+            Some(keys) => parse::price_position(keys).ok_or_else(Fault::invalid_page_token)?,
         };
         let product = self.find(&call.tenant, &id).await?;
         let history = store::History {
@@ -203,9 +203,9 @@ impl ProductService for Api {
         let mut entries = store::price_history(&mut reader, &call.tenant, &history, size + 1).await?;
         let more = entries.len() > size;
         entries.truncate(size);
-        let last = entries.last().filter(|_| more).map(|last| listing.token(&message::price_keys(last)));
+        let last = entries.last().filter(|_| more).map(|last| listing.token(&parse::price_keys(last)));
         Ok(Response::new(ListPriceHistoryResponse {
-            entries: entries.iter().map(message::price_entry).collect(),
+            entries: entries.iter().map(parse::price_entry).collect(),
             next_page_token: last.unwrap_or_default(),
         }))
     }
@@ -229,7 +229,7 @@ fn items(given: Vec<v1::Product>) -> (Vec<(String, Definition)>, Vec<Option<Faul
             "name",
             "stands twice in this batch; the first counts",
         );
-        let definition = message::definition(&mut v, product);
+        let definition = parse::definition(&mut v, product);
         let fault = v.finish().err();
         if fault.is_none() {
             wanted.push((id, definition));

@@ -6,6 +6,8 @@
 //! callers are gone end → pollers and lanes end → the database closes. A second signal ends all of it at once. What a
 //! limit leaves behind ends with the process; see [`block_on`].
 
+pub mod readiness;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;

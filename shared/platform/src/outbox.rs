@@ -9,6 +9,8 @@
 //! The other service follows with a stored cursor and deduplicates by event id: [`consumer`].
 
 pub mod consumer;
+mod feed;
+mod keep;
 mod relay;
 mod subscribe;
 #[cfg(test)]
@@ -25,6 +27,8 @@ use tandem_proto::common::v1::{Event, EventBatch};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+pub use feed::{Asked, feed};
+pub use keep::keep;
 pub use relay::{Relay, RelayConfig, head, sweep};
 pub use subscribe::{Delivery, Filter, follow, subscribe};
 

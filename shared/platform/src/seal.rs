@@ -18,7 +18,8 @@ pub fn keyring(seal_keys: &str, server: &ServerConfig) -> Result<Keyring, Config
     }
     if !server.listen.ip().is_loopback() {
         return Err(ConfigError::new(format!(
-            "seal_keys is empty and server.listen = \"{}\" can be reached from other machines: set the same keys for              both services, each as `id:$(openssl rand -base64 32)`",
+            "seal_keys is empty and server.listen = \"{}\" can be reached from other machines: set the same keys for \
+             both services, each as `id:$(openssl rand -base64 32)`",
             server.listen
         )));
     }

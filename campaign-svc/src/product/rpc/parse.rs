@@ -1,4 +1,4 @@
-//! A product as the contract shows it, and what a caller may say of one.
+//! What a caller may say of a product, and its price history as the contract shows it.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use tandem_kernel::discount::WHOLE_PPM;
 use tandem_kernel::money::Money;
 use tandem_platform::Violations;
 use tandem_platform::grpc::{self, Mask};
-use tandem_proto::campaign::v1::{self, PriceHistoryEntry, ProductState};
+use tandem_proto::campaign::v1::{self, PriceHistoryEntry};
 use tandem_proto::convert;
 
-use super::super::{Change, Definition, ListPrice, PriceEntry, Product, State};
+use super::super::{Change, Definition, ListPrice, PriceEntry};
 use crate::field;
 
 /// What an update may write.
@@ -93,29 +93,6 @@ pub fn place(v: &mut Violations, field: &str, place: &str) {
     let word = |word: &str| tandem_kernel::id::check(word).is_ok();
     let right = place.is_empty() || (place.len() <= MAX_PLACE && place.split('/').all(word));
     v.check(right, field, "must be a place such as `stores/berlin`, `DE` or `DE/shops/web`, or empty");
-}
-
-/// A product as the contract shows it.
-pub fn encode(product: &Product) -> v1::Product {
-    let definition = &product.definition;
-    let state = match product.state {
-        State::Active => ProductState::Active,
-        State::Archived => ProductState::Archived,
-    };
-    let price = |one: &ListPrice| v1::ListPrice { place: one.place.clone(), price: Some(one.price.into()) };
-    v1::Product {
-        name: product.name(),
-        display_name: definition.display_name.clone(),
-        categories: definition.categories.clone(),
-        attributes: definition.attributes.clone(),
-        prices: definition.prices.iter().map(price).collect(),
-        unit_costs: definition.unit_costs.iter().map(Into::into).collect(),
-        tax_rate_ppm: definition.tax_rate_ppm,
-        state: state.into(),
-        create_time: Some(convert::to_timestamp(product.created)),
-        update_time: Some(convert::to_timestamp(product.updated)),
-        etag: grpc::etag(product.version),
-    }
 }
 
 /// An entry of the price history as the contract shows it.

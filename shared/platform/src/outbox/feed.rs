@@ -1,0 +1,81 @@
+//! A subscription as every EventService offers it: where to begin, what to leave out, and the cursor beside each event.
+
+use futures::{Stream, StreamExt};
+use tandem_proto::common::v1::Event;
+
+use super::{Cursor, Delivery, Filter, follow, head};
+use crate::tasks::Tasks;
+use crate::{Db, Outcome, Tenant, Violations};
+
+/// The most type prefixes of one subscription.
+const MAX_TYPES: usize = 20;
+/// The longest prefix, in bytes.
+const MAX_PREFIX: usize = 256;
+
+/// What a subscriber asks for, in the words of the contract.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Of an earlier response; empty: from the oldest event kept; "end": only what comes.
+    pub cursor: String,
+    /// Only types that begin with one of these; empty: all.
+    pub types: Vec<String>,
+    /// Only aggregates that begin with this; empty: all.
+    pub aggregate_prefix: String,
+}
+
+#[derive(Debug)]
+enum From {
+    Oldest,
+    After(Cursor),
+    End,
+}
+
+/// The events of `tenant` that are asked for, each with the cursor behind it, until the process drains. A cursor without
+/// an event says that what lay before it was left out by the filter.
+pub async fn feed(
+    db: &Db,
+    tasks: &Tasks,
+    tenant: &Tenant,
+    asked: Asked,
+) -> Outcome<impl Stream<Item = Outcome<(String, Option<Event>)>> + Send + use<>> {
+    let (from, filter) = read(asked, tenant)?;
+    let cursor = match from {
+        From::Oldest => None,
+        From::After(cursor) => Some(cursor),
+        From::End => Some(head(db).await?),
+    };
+    let goodbye = tasks.draining().clone().cancelled_owned();
+    Ok(follow(db, cursor, filter).map(|delivery| delivery.map(told)).take_until(goodbye))
+}
+
+fn read(asked: Asked, tenant: &Tenant) -> Outcome<(From, Filter)> {
+    let mut v = Violations::new();
+    let from = match asked.cursor.as_str() {
+        "" => From::Oldest,
+        "end" => From::End,
+        text => match text.parse() {
+            Ok(cursor) => From::After(cursor),
+            Err(_) => {
+                v.add("cursor", "must be a cursor of an earlier response, \"end\", or empty");
+                From::Oldest
+            }
+        },
+    };
+    v.check(asked.types.len() <= MAX_TYPES, "types", format!("must have at most {MAX_TYPES} entries"));
+    for (index, prefix) in asked.types.iter().take(MAX_TYPES).enumerate() {
+        let fits = (1..=MAX_PREFIX).contains(&prefix.len());
+        v.check(fits, format!("types[{index}]"), format!("must have 1 to {MAX_PREFIX} bytes"));
+    }
+    let fits = asked.aggregate_prefix.len() <= MAX_PREFIX;
+    v.check(fits, "aggregate_prefix", format!("must have at most {MAX_PREFIX} bytes"));
+    v.finish()?;
+    let aggregates = Some(asked.aggregate_prefix).filter(|prefix| !prefix.is_empty()).into_iter().collect();
+    Ok((from, Filter { tenant: Some(tenant.clone()), types: asked.types, aggregates }))
+}
+
+fn told(delivery: Delivery) -> (String, Option<Event>) {
+    match delivery {
+        Delivery::Event(event) => (Cursor::of(&event).to_string(), Some(*event)),
+        Delivery::Progress(cursor) => (cursor.to_string(), None),
+    }
+}
