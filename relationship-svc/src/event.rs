@@ -16,7 +16,8 @@ use crate::App;
 
 /// An event of the message `payload`, whose full name is `type_`.
 pub fn recorded<M: Message>(type_: &'static str, aggregate: String, version: i64, payload: &M) -> Recorded {
-    let payload = prost_types::Any { type_url: format!("type.googleapis.com/{type_}"), value: payload.encode_to_vec() };
+    let payload =
+        prost_types::Any { type_url: format!("type.googleapis.com/{type_}"), value: payload.encode_to_vec() };
     Recorded { type_, aggregate, version, payload }
 }
 

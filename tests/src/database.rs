@@ -1,4 +1,7 @@
 //! Databases that live as long as one test.
+//!
+//! PostgreSQL is the server that `TANDEM_TEST_POSTGRES` names, else a cluster of our own. With
+//! `TANDEM_TEST_SERIALIZABLE=1` every transaction there is serialisable.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +55,7 @@ impl Database {
                 let url = sqlite_url(folder.path());
                 Self { url, keeper: Keeper::Folder { _folder: folder } }
             }
-            Engine::Postgres => match given_server() {
+            Engine::Postgres => match setting("TANDEM_TEST_POSTGRES") {
                 Some(admin) => Self::on_server(admin, None).await,
                 None => {
                     let cluster = shared_cluster();
@@ -69,7 +72,11 @@ impl Database {
         connection.close().await.expect("a connection closes");
         let (server, _) = admin.rsplit_once('/').expect("the URL names a database");
         let url = format!("{server}/{name}");
-        Self { url, keeper: Keeper::Server { admin, name, _cluster: cluster } }
+        let database = Self { url, keeper: Keeper::Server { admin, name, _cluster: cluster } };
+        if setting("TANDEM_TEST_SERIALIZABLE").is_some_and(|value| value == "1") {
+            database.serializable().await;
+        }
+        database
     }
 
     /// As the services' settings take it.
@@ -185,6 +192,6 @@ fn unique_name() -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by the test command, not by a configuration")]
-fn given_server() -> Option<String> {
-    std::env::var("TANDEM_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

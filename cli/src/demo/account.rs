@@ -151,6 +151,7 @@ impl Account {
         output::right(&mut table, &[1, 2]);
         let count =
             |of: fn(&Order) -> i64| self.orders.iter().filter(|order| of(order) > 0).count().to_string();
+        type Column = fn(&Order) -> i64;
         let rows: [(&str, Column); 5] = [
             ("goods at list price", |order| order.list),
             ("off by the campaign's price rule", |order| order.price_rules),

@@ -63,6 +63,15 @@ const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
     "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
+const COUNT_ORDERS: Statement = Statement::pair(
+    "SELECT wanted.order_id,
+            (SELECT count(*) FROM redemption AS r WHERE r.tenant = $1 AND r.order_id = wanted.order_id)
+       FROM UNNEST($2::text[]) AS wanted (order_id)",
+    "SELECT wanted.value->>0,
+            (SELECT count(*) FROM redemption AS r WHERE r.tenant = $1 AND r.order_id = wanted.value->>0)
+       FROM json_each($2) AS wanted",
+);
+
 const LAPSED: Statement = Statement::same(
     "SELECT DISTINCT tenant, order_id FROM redemption WHERE expires IS NOT NULL AND expires <= $1 LIMIT $2",
 );
@@ -117,6 +126,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::newest", NEWEST),
     ("redemption::newest_of_code", NEWEST_OF_CODE),
     ("redemption::newest_of_customer", NEWEST_OF_CUSTOMER),
+    ("redemption::count_orders", COUNT_ORDERS),
     ("redemption::lapsed", LAPSED),
     ("redemption::orders_holding", ORDERS_HOLDING),
     ("redemption::insert", INSERT),
@@ -201,6 +211,14 @@ pub async fn find_many(
 pub async fn of_order(session: &mut impl Session, tenant: &Tenant, order: &str) -> Outcome<Vec<Redemption>> {
     all(on_engine!(session, OF_ORDER, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(order).fetch_all(conn).await
+    })?)
+}
+
+/// How many redemptions each of these orders has had.
+pub async fn count_orders(tx: &mut Tx, tenant: &Tenant, orders: Vec<String>) -> Outcome<Vec<(String, i64)>> {
+    let columns = [Column::Text(orders)];
+    Ok(on_engine!(tx, COUNT_ORDERS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?)
 }
 

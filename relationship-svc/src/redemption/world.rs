@@ -320,6 +320,13 @@ impl World {
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
+    /// How many redemptions the order had when it was loaded.
+    pub fn loaded_ordinals(&self, order: &str) -> i64 {
+        let all = self.of_order.get(order).map(Vec::as_slice).unwrap_or_default();
+        let loaded = all.iter().filter(|at| self.redemptions[**at].loaded.is_some()).count();
+        i64::try_from(loaded).unwrap_or(i64::MAX)
+    }
+
     /// Keeps something of a row for a hold.
     pub fn claim(&mut self, claim: Claim) {
         self.keep(claim.target, claim.uses, claim.amount);

@@ -26,7 +26,11 @@ async fn active(app: &App, session: &mut impl Session, tenant: &Tenant, id: &str
 }
 
 /// What a code of an incentive must and must not say: gift cards have a balance and no limit of uses.
-fn fits(ready: &Ready, balance: Option<voucher::Balance>, max_uses: Option<i64>) -> Result<(), (&'static str, String)> {
+fn fits(
+    ready: &Ready,
+    balance: Option<voucher::Balance>,
+    max_uses: Option<i64>,
+) -> Result<(), (&'static str, String)> {
     match (ready.incentive.definition.is_tender(), balance) {
         (true, None) => Err(("balance", "is required for a gift card".to_owned())),
         (false, Some(_)) => Err(("balance", "belongs to gift cards, and this incentive reduces".to_owned())),

@@ -46,7 +46,8 @@ pub struct Written {
 impl Format {
     /// Reads a format, or says everything that is wrong with it.
     pub fn new(written: &Written) -> Result<Self, Vec<Problem>> {
-        let or = |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        let or =
+            |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
         let fold = |text: String| if written.case_sensitive { text } else { text.to_ascii_uppercase() };
         let charset: Vec<char> = fold(or(&written.charset, DEFAULT_CHARSET)).chars().collect();
         let pattern = fold(written.prefix.clone() + &or(&written.pattern, DEFAULT_PATTERN));
@@ -68,7 +69,8 @@ impl Format {
         let visible = |text: &[char]| text.iter().all(char::is_ascii_graphic);
         if !CODE_CHARS.contains(&self.length()) {
             let (least, most) = (CODE_CHARS.start(), CODE_CHARS.end());
-            let message = format!("codes must have {least} to {most} characters, these have {}", self.length());
+            let message =
+                format!("codes must have {least} to {most} characters, these have {}", self.length());
             refuse("pattern", message);
         }
         if !visible(&self.pattern) {
@@ -122,7 +124,8 @@ impl Format {
     /// Luhn's algorithm to the base of the character set; characters outside it do not count.
     fn check(&self, code: &str) -> char {
         let base = self.charset.len();
-        let digits = code.chars().rev().filter_map(|character| self.charset.iter().position(|of| *of == character));
+        let digits =
+            code.chars().rev().filter_map(|character| self.charset.iter().position(|of| *of == character));
         let sum: usize = digits
             .enumerate()
             .map(|(place, digit)| {
@@ -157,7 +160,8 @@ pub fn code_problem(code: &str) -> Option<String> {
     if !CODE_CHARS.contains(&code.chars().count()) {
         return Some(format!("must have {least} to {most} characters"));
     }
-    (!code.chars().all(|character| character.is_ascii_graphic())).then(|| "must be visible ASCII without spaces".to_owned())
+    (!code.chars().all(|character| character.is_ascii_graphic()))
+        .then(|| "must be visible ASCII without spaces".to_owned())
 }
 
 #[cfg(test)]
@@ -183,7 +187,8 @@ mod tests {
 
     #[test]
     fn codes_are_folded_to_upper_case_unless_case_is_kept() {
-        let written = Written { pattern: "spring####".to_owned(), charset: "abc".to_owned(), ..Written::default() };
+        let written =
+            Written { pattern: "spring####".to_owned(), charset: "abc".to_owned(), ..Written::default() };
         let code = Format::new(&written).unwrap().draw(&mut StdRng::seed_from_u64(1));
         assert_eq!(code, code.to_ascii_uppercase());
         let kept = Format::new(&Written { case_sensitive: true, ..written }).unwrap();
@@ -201,17 +206,23 @@ mod tests {
 
     #[test]
     fn the_check_character_finds_every_single_mistyped_character() {
-        let written = Written { pattern: "AB-######".to_owned(), check_character: true, ..Written::default() };
+        let written =
+            Written { pattern: "AB-######".to_owned(), check_character: true, ..Written::default() };
         let format = Format::new(&written).unwrap();
         let mut random = StdRng::seed_from_u64(7);
         for _ in 0..50 {
             let code = format.draw(&mut random);
             assert!(format.checks(&code));
             for place in 3..code.len() {
-                for other in DEFAULT_CHARSET.chars().filter(|other| *other != char::from(code.as_bytes()[place])) {
+                for other in
+                    DEFAULT_CHARSET.chars().filter(|other| *other != char::from(code.as_bytes()[place]))
+                {
                     let mut wrong: Vec<char> = code.chars().collect();
                     wrong[place] = other;
-                    assert!(!format.checks(&wrong.iter().collect::<String>()), "{code} at {place} as {other}");
+                    assert!(
+                        !format.checks(&wrong.iter().collect::<String>()),
+                        "{code} at {place} as {other}"
+                    );
                 }
             }
         }
@@ -219,7 +230,12 @@ mod tests {
 
     #[test]
     fn everything_wrong_with_a_format_is_said_at_once() {
-        let written = Written { prefix: "#".to_owned(), pattern: "Ä".to_owned(), charset: "AA".to_owned(), ..Written::default() };
+        let written = Written {
+            prefix: "#".to_owned(),
+            pattern: "Ä".to_owned(),
+            charset: "AA".to_owned(),
+            ..Written::default()
+        };
         let fields: HashSet<String> =
             Format::new(&written).unwrap_err().into_iter().map(|problem| problem.field).collect();
         assert_eq!(fields, HashSet::from(["pattern".to_owned(), "prefix".to_owned(), "charset".to_owned()]));

@@ -122,13 +122,15 @@ impl VoucherService for Api {
         let incentive = self.incentive(&call.tenant, &id).await?;
         let app = self.0.clone();
         let blocks = futures::stream::try_unfold(Some(String::new()), move |after| {
-            let (app, tenant, incentive, batch) = (app.clone(), call.tenant.clone(), incentive.clone(), batch.clone());
+            let (app, tenant, incentive, batch) =
+                (app.clone(), call.tenant.clone(), incentive.clone(), batch.clone());
             async move {
                 let Some(after) = after else { return Ok::<_, Status>(None) };
                 let mut reader = app.db.read().await?;
                 let of = Of::Incentive(&incentive.id);
                 let page = store::list::page(&mut reader, &tenant, of, &after, EXPORTED_AT_ONCE).await?;
-                let next = page.last().filter(|_| page.len() == EXPORTED_AT_ONCE).map(|last| last.code.clone());
+                let next =
+                    page.last().filter(|_| page.len() == EXPORTED_AT_ONCE).map(|last| last.code.clone());
                 let now = app.clock.now();
                 let wanted = page.iter().filter(|voucher| batch.is_none() || voucher.batch == batch);
                 let vouchers = wanted.map(|voucher| encode(voucher, &incentive, now)).collect();
@@ -161,7 +163,10 @@ impl VoucherService for Api {
         Ok(Response::new(AssignVouchersResponse { results }))
     }
 
-    async fn get_voucher(&self, request: Request<GetVoucherRequest>) -> Result<Response<GetVoucherResponse>, Status> {
+    async fn get_voucher(
+        &self,
+        request: Request<GetVoucherRequest>,
+    ) -> Result<Response<GetVoucherResponse>, Status> {
         let call = grpc::call(&request)?;
         let typed = parse::code_name(&request.into_inner().name)?;
         let (voucher, incentive) = self.find(&call.tenant, &typed).await?;
@@ -207,7 +212,10 @@ impl VoucherService for Api {
         Ok(Response::new(redemption::rpc::hold(&self.0, &call, request.into_inner()).await?))
     }
 
-    async fn release_hold(&self, request: Request<ReleaseHoldRequest>) -> Result<Response<ReleaseHoldResponse>, Status> {
+    async fn release_hold(
+        &self,
+        request: Request<ReleaseHoldRequest>,
+    ) -> Result<Response<ReleaseHoldResponse>, Status> {
         let call = grpc::call(&request)?;
         Ok(Response::new(redemption::rpc::release(&self.0, &call, request.into_inner()).await?))
     }
@@ -267,7 +275,11 @@ impl Api {
 }
 
 fn progress(batch: &super::batch::Batch) -> GenerateVouchersResponse {
-    GenerateVouchersResponse { done: batch.done, quantity: batch.quantity, batch: events::batch_name(&batch.id) }
+    GenerateVouchersResponse {
+        done: batch.done,
+        quantity: batch.quantity,
+        batch: events::batch_name(&batch.id),
+    }
 }
 
 fn assignment(
@@ -276,7 +288,8 @@ fn assignment(
     incentive: &Incentive,
     now: Timestamp,
 ) -> AssignmentResult {
-    let refused = |fault| AssignmentResult { status: Some(field::item_status(fault)), voucher: None, existing: false };
+    let refused =
+        |fault| AssignmentResult { status: Some(field::item_status(fault)), voucher: None, existing: false };
     let given = |voucher: &Voucher, existing| AssignmentResult {
         status: Some(field::item_ok()),
         voucher: Some(encode(voucher, incentive, now)),

@@ -157,7 +157,11 @@ impl TryFrom<Row> for Voucher {
 }
 
 /// The vouchers with these stored codes, in no order; codes that do not exist are left out.
-pub async fn find_many(session: &mut impl Session, tenant: &Tenant, codes: &[String]) -> Outcome<Vec<Voucher>> {
+pub async fn find_many(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    codes: &[String],
+) -> Outcome<Vec<Voucher>> {
     if codes.is_empty() {
         return Ok(Vec::new());
     }
@@ -234,7 +238,8 @@ pub async fn insert_many(tx: &mut Tx, tenant: &Tenant, vouchers: &[Voucher]) -> 
         Column::int(vouchers.iter().map(|voucher| voucher.balance.map_or(0, |balance| balance.initial))),
     ];
     Ok(on_engine!(tx, INSERT_MANY, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(first.created)).bind_columns(&columns);
+        let query =
+            sqlx::query(sql).bind(tenant.as_str()).bind(Instant(first.created)).bind_columns(&columns);
         query.execute(conn).await.map(|done| done.rows_affected())
     })?)
 }

@@ -3,6 +3,8 @@
 //! Messages are constant and values stand in fields, never personal data, codes or tokens: a log is copied to places
 //! that no one had in mind.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
@@ -13,7 +15,7 @@ use crate::config::{ConfigError, LogConfig, LogFormat};
 pub fn init(config: &LogConfig) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&config.filter)
         .map_err(|error| ConfigError::new(format!("log.filter {:?}: {error}", config.filter)))?;
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let layer = match config.format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),

@@ -18,6 +18,8 @@ use crate::process::Service;
 /// How long a change may take until a quote shows it; the contract says a second, a busy machine needs more.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 
+const POLL: Duration = Duration::from_millis(20);
+
 /// A caller of campaign-svc. Clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Campaigns {
@@ -106,6 +108,18 @@ impl Campaigns {
         self.pricing.clone().quote(request).await.expect("a quote").into_inner()
     }
 
+    /// Waits until `request` can be priced: new products reach quotes a moment after they are made.
+    ///
+    /// # Panics
+    /// Where that takes too long; with the last refusal.
+    pub async fn until_priced(&self, request: QuoteRequest) {
+        let end = Instant::now() + REFRESH_LIMIT;
+        while let Err(refused) = self.pricing.clone().quote(request.clone()).await {
+            assert!(Instant::now() < end, "not within {REFRESH_LIMIT:?}: {refused}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// The first quote of which `shown` is true: changes reach quotes a moment after they are made.
     ///
     /// # Panics
@@ -122,7 +136,7 @@ impl Campaigns {
                 return quote;
             }
             assert!(Instant::now() < end, "not within {REFRESH_LIMIT:?}: {quote:#?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) async fn run(
             let decided = decide::decide(&mut world, *at, &items[*at].command, plan, &ids[*at]);
             outcomes[*at] = Some(Settled::Fresh(decided));
         }
+        confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
         write_back(tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
         close(tx, tenant, items, &outcomes, now).await?;
@@ -243,6 +244,34 @@ fn held_keys(world: &World) -> Vec<CounterKey> {
 fn voucher_key(code: &str) -> CounterKey {
     let nothing: Arc<str> = Arc::from("");
     CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
+}
+
+/// Looks again at what was refused. The order and the request were read before the locks; while this transaction waited
+/// for a voucher or a counter, the very same call may have been done by another one, and its use may be the one that is
+/// missing now. Then the transaction is replayed and finds it.
+async fn confirm_refusals(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    items: &[Item],
+    outcomes: &[Option<Settled>],
+    world: &World,
+) -> Outcome<()> {
+    let refused = items.iter().zip(outcomes).filter(|(_, one)| matches!(one, Some(Settled::Fresh(Err(_)))));
+    let refused: Vec<&Item> = refused.map(|(item, _)| item).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let requests: Vec<&Request> = refused.iter().filter_map(|item| item.request.as_ref()).collect();
+    let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
+    let orders = distinct(refused.iter().filter_map(|item| decide::order(&item.command)).map(str::to_owned));
+    let counts = store::count_orders(tx, tenant, orders).await?;
+    // Nothing of this batch is written yet.
+    let grown = counts.iter().any(|(order, count)| *count > world.loaded_ordinals(order));
+    if grown || claims.iter().any(|claim| *claim != Claimed::Fresh) {
+        tx.replay();
+        return Err(Fault::contention());
+    }
+    Ok(())
 }
 
 /// Writes back what the decisions have changed, one statement per table.

@@ -208,6 +208,25 @@ async fn one_request_sent_to_both_processes_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_use_goes_to_one_order_however_often_it_asks() {
+    two(async |one, two| {
+        for round in 0..20 {
+            let (incentive, code) = (format!("last{round}"), format!("LAST{round}"));
+            one.incentive(&incentive, limited(off(1_000), budget(1_000))).await;
+            one.codes(vec![one.code(&code, &incentive)]).await;
+            // Each time under another request_id, as a checkout that has lost its own would.
+            let outcomes = all_at_once(&one, &two, 8, async |shop, _| {
+                shop.redeem_one(&format!("o{round}"), &code, &incentive).await
+            })
+            .await;
+            assert_eq!(count(&outcomes), (8, vec![]));
+        }
+        assert_eq!(one.audit().await.redeemed, 20);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn everything_at_once_leaves_counters_that_equal_the_ledger() {
     two(async |one, two| {
         let limits = Limits { budgets: amounts(60_000), max_uses_per_customer: Some(4), ..uses(70) };

@@ -126,8 +126,8 @@ impl Pool {
             true => store::assignment::of_customers(tx, tenant, &wanted.incentive, customers).await?,
             false => Vec::new(),
         };
-        let free =
-            store::assignment::lock_free(tx, tenant, &wanted.incentive, wanted.assignments.len(), now).await?;
+        let free = store::assignment::lock_free(tx, tenant, &wanted.incentive, wanted.assignments.len(), now)
+            .await?;
         let by = |vouchers: Vec<Voucher>, key: fn(&Voucher) -> &Option<String>| {
             let mut found = HashMap::new();
             for voucher in vouchers {

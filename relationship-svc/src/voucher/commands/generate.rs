@@ -53,9 +53,14 @@ pub async fn check(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Plan> {
     }
     let mut reader = app.db.read().await?;
     let ready = active(app, &mut reader, &call.tenant, &wanted.incentive).await?;
-    let of_incentive = if ready.incentive.definition.is_tender() { None } else { ready.incentive.definition.max_uses_per_code };
+    let of_incentive = if ready.incentive.definition.is_tender() {
+        None
+    } else {
+        ready.incentive.definition.max_uses_per_code
+    };
     let max_uses = wanted.max_uses.unwrap_or(of_incentive);
-    fits(&ready, wanted.balance, max_uses).map_err(|(field, message)| Fault::invalid_field(field, message))?;
+    fits(&ready, wanted.balance, max_uses)
+        .map_err(|(field, message)| Fault::invalid_field(field, message))?;
     Ok(Plan {
         format: wanted.format.clone(),
         starts: wanted.starts,
@@ -81,7 +86,12 @@ pub async fn open(app: &App, call: &Call, request: &Request, wanted: &Wanted) ->
 }
 
 /// Makes the rest of `batch`'s codes, or the next block of them, and answers how far it is. `random` draws the codes.
-pub async fn next_block(app: &App, call: &Call, batch: &Batch, random: &mut impl CryptoRng) -> Outcome<Batch> {
+pub async fn next_block(
+    app: &App,
+    call: &Call,
+    batch: &Batch,
+    random: &mut impl CryptoRng,
+) -> Outcome<Batch> {
     for _ in 0..FRUITLESS_BLOCKS {
         let now = app.clock.now();
         let codes = draw(&batch.plan.format, batch.missing().min(BLOCK), random);

@@ -77,5 +77,6 @@ fn judged(incentives: &HashMap<String, Arc<Ready>>, voucher: &Voucher) -> Outcom
     if let Some(problem) = voucher::format::code_problem(&voucher.code) {
         return Err(Fault::invalid_field("code", problem));
     }
-    fits(ready, voucher.balance, voucher.max_uses).map_err(|(field, message)| Fault::invalid_field(field, message))
+    fits(ready, voucher.balance, voucher.max_uses)
+        .map_err(|(field, message)| Fault::invalid_field(field, message))
 }

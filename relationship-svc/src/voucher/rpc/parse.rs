@@ -85,7 +85,11 @@ type Block = (Vec<import::Row>, Vec<(usize, Fault)>);
 pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> {
     let mut v = Violations::new();
     let count = message.vouchers.len();
-    v.check(count <= MAX_BLOCK, "vouchers", format!("must have at most {MAX_BLOCK} entries in one message, has {count}"));
+    v.check(
+        count <= MAX_BLOCK,
+        "vouchers",
+        format!("must have at most {MAX_BLOCK} entries in one message, has {count}"),
+    );
     v.finish()?;
     let (mut rows, mut refused) = (Vec::with_capacity(count), Vec::new());
     for (index, voucher) in message.vouchers.into_iter().enumerate() {
@@ -97,7 +101,11 @@ pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> 
     Ok((rows, refused))
 }
 
-fn row(given: tandem_proto::relationship::v1::Voucher, case_sensitive: bool, now: Timestamp) -> Outcome<Voucher> {
+fn row(
+    given: tandem_proto::relationship::v1::Voucher,
+    case_sensitive: bool,
+    now: Timestamp,
+) -> Outcome<Voucher> {
     let mut v = Violations::new();
     let code = format::stored(&given.code, case_sensitive);
     if let Some(problem) = format::code_problem(&code) {
@@ -128,7 +136,11 @@ pub fn assign(mut message: AssignVouchersRequest) -> Outcome<(Claimed, assign::W
     let claim = Claimed::new("AssignVouchers", &request_id, &message);
     let incentive = field::resource(&mut v, "incentive", "incentives", &message.incentive);
     let count = message.assignments.len();
-    v.check((1..=MAX_BLOCK).contains(&count), "assignments", format!("must have 1 to {MAX_BLOCK} entries, has {count}"));
+    v.check(
+        (1..=MAX_BLOCK).contains(&count),
+        "assignments",
+        format!("must have 1 to {MAX_BLOCK} entries, has {count}"),
+    );
     let mut assignments = Vec::with_capacity(count);
     for (index, given) in message.assignments.into_iter().take(MAX_BLOCK).enumerate() {
         let mut v = v.nest(format!("assignments[{index}]"));
@@ -147,7 +159,12 @@ pub fn code_name(name: &str) -> Outcome<String> {
     let code = name.strip_prefix("vouchers/").filter(|code| {
         (1..=MAX_CODE_CHARS).contains(&code.chars().count()) && code.chars().all(|one| one.is_ascii_graphic())
     });
-    let wrong = || Fault::invalid_field("name", format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters"));
+    let wrong = || {
+        Fault::invalid_field(
+            "name",
+            format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters"),
+        )
+    };
     code.map(str::to_owned).ok_or_else(wrong)
 }
 
@@ -210,12 +227,14 @@ impl List {
         let customer = field::optional_resource(&mut v, "customer", "customers", &message.customer);
         let one = incentive.is_some() || customer.is_some() || !v.is_empty();
         v.check(one, "incentive", "one of incentive and customer is required");
-        let filter = Filter::parse(&message.filter, &vocabulary()).map_err(|error| v.add("filter", error.to_string()));
+        let filter =
+            Filter::parse(&message.filter, &vocabulary()).map_err(|error| v.add("filter", error.to_string()));
         v.finish()?;
         let filter = filter.map_err(|()| Fault::internal("a filter without violations"))?;
         let parent = format!("{}|{}", message.incentive, message.customer);
         let listing = Owned { tenant: call.tenant.clone(), parent, filter: message.filter };
-        let resumed = listing.listing().resume(&message.page_token).map_err(|_| Fault::invalid_page_token())?;
+        let resumed =
+            listing.listing().resume(&message.page_token).map_err(|_| Fault::invalid_page_token())?;
         let after = resumed.and_then(|keys| keys.into_iter().next()).unwrap_or_default();
         Ok(Self { incentive, customer, size, after, filter, listing })
     }

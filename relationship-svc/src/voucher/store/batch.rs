@@ -76,7 +76,11 @@ pub async fn open(tx: &mut Tx, tenant: &Tenant, request: &Request, batch: &Batch
 }
 
 /// The batch that is open for a `request_id`, whatever its body was.
-pub async fn of_request(session: &mut impl Session, tenant: &Tenant, request_id: &str) -> Outcome<Option<Batch>> {
+pub async fn of_request(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    request_id: &str,
+) -> Outcome<Option<Batch>> {
     let row: Option<Row> = on_engine!(session, OF_REQUEST, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(request_id).fetch_optional(conn).await
     })?;

@@ -8,7 +8,13 @@ use crate::voucher::Voucher;
 
 macro_rules! select {
     ($condition:literal) => {
-        concat!("SELECT ", columns!(), " FROM voucher WHERE tenant = $1 AND ", $condition, " ORDER BY code LIMIT $4")
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM voucher WHERE tenant = $1 AND ",
+            $condition,
+            " ORDER BY code LIMIT $4"
+        )
     };
 }
 

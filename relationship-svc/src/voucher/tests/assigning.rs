@@ -39,7 +39,8 @@ async fn the_same_source_gets_the_same_code_and_another_source_another() {
         let first = assignments(&[("ada", "order-1"), ("bob", "order-2"), ("ada", "order-3")], "one");
         let first = client.assign_vouchers(first).await.unwrap().into_inner();
         assert_eq!(codes(&first).iter().collect::<HashSet<_>>().len(), 3);
-        let second = client.assign_vouchers(assignments(&[("bob", "order-2")], "two")).await.unwrap().into_inner();
+        let second =
+            client.assign_vouchers(assignments(&[("bob", "order-2")], "two")).await.unwrap().into_inner();
         assert_eq!(codes(&second)[0], codes(&first)[1]);
         assert!(second.results[0].existing);
         let told = harness.events().await;
@@ -90,8 +91,10 @@ async fn with_a_format_codes_are_made_where_none_is_free() {
         ten_off(&harness).await;
         customers(&harness, &["ada", "bob"]).await;
         let format = CodeFormat { pattern: "FRESH-######".to_owned(), ..CodeFormat::default() };
-        let request =
-            AssignVouchersRequest { format: Some(format), ..assignments(&[("ada", "a"), ("bob", "b")], "one") };
+        let request = AssignVouchersRequest {
+            format: Some(format),
+            ..assignments(&[("ada", "a"), ("bob", "b")], "one")
+        };
         let answer = client(&harness).assign_vouchers(request).await.unwrap().into_inner();
         assert!(codes(&answer).iter().all(|code| code.starts_with("FRESH-")), "{:?}", codes(&answer));
     })

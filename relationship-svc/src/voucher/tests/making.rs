@@ -57,9 +57,15 @@ async fn a_pattern_with_too_few_codes_is_refused_and_nothing_is_made() {
         ten_off(&harness).await;
         let mut client = client(&harness);
         let refused = generate(&mut client, wanted(103, "AB##", "small")).await.unwrap_err();
-        assert_eq!((refused.code(), fields(&refused)), (Code::InvalidArgument, vec!["format.pattern".to_owned()]));
+        assert_eq!(
+            (refused.code(), fields(&refused)),
+            (Code::InvalidArgument, vec!["format.pattern".to_owned()])
+        );
         assert!(export(&mut client, "").await.is_empty());
-        assert_eq!(generate(&mut client, wanted(102, "AB##", "fits")).await.unwrap().last().unwrap().done, 102);
+        assert_eq!(
+            generate(&mut client, wanted(102, "AB##", "fits")).await.unwrap().last().unwrap().done,
+            102
+        );
     })
     .await;
 }
@@ -100,7 +106,8 @@ async fn gift_cards_have_a_balance_and_nothing_else_has_one() {
         let reducing = GenerateVouchersRequest { balance: Some(euros(5)), ..wanted(1, "", "reduces") };
         assert_eq!(fields(&generate(&mut client, reducing).await.unwrap_err()), ["balance"]);
         generate(&mut client, card(Some(euros(50)))).await.unwrap();
-        let request = ListVouchersRequest { incentive: "incentives/card".to_owned(), ..ListVouchersRequest::default() };
+        let request =
+            ListVouchersRequest { incentive: "incentives/card".to_owned(), ..ListVouchersRequest::default() };
         let vouchers = client.list_vouchers(request).await.unwrap().into_inner().vouchers;
         assert_eq!((vouchers[0].balance.clone(), vouchers[0].max_uses), (Some(euros(50)), 0));
     })
@@ -129,7 +136,8 @@ async fn an_import_counts_what_is_new_what_was_there_and_what_is_wrong() {
         let failed: Vec<(i64, &str)> =
             answer.failures.iter().map(|failure| (failure.index, failure.code.as_str())).collect();
         assert_eq!(failed, [(2, "x"), (3, "beta")]);
-        let codes: Vec<String> = export(&mut client, "").await.into_iter().map(|voucher| voucher.code).collect();
+        let codes: Vec<String> =
+            export(&mut client, "").await.into_iter().map(|voucher| voucher.code).collect();
         assert_eq!(codes, ["ALPHA", "GAMMA"]);
     })
     .await;

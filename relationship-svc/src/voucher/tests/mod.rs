@@ -94,9 +94,12 @@ async fn export(client: &mut Client, batch: &str) -> Vec<Voucher> {
 #[tokio::test]
 async fn every_statement_is_understood_by_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
-        for statements in
-            [store::STATEMENTS, store::assignment::STATEMENTS, store::batch::STATEMENTS, store::list::STATEMENTS]
-        {
+        for statements in [
+            store::STATEMENTS,
+            store::assignment::STATEMENTS,
+            store::batch::STATEMENTS,
+            store::list::STATEMENTS,
+        ] {
             testing::prepare_all(&db, statements).await;
         }
     })

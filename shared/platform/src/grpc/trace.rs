@@ -125,7 +125,8 @@ impl Seen {
             };
         }
         match code {
-            Code::Ok => line!(debug),
+            // A caller who went away, or who ends a stream it has read enough of, is no news.
+            Code::Ok | Code::Cancelled => line!(debug),
             Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable => line!(warn),
             _ => line!(info),
         }

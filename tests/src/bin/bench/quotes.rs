@@ -7,6 +7,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 use tandem_proto::campaign::v1::{DecisionOutcome, IncentivesStatus, QuoteRequest, QuoteResponse};
 use tandem_tests::process::Service;
+use tonic::Code;
 
 use crate::args::{Args, CAMPAIGNS, QUOTERS, Scale};
 use crate::catalogue::{self, MATCHING};
@@ -22,6 +23,8 @@ const ECHO: &str = "bare tonic echo of the same sizes";
 
 /// Quotes that are read in full before anything is measured.
 const SAMPLES: usize = 200;
+const ATTEMPTS: usize = 20;
+const AGAIN: Duration = Duration::from_millis(100);
 /// Past the poll of the catalogue.
 const CATALOGUE_LAG: Duration = Duration::from_secs(3);
 
@@ -98,6 +101,19 @@ async fn rate(name: &str, target: &Target, calls: &Arc<Calls>, scale: &Scale) ->
     Ok(measured.rate())
 }
 
+/// The answer; one that came without the peer, because the machine was busy otherwise, is asked for again.
+async fn answered(target: &Target, request: &Bytes) -> Outcome<Bytes> {
+    let mut answer = target.call(request.clone()).await;
+    for _ in 1..ATTEMPTS {
+        if !answer.as_ref().is_err_and(|status| status.code() == Code::Unavailable) {
+            break;
+        }
+        tokio::time::sleep(AGAIN).await;
+        answer = target.call(request.clone()).await;
+    }
+    Ok(answer?)
+}
+
 struct Sizes {
     request: usize,
     answer: usize,
@@ -108,7 +124,7 @@ async fn checked(target: &Target, requests: &[Bytes], codes: usize) -> Outcome<S
     let mut sizes = Sizes { request: 0, answer: 0 };
     let mut applied = 0;
     for request in requests.iter().take(SAMPLES) {
-        let bytes = target.call(request.clone()).await?;
+        let bytes = answered(target, request).await?;
         sizes.request += request.len();
         sizes.answer += bytes.len();
         let quote = QuoteResponse::decode(bytes)?;

@@ -71,6 +71,21 @@ async fn quotes_recover(campaigns: &Campaigns) -> QuoteResponse {
     }
 }
 
+/// Waits until every thread of a process has stopped: a signal takes a moment to reach them all.
+async fn until_frozen(pid: u32) {
+    let end = Instant::now() + PATIENCE;
+    let is_frozen = || {
+        std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(|thread| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    };
+    while !is_frozen() {
+        assert!(Instant::now() < end, "not frozen within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_relationship_svc_is_frozen_quotes_go_on_without_incentives_and_recover() {
     let pair = Pair::start(Engine::Sqlite, PEER_MS).await;
@@ -79,6 +94,7 @@ async fn while_relationship_svc_is_frozen_quotes_go_on_without_incentives_and_re
     quotes_recover(&campaigns).await;
 
     pair.relationship.signal(Signal::SIGSTOP);
+    until_frozen(pair.relationship.pid()).await;
     let degraded = quotes_are_degraded(&campaigns).await;
     pair.relationship.signal(Signal::SIGCONT);
     let whole = quotes_recover(&campaigns).await;

@@ -68,6 +68,7 @@ pub async fn shop(engine: Engine) -> Shop {
         Incentive { campaign: "campaigns/spring".to_owned(), limits: Some(limits), ..incentive(discount) };
     relationship.incentive("welcome", welcome).await;
     relationship.codes("welcome", &["WELCOME-1", "WELCOME-2"], 10).await;
+    campaigns.until_priced(ask("ada", "", &[])).await;
     Shop { pair, campaigns, relationship }
 }
 
