@@ -18,13 +18,15 @@ async fn codes_are_made_in_the_wanted_number_each_once_and_durable_with_progress
         let mut client = client(&harness);
         let progress = generate(&mut client, wanted(25_000, "SPRING-######", "first")).await.unwrap();
         let done: Vec<i64> = progress.iter().map(|step| step.done).collect();
-        assert_eq!(done, [10_000, 20_000, 25_000]);
+        assert!(done.is_sorted_by(|one, next| one < next), "{done:?}");
+        assert_eq!(done.last(), Some(&25_000));
         let codes: HashSet<String> =
             export(&mut client, &progress[0].batch).await.into_iter().map(|voucher| voucher.code).collect();
         assert_eq!(codes.len(), 25_000);
         assert!(codes.iter().all(|code| code.starts_with("SPRING-")));
         let told = harness.events().await;
-        assert_eq!(told.iter().filter(|event| event.r#type.ends_with("VouchersGenerated")).count(), 3);
+        let blocks = told.iter().filter(|event| event.r#type.ends_with("VouchersGenerated")).count();
+        assert_eq!(blocks, done.len());
     })
     .await;
 }
