@@ -10,7 +10,7 @@ use tandem_platform::tasks::Tasks;
 use tandem_platform::{Call, Db, Outcome, grpc, seal};
 
 use crate::config::Config;
-use crate::pricing::tasks::Snapshots;
+use crate::pricing::snapshots::Snapshots;
 use crate::relationship::Relationship;
 
 /// The service without its network: tests call it as the server does.

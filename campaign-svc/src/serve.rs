@@ -11,7 +11,6 @@ use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, read
 use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
 use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
-use tandem_proto::campaign::v1::pricing_service_server::PricingServiceServer;
 use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
 use tonic::body::Body;
 use tower::Service;
@@ -75,6 +74,6 @@ pub fn services(app: &Arc<App>) -> Services {
         .add(ObjectiveServiceServer::new(objective::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(ProductServiceServer::new(product::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(CampaignServiceServer::new(campaign::rpc::Api::new(app)).max_decoding_message_size(most))
-        .add(PricingServiceServer::new(pricing::rpc::Api::new(app)).max_decoding_message_size(most))
+        .add(pricing::serve::Server::new(app, most))
         .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
 }

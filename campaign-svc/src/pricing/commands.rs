@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tandem_platform::{Call, Fault, Kind, Outcome};
 use tandem_proto::campaign::v1::ErrorReason;
-use tandem_proto::convert::seal_claims;
 
 use super::entry::Entry;
 use super::index::Reach;
@@ -53,7 +52,7 @@ pub async fn quote<'q>(
     let priced = setting(app, snapshot, now).price(ask, &reach, &incentives, None);
     let digest = digest::of(ask);
     let claims = encode::claims(call.tenant.as_str(), ask, &priced, &incentives, &digest, now);
-    let token = seal_claims(&claims, &app.keys);
+    let token = app.keys.seal(&claims);
     Ok(Quote { ask, priced, incentives, token, digest, age: app.snapshots.age(now) })
 }
 

@@ -1,185 +1,224 @@
-//! A priced basket as the contract shows it, and as the token seals it.
+//! A priced basket as the contract shows it (campaign/v1/pricing.proto), and as the token seals it
+//! (common/v1/quote.proto). Written field by field, see [`super::wire`]; the numbers are the contract's, and
+//! each stands beside its name.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tandem_kernel::basket::TaxMode;
 use tandem_kernel::discount::Kind;
-use tandem_kernel::money::{Currency, Money};
-use tandem_kernel::pricing::{Decision as Decided, Outcome, Reason};
-use tandem_proto::campaign::v1::{
-    Decision, DecisionLine, DecisionOutcome, DecisionReason, IncentivesStatus, QuoteResponse, QuotedLine,
-    Totals,
-};
+use tandem_kernel::money::Currency;
+use tandem_kernel::pricing::{Compiled, Decision as Decided, Outcome, Reason};
+use tandem_proto::campaign::v1::{DecisionOutcome, DecisionReason, IncentivesStatus};
 use tandem_proto::common::v1;
 use tandem_proto::convert::to_timestamp;
 
 use super::commands::Quote;
-use super::entry::Entry;
 use super::price::{Ask, Incentives, Priced, Refusal, Source, Verdict};
+use super::wire::Wire;
 
-/// Minor units in the currency of one quote.
+const VOUCHERS: &str = "vouchers/";
+const PRODUCTS: &str = "products/";
+const NANOS_PER_UNIT: i64 = 1_000_000_000;
+
+/// Amounts in the currency of one quote.
 #[derive(Debug, Clone, Copy)]
-struct Purse(Currency);
+struct Purse<'c> {
+    code: &'c str,
+    per_unit: i64,
+}
 
-impl Purse {
-    fn money(self, minor: i64) -> v1::Money {
-        Money::new(minor, self.0).into()
+impl<'c> Purse<'c> {
+    fn of(currency: &'c Currency) -> Self {
+        Self { code: currency.code(), per_unit: currency.minor_per_unit() }
     }
 
-    /// An amount that is left out where there is none.
-    fn some(self, minor: i64) -> Option<v1::Money> {
-        Some(self.money(minor))
+    /// A Money.
+    fn money(self, wire: &mut Wire, field: u32, minor: i64) {
+        wire.message(field, |wire| {
+            wire.text(1, self.code); // currency_code
+            wire.number(2, minor / self.per_unit); // units
+            wire.number(3, minor % self.per_unit * (NANOS_PER_UNIT / self.per_unit)); // nanos
+        });
     }
 
-    fn unless_zero(self, minor: i64) -> Option<v1::Money> {
-        (minor != 0).then(|| self.money(minor))
+    fn unless_zero(self, wire: &mut Wire, field: u32, minor: i64) {
+        if minor != 0 {
+            self.money(wire, field, minor);
+        }
     }
 }
 
-/// The answer of Quote.
-pub fn quote(quote: Quote<'_>) -> QuoteResponse {
+fn timestamp(wire: &mut Wire, field: u32, at: Timestamp) {
+    let prost_types::Timestamp { seconds, nanos } = to_timestamp(at);
+    wire.message(field, |wire| {
+        wire.number(1, seconds);
+        wire.number(2, nanos.into());
+    });
+}
+
+/// A QuoteResponse.
+pub fn quote(quote: &Quote<'_>) -> Vec<u8> {
     let Quote { ask, priced, incentives, token, digest, age } = quote;
-    QuoteResponse {
-        lines: lines(ask, &priced),
-        decisions: priced
-            .verdicts
-            .iter()
-            .map(|verdict| decision(verdict, ask, &priced, &incentives))
-            .collect(),
-        totals: Some(totals(ask, &priced)),
-        quote_token: token,
-        valid_until: Some(to_timestamp(priced.valid_until)),
-        order_digest: hexadecimal(&digest),
-        incentives_status: match incentives {
-            Incentives::NotAsked => IncentivesStatus::NotAsked,
-            Incentives::Included(_) => IncentivesStatus::Included,
-            Incentives::Unavailable => IncentivesStatus::Unavailable,
-        }
-        .into(),
-        approximate: priced.evaluation.approximate,
-        snapshot_age: prost_types::Duration::try_from(age).ok(),
+    let explained = priced.verdicts.len() * (64 + 24 * ask.basket.lines.len());
+    let mut wire = Wire::with_room(512 + token.len() + 128 * ask.basket.lines.len() + explained);
+    lines(&mut wire, ask, priced);
+    for verdict in &priced.verdicts {
+        wire.message(2, |wire| write_decision(wire, verdict, ask, priced, incentives)); // decisions
     }
+    wire.message(3, |wire| totals(wire, ask, priced)); // totals
+    wire.text(4, token); // quote_token
+    timestamp(&mut wire, 5, priced.valid_until); // valid_until
+    wire.bytes(6, &hexadecimal(digest)); // order_digest
+    let status = match incentives {
+        Incentives::NotAsked => IncentivesStatus::NotAsked,
+        Incentives::Included(_) => IncentivesStatus::Included,
+        Incentives::Unavailable => IncentivesStatus::Unavailable,
+    };
+    wire.number(7, i64::from(i32::from(status))); // incentives_status
+    wire.truth(8, priced.evaluation.approximate); // approximate
+    duration(&mut wire, 9, *age); // snapshot_age
+    wire.finish()
 }
 
-fn lines(ask: &Ask, priced: &Priced<'_>) -> Vec<QuotedLine> {
-    let purse = Purse(ask.basket.currency);
+fn duration(wire: &mut Wire, field: u32, span: Duration) {
+    wire.message(field, |wire| {
+        wire.number(1, i64::try_from(span.as_secs()).unwrap_or(i64::MAX));
+        wire.number(2, span.subsec_nanos().into());
+    });
+}
+
+fn lines(wire: &mut Wire, ask: &Ask, priced: &Priced<'_>) {
+    let purse = Purse::of(&ask.basket.currency);
     let evaluated = priced.evaluation.lines.iter().zip(&priced.prior_prices);
-    evaluated
-        .zip(&ask.basket.lines)
-        .map(|((line, prior), given)| {
-            let rule = line.price_rule.and_then(|rule| priced.rules.get(rule));
-            QuotedLine {
-                line_id: given.id.clone(),
-                list_unit_price: purse.some(line.list_unit),
-                unit_price: purse.some(line.initial_unit),
-                initial_amount: purse.some(line.initial),
-                discount_amount: purse.some(line.discount),
-                final_amount: purse.some(line.final_amount),
-                prior_price: prior.map(|prior| purse.money(prior)),
-                price_rule: rule.map(|rule| rule.name.to_string()).unwrap_or_default(),
-                revision: rule.map_or(0, |rule| rule.revision),
+    for ((line, prior), given) in evaluated.zip(&ask.basket.lines) {
+        wire.message(1, |wire| {
+            wire.text(1, &given.id); // line_id
+            purse.money(wire, 2, line.list_unit); // list_unit_price
+            purse.money(wire, 3, line.initial_unit); // unit_price
+            purse.money(wire, 4, line.initial); // initial_amount
+            purse.money(wire, 5, line.discount); // discount_amount
+            purse.money(wire, 6, line.final_amount); // final_amount
+            if let Some(prior) = prior {
+                purse.money(wire, 7, *prior); // prior_price
             }
-        })
-        .collect()
-}
-
-fn totals(ask: &Ask, priced: &Priced<'_>) -> Totals {
-    let (purse, sums) = (Purse(ask.basket.currency), &priced.evaluation);
-    Totals {
-        list_amount: purse.some(sums.list),
-        initial_amount: purse.some(sums.initial),
-        discount_amount: purse.some(sums.discount),
-        goods_amount: purse.some(sums.goods),
-        shipping_amount: purse.some(sums.shipping),
-        shipping_discount: purse.some(sums.shipping_discount),
-        total: purse.some(sums.total),
-        tendered: purse.some(sums.tendered),
-        payable: sums.payable.map(|payable| purse.money(payable)),
+            if let Some(rule) = line.price_rule.and_then(|rule| priced.rules.get(rule)) {
+                wire.text(8, &rule.name); // price_rule
+                wire.number(9, rule.revision); // revision
+            }
+        });
     }
 }
 
-/// One decision.
-pub fn decision(verdict: &Verdict<'_>, ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Decision {
-    let mut told = named(verdict.source, ask, incentives);
-    match verdict.decided {
-        Err(refusal) => {
-            told.outcome = DecisionOutcome::Inapplicable.into();
-            told.reason = reason_of_refusal(refusal).into();
-            if let (Refusal::CodeRefused, Source::Code(index)) = (refusal, verdict.source) {
-                let reason = incentives.code(index).and_then(|code| code.terms.as_ref().err());
-                told.code_refusal = reason.cloned().unwrap_or_default();
+fn totals(wire: &mut Wire, ask: &Ask, priced: &Priced<'_>) {
+    let (purse, sums) = (Purse::of(&ask.basket.currency), &priced.evaluation);
+    purse.money(wire, 1, sums.list); // list_amount
+    purse.money(wire, 2, sums.initial); // initial_amount
+    purse.money(wire, 3, sums.discount); // discount_amount
+    purse.money(wire, 4, sums.goods); // goods_amount
+    purse.money(wire, 5, sums.shipping); // shipping_amount
+    purse.money(wire, 6, sums.shipping_discount); // shipping_discount
+    purse.money(wire, 7, sums.total); // total
+    purse.money(wire, 8, sums.tendered); // tendered
+    if let Some(payable) = sums.payable {
+        purse.money(wire, 9, payable); // payable
+    }
+}
+
+/// A Decision.
+pub fn decision(verdict: &Verdict<'_>, ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Vec<u8> {
+    let mut wire = Wire::default();
+    write_decision(&mut wire, verdict, ask, priced, incentives);
+    wire.finish()
+}
+
+fn write_decision(
+    wire: &mut Wire,
+    verdict: &Verdict<'_>,
+    ask: &Ask,
+    priced: &Priced<'_>,
+    incentives: &Incentives,
+) {
+    let mut pays_rather = false;
+    match verdict.source {
+        Source::Offer(entry) => {
+            wire.text(1, &entry.name); // source
+            wire.number(2, entry.revision); // revision
+            wire.text(4, entry.offer().map_or("", |offer| offer.titles.of(&ask.locale))); // title
+        }
+        Source::Code(index) => {
+            wire.joined(1, VOUCHERS, given_code(ask, index)); // source
+            if let Some(code) = incentives.code(index) {
+                wire.number(2, code.version); // revision
+                wire.text(3, &code.incentive); // incentive
+                wire.text(4, &code.title); // title
+                pays_rather = code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled));
             }
         }
+    }
+    match verdict.decided {
         Ok(index) => {
             if let Some(decided) = priced.evaluation.decisions.get(index) {
-                settle(&mut told, decided, ask, priced);
+                write_decided(wire, decided, ask, priced);
+            }
+        }
+        Err(refusal) => {
+            outcome(wire, DecisionOutcome::Inapplicable, reason_of_refusal(refusal));
+            if let (Refusal::CodeRefused, Source::Code(index)) = (refusal, verdict.source) {
+                let reason = incentives.code(index).and_then(|code| code.terms.as_ref().err());
+                wire.text(9, reason.map_or("", String::as_str)); // code_refusal
             }
         }
     }
-    told
+    wire.truth(14, pays_rather); // tender
 }
 
-fn named(source: Source<'_>, ask: &Ask, incentives: &Incentives) -> Decision {
-    match source {
-        Source::Offer(entry) => Decision {
-            source: entry.name.to_string(),
-            revision: entry.revision,
-            title: entry.offer().map(|offer| offer.titles.of(&ask.locale).to_owned()).unwrap_or_default(),
-            ..Decision::default()
-        },
-        Source::Code(index) => {
-            let code = incentives.code(index);
-            Decision {
-                source: code_name(ask, index),
-                revision: code.map_or(0, |code| code.version),
-                incentive: code.map(|code| code.incentive.clone()).unwrap_or_default(),
-                title: code.map(|code| code.title.clone()).unwrap_or_default(),
-                tender: code.is_some_and(|code| code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled))),
-                ..Decision::default()
+fn outcome(wire: &mut Wire, outcome: DecisionOutcome, reason: DecisionReason) {
+    wire.number(5, i64::from(i32::from(outcome))); // outcome
+    wire.number(6, i64::from(i32::from(reason))); // reason
+}
+
+fn write_decided(wire: &mut Wire, decided: &Decided, ask: &Ask, priced: &Priced<'_>) {
+    let purse = Purse::of(&ask.basket.currency);
+    match decided.outcome {
+        Outcome::Applied => {
+            outcome(wire, DecisionOutcome::Applied, DecisionReason::Unspecified);
+            purse.money(wire, 10, decided.amount); // amount
+            for (index, amount) in &decided.line_amounts {
+                let Some(line) = ask.basket.lines.get(*index) else { continue };
+                // lines
+                wire.message(11, |wire| {
+                    wire.text(1, &line.id); // line_id
+                    purse.money(wire, 2, *amount); // amount
+                });
+            }
+            purse.unless_zero(wire, 12, decided.shipping_amount); // shipping_amount
+        }
+        Outcome::Skipped { lost_to } => {
+            outcome(wire, DecisionOutcome::Skipped, DecisionReason::Stacking);
+            match lost_to.and_then(|winner| priced.candidates.get(winner)) {
+                Some(Source::Offer(entry)) => wire.text(7, &entry.name), // lost_to
+                Some(Source::Code(index)) => wire.joined(7, VOUCHERS, given_code(ask, *index)), // lost_to
+                None => {}
+            }
+        }
+        Outcome::Inapplicable { reason } => {
+            let (reason, missing) = reason_of(reason);
+            outcome(wire, DecisionOutcome::Inapplicable, reason);
+            if let Some(missing) = missing {
+                purse.money(wire, 8, missing); // missing
             }
         }
     }
+    purse.unless_zero(wire, 13, decided.cut_by_floor); // cut_by_floor
 }
 
-fn pays(compiled: &tandem_kernel::pricing::Compiled) -> bool {
+fn pays(compiled: &Compiled) -> bool {
     matches!(compiled.discount.kind, Kind::GiftCard { .. })
 }
 
-fn code_name(ask: &Ask, index: usize) -> String {
-    format!("vouchers/{}", ask.codes.get(index).map_or("", String::as_str))
-}
-
-fn settle(told: &mut Decision, decided: &Decided, ask: &Ask, priced: &Priced<'_>) {
-    let purse = Purse(ask.basket.currency);
-    told.cut_by_floor = purse.unless_zero(decided.cut_by_floor);
-    match decided.outcome {
-        Outcome::Applied => {
-            told.outcome = DecisionOutcome::Applied.into();
-            told.amount = purse.some(decided.amount);
-            told.shipping_amount = purse.unless_zero(decided.shipping_amount);
-            let line = |(index, amount): &(usize, i64)| {
-                let line_id = ask.basket.lines.get(*index)?.id.clone();
-                Some(DecisionLine { line_id, amount: purse.some(*amount) })
-            };
-            told.lines = decided.line_amounts.iter().filter_map(line).collect();
-        }
-        Outcome::Skipped { lost_to } => {
-            told.outcome = DecisionOutcome::Skipped.into();
-            told.reason = DecisionReason::Stacking.into();
-            told.lost_to = match lost_to.and_then(|winner| priced.candidates.get(winner)) {
-                Some(Source::Offer(entry)) => entry.name.to_string(),
-                Some(Source::Code(index)) => code_name(ask, *index),
-                None => String::new(),
-            };
-        }
-        Outcome::Inapplicable { reason } => {
-            told.outcome = DecisionOutcome::Inapplicable.into();
-            let (reason, missing) = reason_of(reason);
-            told.reason = reason.into();
-            told.missing = missing.map(|missing| purse.money(missing));
-        }
-    }
+fn given_code(ask: &Ask, index: usize) -> &str {
+    ask.codes.get(index).map_or("", String::as_str)
 }
 
 fn reason_of(reason: Reason) -> (DecisionReason, Option<i64>) {
@@ -214,7 +253,7 @@ fn reason_of_refusal(refusal: Refusal) -> DecisionReason {
     }
 }
 
-/// What the token promises.
+/// The QuoteClaims that the token seals.
 pub fn claims(
     tenant: &str,
     ask: &Ask,
@@ -222,84 +261,94 @@ pub fn claims(
     incentives: &Incentives,
     digest: &[u8; 32],
     issued: Timestamp,
-) -> v1::QuoteClaims {
+) -> Vec<u8> {
     let (sums, basket) = (&priced.evaluation, &ask.basket);
-    let rule = |index: Option<usize>| index.and_then(|index| priced.rules.get(index).copied());
-    let lines = sums.lines.iter().zip(&basket.lines).map(|(line, given)| {
-        let rule: Option<&Arc<Entry>> = rule(line.price_rule);
-        v1::SealedLine {
-            id: given.id.clone(),
-            product: tandem_kernel::id::name("products", &given.product),
-            quantity: given.quantity,
-            list_minor: line.list,
-            initial_minor: line.initial,
-            final_minor: line.final_amount,
-            price_rule: rule.map(|rule| rule.name.to_string()).unwrap_or_default(),
-            revision: rule.map_or(0, |rule| rule.revision),
-        }
-    });
-    let mut claims = v1::QuoteClaims {
-        tenant: tenant.to_owned(),
-        order_id: ask.order_id.clone(),
-        order_digest: digest.to_vec().into(),
-        customer: ask.customer.clone(),
-        guest_key: ask.guest_key.clone(),
-        currency_code: basket.currency.into(),
-        issue_time: Some(to_timestamp(issued)),
-        expire_time: Some(to_timestamp(priced.valid_until)),
-        degraded: incentives.are_missing(),
-        list_minor: sums.list,
-        total_minor: sums.total,
-        lines: lines.collect(),
-        offers: Vec::new(),
-        codes: Vec::new(),
-        shipping_minor: sums.shipping,
-        place: ask.place.clone(),
-        tax_mode: match basket.tax_mode {
-            TaxMode::Inclusive => v1::TaxMode::Inclusive,
-            TaxMode::Exclusive => v1::TaxMode::Exclusive,
-        }
-        .into(),
+    let shared = priced.candidates.len() * (64 + 8 * basket.lines.len());
+    let mut wire = Wire::with_room(256 + 96 * basket.lines.len() + shared);
+    wire.text(1, tenant); // tenant
+    wire.text(2, &ask.order_id); // order_id
+    wire.bytes(3, digest); // order_digest
+    wire.text(4, &ask.customer); // customer
+    wire.text(5, &ask.guest_key); // guest_key
+    wire.text(6, basket.currency.code()); // currency_code
+    timestamp(&mut wire, 7, issued); // issue_time
+    timestamp(&mut wire, 8, priced.valid_until); // expire_time
+    wire.truth(9, incentives.are_missing()); // degraded
+    wire.number(10, sums.list); // list_minor
+    wire.number(11, sums.total); // total_minor
+    sealed_lines(&mut wire, ask, priced);
+    let applied = || {
+        let decided = sums.decisions.iter().zip(&priced.candidates);
+        decided.filter(|(decided, _)| decided.outcome == Outcome::Applied)
     };
-    for (decided, source) in sums.decisions.iter().zip(&priced.candidates) {
-        if decided.outcome != Outcome::Applied {
-            continue;
-        }
-        match source {
-            Source::Offer(entry) => claims.offers.push(v1::SealedOffer {
-                offer: entry.name.to_string(),
-                revision: entry.revision,
-                amount_minor: decided.amount,
-                shares: shares(decided),
-                shipping_minor: decided.shipping_amount,
-            }),
-            Source::Code(index) => {
-                let Some(code) = incentives.code(*index) else { continue };
-                claims.codes.push(v1::SealedCode {
-                    code: code.folded.clone(),
-                    incentive: code.incentive.clone(),
-                    version: code.version,
-                    amount_minor: decided.amount,
-                    shares: shares(decided),
-                    shipping_minor: decided.shipping_amount,
-                    tender: code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled)),
-                });
-            }
-        }
+    for (decided, source) in applied() {
+        let Source::Offer(entry) = source else { continue };
+        // offers
+        wire.message(13, |wire| {
+            wire.text(1, &entry.name); // offer
+            wire.number(2, entry.revision); // revision
+            wire.number(3, decided.amount); // amount_minor
+            shares(wire, 4, decided);
+            wire.number(5, decided.shipping_amount); // shipping_minor
+        });
     }
-    claims
-}
-
-fn shares(decided: &Decided) -> Vec<v1::SealedShare> {
-    let share = |(line, minor): &(usize, i64)| v1::SealedShare {
-        line: u32::try_from(*line).unwrap_or(u32::MAX),
-        minor: *minor,
+    for (decided, source) in applied() {
+        let Source::Code(index) = source else { continue };
+        let Some(code) = incentives.code(*index) else { continue };
+        // codes
+        wire.message(14, |wire| {
+            wire.text(1, &code.folded); // code
+            wire.text(2, &code.incentive); // incentive
+            wire.number(3, code.version); // version
+            wire.number(4, decided.amount); // amount_minor
+            shares(wire, 5, decided);
+            wire.number(6, decided.shipping_amount); // shipping_minor
+            wire.truth(7, code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled))); // tender
+        });
+    }
+    wire.number(15, sums.shipping); // shipping_minor
+    wire.text(16, &ask.place); // place
+    let tax_mode = match basket.tax_mode {
+        TaxMode::Inclusive => v1::TaxMode::Inclusive,
+        TaxMode::Exclusive => v1::TaxMode::Exclusive,
     };
-    decided.line_amounts.iter().map(share).collect()
+    wire.number(17, i64::from(i32::from(tax_mode))); // tax_mode
+    wire.finish()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+fn sealed_lines(wire: &mut Wire, ask: &Ask, priced: &Priced<'_>) {
+    for (line, given) in priced.evaluation.lines.iter().zip(&ask.basket.lines) {
+        // lines
+        wire.message(12, |wire| {
+            wire.text(1, &given.id); // id
+            wire.joined(2, PRODUCTS, &given.product); // product
+            wire.number(3, given.quantity); // quantity
+            wire.number(4, line.list); // list_minor
+            wire.number(5, line.initial); // initial_minor
+            wire.number(6, line.final_amount); // final_minor
+            if let Some(rule) = line.price_rule.and_then(|rule| priced.rules.get(rule)) {
+                wire.text(7, &rule.name); // price_rule
+                wire.number(8, rule.revision); // revision
+            }
+        });
+    }
+}
+
+fn shares(wire: &mut Wire, field: u32, decided: &Decided) {
+    for (line, minor) in &decided.line_amounts {
+        wire.message(field, |wire| {
+            wire.count(1, *line); // line
+            wire.number(2, *minor); // minor
+        });
+    }
+}
+
+fn hexadecimal(bytes: &[u8; 32]) -> [u8; 64] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
 }

@@ -10,7 +10,7 @@
 //! - **The promise** is the sealed token: amounts by line, offer and code, for 15 minutes, never past the end of
 //!   anything that counted. It keeps the revision it was made under.
 //!
-//! [`price`] decides, [`commands`] asks and seals, [`rpc`] speaks the contract.
+//! [`price`] decides, [`commands`] asks and seals, [`rpc`] speaks the contract, [`serve`] is its server.
 
 pub mod commands;
 mod compile;
@@ -25,8 +25,11 @@ pub mod price;
 pub mod prior;
 pub mod product;
 pub mod rpc;
+pub mod serve;
 mod shards;
 pub mod snapshot;
+pub mod snapshots;
 pub mod tasks;
 #[cfg(test)]
 mod tests;
+mod wire;

@@ -144,7 +144,7 @@ impl Wanted<'_> {
     fn holds(&self, offer: &Offer, snapshot: &Snapshot, product: &str) -> bool {
         let known = snapshot.product(product);
         let price = |currency| known?.list_price(self.place, currency);
-        let any = || known.and_then(|known| known.prices.first()).map(|(_, currency, _)| *currency);
+        let any = || known.and_then(|known| known.general.first()).map(|(currency, _)| *currency);
         let Some(currency) = self.currency.or_else(any).or_else(|| Currency::new("EUR").ok()) else {
             return false;
         };

@@ -81,9 +81,9 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
 }
 
 fn basket_of(v: &mut Violations, given: v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Basket> {
-    match readable(&given, snapshot, place) {
-        Some(currency) => {
-            let basket = moved(given, currency, snapshot, place);
+    match Readable::of(&given, snapshot, place) {
+        Some(readable) => {
+            let basket = readable.read(given);
             field::problems(&mut v.nest("basket"), basket.problems());
             Some(basket)
         }
@@ -91,70 +91,73 @@ fn basket_of(v: &mut Violations, given: v1::Basket, snapshot: &Snapshot, place: 
     }
 }
 
-/// The currency of a basket whose shape is right and whose prices are all known.
-fn readable(given: &v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Currency> {
-    let currency = Currency::new(&given.currency_code).ok()?;
-    let fits =
-        |money: &Option<v1::Money>| money.as_ref().is_none_or(|money| minor(money, currency).is_some());
-    let known = |line: &v1::Line| {
-        line.product.strip_prefix(PRODUCTS).is_some_and(|product| {
-            id::check(product).is_ok()
-                && fits(&line.unit_cost)
-                && match &line.unit_price {
-                    Some(price) => minor(price, currency).is_some(),
-                    None => {
-                        snapshot.product(product).is_some_and(|known| price(known, place, currency).is_some())
-                    }
-                }
-        })
-    };
-    let right = given.lines.len() <= MAX_LINES
-        && (0..=2).contains(&given.tax_mode)
-        && fits(&given.shipping)
-        && fits(&given.amount_due)
-        && given.lines.iter().all(known);
-    right.then_some(currency)
+/// What was looked up for a basket whose shape is right and whose prices are all known.
+struct Readable<'s> {
+    currency: Currency,
+    /// By line: the product where it is known, and the price.
+    lines: Vec<(Option<&'s Product>, i64)>,
 }
 
-/// Reads a basket that is [`readable`].
-fn moved(given: v1::Basket, currency: Currency, snapshot: &Snapshot, place: Place<'_>) -> Basket {
-    let tax_mode = match given.tax_mode() {
-        v1::TaxMode::Exclusive => TaxMode::Exclusive,
-        v1::TaxMode::Inclusive | v1::TaxMode::Unspecified => TaxMode::Inclusive,
-    };
-    let amount = |money: Option<v1::Money>| money.and_then(|money| minor(&money, currency));
-    Basket {
-        currency,
-        lines: given.lines.into_iter().map(|line| moved_line(line, currency, snapshot, place)).collect(),
-        tax_mode,
-        shipping: amount(given.shipping).unwrap_or(0),
-        amount_due: amount(given.amount_due),
-        attributes: given.attributes,
+impl<'s> Readable<'s> {
+    fn of(given: &v1::Basket, snapshot: &'s Snapshot, place: Place<'_>) -> Option<Self> {
+        let currency = Currency::new(&given.currency_code).ok()?;
+        let fits =
+            |money: &Option<v1::Money>| money.as_ref().is_none_or(|money| minor(money, currency).is_some());
+        let line = |line: &v1::Line| {
+            let id = line.product.strip_prefix(PRODUCTS).filter(|id| id::check(id).is_ok())?;
+            let known = snapshot.product(id).map(|known| &**known);
+            let price = match &line.unit_price {
+                Some(given) => minor(given, currency),
+                None => price(known?, place, currency),
+            };
+            fits(&line.unit_cost).then_some((known, price?))
+        };
+        let right = given.lines.len() <= MAX_LINES
+            && (0..=2).contains(&given.tax_mode)
+            && fits(&given.shipping)
+            && fits(&given.amount_due);
+        let lines = if right { given.lines.iter().map(line).collect::<Option<_>>()? } else { return None };
+        Some(Self { currency, lines })
     }
-}
 
-fn moved_line(given: v1::Line, currency: Currency, snapshot: &Snapshot, place: Place<'_>) -> Line {
-    let mut product = given.product;
-    product.drain(..PRODUCTS.len());
-    let known = snapshot.product(&product).map(|known| &**known);
-    let mut categories = given.categories;
-    if categories.is_empty() {
-        categories = known.map(|known| known.categories.clone()).unwrap_or_default();
-    } else {
-        categories.sort_unstable();
-        categories.dedup();
+    fn read(self, given: v1::Basket) -> Basket {
+        let tax_mode = match given.tax_mode() {
+            v1::TaxMode::Exclusive => TaxMode::Exclusive,
+            v1::TaxMode::Inclusive | v1::TaxMode::Unspecified => TaxMode::Inclusive,
+        };
+        let amount = |money: Option<v1::Money>| money.and_then(|money| minor(&money, self.currency));
+        let lines = given.lines.into_iter().zip(&self.lines);
+        Basket {
+            currency: self.currency,
+            lines: lines.map(|(line, (known, price))| self.line(line, *known, *price)).collect(),
+            tax_mode,
+            shipping: amount(given.shipping).unwrap_or(0),
+            amount_due: amount(given.amount_due),
+            attributes: given.attributes,
+        }
     }
-    let asked = given.unit_price.as_ref().and_then(|price| minor(price, currency));
-    let cost = given.unit_cost.as_ref().and_then(|cost| minor(cost, currency));
-    Line {
-        id: given.id,
-        quantity: given.quantity,
-        unit_price: asked.or_else(|| price(known?, place, currency)).unwrap_or(0),
-        unit_cost: cost.or_else(|| known?.unit_costs.get(currency)),
-        tax_rate_ppm: tax_rate(given.tax_rate_ppm, known),
-        categories,
-        attributes: given.attributes,
-        product,
+
+    fn line(&self, given: v1::Line, known: Option<&Product>, unit_price: i64) -> Line {
+        let mut product = given.product;
+        product.drain(..PRODUCTS.len());
+        let mut categories = given.categories;
+        if categories.is_empty() {
+            categories = known.map(|known| known.categories.clone()).unwrap_or_default();
+        } else {
+            categories.sort_unstable();
+            categories.dedup();
+        }
+        let cost = given.unit_cost.as_ref().and_then(|cost| minor(cost, self.currency));
+        Line {
+            id: given.id,
+            product,
+            quantity: given.quantity,
+            unit_price,
+            unit_cost: cost.or_else(|| known?.unit_costs.get(self.currency)),
+            tax_rate_ppm: tax_rate(given.tax_rate_ppm, known),
+            categories,
+            attributes: given.attributes,
+        }
     }
 }
 

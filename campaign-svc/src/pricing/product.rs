@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tandem_kernel::money::{Amounts, Currency};
 
 use super::place::Place;
+use crate::product::ListPrice;
 
 /// A list price from a moment on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,10 @@ pub struct Product {
     pub id: Arc<str>,
     /// Sorted, each once.
     pub categories: Vec<String>,
-    /// List prices by place and currency, sorted, in minor units.
-    pub prices: Vec<(Box<str>, Currency, i64)>,
+    /// List prices of every place without one of its own, in minor units.
+    pub general: Vec<(Currency, i64)>,
+    /// List prices of places, sorted by place and currency, in minor units.
+    pub local: Vec<(Box<str>, Currency, i64)>,
     /// Of one unit, before tax.
     pub unit_costs: Amounts,
     /// Tax in parts per million.
@@ -43,15 +46,19 @@ impl From<&crate::product::Product> for Product {
     /// Without its history.
     fn from(product: &crate::product::Product) -> Self {
         let definition = &product.definition;
-        let prices = definition.prices.iter();
-        let mut prices: Vec<_> = prices
-            .map(|price| (price.place.as_str().into(), price.price.currency, price.price.minor))
-            .collect();
-        prices.sort_unstable();
+        let (mut general, mut local) = (Vec::new(), Vec::new());
+        for ListPrice { place, price } in &definition.prices {
+            match place.as_str() {
+                "" => general.push((price.currency, price.minor)),
+                place => local.push((place.into(), price.currency, price.minor)),
+            }
+        }
+        local.sort_unstable();
         Self {
             id: Arc::from(product.id.as_str()),
             categories: definition.categories.clone(),
-            prices,
+            general,
+            local,
             unit_costs: definition.unit_costs.clone(),
             tax_rate_ppm: definition.tax_rate_ppm,
             on_sale: product.state == crate::product::State::Active,
@@ -86,10 +93,12 @@ impl ListChange {
 impl Product {
     /// The list price at `place`: that of the most special place that has one.
     pub fn list_price(&self, place: Place<'_>, currency: Currency) -> Option<i64> {
-        place.price_places().find_map(|at| {
-            let found = self.prices.binary_search_by(|(place, of, _)| (&**place, *of).cmp(&(at, currency)));
-            found.ok().map(|index| self.prices[index].2)
-        })
+        let of_place = |at: &str| {
+            let found = self.local.binary_search_by(|(place, of, _)| (&**place, *of).cmp(&(at, currency)));
+            found.ok().map(|index| self.local[index].2)
+        };
+        let special = if self.local.is_empty() { None } else { place.price_places().find_map(of_place) };
+        special.or_else(|| self.general.iter().find(|(of, _)| *of == currency).map(|(_, price)| *price))
     }
 
     /// The list prices at `place` by time, as they would have been quoted: (from, price).

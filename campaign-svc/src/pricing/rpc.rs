@@ -8,8 +8,9 @@ use tandem_kernel::id;
 use tandem_platform::{Call, Fault, Outcome, Violations, grpc};
 use tandem_proto::campaign::v1::pricing_service_server::PricingService;
 use tandem_proto::campaign::v1::{
-    BatchQuoteRequest, BatchQuoteResponse, BatchQuoteResult, ExplainOfferRequest, ExplainOfferResponse,
-    ListApplicableOffersRequest, ListApplicableOffersResponse, QuoteRequest, QuoteResponse,
+    BatchQuoteRequest, BatchQuoteResponse, BatchQuoteResult, Decision, ExplainOfferRequest,
+    ExplainOfferResponse, ListApplicableOffersRequest, ListApplicableOffersResponse, QuoteRequest,
+    QuoteResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -29,10 +30,16 @@ impl Api {
         Self(app.clone())
     }
 
-    async fn one(&self, call: &Call, request: QuoteRequest) -> Outcome<QuoteResponse> {
+    /// A quote, as the bytes of a QuoteResponse.
+    pub(super) async fn written(&self, call: &Call, request: QuoteRequest) -> Outcome<Vec<u8>> {
         let snapshot = self.0.snapshots.of(&call.tenant);
         let ask = parse::ask(request, &snapshot)?;
-        Ok(encode::quote(commands::quote(&self.0, call, &snapshot, &ask).await?))
+        Ok(encode::quote(&commands::quote(&self.0, call, &snapshot, &ask).await?))
+    }
+
+    async fn one(&self, call: &Call, request: QuoteRequest) -> Outcome<QuoteResponse> {
+        let written = self.written(call, request).await?;
+        QuoteResponse::decode(written.as_slice()).map_err(unreadable)
     }
 }
 
@@ -89,9 +96,14 @@ impl PricingService for Api {
         let offer = found.offer(&request.offer, app.clock.now()).ok_or_else(missing)?;
         let (priced, incentives, verdict) =
             commands::explain(app, &call, &snapshot, &ask, offer, found.runs).await?;
-        let decision = encode::decision(&verdict, &ask, &priced, &incentives);
+        let written = encode::decision(&verdict, &ask, &priced, &incentives);
+        let decision = Decision::decode(written.as_slice()).map_err(unreadable)?;
         Ok(Response::new(ExplainOfferResponse { decision: Some(decision) }))
     }
+}
+
+fn unreadable(error: prost::DecodeError) -> Fault {
+    Fault::internal("an answer was written that is none").caused_by(error)
 }
 
 fn result(quote: Outcome<QuoteResponse>) -> BatchQuoteResult {

@@ -152,7 +152,8 @@ fn product(id: &str, price: i64) -> Product {
     Product {
         id: Arc::from(id),
         categories: vec!["goods".to_owned()],
-        prices: vec![("".into(), eur(), price)],
+        general: vec![(eur(), price)],
+        local: Vec::new(),
         unit_costs: Amounts::default(),
         tax_rate_ppm: 0,
         on_sale: true,

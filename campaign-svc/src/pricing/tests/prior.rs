@@ -88,7 +88,7 @@ fn for_a_member_the_reduction_began_with_his_campaign() {
 #[test]
 fn the_list_price_of_the_place_counts() {
     let mut known = product("1", 10_000);
-    known.prices = vec![("".into(), eur(), 10_000), ("stores/ulm".into(), eur(), 12_000)];
+    known.local = vec![("stores/ulm".into(), eur(), 12_000)];
     let prices = vec![
         listed("1", "", "2026-01-01T00:00:00Z", Some(10_000)),
         listed("1", "stores/ulm", "2026-01-01T00:00:00Z", Some(9_500)),

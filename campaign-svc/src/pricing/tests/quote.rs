@@ -1,16 +1,21 @@
 //! What a basket costs, and why.
 
+use prost::Message;
 use tandem_kernel::pricing::{Outcome, Reason};
 use tandem_kernel::seal::Keyring;
-use tandem_proto::campaign::v1::{Decision, DecisionOutcome, DecisionReason};
-use tandem_proto::convert::{open_claims, seal_claims};
+use tandem_proto::campaign::v1::{
+    Decision, DecisionOutcome, DecisionReason, IncentivesStatus, QuoteResponse,
+};
+use tandem_proto::common::v1;
+use tandem_proto::convert::open_claims;
 
 use super::*;
 use crate::pricing::price::{Refusal, Source};
 use crate::pricing::{digest, encode};
 
 fn decisions(ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Vec<Decision> {
-    priced.verdicts.iter().map(|verdict| encode::decision(verdict, ask, priced, incentives)).collect()
+    let written = |verdict| encode::decision(verdict, ask, priced, incentives);
+    priced.verdicts.iter().map(|verdict| Decision::decode(written(verdict).as_slice()).unwrap()).collect()
 }
 
 fn told(
@@ -278,8 +283,8 @@ fn the_token_seals_the_amounts_by_line_offer_and_code() {
     let digest = digest::of(&ask);
     let claims = encode::claims("shop", &ask, &priced, &incentives, &digest, now());
     let keys = Keyring::parse("k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=").unwrap();
-    let opened = open_claims(&seal_claims(&claims, &keys), &keys).unwrap();
-    assert_eq!(opened, claims);
+    let opened = open_claims(&keys.seal(&claims), &keys).unwrap();
+    assert_eq!(opened.encode_to_vec(), claims, "as the generated types write it");
 
     assert_eq!((&*opened.tenant, &*opened.order_id, &*opened.place), ("shop", "o-1", "AT"));
     assert_eq!((&*opened.customer, opened.degraded), ("customers/7", false));
@@ -349,4 +354,87 @@ fn reasons_of_the_kernel_are_told() {
     assert_eq!(priced.evaluation.decisions[0].outcome, reason);
     assert_eq!(priced.verdicts[0].decided, Ok::<usize, Refusal>(0));
     let _ = scope;
+}
+
+/// An answer in which every field has something to say.
+#[test]
+fn an_answer_is_written_as_the_generated_types_write_it() {
+    let dear = Discount { group: 9, minimum_spend: amounts(1_000_000), ..percent(100_000) };
+    let best =
+        |rate_ppm| Discount { group: 5, group_policy: GroupPolicy::BestForCustomer, ..percent(rate_ppm) };
+    let free = Kind::Shipping { benefit: tandem_kernel::discount::ShippingBenefit::Rate(500_000) };
+    let offers = vec![
+        offer("a", Discount { margin_floor_ppm: 100_000, ..percent(500_000) }),
+        offer("b", best(10_000)),
+        offer("c", best(20_000)),
+        offer("d", dear),
+        offer("e", discount(free, Stage::Shipping)),
+    ];
+    let sale = rule("sale", of_products(&["1"]), PriceChange::Percent { rate_ppm: 100_000 });
+    let mut campaign = planned("c", mix(offers, vec![sale]));
+    campaign.1[0].revision = 3;
+    let prices = vec![listed("1", "", "2026-01-01T00:00:00Z", Some(2_000))];
+    let snapshot =
+        Snapshot::default().with(changes(vec![product("1", 2_000)], prices, &[campaign]), 1, horizon());
+    let card = Code { balance: Some(250), ..code("CARD", "card", gift_card()) };
+    let refused = Code { terms: Err("CODE_EXPIRED".to_owned()), ..code("OLD", "old", percent(1)) };
+    let mut asked = ask(vec![
+        Line { unit_cost: Some(1_500), ..line("first", "1", 2, 2_000) },
+        line("second", "2", 1, 150),
+    ]);
+    asked.basket.shipping = 490;
+    let (ask, incentives) = with_codes(asked, &["card", "old"], vec![card, refused], &[]);
+    let priced = price(&snapshot, &ask, &incentives);
+    let age = std::time::Duration::from_millis(90_125);
+    let (token, digest) = ("v1.k1.sealed".to_owned(), digest::of(&ask));
+    let quote = crate::pricing::commands::Quote { ask: &ask, priced, incentives, token, digest, age };
+    let written = encode::quote(&quote);
+    let answer = QuoteResponse::decode(written.as_slice()).unwrap();
+    assert_eq!(answer.encode_to_vec(), written);
+
+    let euros = |minor: i64| {
+        Some(v1::Money {
+            currency_code: "EUR".to_owned(),
+            units: minor / 100,
+            nanos: i32::try_from(minor % 100 * 10_000_000).unwrap(),
+        })
+    };
+    let sums = &quote.priced.evaluation;
+    let totals = answer.totals.clone().unwrap();
+    assert_eq!(totals.list_amount, euros(4_150));
+    assert_eq!(totals.initial_amount, euros(3_750));
+    assert_eq!((totals.discount_amount, totals.goods_amount), (euros(sums.discount), euros(sums.goods)));
+    assert_eq!((totals.shipping_amount, totals.shipping_discount), (euros(490), euros(245)));
+    assert_eq!(totals.total, euros(sums.goods + 245));
+    assert_eq!((totals.tendered, totals.payable), (euros(250), euros(sums.goods + 245 - 250)));
+    let first = &answer.lines[0];
+    assert_eq!(
+        (&*first.line_id, &*first.price_rule, first.revision),
+        ("first", "campaigns/c/priceRules/sale", 3)
+    );
+    assert_eq!((first.list_unit_price.clone(), first.unit_price.clone()), (euros(2_000), euros(1_800)));
+    assert_eq!((first.initial_amount.clone(), first.prior_price.clone()), (euros(3_600), euros(2_000)));
+    assert_eq!(first.discount_amount, euros(sums.lines[0].discount));
+    assert_eq!(first.final_amount, euros(sums.lines[0].final_amount));
+    assert_eq!(answer.lines[1].prior_price, None);
+    assert_eq!((&*answer.quote_token, answer.approximate), ("v1.k1.sealed", false));
+    assert_eq!(answer.snapshot_age, Some(prost_types::Duration { seconds: 90, nanos: 125_000_000 }));
+    assert_eq!(answer.valid_until.unwrap().seconds, (now() + SignedDuration::from_mins(15)).as_second());
+    assert_eq!(answer.order_digest.len(), 64);
+    assert_eq!(answer.incentives_status(), IncentivesStatus::Included);
+
+    let of = |source: &str| answer.decisions.iter().find(|one| one.source == source).unwrap();
+    assert_eq!((of("vouchers/card").tender, of("vouchers/card").amount.clone()), (true, euros(250)));
+    assert_eq!((of("vouchers/card").revision, &*of("vouchers/card").title), (3, "title of card"));
+    assert_eq!(&*of("vouchers/old").code_refusal, "CODE_EXPIRED");
+    let half = of("campaigns/c/offers/a");
+    assert_eq!((half.revision, &*half.title, half.outcome()), (3, "a", DecisionOutcome::Applied));
+    // 1,500 at a margin of 10 % is 1,667: of 18.00 each 1.33 go, of 1.50 the half.
+    assert_eq!(half.amount, euros(266 + 75));
+    assert_eq!(half.cut_by_floor, euros(1_800 - 266));
+    assert_eq!(half.lines[0].amount, euros(266));
+    assert_eq!(&*of("campaigns/c/offers/b").lost_to, "campaigns/c/offers/c");
+    assert_eq!(of("campaigns/c/offers/d").missing, euros(1_000_000 - sums.goods));
+    let shipping = of("campaigns/c/offers/e");
+    assert_eq!((shipping.shipping_amount.clone(), shipping.amount.clone()), (euros(245), euros(245)));
 }

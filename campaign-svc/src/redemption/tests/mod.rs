@@ -205,11 +205,3 @@ async fn one_replica_follows_until_it_resigns_or_its_lease_runs_out() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    engines(&MIGRATIONS, |db| async move {
-        tandem_platform::testing::prepare_all(&db, store::STATEMENTS).await;
-    })
-    .await;
-}

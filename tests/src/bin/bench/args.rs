@@ -35,6 +35,9 @@ pub struct Args {
     /// A small stage and short measurements: to see whether it works, not how fast it is.
     #[arg(long)]
     pub quick: bool,
+    /// How long each measurement lasts, in seconds: 8, or 2 with --quick.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "N")]
+    pub seconds: Option<u64>,
     /// Keeps the services and the database running after the last row until Enter is pressed, for profiling.
     #[arg(long)]
     pub stay: bool,
@@ -84,13 +87,14 @@ pub const QUOTERS: usize = 64;
 impl Args {
     /// The stage of this run.
     pub fn scale(&self) -> Scale {
+        let measure = |usual| Duration::from_secs(self.seconds.unwrap_or(usual));
         let full = Scale {
             customers: 10_000,
             many_codes: 250_000,
             one_codes: 100_000,
             crowd: 10_000,
             generated: 1_000_000,
-            measure: Duration::from_secs(8),
+            measure: measure(8),
             warm_up: Duration::from_secs(2),
         };
         if !self.quick {
@@ -101,7 +105,7 @@ impl Args {
             one_codes: 10_000,
             crowd: 1_000,
             generated: 100_000,
-            measure: Duration::from_secs(2),
+            measure: measure(2),
             warm_up: Duration::from_millis(500),
             ..full
         }

@@ -9,7 +9,7 @@ use tandem_proto::campaign::v1::QuoteRequest;
 use tandem_proto::common::v1::{Basket, Line};
 
 use crate::args::{INCENTIVES, Scale};
-use crate::catalogue::{PLACE, PRODUCTS, product_name};
+use crate::catalogue::{AISLES, PLACE, PRODUCTS, product_name};
 use crate::people::{FIRST_CODE, customer_name, euros};
 
 /// The method.
@@ -49,12 +49,13 @@ fn encoded(request: &QuoteRequest) -> Bytes {
     Bytes::from(request.encode_to_vec())
 }
 
-/// Prices are left to the products.
+/// Different products, as many of each aisle. Prices are left to the products.
 fn request(random: &mut StdRng) -> QuoteRequest {
-    let products = index::sample(random, PRODUCTS as usize, LINES);
-    let lines = products.iter().zip(1..).map(|(product, number)| Line {
+    let shelves = (PRODUCTS / AISLES) as usize;
+    let products = index::sample(random, shelves, LINES);
+    let lines = products.iter().zip(0..).map(|(shelf, number)| Line {
         id: format!("line-{number}"),
-        product: product_name(u32::try_from(product).unwrap_or_default()),
+        product: product_name(u32::try_from(shelf).unwrap_or_default() * AISLES + number % AISLES),
         quantity: random.random_range(1..=3),
         ..Default::default()
     });

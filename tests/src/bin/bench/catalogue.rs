@@ -24,6 +24,9 @@ pub const MATCHING: u32 = 20;
 /// Where the baskets are sold.
 pub const PLACE: &str = "DE/shops/web";
 
+/// Groups of products of which every basket has some.
+pub const AISLES: u32 = 5;
+
 const CATEGORIES: u32 = 20;
 /// In every product.
 const GOODS: &str = "goods";
@@ -63,7 +66,7 @@ fn product(number: u32) -> campaign::Product {
     campaign::Product {
         name: product_name(number),
         display_name: format!("Product {number}"),
-        categories: vec![GOODS.to_owned(), category(number)],
+        categories: vec![GOODS.to_owned(), aisle(number), category(number)],
         prices: vec![campaign::ListPrice { place: String::new(), price: Some(euros(price, 90)) }],
         unit_costs: vec![euros(price / 2, 0)],
         tax_rate_ppm: 190_000,
@@ -74,6 +77,11 @@ fn product(number: u32) -> campaign::Product {
 /// `products/p100` is the first.
 pub fn product_name(number: u32) -> String {
     format!("products/p{}", 100 + number)
+}
+
+/// Every basket has goods of every aisle.
+fn aisle(number: u32) -> String {
+    format!("aisle-{}", number % AISLES)
 }
 
 fn category(number: u32) -> String {
@@ -125,7 +133,7 @@ fn campaign_of(number: u32) -> campaign::Campaign {
     let matching = number < MATCHING;
     let elsewhere = !matching && number % 2 == 1;
     let scope = match number {
-        _ if matching => common::Scope { categories: vec![GOODS.to_owned()], ..Default::default() },
+        _ if matching => common::Scope { categories: vec![matching_goods(number)], ..Default::default() },
         _ if elsewhere => common::Scope { categories: vec![category(number)], ..Default::default() },
         _ => common::Scope { categories: vec![format!("other-{}", number % 500)], ..Default::default() },
     };
@@ -189,6 +197,14 @@ fn placement() -> campaign::Placement {
     }
 }
 
+/// Twelve of the offers are for one aisle, the others for all goods.
+fn matching_goods(number: u32) -> String {
+    match number {
+        0..8 | 15..19 => aisle(number),
+        _ => GOODS.to_owned(),
+    }
+}
+
 /// What a shop combines: rates that add up, the best of three, tiers, amounts with a minimum, sets, shipping.
 fn matching_discount(number: u32) -> common::Discount {
     let kind = |kind, group| common::Discount { kind: Some(kind), group, ..Default::default() };
@@ -206,7 +222,7 @@ fn matching_discount(number: u32) -> common::Discount {
         }
         15..17 => {
             let set = common::BuyXGetYDiscount {
-                buy_quantity: 3,
+                buy_quantity: 1,
                 get_quantity: 1,
                 rate_ppm: 500_000,
                 max_sets: 1,

@@ -37,21 +37,31 @@ pub fn wanted(args: &Args, scale: &Scale) -> bool {
     [PLAIN, PERSONAL, &crowded(scale)].iter().any(|row| args.wants(row))
 }
 
-/// Measures the rows that are asked for; answers the service with the many campaigns, for what comes after.
+/// Measures the rows that are asked for; answers the service with the most campaigns, for what comes after.
 pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Scale) -> Outcome<Service> {
-    eprintln!("campaign-svc with {CAMPAIGNS} and with {} running campaigns", scale.crowd);
+    eprintln!("campaign-svc with {CAMPAIGNS} running campaigns");
     let few = world.campaign("campaign").await;
     catalogue::set(few.channel(), CAMPAIGNS).await?;
-    let many = world.campaign("crowded").await;
-    catalogue::set(many.channel(), scale.crowd).await?;
+    let crowd = crowded(scale);
+    let many = match args.wants(&crowd) {
+        true => Some(crowded_service(world, scale).await?),
+        false => None,
+    };
     tokio::time::sleep(CATALOGUE_LAG).await;
 
     let (anonymous, personal) = (baskets::anonymous(), baskets::personal(scale));
     let few_target = Target::connect(few.address(), baskets::PATH).await?;
-    let many_target = Target::connect(many.address(), baskets::PATH).await?;
     let sizes = checked(&few_target, &anonymous, 0).await?;
-    checked(&many_target, &anonymous, 0).await?;
-    checked(&few_target, &personal, 2).await?;
+    let many_target = match &many {
+        Some(many) => Some(Target::connect(many.address(), baskets::PATH).await?),
+        None => None,
+    };
+    if let Some(target) = &many_target {
+        checked(target, &anonymous, 0).await?;
+    }
+    if args.wants(PERSONAL) {
+        checked(&few_target, &personal, 2).await?;
+    }
     eprintln!("  a quote is {} bytes in, {} bytes out", sizes.request, sizes.answer);
     let echo = EchoProcess::start(sizes.answer)?;
     let echo_target = Target::connect(echo.address(), echo::PATH).await?;
@@ -59,7 +69,6 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
     let echoed = Calls::again(vec![Bytes::from(vec![b'x'; sizes.request])]);
     let (anonymous, personal) = (Calls::again(anonymous), Calls::again(personal));
     let (mut echoes, mut plain, mut with_codes, mut in_crowd) = (vec![], vec![], vec![], vec![]);
-    let crowd = crowded(scale);
     for round in 1..=args.rounds {
         eprintln!("quotes, round {round}");
         if args.wants(PLAIN) || args.wants(PERSONAL) {
@@ -68,8 +77,8 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
         if args.wants(PLAIN) || args.wants(&crowd) {
             plain.push(rate(PLAIN, &few_target, &anonymous, scale).await?);
         }
-        if args.wants(&crowd) {
-            in_crowd.push(rate(&crowd, &many_target, &anonymous, scale).await?);
+        if let Some(target) = &many_target {
+            in_crowd.push(rate(&crowd, target, &anonymous, scale).await?);
         }
         if args.wants(PERSONAL) {
             with_codes.push(rate(PERSONAL, &few_target, &personal, scale).await?);
@@ -91,7 +100,14 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
         let yardstick = "the same with 200 running campaigns";
         report.add(crowd, "1/s", &in_crowd, Beside { yardstick, values: &plain, target: Aim::Times(0.7) });
     }
-    Ok(many)
+    Ok(many.unwrap_or(few))
+}
+
+async fn crowded_service(world: &World, scale: &Scale) -> Outcome<Service> {
+    eprintln!("campaign-svc with {} running campaigns", scale.crowd);
+    let service = world.campaign("crowded").await;
+    catalogue::set(service.channel(), scale.crowd).await?;
+    Ok(service)
 }
 
 async fn rate(name: &str, target: &Target, calls: &Arc<Calls>, scale: &Scale) -> Outcome<f64> {
