@@ -110,12 +110,16 @@ const UPDATE: Statement = Statement::pair(
             state = EXCLUDED.state, currency = EXCLUDED.currency, amount = EXCLUDED.amount,
             returned = EXCLUDED.returned, details = EXCLUDED.details, expires = EXCLUDED.expires,
             updated = EXCLUDED.updated, version = EXCLUDED.version",
-    "UPDATE redemption
-        SET incentive_version = n.value->>5, customer = n.value->>6, guest = n.value->>7, state = n.value->>8,
-            currency = n.value->>9, amount = n.value->>10, returned = n.value->>11, details = n.value->>12,
-            expires = n.value->>13, updated = n.value->>15, version = n.value->>16
-       FROM json_each($2) AS n
-      WHERE redemption.tenant = $1 AND redemption.id = unhex(n.value->>0)",
+    "INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, guest, state,
+                             currency, amount, returned, details, expires, created, updated, version)
+     SELECT $1, unhex(value->>0), value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+            value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, value->>16
+       FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, id) DO UPDATE
+        SET incentive_version = excluded.incentive_version, customer = excluded.customer, guest = excluded.guest,
+            state = excluded.state, currency = excluded.currency, amount = excluded.amount,
+            returned = excluded.returned, details = excluded.details, expires = excluded.expires,
+            updated = excluded.updated, version = excluded.version",
 );
 
 /// Every statement, for the test that prepares them on both engines.

@@ -62,11 +62,14 @@ const SAVE_USAGE: Statement = Statement::pair(
         SET uses = EXCLUDED.uses, uses_held = EXCLUDED.uses_held, spent = EXCLUDED.spent,
             spent_held = EXCLUDED.spent_held, restored_until = EXCLUDED.restored_until,
             disabled = EXCLUDED.disabled, version = v.version + 1",
-    "UPDATE voucher
-        SET uses = n.value->>1, uses_held = n.value->>2, spent = n.value->>3, spent_held = n.value->>4,
-            restored_until = n.value->>5, disabled = n.value->>6, version = voucher.version + 1
-       FROM json_each($2) AS n
-      WHERE voucher.tenant = $1 AND voucher.code = n.value->>0",
+    "INSERT INTO voucher AS v (tenant, code, incentive, uses, uses_held, spent, spent_held, restored_until, disabled,
+                               created)
+     SELECT $1, value->>0, '', value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, 0
+       FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, code) DO UPDATE
+        SET uses = excluded.uses, uses_held = excluded.uses_held, spent = excluded.spent,
+            spent_held = excluded.spent_held, restored_until = excluded.restored_until,
+            disabled = excluded.disabled, version = v.version + 1",
 );
 
 const INSERT_MANY: Statement = Statement::pair(

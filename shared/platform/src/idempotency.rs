@@ -60,7 +60,7 @@ const FIND_MANY: Statement = Statement::pair(
               WHERE tenant = $1 AND method = wanted.method AND request_id = wanted.request_id LIMIT 1) AS claim",
     "SELECT claim.method, claim.request_id, claim.hash, claim.outcome
        FROM json_each($2) AS wanted
-       JOIN request_claim AS claim
+      CROSS JOIN request_claim AS claim
          ON claim.tenant = $1 AND claim.method = wanted.value->>0 AND claim.request_id = wanted.value->>1",
 );
 
@@ -73,10 +73,10 @@ const FINISH_MANY: Statement = Statement::pair(
         ON CONFLICT (tenant, method, request_id) DO UPDATE SET outcome = EXCLUDED.outcome
         RETURNING hash)
      SELECT 1::bigint FROM stored WHERE hash <> ''",
-    "UPDATE request_claim AS claim SET outcome = done.value->>2
-       FROM json_each($2) AS done
-      WHERE claim.tenant = $1 AND claim.method = done.value->>0 AND claim.request_id = done.value->>1
-     RETURNING 1",
+    "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
+     SELECT $1, value->>0, value->>1, x'', value->>2, 0 FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, method, request_id) DO UPDATE SET outcome = excluded.outcome
+     RETURNING nullif(length(hash), 0)",
 );
 
 const STORE_MANY: Statement = Statement::pair(

@@ -30,10 +30,11 @@ const FIND: Statement = Statement::pair(
     FIND_ON_SQLITE,
 );
 
+// CROSS JOIN fixes the order on SQLite, which would else read every counter of the tenant.
 const FIND_ON_SQLITE: &str = "
     SELECT c.kind, c.owner, c.subject, c.period, c.used, c.held, c.told
       FROM json_each($2) AS k
-      JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
+      CROSS JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
                        AND c.subject = k.value->>2 AND c.period = k.value->>3";
 
 const OF_INCENTIVE: Statement = Statement::same(
@@ -56,10 +57,11 @@ const UPDATE: Statement = Statement::pair(
                               $8::bigint[])
      ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE
         SET used = EXCLUDED.used, held = EXCLUDED.held, told = EXCLUDED.told",
-    "UPDATE counter SET used = n.value->>4, held = n.value->>5, told = n.value->>6
-       FROM json_each($2) AS n
-      WHERE counter.tenant = $1 AND counter.kind = n.value->>0 AND counter.owner = n.value->>1
-        AND counter.subject = n.value->>2 AND counter.period = n.value->>3",
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
+     SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6
+       FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE
+        SET used = excluded.used, held = excluded.held, told = excluded.told",
 );
 
 const LAPSED_CLAIMS: Statement = Statement::pair(
@@ -70,7 +72,7 @@ const LAPSED_CLAIMS: Statement = Statement::pair(
                 AND expires <= $2 OFFSET 0) AS c",
     "SELECT c.kind, c.owner, c.subject, c.period, c.redemption, c.uses, c.amount, c.expires
        FROM json_each($3) AS k
-       JOIN hold_claim AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
+       CROSS JOIN hold_claim AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
                            AND c.subject = k.value->>2 AND c.period = k.value->>3
       WHERE c.expires <= $2",
 );

@@ -60,11 +60,12 @@ const ASSIGN: Statement = Statement::pair(
        FROM UNNEST($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
             AS n (code, customer, source_id, assigned, starts, ends)
       WHERE v.tenant = $1 AND v.code = n.code",
-    "UPDATE voucher
-        SET customer = n.value->>1, source_id = n.value->>2, assigned = n.value->>3, starts = n.value->>4,
-            ends = n.value->>5, version = voucher.version + 1
-       FROM json_each($2) AS n
-      WHERE voucher.tenant = $1 AND voucher.code = n.value->>0",
+    "INSERT INTO voucher AS v (tenant, code, incentive, customer, source_id, assigned, starts, ends, created)
+     SELECT $1, value->>0, '', value->>1, value->>2, value->>3, value->>4, value->>5, 0
+       FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, code) DO UPDATE
+        SET customer = excluded.customer, source_id = excluded.source_id, assigned = excluded.assigned,
+            starts = excluded.starts, ends = excluded.ends, version = v.version + 1",
 );
 
 /// Every statement, for the test that prepares them on both engines.
