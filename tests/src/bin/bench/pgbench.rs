@@ -158,10 +158,6 @@ fn script(codes: Codes, sample: &Sample, scale: &Scale) -> String {
         ),
     };
     let customer = "'c' || :customer";
-    let claim = format!(
-        "tenant = 'default' AND method = '{}' AND request_id = 'r-p' || :run || '-' || :client_id || '-' || :i",
-        sample.method
-    );
     let counter = |kind: u32, subject: &str| {
         format!(
             "tenant = 'default' AND kind = {kind} AND owner = {incentive} AND subject = '{subject}' AND period = ''"
@@ -179,14 +175,13 @@ fn script(codes: Codes, sample: &Sample, scale: &Scale) -> String {
         "\\set i :i + 1
 \\set customer random({FIRST_CUSTOMER}, {last_customer})
 {draw}BEGIN;
-INSERT INTO request_claim (tenant, method, request_id, hash, created) VALUES ('default', '{method}', 'r-p' || :run || '-' || :client_id || '-' || :i, decode(repeat('a7', 32), 'hex'), now()) ON CONFLICT DO NOTHING;
+INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created) VALUES ('default', '{method}', 'r-p' || :run || '-' || :client_id || '-' || :i, decode(repeat('a7', 32), 'hex'), {outcome}, now()) ON CONFLICT DO NOTHING;
 UPDATE voucher SET uses = uses + 1, version = version + 1 WHERE tenant = 'default' AND code = {code} AND NOT disabled AND uses + uses_held < least(max_uses, {MAX_USES_PER_CODE});
 UPDATE counter SET used = used + 1 WHERE {uses} AND used + held < {MAX_USES};
 UPDATE counter SET used = used + {AMOUNT} WHERE {money} AND used + held + {AMOUNT} <= {budget};
 INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told) VALUES ('default', 3, {incentive}, 'c/' || {customer}, '', 1, 0, 0) ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE SET used = counter.used + 1 WHERE counter.used + counter.held < {MAX_USES_PER_CUSTOMER};
 INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, state, currency, amount, returned, details, created, updated, version) VALUES ('default', {id}, 'p' || :run || '-' || :client_id || '-' || :i, 0, {code}, {incentive}, 1, {customer}, 'REDEEMED', 'EUR', {AMOUNT}, 0, {details}::jsonb, now(), now(), 1);
 INSERT INTO event_batch (id, created, payload) VALUES ({id}, now(), decode(repeat('a7', {payload_bytes}), 'hex'));
-UPDATE request_claim SET outcome = {outcome} WHERE {claim};
 COMMIT;
 "
     )
