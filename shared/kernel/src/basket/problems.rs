@@ -1,6 +1,7 @@
 //! What is wrong with a basket, all of it at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Arguments;
 
 use super::{Basket, Line, MAX_AMOUNT_MINOR, MAX_LINES, MAX_QUANTITY};
 use crate::discount::WHOLE_PPM;
@@ -25,23 +26,22 @@ impl Basket {
         let mut first_with_id: HashMap<&str, usize> = HashMap::new();
         let mut worth = 0_i128;
         for (index, line) in self.lines.iter().take(MAX_LINES).enumerate() {
-            let path = format!("lines[{index}]");
             if let Some(first) = first_with_id.insert(&line.id, index) {
                 let message = format!("is also the id of lines[{first}]");
-                problems.push(Problem::new(format!("{path}.id"), message));
+                problems.push(Problem::new(format!("lines[{index}].id"), message));
             }
-            line.collect_problems(&path, &mut problems);
+            line.collect_problems(index, &mut problems);
             worth += line.worth().clamp(0, MAX_AMOUNT_MINOR.into());
         }
         if worth > MAX_AMOUNT_MINOR.into() {
             let message = format!("all lines together are worth more than {MAX_AMOUNT_MINOR} minor units");
             problems.push(Problem::new("lines", message));
         }
-        check_amount("shipping", self.shipping, &mut problems);
+        check_amount(format_args!("shipping"), self.shipping, &mut problems);
         if let Some(due) = self.amount_due {
-            check_amount("amount_due", due, &mut problems);
+            check_amount(format_args!("amount_due"), due, &mut problems);
         }
-        check_attributes("attributes", &self.attributes, &mut problems);
+        check_attributes(format_args!("attributes"), &self.attributes, &mut problems);
         problems
     }
 }
@@ -51,9 +51,10 @@ impl Line {
         i128::from(self.unit_price) * i128::from(self.quantity)
     }
 
-    fn collect_problems(&self, path: &str, problems: &mut Vec<Problem>) {
+    /// Paths are written only where there is a problem: a basket without one costs nothing but the looking.
+    fn collect_problems(&self, index: usize, problems: &mut Vec<Problem>) {
         let mut refuse = |field: &str, message: String| {
-            problems.push(Problem::new(format!("{path}.{field}"), message));
+            problems.push(Problem::new(format!("lines[{index}].{field}"), message));
         };
         let id_chars = self.id.chars().count();
         if id_chars == 0 || id_chars > MAX_ID_CHARS {
@@ -75,45 +76,49 @@ impl Line {
                 format!("must hold at most {MAX_ENTRIES} categories, holds {}", self.categories.len()),
             );
         }
-        for (index, category) in self.categories.iter().take(MAX_ENTRIES).enumerate() {
+        for (place, category) in self.categories.iter().take(MAX_ENTRIES).enumerate() {
             if category.is_empty() || category.len() > MAX_TEXT_BYTES {
                 refuse(
-                    &format!("categories[{index}]"),
+                    &format!("categories[{place}]"),
                     format!("must have 1 to {MAX_TEXT_BYTES} bytes, has {}", category.len()),
                 );
             }
         }
-        let price_fits = check_amount(&format!("{path}.unit_price"), self.unit_price, problems);
+        let price_fits = check_amount(format_args!("lines[{index}].unit_price"), self.unit_price, problems);
         if quantity_fits && price_fits && self.worth() > MAX_AMOUNT_MINOR.into() {
             let message = format!("the line is worth more than {MAX_AMOUNT_MINOR} minor units");
-            problems.push(Problem::new(format!("{path}.unit_price"), message));
+            problems.push(Problem::new(format!("lines[{index}].unit_price"), message));
         }
         if let Some(cost) = self.unit_cost {
-            check_amount(&format!("{path}.unit_cost"), cost, problems);
+            check_amount(format_args!("lines[{index}].unit_cost"), cost, problems);
         }
-        check_attributes(&format!("{path}.attributes"), &self.attributes, problems);
+        check_attributes(format_args!("lines[{index}].attributes"), &self.attributes, problems);
     }
 }
 
-fn check_amount(field: &str, minor: i64, problems: &mut Vec<Problem>) -> bool {
+fn check_amount(field: Arguments<'_>, minor: i64, problems: &mut Vec<Problem>) -> bool {
     let fits = (0..=MAX_AMOUNT_MINOR).contains(&minor);
     if !fits {
         let message = format!("must be 0 to {MAX_AMOUNT_MINOR} minor units, is {minor}");
-        problems.push(Problem::new(field, message));
+        problems.push(Problem::new(field.to_string(), message));
     }
     fits
 }
 
-fn check_attributes(field: &str, attributes: &BTreeMap<String, String>, problems: &mut Vec<Problem>) {
+fn check_attributes(
+    field: Arguments<'_>,
+    attributes: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) {
     if attributes.len() > MAX_ENTRIES {
         let message = format!("must hold at most {MAX_ENTRIES} entries, holds {}", attributes.len());
-        problems.push(Problem::new(field, message));
+        problems.push(Problem::new(field.to_string(), message));
     }
     for (index, (key, value)) in attributes.iter().take(MAX_ENTRIES).enumerate() {
         if key.is_empty() || key.len() > MAX_TEXT_BYTES || value.len() > MAX_TEXT_BYTES {
             let message =
                 format!("entry {index}: key (not empty) and value have at most {MAX_TEXT_BYTES} bytes");
-            problems.push(Problem::new(field, message));
+            problems.push(Problem::new(field.to_string(), message));
         }
     }
 }
