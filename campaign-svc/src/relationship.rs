@@ -47,8 +47,8 @@ pub struct Question<'a> {
     pub codes: &'a [String],
     /// Of the basket; `None` where there is none.
     pub currency: Option<Currency>,
-    /// Ids of the segments that would make a difference; empty: all.
-    pub segments: Vec<String>,
+    /// Ids of the segments that would make a difference; `None`: all.
+    pub segments: Option<Vec<String>>,
     /// For titles.
     pub locale: &'a str,
     /// The order the quote is for, or empty.
@@ -142,7 +142,8 @@ impl Relationship {
             guest_key: question.guest_key.to_owned(),
             codes: question.codes.to_vec(),
             currency_code: currency.map(String::from).unwrap_or_default(),
-            segments: question.segments.iter().map(|id| format!("segments/{id}")).collect(),
+            without_segments: question.segments.as_ref().is_some_and(Vec::is_empty),
+            segments: question.segments.iter().flatten().map(|id| format!("segments/{id}")).collect(),
             locale: question.locale.to_owned(),
             order_id: question.order_id.to_owned(),
         };

@@ -11,6 +11,7 @@ use tandem_platform::seal;
 use tandem_platform::tasks::Tasks;
 
 use crate::config::Config;
+use crate::incentive::commands::Evaluations;
 use crate::incentive::definitions::Definitions;
 use crate::redemption::Redemptions;
 use crate::segment::catalogue::Catalogues;
@@ -35,6 +36,8 @@ pub struct App {
     pub catalogues: Catalogues,
     /// Compiled incentives.
     pub definitions: Definitions,
+    /// The lanes of a quote's questions.
+    pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
 }
@@ -60,6 +63,7 @@ impl App {
             keys,
             catalogues: Catalogues::default(),
             definitions: Definitions::default(),
+            evaluations: Evaluations::default(),
             redemptions,
         }))
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+use tandem_platform::lanes::LanesConfig;
 
 /// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
 pub const ENV_PREFIX: &str = "TANDEM_RELATIONSHIP_";
@@ -20,6 +21,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How it logs.
     pub log: LogConfig,
+    /// Answering what quotes ask; a batch of questions is read together. `lanes` 0: one for every two cores.
+    pub evaluation: LanesConfig,
     /// Holding, redeeming and rolling back.
     pub redemption: RedemptionConfig,
     /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
@@ -40,6 +43,7 @@ impl Default for Config {
                 ..DatabaseConfig::default()
             },
             log: LogConfig::default(),
+            evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128 },
             redemption: RedemptionConfig::default(),
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: String::new(),
@@ -85,8 +89,8 @@ fn without_password(url: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedemptionConfig {
-    /// Transactions side by side that redeem, hold and roll back; on SQLite always one. 0: one per core, 2 to 16. More
-    /// than the database has cores makes batches smaller, not the service faster.
+    /// Transactions side by side that redeem, hold and roll back; on SQLite always one. 0: one more than there are
+    /// cores, at most 17. More than the database has cores makes batches smaller, not the service faster.
     pub lanes: usize,
     /// Calls that may wait in one lane; one more is refused with RESOURCE_EXHAUSTED.
     pub lane_capacity: usize,

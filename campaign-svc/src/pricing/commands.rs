@@ -114,10 +114,8 @@ async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Out
         guest_key: &ask.guest_key,
         codes: &ask.codes,
         currency: Some(ask.basket.currency),
-        segments: match segments.len() {
-            0..=MAX_SEGMENTS => segments.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
-        },
+        segments: (segments.len() <= MAX_SEGMENTS)
+            .then(|| segments.iter().map(ToString::to_string).collect()),
         locale: &ask.locale,
         order_id: &ask.order_id,
     };

@@ -84,7 +84,7 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
         guest_key: "",
         codes: &[],
         currency: None,
-        segments: Vec::new(),
+        segments: None,
         locale: &request.locale,
         order_id: "",
     };

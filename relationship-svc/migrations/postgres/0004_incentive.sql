@@ -6,9 +6,6 @@ CREATE TABLE incentive (
     version bigint NOT NULL,
     state text NOT NULL CHECK (state IN ('ACTIVE', 'ARCHIVED')),
     definition jsonb NOT NULL,
-    -- Of the definition, for statements that look up counters: DAY, WEEK, MONTH, or null for never.
-    recurrence text,
-    customer_period text,
     created timestamptz NOT NULL,
     updated timestamptz NOT NULL,
     PRIMARY KEY (tenant, id)

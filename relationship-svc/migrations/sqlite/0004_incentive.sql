@@ -6,9 +6,6 @@ CREATE TABLE incentive (
     version INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'ARCHIVED')),
     definition TEXT NOT NULL,
-    -- Of the definition, for statements that look up counters: DAY, WEEK, MONTH, or null for never.
-    recurrence TEXT,
-    customer_period TEXT,
     created INTEGER NOT NULL,
     updated INTEGER NOT NULL,
     PRIMARY KEY (tenant, id)

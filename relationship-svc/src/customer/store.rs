@@ -32,11 +32,22 @@ const LOCK_IDS: Statement = Statement::pair(
     "SELECT id FROM customer WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2)) ORDER BY id",
 );
 
-const FIND_WITH_CATALOGUE: Statement = Statement::same(
-    "SELECT id, version, display_name, email, phone, locale, time_zone, country, birth_year, birth_month, birth_day,
-            attributes, tags, since, created, updated,
-            (SELECT catalogue.version FROM segment_catalogue AS catalogue WHERE catalogue.tenant = $1) AS catalogue
-       FROM customer WHERE tenant = $1 AND id = $2",
+const FIND_WITH_CATALOGUE: Statement = Statement::pair(
+    // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
+    concat!(
+        "SELECT c.*, (SELECT catalogue.version FROM segment_catalogue AS catalogue WHERE catalogue.tenant = $1)
+                     AS catalogue
+           FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL (",
+        select!("WHERE tenant = $1 AND id = wanted.id LIMIT 1"),
+        ") AS c"
+    ),
+    concat!(
+        "SELECT c.*, (SELECT catalogue.version FROM segment_catalogue AS catalogue WHERE catalogue.tenant = $1)
+                     AS catalogue
+           FROM (",
+        select!("WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2))"),
+        ") AS c"
+    ),
 );
 
 const BY_NAME: Statement = Statement::same(select!("WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3"));
@@ -193,16 +204,20 @@ pub async fn lock_ids(tx: &mut Tx, tenant: &Tenant, ids: &[String]) -> Outcome<V
     })?)
 }
 
-/// One customer with the version of the tenant's segments at the same moment; see [`crate::segment::catalogue`].
+/// Those of these customers that exist, in no order, with the version of the tenant's segments at the same moment; see
+/// [`crate::segment::catalogue`].
 pub async fn find_with_catalogue(
     session: &mut impl Session,
     tenant: &Tenant,
-    id: &str,
-) -> Outcome<Option<(Customer, i64)>> {
-    let found: Option<RowWithCatalogue> = on_engine!(session, FIND_WITH_CATALOGUE, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
+    ids: Vec<String>,
+) -> Outcome<(Vec<Customer>, i64)> {
+    let columns = [Column::Text(ids)];
+    let found: Vec<RowWithCatalogue> = on_engine!(session, FIND_WITH_CATALOGUE, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
-    found.map(|found| Ok((found.row.try_into()?, found.catalogue.unwrap_or(0)))).transpose()
+    let version = found.first().and_then(|found| found.catalogue).unwrap_or(0);
+    let customers = found.into_iter().map(|found| found.row.try_into()).collect::<Outcome<_>>()?;
+    Ok((customers, version))
 }
 
 /// At most `limit` customers behind `after`.

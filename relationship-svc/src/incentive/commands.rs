@@ -12,7 +12,7 @@ use tandem_proto::relationship::v1::ErrorReason;
 use super::{Definition, Edit, Incentive, State, events, name, store};
 use crate::{App, segment};
 
-pub use evaluate::{Asked, Evaluated, evaluate};
+pub use evaluate::{Asked, Evaluated, Evaluations, evaluate};
 
 /// What an update asks for.
 #[derive(Debug, Clone)]

@@ -114,8 +114,9 @@ impl IncentiveService for Api {
         let call = grpc::call(&request)?;
         let message = request.into_inner();
         let asked = parse::evaluate(&message)?;
-        let evaluated = commands::evaluate(&self.0, &call, &asked).await?;
-        Ok(Response::new(encode::evaluated(&message, &asked, evaluated)))
+        let currency = asked.currency;
+        let evaluated = commands::evaluate(&self.0, &call, asked).await?;
+        Ok(Response::new(encode::evaluated(&message, currency, evaluated)))
     }
 }
 

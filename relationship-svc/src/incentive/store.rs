@@ -1,6 +1,5 @@
 //! Incentives, their versions, and which segments they name.
 
-use tandem_kernel::period::Recurrence;
 use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement};
 use tandem_platform::list::{Order, Position};
 use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
@@ -43,8 +42,9 @@ const REVISIONS: Statement = Statement::pair(
     "SELECT revision.incentive AS id, revision.version, revision.state, revision.definition, revision.created,
             revision.updated
        FROM UNNEST($2::text[], $3::bigint[]) AS wanted (incentive, version)
-       JOIN incentive_revision AS revision
-         ON revision.tenant = $1 AND revision.incentive = wanted.incentive AND revision.version = wanted.version",
+      CROSS JOIN LATERAL (SELECT * FROM incentive_revision AS one
+                           WHERE one.tenant = $1 AND one.incentive = wanted.incentive
+                             AND one.version = wanted.version LIMIT 1) AS revision",
     "SELECT revision.incentive AS id, revision.version, revision.state, revision.definition, revision.created,
             revision.updated
        FROM json_each($2) AS wanted
@@ -53,14 +53,13 @@ const REVISIONS: Statement = Statement::pair(
 );
 
 const INSERT: Statement = Statement::same(
-    "INSERT INTO incentive (tenant, id, version, state, definition, recurrence, customer_period, created, updated)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+    "INSERT INTO incentive (tenant, id, version, state, definition, created, updated)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
 );
 
 const UPDATE: Statement = Statement::same(
     "UPDATE incentive
-        SET version = $3, state = $4, definition = $5, recurrence = $6, customer_period = $7, created = $8,
-            updated = $9
+        SET version = $3, state = $4, definition = $5, created = $6, updated = $7
       WHERE tenant = $1 AND id = $2 AND version = $3 - 1",
 );
 
@@ -209,24 +208,12 @@ pub async fn update(tx: &mut Tx, tenant: &Tenant, incentive: &Incentive) -> Outc
 }
 
 async fn write(tx: &mut Tx, statement: Statement, tenant: &Tenant, incentive: &Incentive) -> Outcome<u64> {
-    let limits = &incentive.definition.limits;
-    let recurrence = limits.recurrence.map(word);
-    let customer_period = limits.per_customer_period.map(|limit| word(limit.period));
     Ok(on_engine!(tx, statement, |sql, conn| {
         let query = sqlx::query(sql).bind(tenant.as_str()).bind(&incentive.id).bind(incentive.version);
         let query = query.bind(incentive.state.as_str()).bind(Json(&incentive.definition));
-        let query = query.bind(recurrence).bind(customer_period);
         let query = query.bind(Instant(incentive.created)).bind(Instant(incentive.updated));
         query.execute(conn).await.map(|done| done.rows_affected())
     })?)
-}
-
-fn word(recurrence: Recurrence) -> &'static str {
-    match recurrence {
-        Recurrence::Day => "DAY",
-        Recurrence::Week => "WEEK",
-        Recurrence::Month => "MONTH",
-    }
 }
 
 async fn insert_revision(tx: &mut Tx, tenant: &Tenant, incentive: &Incentive) -> Outcome<()> {

@@ -8,7 +8,7 @@ mod usage;
 use std::sync::{Arc, OnceLock, Weak};
 
 use tandem_platform::idempotency::Request;
-use tandem_platform::lanes::{Lanes, LanesConfig, Runner};
+use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome, Tenant};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::voucher;
 
 pub use super::Standing;
 pub use look::{Validated, validate};
-pub use stand::standing;
+pub use stand::{Question, standing};
 pub use usage::usage;
 
 /// What redemptions need beside the database: their lanes, and who guesses codes.
@@ -46,17 +46,14 @@ impl Redemptions {
         self.lanes.get_or_init(|| {
             let config = &app.config.redemption;
             let config = LanesConfig {
-                lanes: app.db.writers(if config.lanes == 0 { one_per_core() } else { config.lanes }),
+                // One more than there are cores, because one of them always waits for the disk.
+                lanes: app.db.writers(if config.lanes == 0 { lanes::cores() + 1 } else { config.lanes }),
                 capacity: config.lane_capacity,
                 max_batch: config.max_batch,
             };
             Lanes::start(&config, &app.tasks, Redeemer(Arc::downgrade(app)))
         })
     }
-}
-
-fn one_per_core() -> usize {
-    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(2, 16)
 }
 
 /// One call in its lane.

@@ -71,7 +71,7 @@ mod terms;
 mod tests;
 mod world;
 
-pub use commands::{Redemptions, standing, usage};
+pub use commands::{Question, Redemptions, standing, usage};
 pub use counter::{Counted, CounterKey, CounterKind, Tally};
 pub use quote::{Plain, Quote, QuotedCode};
 pub use refusal::{CodeOutcome, Refusal, Refused};

@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod counters;
-pub mod standing;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
@@ -35,9 +34,7 @@ const LOCK_ORDERS: Statement = Statement::pair(
         select!("WHERE r.tenant = $1 AND r.order_id = wanted.order_id ORDER BY r.ordinal FOR NO KEY UPDATE"),
         ") AS r"
     ),
-    select!(
-        "WHERE r.tenant = $1 AND r.order_id IN (SELECT value->>0 FROM json_each($2)) ORDER BY r.order_id, r.ordinal"
-    ),
+    OF_ORDERS_ON_SQLITE,
 );
 
 const FIND_MANY: Statement = Statement::pair(
@@ -49,8 +46,18 @@ const FIND_MANY: Statement = Statement::pair(
     select!("WHERE r.tenant = $1 AND r.id IN (SELECT unhex(value->>0) FROM json_each($2))"),
 );
 
-const OF_ORDER: Statement =
-    Statement::same(select!("WHERE r.tenant = $1 AND r.order_id = $2 ORDER BY r.ordinal"));
+const OF_ORDERS: Statement = Statement::pair(
+    concat!(
+        "SELECT r.* FROM UNNEST($2::text[]) AS wanted (order_id) CROSS JOIN LATERAL (",
+        select!("WHERE r.tenant = $1 AND r.order_id = wanted.order_id ORDER BY r.ordinal OFFSET 0"),
+        ") AS r"
+    ),
+    OF_ORDERS_ON_SQLITE,
+);
+
+const OF_ORDERS_ON_SQLITE: &str = select!(
+    "WHERE r.tenant = $1 AND r.order_id IN (SELECT value->>0 FROM json_each($2)) ORDER BY r.order_id, r.ordinal"
+);
 
 // The ids are UUIDs of version 7: newest first is the order of ids, backwards.
 const NEWEST: Statement =
@@ -126,7 +133,7 @@ const UPDATE: Statement = Statement::pair(
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::lock_orders", LOCK_ORDERS),
     ("redemption::find_many", FIND_MANY),
-    ("redemption::of_order", OF_ORDER),
+    ("redemption::of_orders", OF_ORDERS),
     ("redemption::newest", NEWEST),
     ("redemption::newest_of_code", NEWEST_OF_CODE),
     ("redemption::newest_of_customer", NEWEST_OF_CUSTOMER),
@@ -211,10 +218,16 @@ pub async fn find_many(
     })?)
 }
 
-/// Every redemption of an order, by ordinal.
-pub async fn of_order(session: &mut impl Session, tenant: &Tenant, order: &str) -> Outcome<Vec<Redemption>> {
-    all(on_engine!(session, OF_ORDER, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind(order).fetch_all(conn).await
+/// Every redemption of these orders, by order and ordinal.
+pub async fn of_orders(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    mut orders: Vec<String>,
+) -> Outcome<Vec<Redemption>> {
+    orders.sort_unstable();
+    let columns = [Column::Text(orders)];
+    all(on_engine!(session, OF_ORDERS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?)
 }
 

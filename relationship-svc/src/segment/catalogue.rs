@@ -11,7 +11,7 @@ use tandem_platform::db::Session;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::{Segment, compile, facts, store};
-use crate::customer;
+use crate::customer::{self, Customer};
 
 /// Tenants kept; one more, and all are forgotten and read again when asked for.
 const TENANTS: usize = 1_024;
@@ -83,21 +83,44 @@ impl Catalogues {
         Ok(catalogue)
     }
 
-    /// The ids of all segments that a customer is in at `now`, in order; `None` where there is no such customer. One
-    /// statement, and one more after a segment has changed.
-    pub async fn of_customer(
+    /// Those of these customers that exist, with the segments of the same moment. One statement, and one more after a
+    /// segment has changed; none where nobody is asked for.
+    pub async fn customers(
         &self,
         session: &mut impl Session,
         tenant: &Tenant,
-        customer: &str,
-        now: Timestamp,
-        zone: &TimeZone,
-    ) -> Outcome<Option<Vec<String>>> {
-        let found = customer::store::find_with_catalogue(session, tenant, customer).await?;
-        let Some((customer, version)) = found else { return Ok(None) };
+        ids: Vec<String>,
+    ) -> Outcome<Customers> {
+        if ids.is_empty() {
+            return Ok(Customers::default());
+        }
+        let (found, version) = customer::store::find_with_catalogue(session, tenant, ids).await?;
+        if found.is_empty() {
+            return Ok(Customers::default());
+        }
         let catalogue = self.at(session, tenant, version).await?;
-        let members = catalogue.all_of(&facts(&customer, now, zone)).into_iter().map(str::to_owned);
-        Ok(Some(members.collect()))
+        let customers = found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
+        Ok(Customers { catalogue, customers })
+    }
+}
+
+/// Customers of one tenant and its segments.
+#[derive(Debug, Default)]
+pub struct Customers {
+    /// The segments.
+    pub catalogue: Arc<Catalogue>,
+    customers: HashMap<String, Customer>,
+}
+
+impl Customers {
+    /// Whether there is such a customer.
+    pub fn know(&self, customer: &str) -> bool {
+        self.customers.contains_key(customer)
+    }
+
+    /// What the rules of segments read of a customer at `now`; `None` where there is no such customer.
+    pub fn facts(&self, customer: &str, now: Timestamp, zone: &TimeZone) -> Option<Facts<'_>> {
+        self.customers.get(customer).map(|customer| facts(customer, now, zone))
     }
 }
 

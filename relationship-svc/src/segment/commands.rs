@@ -171,13 +171,13 @@ fn next(mut block: Vec<Customer>) -> Option<String> {
 /// The ids of those of the `asked` segments that a customer is in; of all, where none are asked for.
 pub async fn membership(app: &App, call: &Call, customer: &str, asked: &[String]) -> Outcome<Vec<String>> {
     let mut reader = app.db.read().await?;
-    let found = customer::store::find_with_catalogue(&mut reader, &call.tenant, customer).await?;
-    let (customer, version) = found.ok_or_else(|| Fault::not_found(customer::name(customer)))?;
-    let catalogue = app.catalogues.at(&mut reader, &call.tenant, version).await?;
+    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![customer.to_owned()]).await?;
+    let facts = found.facts(customer, app.clock.now(), &app.zone);
+    let facts = facts.ok_or_else(|| Fault::not_found(customer::name(customer)))?;
+    let catalogue = &found.catalogue;
     if let Some(unknown) = asked.iter().find(|id| !catalogue.contains(id)) {
         return Err(Fault::not_found(name(unknown)));
     }
-    let facts = facts(&customer, app.clock.now(), &app.zone);
     let members = match asked {
         [] => catalogue.all_of(&facts),
         asked => catalogue.of(asked.iter().map(String::as_str), &facts),

@@ -78,7 +78,8 @@ impl ServerConfig {
 pub struct DatabaseConfig {
     /// `postgres://user:password@host/name` or `sqlite:/path/to/file`, which is created where it is missing.
     pub url: String,
-    /// Connections of this process. Replicas times this stays below what the server allows.
+    /// Connections of this process. Replicas times this stays below what the server allows. They are used in turn, so
+    /// more than are needed cost the database its caches; a server with many cores bears more.
     pub max_connections: u32,
     /// How long a call waits for a connection before it fails with UNAVAILABLE, in milliseconds.
     pub acquire_timeout_ms: u64,
@@ -96,7 +97,7 @@ impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
             url: "sqlite:tandem.db".to_owned(),
-            max_connections: 16,
+            max_connections: 8,
             acquire_timeout_ms: 2_000,
             statement_timeout_ms: 5_000,
             lock_timeout_ms: 2_000,

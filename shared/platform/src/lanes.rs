@@ -10,6 +10,7 @@
 mod worker;
 
 use std::hash::{BuildHasher, Hash};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,12 @@ impl Default for LanesConfig {
     fn default() -> Self {
         Self { lanes: 4, capacity: 2_048, max_batch: 512 }
     }
+}
+
+/// The cores of this machine, 16 at most: what numbers of lanes are reckoned from. More lanes than keep the cores busy
+/// make batches smaller, not the service faster.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZero::get).min(16)
 }
 
 /// The way into a set of lanes. Clones share them.

@@ -3,14 +3,21 @@
 //! Nothing is priced here and nothing counts: a quote promises its amounts, not that a use is left. What stands against
 //! a code is judged where it is judged for a redemption too ([`crate::redemption`]); only whom an incentive is for is
 //! added here, because the answer needs the customer's segments anyway.
+//!
+//! Questions travel in lanes as redemptions do: what is asked while the lane reads is answered together by its next
+//! reading, with as many statements as one question needs.
 
+use std::cell::LazyCell;
+use std::sync::{Arc, OnceLock, Weak};
+
+use jiff::Timestamp;
 use tandem_kernel::money::Currency;
-use tandem_platform::db::Session;
-use tandem_platform::{Call, Outcome};
+use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
+use tandem_platform::{Call, Fault, Outcome, Tenant};
 
 use crate::App;
-use crate::incentive::Definition;
-use crate::redemption::{Person, Refusal, Standing, standing};
+use crate::redemption::{Person, Question, Refusal, Standing, standing};
+use crate::segment::catalogue::Customers;
 
 /// The question.
 #[derive(Debug, Clone)]
@@ -21,8 +28,8 @@ pub struct Asked {
     pub codes: Vec<String>,
     /// Of the basket; needed where there are codes.
     pub currency: Option<Currency>,
-    /// Ids of the segments the caller wants to know about; empty: all.
-    pub segments: Vec<String>,
+    /// Ids of the segments the caller wants to know about; `None`: all.
+    pub segments: Option<Vec<String>>,
     /// The order the quote is for; what it holds itself does not stand against it.
     pub order: Option<String>,
 }
@@ -38,48 +45,104 @@ pub struct Evaluated {
     pub codes: Vec<Standing>,
 }
 
-/// Answers from the state of this moment; nothing about customers or codes is kept from an earlier question.
-pub async fn evaluate(app: &App, call: &Call, asked: &Asked) -> Outcome<Evaluated> {
-    let mut reader = app.db.read().await?;
-    let membership = Membership::of(app, &mut reader, call, asked.person.customer.as_deref()).await?;
-    let mut codes = match asked.currency {
-        Some(currency) => {
-            let order = asked.order.as_deref();
-            standing(app, &mut reader, call, &asked.codes, &asked.person, order, currency).await?
-        }
-        None => Vec::new(),
-    };
-    for code in &mut codes {
-        let definition = code.ready.as_ref().map(|ready| &ready.incentive.definition);
-        if code.refusal.is_none() && definition.is_some_and(|definition| !membership.may_use(definition)) {
-            code.refusal = Some(Refusal::NotEligible);
-        }
+/// The lanes of questions; nothing runs before the first.
+#[derive(Default)]
+pub struct Evaluations(OnceLock<Lanes<Evaluator>>);
+
+impl std::fmt::Debug for Evaluations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evaluations").finish_non_exhaustive()
     }
-    Ok(Evaluated { customer_known: membership.known, segments: membership.asked(&asked.segments), codes })
 }
 
-/// The segments a customer is in, all of them: few rules, each a few steps, and every code may ask for others.
-struct Membership {
-    known: bool,
-    segments: Vec<String>,
+impl Evaluations {
+    fn lanes(&self, app: &Arc<App>) -> &Lanes<Evaluator> {
+        self.0.get_or_init(|| {
+            let config = &app.config.evaluation;
+            let config = LanesConfig {
+                lanes: if config.lanes == 0 { (lanes::cores() / 2).max(1) } else { config.lanes },
+                ..config.clone()
+            };
+            Lanes::start(&config, &app.tasks, Evaluator(Arc::downgrade(app)))
+        })
+    }
 }
 
-impl Membership {
-    async fn of(app: &App, session: &mut impl Session, call: &Call, customer: Option<&str>) -> Outcome<Self> {
-        let Some(id) = customer else { return Ok(Self { known: false, segments: Vec::new() }) };
-        let segments =
-            app.catalogues.of_customer(session, &call.tenant, id, app.clock.now(), &app.zone).await?;
-        Ok(Self { known: segments.is_some(), segments: segments.unwrap_or_default() })
+/// Answers from a state not older than the question; nothing about customers or codes is kept from an earlier one.
+/// Unknown codes count as guesses, and who has guessed too much is refused.
+pub async fn evaluate(app: &Arc<App>, call: &Call, asked: Asked) -> Outcome<Evaluated> {
+    let (now, person, guesses) = (app.clock.now(), asked.person.clone(), &app.redemptions.guesses);
+    if !asked.codes.is_empty() {
+        guesses.check(call, &person, now)?;
     }
+    let lane = (person.subject(), asked.codes.first().cloned());
+    let evaluated = app.evaluations.lanes(app).submit(call, lane, asked).await?;
+    let unknown = evaluated.codes.iter().filter(|one| one.refusal == Some(Refusal::CodeUnknown)).count();
+    guesses.count(call, &person, u32::try_from(unknown).unwrap_or(u32::MAX), now);
+    Ok(evaluated)
+}
 
-    fn may_use(&self, definition: &Definition) -> bool {
-        definition.is_for(|segment| self.segments.iter().any(|own| own == segment))
-    }
+/// Answers batches. Holds the service weakly, which holds it.
+#[derive(Debug)]
+struct Evaluator(Weak<App>);
 
-    fn asked(self, asked: &[String]) -> Vec<String> {
-        if asked.is_empty() {
-            return self.segments;
+impl Runner for Evaluator {
+    type Item = Asked;
+    type Output = Evaluated;
+
+    async fn run(&self, tenant: &Tenant, items: &[Asked]) -> Outcome<Vec<Outcome<Evaluated>>> {
+        let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
+        let now = app.clock.now();
+        let mut customers: Vec<String> =
+            items.iter().filter_map(|asked| asked.person.customer.clone()).collect();
+        customers.sort_unstable();
+        customers.dedup();
+        let questions: Vec<Question<'_>> = items.iter().filter_map(Asked::question).collect();
+        let mut reader = app.db.read().await?;
+        let customers = app.catalogues.customers(&mut reader, tenant, customers).await?;
+        let mut standings = match questions.is_empty() {
+            true => Vec::new(),
+            false => standing(&app, &mut reader, tenant, now, &questions).await?,
         }
-        asked.iter().filter(|id| self.segments.contains(id)).cloned().collect()
+        .into_iter();
+        drop(reader);
+        let evaluated = items.iter().map(|asked| {
+            let codes = asked.question().and_then(|_| standings.next()).unwrap_or_default();
+            Ok(asked.judged(&app, &customers, codes, now))
+        });
+        Ok(evaluated.collect())
+    }
+}
+
+impl Asked {
+    fn question(&self) -> Option<Question<'_>> {
+        let currency = self.currency.filter(|_| !self.codes.is_empty())?;
+        Some(Question { codes: &self.codes, person: &self.person, currency, order: self.order.as_deref() })
+    }
+
+    /// Adds what the customer's segments say.
+    fn judged(&self, app: &App, customers: &Customers, codes: Vec<Standing>, now: Timestamp) -> Evaluated {
+        let catalogue = &customers.catalogue;
+        let customer = self.person.customer.as_deref().filter(|customer| customers.know(customer));
+        // Most codes are for everyone: the facts are put together only where a rule reads them.
+        let facts = LazyCell::new(|| customer.and_then(|customer| customers.facts(customer, now, &app.zone)));
+        let is_in = |segment: &str| facts.as_ref().is_some_and(|facts| catalogue.has_member(segment, facts));
+        let codes = codes.into_iter().map(|mut code| {
+            let definition = code.ready.as_ref().map(|ready| &ready.incentive.definition);
+            if code.refusal.is_none() && definition.is_some_and(|definition| !definition.is_for(is_in)) {
+                code.refusal = Some(Refusal::NotEligible);
+            }
+            code
+        });
+        let codes = codes.collect();
+        let segments = match &self.segments {
+            Some(asked) => asked.iter().map(String::as_str).filter(|segment| is_in(segment)).collect(),
+            None => facts.as_ref().map(|facts| catalogue.all_of(facts)).unwrap_or_default(),
+        };
+        Evaluated {
+            customer_known: customer.is_some(),
+            codes,
+            segments: segments.into_iter().map(str::to_owned).collect(),
+        }
     }
 }

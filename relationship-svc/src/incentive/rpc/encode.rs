@@ -8,7 +8,7 @@ use tandem_proto::relationship::v1::{
     EvaluateIncentivesRequest, EvaluateIncentivesResponse, EvaluatedCode, IncentiveUsage,
 };
 
-use crate::incentive::commands::{Asked, Evaluated};
+use crate::incentive::commands::Evaluated;
 use crate::redemption::{CounterKey, CounterKind, Refusal, Standing, Tally};
 use crate::segment;
 
@@ -34,15 +34,13 @@ pub fn usage(counted: &[(CounterKey, Tally)]) -> IncentiveUsage {
 
 pub fn evaluated(
     request: &EvaluateIncentivesRequest,
-    asked: &Asked,
+    currency: Option<Currency>,
     evaluated: Evaluated,
 ) -> EvaluateIncentivesResponse {
     let codes = request.codes.iter().zip(evaluated.codes);
     EvaluateIncentivesResponse {
         segments: evaluated.segments.iter().map(|id| segment::name(id)).collect(),
-        codes: codes
-            .map(|(given, standing)| code(given, standing, &request.locale, asked.currency))
-            .collect(),
+        codes: codes.map(|(given, standing)| code(given, standing, &request.locale, currency)).collect(),
         customer_known: evaluated.customer_known,
     }
 }

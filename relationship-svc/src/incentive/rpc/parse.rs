@@ -106,7 +106,10 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
         "" if codes.is_empty() => None,
         code => collect(&mut v, |problems| convert::currency("currency_code", code, problems)),
     };
-    let segments = segment::rpc::parse_segments(&mut v, &message.segments, MAX_ASKED_SEGMENTS);
+    let named = segment::rpc::parse_segments(&mut v, &message.segments, MAX_ASKED_SEGMENTS);
+    let contradicts = message.without_segments && !message.segments.is_empty();
+    v.check(!contradicts, "segments", "must be empty with without_segments");
+    let segments = (message.without_segments || !named.is_empty()).then_some(named);
     field::text(&mut v, "locale", message.locale.clone(), 0..=MAX_LOCALE);
     let order = Some(&message.order_id).filter(|order| !order.is_empty()).cloned();
     if let Some(order) = &order {

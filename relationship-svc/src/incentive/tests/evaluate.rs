@@ -116,6 +116,9 @@ async fn a_customer_is_told_the_segments_asked_for_and_nobody_is_in_none() {
         let segments = vec!["segments/everyone".to_owned(), "segments/gone".to_owned()];
         let some = evaluate(&harness, EvaluateIncentivesRequest { segments, ..of(&[]) }).await.unwrap();
         assert_eq!(some.segments, ["segments/everyone"]);
+        let none = EvaluateIncentivesRequest { without_segments: true, ..of(&[]) };
+        let none = evaluate(&harness, none).await.unwrap();
+        assert!(none.segments.is_empty() && none.customer_known);
         for customer in ["", "customers/eve"] {
             let request = EvaluateIncentivesRequest { customer: customer.to_owned(), ..of(&[]) };
             let nobody = evaluate(&harness, request).await.unwrap();
@@ -310,6 +313,7 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             segments: vec!["austria".to_owned()],
             locale: "x".repeat(36),
             order_id: "x".repeat(129),
+            without_segments: true,
         };
         let found = fields(&evaluate(&harness, wrong).await.unwrap_err());
         for field in [
@@ -318,6 +322,7 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             "codes",
             "codes[19]",
             "currency_code",
+            "segments",
             "segments[0]",
             "locale",
             "order_id",

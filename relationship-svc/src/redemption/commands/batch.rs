@@ -233,7 +233,12 @@ pub(super) async fn load_claims(
     Ok(())
 }
 
-/// The locked rows of which something is held.
+/// Whether a hold keeps anything of these rows.
+pub(super) fn anything_held(world: &World) -> bool {
+    !held_keys(world).is_empty()
+}
+
+/// The rows of which something is held.
 fn held_keys(world: &World) -> Vec<CounterKey> {
     let counters = world.counters.iter().filter(|slot| slot.tally.held != 0).map(|slot| slot.key.clone());
     let vouchers = world.vouchers.iter().filter(|slot| slot.voucher.usage.uses_held != 0);

@@ -1,13 +1,13 @@
 //! Questions that change nothing: could these codes be used now?
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tandem_platform::db::Session;
-use tandem_platform::{Call, Outcome, Tenant};
+use tandem_platform::{Call, Fault, Outcome, Tenant};
 
 use super::super::decide::{self, Plan};
-use super::super::store::counters;
+use super::super::store::{self, counters};
 use super::super::world::{World, distinct};
 use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refusal, Take, Terms, What};
 use super::batch;
@@ -35,13 +35,13 @@ pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> O
         partial: true,
     };
     let command = Command::Take(take);
+    let now = app.clock.now();
     let mut reader = app.db.read().await?;
-    let (world, plan) = look(app, &mut reader, &call.tenant, &command).await?;
+    let (world, plans) = look(app, &mut reader, &call.tenant, now, &[&command]).await?;
     drop(reader);
-    let Command::Take(Take { what: What::Plain(plain), person, .. }) = &command else {
-        return Ok(Validated { codes: Vec::new(), total: 0 });
+    let (Command::Take(Take { what: What::Plain(plain), person, .. }), [plan]) = (&command, &*plans) else {
+        return Err(Fault::internal("a question about codes has no plan"));
     };
-    let now = world.now();
     let priced = decide::price(&world, plain, person, &plan.candidates, true, |_, _| now);
     let (codes, total) = match priced {
         Ok(priced) => {
@@ -55,28 +55,33 @@ pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> O
     Ok(Validated { codes, total })
 }
 
-/// Reads, without a lock, what `command` would touch.
-async fn look<'i>(
+/// Reads, without a lock, what `commands` would touch.
+pub(super) async fn look<'i>(
     app: &App,
     session: &mut impl Session,
     tenant: &Tenant,
-    command: &'i Command,
-) -> Outcome<(World, Plan<'i>)> {
-    let mut world = World::new(batch::setting(app, app.clock.now()));
+    now: Timestamp,
+    commands: &[&'i Command],
+) -> Outcome<(World, Vec<Plan<'i>>)> {
+    let mut world = World::new(batch::setting(app, now));
     let mut codes = Vec::new();
-    decide::codes(command, &mut codes);
+    commands.iter().for_each(|command| decide::codes(command, &mut codes));
     world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);
     let wanted = decide::incentives(&world);
-    let current = match wanted.is_empty() {
-        true => HashMap::new(),
-        false => app.definitions.current(session, tenant, &wanted).await?,
-    };
-    world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
-    let plan = decide::plan(&mut world, command);
+    if !wanted.is_empty() {
+        let current = app.definitions.current(session, tenant, &wanted).await?;
+        world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
+    }
+    let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
     let keys: Vec<CounterKey> = world.counters.iter().map(|slot| slot.key.clone()).collect();
     for (key, tally) in counters::find(session, tenant, keys.iter()).await? {
         world.load_tally(&key, tally);
     }
+    let orders = commands.iter().filter_map(|one| decide::order(one)).filter(|order| !order.is_empty());
+    let orders = distinct(orders.map(str::to_owned));
+    if !orders.is_empty() && batch::anything_held(&world) {
+        world.load_redemptions(store::of_orders(session, tenant, orders).await?);
+    }
     batch::load_claims(session, tenant, &mut world).await?;
-    Ok((world, plan))
+    Ok((world, plans))
 }

@@ -101,7 +101,7 @@ async fn rows(
 ) -> Outcome<(Vec<Redemption>, bool)> {
     let mut reader = app.db.read().await?;
     if !selection.order.is_empty() {
-        let mut rows = store::of_order(&mut reader, &call.tenant, &selection.order).await?;
+        let mut rows = store::of_orders(&mut reader, &call.tenant, vec![selection.order.clone()]).await?;
         rows.retain(|one| one.id < before);
         rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
         return Ok((rows, false));

@@ -314,8 +314,9 @@ fn check_code(v: &mut Violations, path: &str, code: &str) {
 pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, person: &Person) -> Outcome<()> {
     let Some(id) = &person.customer else { return Ok(()) };
     let mut reader = app.db.read().await?;
-    let segments =
-        app.catalogues.of_customer(&mut reader, &call.tenant, id, app.clock.now(), &app.zone).await?;
-    plain.segments = segments.unwrap_or_default();
+    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()]).await?;
+    if let Some(facts) = found.facts(id, app.clock.now(), &app.zone) {
+        plain.segments = found.catalogue.all_of(&facts).into_iter().map(str::to_owned).collect();
+    }
     Ok(())
 }

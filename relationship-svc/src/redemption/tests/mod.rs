@@ -369,7 +369,7 @@ impl Shop {
 
     async fn of_order(&self, order: &str) -> Vec<Redemption> {
         let mut reader = self.app.db.read().await.unwrap();
-        super::store::of_order(&mut reader, &self.call.tenant, order).await.unwrap()
+        super::store::of_orders(&mut reader, &self.call.tenant, vec![order.to_owned()]).await.unwrap()
     }
 
     /// Counts everything again; fails where counters and ledger disagree.

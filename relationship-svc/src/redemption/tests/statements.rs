@@ -11,7 +11,6 @@ async fn every_statement_prepares_on_both_engines() {
         testing::prepare_all(&db, store::STATEMENTS).await;
         testing::prepare_all(&db, store::counters::STATEMENTS).await;
         testing::prepare_all(&db, store::audit::STATEMENTS).await;
-        testing::prepare_all(&db, store::standing::STATEMENTS).await;
         testing::prepare_all(&db, voucher::store::STATEMENTS).await;
     })
     .await;

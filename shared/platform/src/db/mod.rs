@@ -255,7 +255,9 @@ async fn connect_postgres(config: &DatabaseConfig) -> Outcome<Pools> {
             ("statement_timeout", config.statement_timeout_ms),
             ("lock_timeout", config.lock_timeout_ms),
             ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms),
-        ]);
+        ])
+        // Every statement goes by keys, whatever their values: planning it again for each call costs more than running.
+        .options([("plan_cache_mode", "force_generic_plan")]);
     if options.get_application_name().is_none() {
         options = options.application_name("tandem");
     }

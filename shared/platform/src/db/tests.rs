@@ -241,7 +241,7 @@ async fn postgres_bounds_statements_locks_and_idle_transactions() {
             let value: String = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
             assert_eq!(value, expected, "{sql}");
         }
-        assert_eq!(db.writers(100), 15);
+        assert_eq!(db.writers(100), 7);
         db.check().await.unwrap();
         db.close().await;
         assert_eq!(db.check().await.unwrap_err().reason(), "DATABASE_UNAVAILABLE");
