@@ -19,6 +19,7 @@ async fn both_engines_have_the_same_schema() {
 #[tokio::test]
 async fn the_platforms_tables_are_as_it_wants_them() {
     testing::holds_platform(&MIGRATIONS).await;
+    testing::holds_counters(&MIGRATIONS).await;
 }
 
 /// Numbers what was recorded so far.

@@ -62,11 +62,12 @@ CREATE TABLE hold_claim (
     owner text COLLATE "C" NOT NULL,
     subject text COLLATE "C" NOT NULL,
     period text COLLATE "C" NOT NULL,
-    redemption uuid NOT NULL,
+    -- Id of the redemption that holds.
+    holder uuid NOT NULL,
     uses bigint NOT NULL,
     amount bigint NOT NULL,
     expires timestamptz NOT NULL,
-    PRIMARY KEY (tenant, kind, owner, subject, period, redemption)
+    PRIMARY KEY (tenant, kind, owner, subject, period, holder)
 );
 
-CREATE INDEX hold_claim_redemption ON hold_claim (tenant, redemption);
+CREATE INDEX hold_claim_holder ON hold_claim (tenant, holder);

@@ -62,11 +62,12 @@ CREATE TABLE hold_claim (
     owner TEXT NOT NULL,
     subject TEXT NOT NULL,
     period TEXT NOT NULL,
-    redemption BLOB NOT NULL,
+    -- Id of the redemption that holds.
+    holder BLOB NOT NULL,
     uses INTEGER NOT NULL,
     amount INTEGER NOT NULL,
     expires INTEGER NOT NULL,
-    PRIMARY KEY (tenant, kind, owner, subject, period, redemption)
+    PRIMARY KEY (tenant, kind, owner, subject, period, holder)
 ) WITHOUT ROWID;
 
-CREATE INDEX hold_claim_redemption ON hold_claim (tenant, redemption);
+CREATE INDEX hold_claim_holder ON hold_claim (tenant, holder);

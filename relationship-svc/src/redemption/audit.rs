@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::{Db, Outcome, Tenant};
 
 use super::store::audit::{self as store, VoucherCount};
-use super::store::counters::ClaimRow;
 use super::{CounterKey, CounterKind, Redemption, State};
 
 /// What a tenant's counters and ledger agree on, and where they do not.
@@ -36,25 +36,25 @@ struct Count {
 pub async fn audit(db: &Db, tenant: &Tenant) -> Outcome<Audit> {
     let mut reader = db.read().await?;
     let ledger = store::redemptions(&mut reader, tenant).await?;
-    let tallies = store::tallies(&mut reader, tenant).await?;
-    let claims = store::claims(&mut reader, tenant).await?;
+    let tallies = counters::all(&mut reader, tenant).await?;
+    let claims = counters::all_claims(&mut reader, tenant).await?;
     let vouchers = store::vouchers(&mut reader, tenant).await?;
     let mut audit = Audit::default();
-    let mut counters: HashMap<CounterKey, Count> = HashMap::new();
+    let mut counted: HashMap<CounterKey, Count> = HashMap::new();
     let mut codes: HashMap<String, VoucherCount> = HashMap::new();
     for one in &ledger {
-        count(&mut audit, one, &mut counters, &mut codes);
+        count(&mut audit, one, &mut counted, &mut codes);
     }
     live_once(&mut audit, &ledger);
-    take_claims(&mut audit, &ledger, &claims, &mut counters, &mut codes);
+    take_claims(&mut audit, &ledger, &claims, &mut counted, &mut codes);
     for (key, tally) in tallies {
-        let wanted = counters.remove(&key).unwrap_or_default();
+        let wanted = counted.remove(&key).unwrap_or_default();
         let found = Count { used: tally.used, held: tally.held };
         if wanted != found {
             audit.faults.push(format!("{key:?} says {found:?}, the ledger {wanted:?}"));
         }
     }
-    for (key, wanted) in counters.into_iter().filter(|(_, wanted)| *wanted != Count::default()) {
+    for (key, wanted) in counted.into_iter().filter(|(_, wanted)| *wanted != Count::default()) {
         audit.faults.push(format!("{key:?} does not exist, the ledger says {wanted:?}"));
     }
     compare_vouchers(&mut audit, vouchers, codes);
@@ -64,7 +64,7 @@ pub async fn audit(db: &Db, tenant: &Tenant) -> Outcome<Audit> {
 fn count(
     audit: &mut Audit,
     one: &Redemption,
-    counters: &mut HashMap<CounterKey, Count>,
+    counted: &mut HashMap<CounterKey, Count>,
     codes: &mut HashMap<String, VoucherCount>,
 ) {
     match one.state {
@@ -79,7 +79,7 @@ fn count(
             let subject = one.person.subject();
             for key in one.details.counted.keys(&incentive, one.currency, subject.as_ref()) {
                 let worth = if key.kind == CounterKind::Budget { money } else { uses };
-                counters.entry(key).or_default().used += worth;
+                counted.entry(key).or_default().used += worth;
             }
             let code = voucher(codes, &one.code);
             code.uses += uses;
@@ -120,21 +120,21 @@ fn take_claims(
     audit: &mut Audit,
     ledger: &[Redemption],
     claims: &[ClaimRow],
-    counters: &mut HashMap<CounterKey, Count>,
+    counted: &mut HashMap<CounterKey, Count>,
     codes: &mut HashMap<String, VoucherCount>,
 ) {
     let holds: HashMap<_, _> =
         ledger.iter().filter(|one| one.state == State::Held).map(|one| (one.id, one.expires)).collect();
     for claim in claims {
-        if holds.get(&claim.redemption) != Some(&Some(claim.expires)) {
-            audit.faults.push(format!("a claim of {} belongs to no hold", claim.redemption));
+        if holds.get(&claim.holder) != Some(&Some(claim.expires)) {
+            audit.faults.push(format!("a claim of {} belongs to no hold", claim.holder));
         }
         if claim.key.kind == CounterKind::Voucher {
             let code = voucher(codes, &claim.key.owner);
             code.uses_held += claim.uses;
             code.spent_held += claim.amount;
         } else {
-            counters.entry(claim.key.clone()).or_default().held += claim.uses + claim.amount;
+            counted.entry(claim.key.clone()).or_default().held += claim.uses + claim.amount;
         }
     }
 }

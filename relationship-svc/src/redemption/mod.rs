@@ -17,6 +17,8 @@
 //!   be redeemed even after the offer has ended or a limit was lowered. The amounts of a token count even where the
 //!   incentive has been revised since; its limits are those in force now.
 //! - A code disabled while held cannot be redeemed, and disabling it ends its holds.
+//! - An order may replace another: what that one redeemed is rolled back as CANCELLED, what it holds released, and the
+//!   new one judged with that room, in one decision. A refusal leaves the replaced order as it was.
 //! - Limits count from when they are set: uses and money of an incentive are always counted, uses by customers while
 //!   there is a limit on them.
 //! - Returned goods take back `half_up(discount × units back ÷ units)` of each line's share, cumulative, and the share
@@ -31,8 +33,10 @@
 //! Calls queue in lanes and are decided a batch at a time: lock, load, decide in Rust on a working copy, write back,
 //! commit once ([`commands`]). Lock order: redemptions of the orders, vouchers, counters by kind, claims of the requests.
 //! A request is claimed last, together with its outcome: whoever finds it claimed by then replays and answers that
-//! outcome, so nothing happens twice, and a refusal costs no write. A counter that does not exist yet is zero and is inserted with its final value; a writer who loses that race, or the
-//! race for the next `ordinal` of an order, replays. Lanes only give throughput: rows decide.
+//! outcome, so nothing happens twice. A refusal costs no write and is judged anew when it is asked again, unless the call
+//! is conclusive: then it is an outcome like any other. A counter that does not exist yet is zero and is inserted with
+//! its final value; a writer who loses that race, or the race for the next `ordinal` of an order, replays. Lanes only
+//! give throughput: rows decide.
 //!
 //! # What one redemption writes
 //! With customer, token, code limit, customer limit and money budget, nothing held:
@@ -57,7 +61,6 @@ use uuid::Uuid;
 
 pub mod audit;
 pub mod commands;
-mod counter;
 mod decide;
 mod events;
 pub mod guesses;
@@ -72,9 +75,9 @@ mod tests;
 mod world;
 
 pub use commands::{Question, Redemptions, standing, usage};
-pub use counter::{Counted, CounterKey, CounterKind, Tally};
 pub use quote::{Plain, Quote, QuotedCode};
 pub use refusal::{CodeOutcome, Refusal, Refused};
+pub use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Tally};
 pub use terms::Terms;
 
 /// The longest order id, in characters.
@@ -299,6 +302,10 @@ pub struct Take {
     pub person: Person,
     /// Accepts those codes that can be taken.
     pub partial: bool,
+    /// A refusal is kept with the request as an acceptance is.
+    pub conclusive: bool,
+    /// Another order whose uses come back first; only to redeem.
+    pub replaces: Option<String>,
 }
 
 /// For good, or for a while.

@@ -179,17 +179,18 @@ impl CodeOutcome {
 }
 
 /// A refusal of a whole call: nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The first, or the one that concerns the whole.
     pub refusal: Refusal,
     /// Those codes that are to blame; none where the call as a whole is.
     pub codes: Vec<CodeOutcome>,
     /// What few refusals have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     more: Option<Box<More>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct More {
     /// One sentence more exact than the refusal's own; empty: that one.
     message: Cow<'static, str>,

@@ -1,12 +1,13 @@
-//! Redemptions in the database; their counters and claims stand in [`counters`].
+//! Redemptions in the database; their counters and claims stand in [`tandem_platform::counters`].
 
 pub mod audit;
-pub mod counters;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
 use tandem_kernel::money::Currency;
-use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx};
+use tandem_platform::db::{
+    BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
+};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
@@ -85,10 +86,10 @@ const LAPSED: Statement = Statement::same(
 
 const ORDERS_HOLDING: Statement = Statement::pair(
     "SELECT DISTINCT r.order_id FROM hold_claim AS c
-       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.redemption
+       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.holder
       WHERE c.tenant = $1 AND c.kind = 0 AND c.owner = ANY($2::text[])",
     "SELECT DISTINCT r.order_id FROM hold_claim AS c
-       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.redemption
+       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.holder
       WHERE c.tenant = $1 AND c.kind = 0 AND c.owner IN (SELECT value->>0 FROM json_each($2))",
 );
 
@@ -339,21 +340,4 @@ pub async fn update(tx: &mut Tx, tenant: &Tenant, redemptions: &[&Redemption]) -
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;
     same_count(updated, redemptions.len())
-}
-
-/// Another writer inserted the same key first: what was decided rests on rows that are no longer all there are.
-fn lost_race(tx: &mut Tx, error: sqlx::Error) -> Fault {
-    let unique = error.as_database_error().is_some_and(|database| database.is_unique_violation());
-    if unique {
-        tx.replay();
-    }
-    Fault::from(error)
-}
-
-fn same_count(affected: u64, decided: usize) -> Outcome<()> {
-    if usize::try_from(affected) == Ok(decided) {
-        Ok(())
-    } else {
-        Err(Fault::internal("a write changed another number of rows than was decided"))
-    }
 }

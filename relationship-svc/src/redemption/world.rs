@@ -105,6 +105,7 @@ enum Undo {
     Usage(usize, Usage),
     Tally(usize, Tally),
     Redemption(usize, Arc<Redemption>),
+    Reach(usize, Option<Reach>),
     Pushed,
     ClaimGone(usize),
     Claimed,
@@ -263,6 +264,7 @@ impl World {
                 Some(Undo::Usage(at, usage)) => self.vouchers[at].voucher.usage = usage,
                 Some(Undo::Tally(at, tally)) => self.counters[at].tally = tally,
                 Some(Undo::Redemption(at, redemption)) => self.redemptions[at].current = redemption,
+                Some(Undo::Reach(at, reach)) => self.redemptions[at].reach = reach,
                 Some(Undo::ClaimGone(at)) => self.claims[at].gone = false,
                 Some(Undo::Pushed) => {
                     if let Some(slot) = self.redemptions.pop()
@@ -302,6 +304,12 @@ impl World {
         let before = std::mem::replace(&mut self.redemptions[at].current, next.clone());
         self.undo.push(Undo::Redemption(at, before));
         next
+    }
+
+    /// Where a redemption counts from now on.
+    pub fn set_reach(&mut self, at: usize, reach: Reach) {
+        let before = self.redemptions[at].reach.replace(reach);
+        self.undo.push(Undo::Reach(at, before));
     }
 
     /// A new redemption at the end of its order.

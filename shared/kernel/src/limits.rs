@@ -1,7 +1,11 @@
-//! Hard limits of an offer, an incentive or a campaign: how often and how much. Values only; the counters stand in the
-//! services.
+//! Hard limits of an offer, an incentive or a campaign: how often and how much, and how what is used is counted. Values
+//! only; the counters stand in the services.
+
+mod count;
 
 use serde::{Deserialize, Serialize};
+
+pub use count::{Counted, CounterKey, CounterKind, Tally, period, threshold};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;

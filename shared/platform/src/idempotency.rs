@@ -3,8 +3,8 @@
 //!
 //! The key is (tenant, method, request_id). Whoever comes second with the same key waits on the unique index until the
 //! first has ended, and then reads the stored outcome with a new statement; a refusal leaves no claim, so it is judged
-//! anew. The same id with another body is REQUEST_ID_REUSED. Where transactions are serialisable the second is told to
-//! replay instead, and reads the outcome then. Kept 7 days.
+//! anew, unless it is stored as an outcome. The same id with another body is REQUEST_ID_REUSED. Where transactions are
+//! serialisable the second is told to replay instead, and reads the outcome then. Kept 7 days.
 
 mod intake;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 pub use intake::Intake;
 
 use crate::call::Tenant;
-use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx};
+use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx, lost_race};
 use crate::fault::{Fault, Outcome};
 use crate::{on_engine, transact};
 
@@ -305,7 +305,8 @@ pub async fn finish_many(tx: &mut Tx, tenant: &Tenant, done: &[(&Request, String
 }
 
 /// Which requests of a batch were done before; answers in their order. Nothing is claimed: for a runner that ends with
-/// [`store_many`], which writes one row per request instead of one and its next version, and none for a refusal.
+/// [`store_many`], which writes one row per request instead of one and its next version, and none for a refusal that is
+/// to be judged anew.
 pub async fn look_up_many(tx: &mut Tx, tenant: &Tenant, requests: &[&Request]) -> Outcome<Vec<Claimed>> {
     if requests.is_empty() {
         return Ok(Vec::new());
@@ -342,12 +343,7 @@ pub async fn store_many(
         let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
         query.execute(conn).await.map(|done| done.rows_affected())
     });
-    let stored = stored.map_err(|error| {
-        if error.as_database_error().is_some_and(|database| database.is_unique_violation()) {
-            tx.replay();
-        }
-        Fault::from(error)
-    })?;
+    let stored = stored.map_err(|error| lost_race(tx, error))?;
     expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), done.len())
 }
 

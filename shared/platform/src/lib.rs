@@ -2,9 +2,11 @@
 //!
 //! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
 //! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it.
+//! [`counters`] are the rows that keep limits.
 
 pub mod call;
 pub mod config;
+pub mod counters;
 pub mod db;
 pub mod fault;
 pub mod field;

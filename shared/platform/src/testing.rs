@@ -23,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 
 pub use database::{Postgres, second_handle};
-pub use schema::{holds_platform, parity, prepare_all, schema_of};
+pub use schema::{holds_counters, holds_platform, parity, prepare_all, schema_of};
 
 use crate::db::{Db, Migrations};
 

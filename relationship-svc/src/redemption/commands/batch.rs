@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::db::Session;
 use tandem_platform::idempotency::{self, Claimed, Duplicate, Request};
 use tandem_platform::outbox::{self, Batch};
@@ -11,10 +12,9 @@ use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
 
 use super::super::decide::{self, Plan};
-use super::super::store::counters::{self, ClaimRow};
 use super::super::world::{Claim, Setting, Target, World, distinct};
 use super::super::{
-    Answer, CodeOutcome, Command, CounterKey, CounterKind, Refused, Shared, State, Taken, Tally, Terms,
+    Answer, CodeOutcome, Command, CounterKey, CounterKind, Refused, Shared, State, Take, Taken, Tally, Terms,
     events, store,
 };
 use super::Item;
@@ -62,15 +62,15 @@ pub(super) fn setting(app: &App, now: Timestamp) -> Setting {
 enum Settled {
     /// Decided in this transaction.
     Fresh(Decided),
-    /// It repeats an earlier call, with that one's answer.
-    Repeat(Answer),
+    /// It repeats an earlier call, with what was answered then.
+    Repeat(Decided),
     /// It repeats the item at this place.
     Same(usize),
     /// Its request_id stands for something else.
     Reused,
 }
 
-/// An answer as it is stored with its request.
+/// What was decided, as it is stored with its request.
 #[derive(Debug, Serialize, Deserialize)]
 enum Stored {
     /// Redeemed afresh and without a refusal: all the rest stands in the redemptions with these ids.
@@ -78,6 +78,9 @@ enum Stored {
     Redeemed(Vec<Uuid>),
     #[serde(rename = "a")]
     Answer(Box<Answer>),
+    /// Of a conclusive request only.
+    #[serde(rename = "f")]
+    Refused(Refused),
 }
 
 /// Finds the answers that were given before; items without an outcome are to be decided. A request is claimed only when
@@ -115,10 +118,11 @@ async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Op
     Ok(outcomes)
 }
 
-/// The answer that was given before.
-async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Answer> {
+/// What was answered before.
+async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Decided> {
     let ids = match idempotency::outcome_of(stored)? {
-        Stored::Answer(answer) => return Ok(*answer),
+        Stored::Answer(answer) => return Ok(Ok(*answer)),
+        Stored::Refused(refused) => return Ok(Err(refused)),
         Stored::Redeemed(ids) => ids,
     };
     let mut redemptions = store::find_many(tx, tenant, &ids).await?;
@@ -133,7 +137,7 @@ async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Answer> 
         taken.codes.push(CodeOutcome::accepted(redemption.code.as_str(), redemption.amount));
         taken.redemptions.push(Shared(Arc::new(redemption)));
     }
-    Ok(Answer::Taken(taken))
+    Ok(Ok(Answer::Taken(taken)))
 }
 
 fn stored(answer: &Answer) -> Outcome<String> {
@@ -160,7 +164,7 @@ async fn load<'i>(
         return Ok((world, Vec::new()));
     }
     let mut orders: Vec<String> =
-        commands.iter().filter_map(|one| decide::order(one)).map(str::to_owned).collect();
+        commands.iter().flat_map(|one| decide::orders(one)).map(str::to_owned).collect();
     let ended: Vec<String> = commands.iter().filter_map(|one| disabled_code(one)).collect();
     if !ended.is_empty() {
         orders.extend(store::orders_holding(tx, tenant, &ended).await?);
@@ -226,8 +230,8 @@ pub(super) async fn load_claims(
     }
     for row in rows {
         let Some(target) = world.target(&row.key) else { continue };
-        let ClaimRow { redemption, uses, amount, expires, .. } = row;
-        world.load_claim(Claim { target, redemption, uses, amount, expires });
+        let ClaimRow { holder, uses, amount, expires, .. } = row;
+        world.load_claim(Claim { target, redemption: holder, uses, amount, expires });
     }
     world.drop_lapsed_claims();
     Ok(())
@@ -268,7 +272,7 @@ async fn confirm_refusals(
     }
     let requests: Vec<&Request> = refused.iter().filter_map(|item| item.request.as_ref()).collect();
     let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
-    let orders = distinct(refused.iter().filter_map(|item| decide::order(&item.command)).map(str::to_owned));
+    let orders = distinct(refused.iter().flat_map(|item| decide::orders(&item.command)).map(str::to_owned));
     let counts = store::count_orders(tx, tenant, orders).await?;
     // Nothing of this batch is written yet.
     let grown = counts.iter().any(|(order, count)| *count > world.loaded_ordinals(order));
@@ -288,7 +292,7 @@ async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> 
             Target::Voucher(at) => voucher_key(&world.voucher(at).code),
             Target::Counter(at) => world.counters[at].key.clone(),
         };
-        let row = ClaimRow { key, redemption, uses, amount, expires };
+        let row = ClaimRow { key, holder: redemption, uses, amount, expires };
         if slot.gone { dropped.push(row) } else { made.push(row) }
     }
     counters::delete_claims(tx, tenant, &dropped).await?;
@@ -332,7 +336,8 @@ async fn tell(app: &App, tx: &mut Tx, tenant: &Tenant, items: &[Item], world: &W
     outbox::append(tx, batch).await
 }
 
-/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew.
+/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew, unless it is
+/// conclusive: whoever acts on its refusal must be sure that no late repetition of it is accepted.
 async fn close(
     tx: &mut Tx,
     tenant: &Tenant,
@@ -342,11 +347,20 @@ async fn close(
 ) -> Outcome<()> {
     let mut done = Vec::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(outcomes) {
-        if let (Some(request), Some(Settled::Fresh(Ok(answer)))) = (&item.request, outcome) {
-            done.push((request, stored(answer)?));
+        let (Some(request), Some(Settled::Fresh(decided))) = (&item.request, outcome) else { continue };
+        match decided {
+            Ok(answer) => done.push((request, stored(answer)?)),
+            Err(refused) if is_conclusive(&item.command) => {
+                done.push((request, idempotency::to_json(&Stored::Refused(refused.clone()))?));
+            }
+            Err(_) => {}
         }
     }
     idempotency::store_many(tx, tenant, done, now).await
+}
+
+fn is_conclusive(command: &Command) -> bool {
+    matches!(command, Command::Take(Take { conclusive: true, .. }))
 }
 
 fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
@@ -361,7 +375,7 @@ fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
     for (outcome, repeats) in outcomes.into_iter().zip(repeats) {
         let answer = match (outcome, repeats) {
             (Some(Settled::Fresh(decided)), _) => Ok(decided),
-            (Some(Settled::Repeat(answer)), _) => Ok(Ok(answer)),
+            (Some(Settled::Repeat(decided)), _) => Ok(decided),
             (Some(Settled::Reused), _) => Err(Fault::request_id_reused()),
             (Some(Settled::Same(_)), Some(first)) => answers
                 .get(first)

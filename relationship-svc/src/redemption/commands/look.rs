@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_platform::db::Session;
-use tandem_platform::{Call, Fault, Outcome, Tenant};
+use tandem_platform::{Call, Fault, Outcome, Tenant, counters};
 
 use super::super::decide::{self, Plan};
-use super::super::store::{self, counters};
+use super::super::store;
 use super::super::world::{World, distinct};
 use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refusal, Take, Terms, What};
 use super::batch;
@@ -33,6 +33,8 @@ pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> O
         what: What::Plain(Box::new(plain)),
         person,
         partial: true,
+        conclusive: false,
+        replaces: None,
     };
     let command = Command::Take(take);
     let now = app.clock.now();
@@ -77,7 +79,7 @@ pub(super) async fn look<'i>(
     for (key, tally) in counters::find(session, tenant, keys.iter()).await? {
         world.load_tally(&key, tally);
     }
-    let orders = commands.iter().filter_map(|one| decide::order(one)).filter(|order| !order.is_empty());
+    let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
     let orders = distinct(orders.map(str::to_owned));
     if !orders.is_empty() && batch::anything_held(&world) {
         world.load_redemptions(store::of_orders(session, tenant, orders).await?);

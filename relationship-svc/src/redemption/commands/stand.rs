@@ -59,6 +59,8 @@ impl Question<'_> {
             what: What::Plain(Box::new(plain)),
             person: self.person.clone(),
             partial: true,
+            conclusive: false,
+            replaces: None,
         })
     }
 }

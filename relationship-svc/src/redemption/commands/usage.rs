@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tandem_kernel::limits;
 use tandem_platform::db::Session;
-use tandem_platform::{Outcome, Tenant};
+use tandem_platform::{Outcome, Tenant, counters};
 
-use super::super::store::counters;
-use super::super::{CounterKey, CounterKind, Tally, counter};
+use super::super::{CounterKey, CounterKind, Tally};
 use crate::incentive::Incentive;
 
 /// The counters of an incentive in its current recurrence, uses first, then money by currency. What a lapsed hold still
@@ -19,8 +19,8 @@ pub async fn usage(
     zone: &TimeZone,
 ) -> Outcome<Vec<(CounterKey, Tally)>> {
     let recurrence = incentive.definition.limits.recurrence;
-    let period = recurrence.map(|recurrence| counter::period(recurrence, now, zone)).unwrap_or_default();
-    let mut counted = counters::of_incentive(session, tenant, &incentive.id, &period).await?;
+    let period = recurrence.map(|recurrence| limits::period(recurrence, now, zone)).unwrap_or_default();
+    let mut counted = counters::of_owner(session, tenant, &incentive.id, &period).await?;
     let held: Vec<CounterKey> =
         counted.iter().filter(|(_, tally)| tally.held > 0).map(|(key, _)| key.clone()).collect();
     if held.is_empty() {

@@ -83,6 +83,17 @@ pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<Rolle
     Ok(rolled_back)
 }
 
+/// Gives back all that an order holds or has redeemed and that has not come back, as that of a cancelled order. Where
+/// there is nothing, nothing happens.
+pub(super) fn cancel(world: &mut World, order: &str) -> Result<(), Refused> {
+    release(world, order);
+    if world.of_order(order, |one| one.state.is_redeemed()).is_empty() {
+        return Ok(());
+    }
+    let all = RollBack { order: order.to_owned(), lines: Vec::new(), reason: Reason::Cancelled, code: None };
+    roll_back(world, &all).map(|_| ())
+}
+
 /// Nothing is redeemed: it has come back already, or never was.
 fn rolled_back_before(
     world: &World,

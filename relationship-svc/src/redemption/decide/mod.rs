@@ -44,17 +44,18 @@ pub(super) struct Candidate<'i> {
     pub reach: Option<Reach>,
 }
 
-/// The orders whose redemptions an item touches.
-pub(super) fn order(command: &Command) -> Option<&str> {
-    match command {
-        Command::Take(take) => Some(&take.order),
-        Command::Release { order } | Command::Expire { order } => Some(order),
-        Command::RollBack(roll_back) => Some(&roll_back.order),
-        Command::Disable { .. } => None,
-    }
+/// The orders whose redemptions an item touches: its own, and the one it replaces.
+pub(super) fn orders(command: &Command) -> impl Iterator<Item = &str> {
+    let (own, replaced) = match command {
+        Command::Take(take) => (Some(&take.order), take.replaces.as_ref()),
+        Command::Release { order } | Command::Expire { order } => (Some(order), None),
+        Command::RollBack(roll_back) => (Some(&roll_back.order), None),
+        Command::Disable { .. } => (None, None),
+    };
+    own.into_iter().chain(replaced).map(String::as_str)
 }
 
-/// The stored codes an item may touch, those of its order's redemptions aside.
+/// The stored codes an item may touch, those of its orders' redemptions aside.
 pub(super) fn codes(command: &Command, into: &mut Vec<String>) {
     match command {
         Command::Take(Take { what: What::Quote(quote), .. }) => {
@@ -107,7 +108,7 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
         let Some(one) = rest.first_mut() else { continue };
         one.duplicate = before.iter().any(|other| other.code == one.code);
         if let (Some(voucher), Some(terms), Some(currency)) = (one.voucher, &one.terms, currency) {
-            one.counted = Counted::of(terms, &take.person, world.now(), &world.setting.zone);
+            one.counted = Counted::of(terms.limits(), subject.is_some(), world.now(), &world.setting.zone);
             let keys = one.counted.keys(&terms.id, currency, subject.as_ref());
             one.reach = Some(reach(world, voucher, keys));
         }
@@ -224,10 +225,4 @@ fn holder(world: &World, voucher: usize, terms: &Terms, person: &Person) -> Opti
         None if terms.frame.assigned_only => Some(Refusal::CodeNotYours),
         _ => None,
     }
-}
-
-/// The highest threshold that `used` of `limit` has reached.
-fn threshold(used: i64, limit: i64) -> i64 {
-    let percent = i128::from(used) * 100 / i128::from(limit.max(1));
-    [100, 95, 80].into_iter().find(|step| percent >= i128::from(*step)).unwrap_or(0)
 }

@@ -1,12 +1,11 @@
 //! Limits: whether there is room, and taking it.
 
-use tandem_kernel::limits::{Budget, Overrun};
+use tandem_kernel::limits::{Budget, Overrun, threshold};
 use tandem_kernel::money::Currency;
 use uuid::Uuid;
 
 use super::super::world::{Claim, Reach, Target, World};
 use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
-use super::threshold;
 use crate::voucher::Usage;
 
 /// Why there is no room.

@@ -11,7 +11,7 @@ use super::super::{
     CodeOutcome, Counted, Details, Happened, Intent, Quote, Redemption, Refusal, Refused, Share, Shared,
     State, Take, Taken, Terms, What,
 };
-use super::give_back::{expire_lapsed, release_one};
+use super::give_back::{cancel, expire_lapsed, release_one};
 use super::plain::{self, Pricing};
 use super::room::{self, NoRoom};
 use super::{Candidate, Plan, changed, ended, holder};
@@ -39,6 +39,9 @@ struct Scene<'i> {
 }
 
 pub(super) fn take(world: &mut World, take: &Take, plan: &Plan, ids: &[Uuid]) -> Result<Taken, Refused> {
+    if let Some(replaced) = &take.replaces {
+        cancel(world, replaced)?;
+    }
     expire_lapsed(world, &take.order);
     let redeemed = world.of_order(&take.order, |one| one.state.is_redeemed());
     let held = world.of_order(&take.order, |one| one.state == State::Held);
@@ -371,7 +374,7 @@ fn settle(
     let redemption = match own {
         Some(at) => {
             kept.push(at);
-            world.redemptions[at].reach = Some(reach);
+            world.set_reach(at, reach);
             world.set_redemption(at, redemption)
         }
         None => world.push_redemption(redemption, reach),

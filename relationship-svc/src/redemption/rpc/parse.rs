@@ -40,6 +40,7 @@ pub(super) async fn redeem(
     let mut v = Violations::new();
     let request = request(&mut v, "RedeemVouchers", std::mem::take(&mut given.request_id), &given);
     let order = order_id(&mut v, given.order_id);
+    let replaces = replaced(&mut v, given.replaces_order_id, &order);
     let person = person(&mut v, &given.customer, &given.guest_key);
     let brought = match given.what {
         None => Brought::Nothing,
@@ -47,7 +48,8 @@ pub(super) async fn redeem(
         Some(redeem_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
-    let take = Take { order, intent: Intent::Redeem, what, person, partial: given.partial };
+    let (partial, conclusive) = (given.partial, given.conclusive);
+    let take = Take { order, intent: Intent::Redeem, what, person, partial, conclusive, replaces };
     Ok((request, Command::Take(take)))
 }
 
@@ -74,7 +76,9 @@ pub(super) async fn hold(
         Some(hold_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
-    let take = Take { order, intent: Intent::Hold { ttl }, what, person, partial: given.partial };
+    let (partial, conclusive) = (given.partial, given.conclusive);
+    let take =
+        Take { order, intent: Intent::Hold { ttl }, what, person, partial, conclusive, replaces: None };
     Ok((request, Command::Take(take)))
 }
 
@@ -251,6 +255,16 @@ fn request(v: &mut Violations, method: &'static str, id: String, body: &impl pro
 
 fn order_id(v: &mut Violations, id: String) -> String {
     field::text(v, "order_id", id, 1..=MAX_ORDER_CHARS)
+}
+
+/// The order that `order` replaces; empty is none.
+fn replaced(v: &mut Violations, id: String, order: &str) -> Option<String> {
+    if id.is_empty() {
+        return None;
+    }
+    let replaced = field::text(v, "replaces_order_id", id, 1..=MAX_ORDER_CHARS);
+    v.check(replaced != order, "replaces_order_id", "must be another order than order_id");
+    Some(replaced)
 }
 
 fn person(v: &mut Violations, customer: &str, given: &str) -> Person {

@@ -1,10 +1,9 @@
-//! Everything of one tenant that counts uses or money, for [`super::super::audit`].
+//! Everything of one tenant that counts uses or money by itself, for [`super::super::audit`].
 
 use tandem_platform::db::{Session, Statement};
 use tandem_platform::{Outcome, Tenant, on_engine};
 
-use super::super::{CounterKey, Redemption, Tally};
-use super::counters::{self, ClaimRow};
+use super::super::Redemption;
 use super::{Row, all};
 
 const REDEMPTIONS: Statement = Statement::same(
@@ -13,25 +12,14 @@ const REDEMPTIONS: Statement = Statement::same(
        FROM redemption WHERE tenant = $1",
 );
 
-const COUNTERS: Statement =
-    Statement::same("SELECT kind, owner, subject, period, used, held, told FROM counter WHERE tenant = $1");
-
-const CLAIMS: Statement = Statement::same(
-    "SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim WHERE tenant = $1",
-);
-
 const VOUCHERS: Statement = Statement::same(
     "SELECT code, max_uses, uses, uses_held, initial_balance, spent, spent_held FROM voucher
       WHERE tenant = $1 AND (uses <> 0 OR uses_held <> 0 OR spent <> 0 OR spent_held <> 0)",
 );
 
 /// Every statement, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] = &[
-    ("audit::redemptions", REDEMPTIONS),
-    ("audit::counters", COUNTERS),
-    ("audit::claims", CLAIMS),
-    ("audit::vouchers", VOUCHERS),
-];
+pub const STATEMENTS: &[(&str, Statement)] =
+    &[("audit::redemptions", REDEMPTIONS), ("audit::vouchers", VOUCHERS)];
 
 /// What one voucher says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -58,22 +46,6 @@ pub async fn redemptions(session: &mut impl Session, tenant: &Tenant) -> Outcome
         sqlx::query_as(sql).bind(tenant.as_str()).fetch_all(conn).await
     })?;
     all(rows)
-}
-
-/// Every counter.
-pub async fn tallies(session: &mut impl Session, tenant: &Tenant) -> Outcome<Vec<(CounterKey, Tally)>> {
-    let rows: Vec<counters::Row> = on_engine!(session, COUNTERS, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).fetch_all(conn).await
-    })?;
-    rows.into_iter().map(counters::tally).collect()
-}
-
-/// Every claim.
-pub async fn claims(session: &mut impl Session, tenant: &Tenant) -> Outcome<Vec<ClaimRow>> {
-    let rows: Vec<counters::StoredClaim> = on_engine!(session, CLAIMS, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).fetch_all(conn).await
-    })?;
-    rows.into_iter().map(counters::claim).collect()
 }
 
 /// Every voucher that has been used or is held.

@@ -264,6 +264,24 @@ async fn a_hold_counts_in_the_period_it_was_taken_in() {
 }
 
 #[tokio::test]
+async fn a_refused_redemption_leaves_a_hold_in_the_period_it_was_taken_in() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.spring(None, Limits { recurrence: Some(Recurrence::Day), ..uses(5) }).await;
+        shop.later(SignedDuration::from_hours(12) - MINUTE);
+        shop.hold_one("o1", "SPRING", "spring").await.unwrap();
+        shop.later(MINUTE * 2);
+        // In one batch: at another price the first code would count today, but the second is refused.
+        let both = Quoted::new("o1", &[("SPRING", "spring", 900), ("NONE", "none", 100)]);
+        let (refused, redeemed) = futures::join!(shop.redeem(&both), shop.redeem_held("o1"));
+        assert_eq!(reason(refused), "CODE_UNKNOWN");
+        redeemed.unwrap();
+        shop.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_time_of_a_hold_is_1_second_to_24_hours() {
     testing::engines(&MIGRATIONS, |db| async move {
         let shop = Shop::new(db);

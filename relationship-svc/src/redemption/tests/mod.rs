@@ -1,11 +1,13 @@
 //! The rules of redemptions, on both engines.
 
+mod conclusive;
 mod hold;
 mod limits;
 mod plain;
 mod quote;
 mod race;
 mod redeem;
+mod replace;
 mod roll_back;
 mod statements;
 

@@ -28,7 +28,7 @@ fn basket() -> common::Basket {
     }
 }
 
-fn plain(codes: &[&str]) -> v1::PlainBasket {
+pub(super) fn plain(codes: &[&str]) -> v1::PlainBasket {
     v1::PlainBasket {
         basket: Some(basket()),
         codes: codes.iter().map(|code| (*code).to_owned()).collect(),

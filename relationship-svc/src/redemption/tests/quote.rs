@@ -134,12 +134,16 @@ async fn every_wrong_field_is_named_at_once() {
             request_id: String::new(),
             order_digest: "07".to_owned(),
             partial: false,
+            conclusive: true,
+            replaces_order_id: "x".repeat(129),
         };
         let fault = shop.redeem_as(request).await.unwrap_err();
         let fields: Vec<&str> = fault.violations().iter().map(|one| one.field.as_str()).collect();
         let wanted = [
             "request_id",
             "order_id",
+            "replaces_order_id",
+            "replaces_order_id",
             "customer",
             "guest_key",
             "plain.basket",

@@ -7,7 +7,7 @@ use super::*;
 use crate::MIGRATIONS;
 
 /// Two processes on one database.
-async fn two(body: impl AsyncFnOnce(Shop, Shop)) {
+pub(super) async fn two(body: impl AsyncFnOnce(Shop, Shop)) {
     testing::postgres(&MIGRATIONS, |database| async move {
         let clock = Arc::new(FixedClock::at(at("2026-07-01T12:00:00Z")));
         let one = Shop::with(database.db.clone(), clock.clone(), Config::default());
@@ -17,7 +17,7 @@ async fn two(body: impl AsyncFnOnce(Shop, Shop)) {
     .await;
 }
 
-fn count<T>(outcomes: &[Outcome<T>]) -> (usize, Vec<&'static str>) {
+pub(super) fn count<T>(outcomes: &[Outcome<T>]) -> (usize, Vec<&'static str>) {
     let mut reasons: Vec<&'static str> =
         outcomes.iter().filter_map(|one| one.as_ref().err()).map(|fault| fault.reason()).collect();
     let good = outcomes.len() - reasons.len();
@@ -27,7 +27,7 @@ fn count<T>(outcomes: &[Outcome<T>]) -> (usize, Vec<&'static str>) {
 }
 
 /// Half of the callers to each process, all at once.
-async fn all_at_once<T>(
+pub(super) async fn all_at_once<T>(
     one: &Shop,
     two: &Shop,
     callers: usize,

@@ -91,6 +91,15 @@ impl Column {
         Ok(Self::Json(texts))
     }
 
+    /// A column of documents with nulls.
+    pub fn opt_json<T: Serialize>(values: impl IntoIterator<Item = Option<T>>) -> Outcome<Self> {
+        let text = |value: Option<T>| value.map(|value| serde_json::to_string(&value)).transpose();
+        let texts: Result<Vec<_>, _> = values.into_iter().map(text).collect();
+        let written =
+            texts.map_err(|error| Fault::internal("a document cannot be written as JSON").caused_by(error));
+        Ok(Self::OptJson(written?))
+    }
+
     /// How many rows.
     pub fn len(&self) -> usize {
         match self {

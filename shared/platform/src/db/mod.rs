@@ -94,7 +94,7 @@ pub use engine::{Engine, Reader, Session, Statement};
 pub use instant::Instant;
 pub use migrations::Migrations;
 pub use sqlx::types::Json;
-pub use tx::{Replays, Tx, body, conclude};
+pub use tx::{Replays, Tx, body, conclude, lost_race, same_count};
 
 use crate::config::DatabaseConfig;
 use crate::fault::{Fault, Outcome};

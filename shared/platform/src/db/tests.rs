@@ -33,7 +33,7 @@ pub(crate) fn test_migrations() -> &'static Migrations {
     &MIGRATIONS
 }
 
-pub(super) fn migrator(texts: &[&'static str]) -> &'static Migrator {
+pub(crate) fn migrator(texts: &[&'static str]) -> &'static Migrator {
     let migration = |(index, text): (usize, &&'static str)| {
         let version = i64::try_from(index).unwrap() + 1;
         Migration::new(version, "test".into(), MigrationType::Simple, (*text).into_sql_str(), false)

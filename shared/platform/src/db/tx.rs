@@ -218,6 +218,24 @@ fn is_known_rollback(error: &sqlx::Error) -> bool {
     !(code.starts_with("08") || code == "40003" || code.starts_with("57P0"))
 }
 
+/// The fault of an insert that failed. Where another writer has inserted the same key first, what was decided rests on
+/// rows that are no longer all there are: the transaction is marked for a replay.
+pub fn lost_race(tx: &mut Tx, error: sqlx::Error) -> Fault {
+    if error.as_database_error().is_some_and(|database| database.is_unique_violation()) {
+        tx.replay();
+    }
+    Fault::from(error)
+}
+
+/// INTERNAL unless a write of rows that were locked, or are new, has `affected` as many as were `decided`.
+pub fn same_count(affected: u64, decided: usize) -> Outcome<()> {
+    if usize::try_from(affected) == Ok(decided) {
+        Ok(())
+    } else {
+        Err(Fault::internal("a write changed another number of rows than was decided"))
+    }
+}
+
 /// Runs a body in a write transaction and commits it: `transact!(app.db, |tx| { … Ok(value) })?`.
 ///
 /// - `tx` is a `&mut Tx`; inside the body `?` takes a [`Fault`] (or a `sqlx::Error`), and the last

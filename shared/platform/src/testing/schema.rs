@@ -89,21 +89,26 @@ pub async fn parity(migrations: &Migrations) {
 
 /// Fails where the schemas of `migrations` lack something of the platform's tables or have it otherwise.
 pub async fn holds_platform(migrations: &Migrations) {
-    let platform = |text: &'static str| {
-        let migration =
-            Migration::new(1, "platform".into(), MigrationType::Simple, text.into_sql_str(), false);
-        Migrator::with_migrations(vec![migration])
-    };
+    holds(migrations, crate::db::schema::POSTGRES, crate::db::schema::SQLITE).await;
+}
+
+/// Fails where the schemas of `migrations` lack something of the tables of [`crate::counters`] or have it otherwise.
+pub async fn holds_counters(migrations: &Migrations) {
+    holds(migrations, crate::counters::schema::POSTGRES, crate::counters::schema::SQLITE).await;
+}
+
+async fn holds(migrations: &Migrations, postgres: &'static str, sqlite: &'static str) {
     // A migration is only ever held by reference to a static; a test may leak one.
-    let leak = |migrator: Migrator| -> &'static Migrator { Box::leak(Box::new(migrator)) };
-    let reference = Migrations {
-        postgres: leak(platform(crate::db::schema::POSTGRES)),
-        sqlite: leak(platform(crate::db::schema::SQLITE)),
+    let only = |text: &'static str| -> &'static Migrator {
+        let migration =
+            Migration::new(1, "reference".into(), MigrationType::Simple, text.into_sql_str(), false);
+        Box::leak(Box::new(Migrator::with_migrations(vec![migration])))
     };
+    let reference = Migrations { postgres: only(postgres), sqlite: only(sqlite) };
     let (wanted, found) = (both(&reference).await, both(migrations).await);
     let missing: String =
         wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("\n  {line}")).collect();
-    assert!(missing.is_empty(), "missing of what platform/src/db/schema declares:{missing}");
+    assert!(missing.is_empty(), "missing of what the platform declares:{missing}");
 }
 
 async fn both(migrations: &Migrations) -> Vec<String> {

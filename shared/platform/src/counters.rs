@@ -1,15 +1,34 @@
-//! Counters, and the claims that holds have on them and on vouchers. Locked by kind, then key; written only under the
-//! lock.
+//! Rows that count under limits, and what holds keep of them.
+//!
+//! A service whose limits count here has the tables `counter` and `hold_claim` of [`schema`] in its migrations. Counters
+//! are locked in the order of their keys, after whatever else the transaction locks, and written only under their lock.
+//! One that does not exist is zero: it is inserted with its first value, and a writer who loses that race replays.
+//!
+//! A claim is what one holder keeps of one counter until an instant; the counter's `held` is the sum of its claims. It is
+//! read and written only under the lock of its counter, and one that has lapsed is taken off by whoever locks the counter
+//! next. [`CounterKind::Voucher`] names a row of the service's own that counts by itself: it has claims and no counter.
+
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
-use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx};
-use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+use tandem_kernel::limits::{CounterKey, CounterKind, Tally};
 use uuid::Uuid;
 
-use super::super::{CounterKey, CounterKind, Tally};
-use super::{lost_race, same_count};
+use crate::db::{BindColumns, Column, Instant, Session, Statement, Tx, lost_race, same_count};
+use crate::{Fault, Outcome, Tenant, on_engine};
 
-// On PostgreSQL none of these is a plain join, see [`super`].
+/// The reference text of the tables, which a migration of every service that counts contains.
+pub mod schema {
+    /// For PostgreSQL.
+    pub const POSTGRES: &str = include_str!("counters/postgres.sql");
+    /// For SQLite.
+    pub const SQLITE: &str = include_str!("counters/sqlite.sql");
+}
+
+// On PostgreSQL none of the statements on keys is a plain join: before the first ANALYZE of a fast-growing table the
+// planner would read every row of the tenant for each batch. LATERAL, ON CONFLICT and ctid leave it one probe of an
+// index per key, whatever it knows.
 
 // Locks in the order of the parameters.
 const LOCK: Statement = Statement::pair(
@@ -37,10 +56,13 @@ const FIND_ON_SQLITE: &str = "
       CROSS JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
                        AND c.subject = k.value->>2 AND c.period = k.value->>3";
 
-const OF_INCENTIVE: Statement = Statement::same(
+const OF_OWNER: Statement = Statement::same(
     "SELECT kind, owner, subject, period, used, held, told FROM counter
       WHERE tenant = $1 AND kind IN (1, 2) AND owner = $2 AND period = $3 ORDER BY kind, subject",
 );
+
+const ALL: Statement =
+    Statement::same("SELECT kind, owner, subject, period, used, held, told FROM counter WHERE tenant = $1");
 
 const INSERT: Statement = Statement::pair(
     "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
@@ -67,10 +89,10 @@ const UPDATE: Statement = Statement::pair(
 const LAPSED_CLAIMS: Statement = Statement::pair(
     "SELECT c.* FROM UNNEST($3::bigint[], $4::text[], $5::text[], $6::text[]) AS k (kind, owner, subject, period)
       CROSS JOIN LATERAL
-            (SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
+            (SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim
               WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
                 AND expires <= $2 OFFSET 0) AS c",
-    "SELECT c.kind, c.owner, c.subject, c.period, c.redemption, c.uses, c.amount, c.expires
+    "SELECT c.kind, c.owner, c.subject, c.period, c.holder, c.uses, c.amount, c.expires
        FROM json_each($3) AS k
        CROSS JOIN hold_claim AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
                            AND c.subject = k.value->>2 AND c.period = k.value->>3
@@ -78,19 +100,23 @@ const LAPSED_CLAIMS: Statement = Statement::pair(
 );
 
 const CLAIMS_OF: Statement = Statement::pair(
-    "SELECT c.* FROM UNNEST($2::uuid[]) AS wanted (redemption)
+    "SELECT c.* FROM UNNEST($2::uuid[]) AS wanted (holder)
       CROSS JOIN LATERAL
-            (SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
-              WHERE tenant = $1 AND redemption = wanted.redemption OFFSET 0) AS c",
-    "SELECT kind, owner, subject, period, redemption, uses, amount, expires FROM hold_claim
-      WHERE tenant = $1 AND redemption IN (SELECT unhex(value->>0) FROM json_each($2))",
+            (SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim
+              WHERE tenant = $1 AND holder = wanted.holder OFFSET 0) AS c",
+    "SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim
+      WHERE tenant = $1 AND holder IN (SELECT unhex(value->>0) FROM json_each($2))",
+);
+
+const ALL_CLAIMS: Statement = Statement::same(
+    "SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim WHERE tenant = $1",
 );
 
 const INSERT_CLAIMS: Statement = Statement::pair(
-    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, redemption, uses, amount, expires)
+    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, holder, uses, amount, expires)
      SELECT $1, * FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[],
                               $8::bigint[], $9::timestamptz[])",
-    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, redemption, uses, amount, expires)
+    "INSERT INTO hold_claim (tenant, kind, owner, subject, period, holder, uses, amount, expires)
      SELECT $1, value->>0, value->>1, value->>2, value->>3, unhex(value->>4), value->>5, value->>6, value->>7
        FROM json_each($2)",
 );
@@ -99,12 +125,12 @@ const DELETE_CLAIMS: Statement = Statement::pair(
     "DELETE FROM hold_claim WHERE ctid = ANY (ARRAY(
         SELECT c.ctid
           FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::uuid[])
-               AS k (kind, owner, subject, period, redemption)
+               AS k (kind, owner, subject, period, holder)
          CROSS JOIN LATERAL
                (SELECT ctid FROM hold_claim
                  WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
-                   AND redemption = k.redemption LIMIT 1) AS c))",
-    "DELETE FROM hold_claim WHERE tenant = $1 AND (kind, owner, subject, period, redemption) IN
+                   AND holder = k.holder LIMIT 1) AS c))",
+    "DELETE FROM hold_claim WHERE tenant = $1 AND (kind, owner, subject, period, holder) IN
         (SELECT value->>0, value->>1, value->>2, value->>3, unhex(value->>4) FROM json_each($2))",
 );
 
@@ -112,18 +138,20 @@ const DELETE_CLAIMS: Statement = Statement::pair(
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("counter::lock", LOCK),
     ("counter::find", FIND),
-    ("counter::of_incentive", OF_INCENTIVE),
+    ("counter::of_owner", OF_OWNER),
+    ("counter::all", ALL),
     ("counter::insert", INSERT),
     ("counter::update", UPDATE),
     ("counter::lapsed_claims", LAPSED_CLAIMS),
     ("counter::claims_of", CLAIMS_OF),
+    ("counter::all_claims", ALL_CLAIMS),
     ("counter::insert_claims", INSERT_CLAIMS),
     ("counter::delete_claims", DELETE_CLAIMS),
 ];
 
-pub(super) type Row = (i64, String, String, String, i64, i64, i64);
+type Row = (i64, String, String, String, i64, i64, i64);
 
-pub(super) fn tally(row: Row) -> Outcome<(CounterKey, Tally)> {
+fn tally(row: Row) -> Outcome<(CounterKey, Tally)> {
     let (kind, owner, subject, period, used, held, told) = row;
     Ok((key(kind, owner, subject, period)?, Tally { used, held, told }))
 }
@@ -174,15 +202,23 @@ pub async fn find<'a>(
     rows.into_iter().map(tally).collect()
 }
 
-/// The uses and the money of an incentive in one of its periods, uses first, then money by currency.
-pub async fn of_incentive(
+/// The uses and the money of an owner in one of its periods, uses first, then money by currency.
+pub async fn of_owner(
     session: &mut impl Session,
     tenant: &Tenant,
-    incentive: &str,
+    owner: &str,
     period: &str,
 ) -> Outcome<Vec<(CounterKey, Tally)>> {
-    let rows: Vec<Row> = on_engine!(session, OF_INCENTIVE, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind(incentive).bind(period).fetch_all(conn).await
+    let rows: Vec<Row> = on_engine!(session, OF_OWNER, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(owner).bind(period).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(tally).collect()
+}
+
+/// Every counter of a tenant, in no order: for audits, without a bound.
+pub async fn all(session: &mut impl Session, tenant: &Tenant) -> Outcome<Vec<(CounterKey, Tally)>> {
+    let rows: Vec<Row> = on_engine!(session, ALL, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).fetch_all(conn).await
     })?;
     rows.into_iter().map(tally).collect()
 }
@@ -227,24 +263,24 @@ pub async fn update(tx: &mut Tx, tenant: &Tenant, counters: &[(&CounterKey, Tall
 /// One claim as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRow {
-    /// Of which counter or voucher.
+    /// Of which counter, or row that counts by itself.
     pub key: CounterKey,
-    /// Whose hold.
-    pub redemption: Uuid,
+    /// Id of whoever holds.
+    pub holder: Uuid,
     /// Uses it keeps.
     pub uses: i64,
     /// Money it keeps, minor units.
     pub amount: i64,
-    /// Until when.
+    /// Until when. A hold that does not lapse by itself names an instant that never comes.
     pub expires: Timestamp,
 }
 
-pub(super) type StoredClaim = (i64, String, String, String, Uuid, i64, i64, Instant);
+type StoredClaim = (i64, String, String, String, Uuid, i64, i64, Instant);
 
-pub(super) fn claim(row: StoredClaim) -> Outcome<ClaimRow> {
-    let (kind, owner, subject, period, redemption, uses, amount, expires) = row;
+fn claim(row: StoredClaim) -> Outcome<ClaimRow> {
+    let (kind, owner, subject, period, holder, uses, amount, expires) = row;
     let key = key(kind, owner, subject, period)?;
-    Ok(ClaimRow { key, redemption, uses, amount, expires: expires.timestamp() })
+    Ok(ClaimRow { key, holder, uses, amount, expires: expires.timestamp() })
 }
 
 /// The claims on these locked rows that have lapsed at `now`.
@@ -262,22 +298,30 @@ pub async fn lapsed_claims(
     rows.into_iter().map(claim).collect()
 }
 
-/// Every claim of these redemptions.
+/// Every claim of these holders.
 pub async fn claims_of(
     session: &mut impl Session,
     tenant: &Tenant,
-    redemptions: &[Uuid],
+    holders: &[Uuid],
 ) -> Outcome<Vec<ClaimRow>> {
-    let columns = [Column::Uuid(redemptions.to_vec())];
+    let columns = [Column::Uuid(holders.to_vec())];
     let rows: Vec<StoredClaim> = on_engine!(session, CLAIMS_OF, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
     rows.into_iter().map(claim).collect()
 }
 
+/// Every claim of a tenant, in no order: for audits, without a bound.
+pub async fn all_claims(session: &mut impl Session, tenant: &Tenant) -> Outcome<Vec<ClaimRow>> {
+    let rows: Vec<StoredClaim> = on_engine!(session, ALL_CLAIMS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(claim).collect()
+}
+
 fn claim_columns(claims: &[ClaimRow]) -> Vec<Column> {
     let mut columns = Vec::from(key_columns(claims.iter().map(|claim| &claim.key)));
-    columns.push(Column::uuid(claims.iter().map(|claim| claim.redemption)));
+    columns.push(Column::uuid(claims.iter().map(|claim| claim.holder)));
     columns
 }
 

@@ -1,0 +1,138 @@
+//! Counters and claims on both engines.
+
+use std::sync::{Arc, LazyLock};
+
+use super::*;
+use crate::db::{Db, Migrations, tests::migrator};
+use crate::fault::Kind;
+use crate::{testing, transact};
+
+fn migrations() -> &'static Migrations {
+    static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| Migrations {
+        postgres: migrator(&[schema::POSTGRES]),
+        sqlite: migrator(&[schema::SQLITE]),
+    });
+    &MIGRATIONS
+}
+
+fn counter(kind: CounterKind, owner: &str, subject: &str) -> CounterKey {
+    CounterKey { kind, owner: owner.into(), subject: subject.into(), period: Arc::from("") }
+}
+
+fn used(used: i64) -> Tally {
+    Tally { used, held: 1, told: 80 }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+async fn put(db: &Db, tenant: &Tenant, counters: &[(CounterKey, Tally)]) -> Outcome<()> {
+    transact!(db, |tx| {
+        insert(tx, tenant, counters.iter().map(|(key, tally)| (key, *tally)).collect()).await
+    })
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_both_engines() {
+    testing::engines(migrations(), |db| async move { testing::prepare_all(&db, STATEMENTS).await }).await;
+}
+
+#[tokio::test]
+async fn the_tables_are_the_same_on_both_engines() {
+    testing::parity(migrations()).await;
+}
+
+#[tokio::test]
+async fn a_counter_is_found_as_it_was_written_and_one_that_is_missing_is_left_out() {
+    testing::engines(migrations(), |db| async move {
+        let (tenant, other) = (Tenant::default(), Tenant::parse("other").unwrap());
+        let (uses, euros) = (counter(CounterKind::Uses, "a", ""), counter(CounterKind::Budget, "a", "EUR"));
+        let customer = counter(CounterKind::Customer, "a", "c/7");
+        let written = [(customer.clone(), used(1)), (euros.clone(), used(700)), (uses.clone(), used(2))];
+        put(&db, &tenant, &written).await.unwrap();
+        put(&db, &other, &[(uses.clone(), used(9))]).await.unwrap();
+        let missing = counter(CounterKind::Uses, "b", "");
+        let keys = [uses.clone(), missing, euros.clone()];
+        let locked = transact!(db, |tx| {
+            let locked = lock(tx, &tenant, keys.iter()).await?;
+            update(tx, &tenant, &[(&uses, used(3))]).await?;
+            Ok(locked)
+        });
+        let mut locked = locked.unwrap();
+        locked.sort_by(|one, another| one.0.cmp(&another.0));
+        assert_eq!(locked, [(uses.clone(), used(2)), (euros.clone(), used(700))]);
+        let mut reader = db.read().await.unwrap();
+        assert_eq!(find(&mut reader, &tenant, [&uses].into_iter()).await.unwrap(), [(uses.clone(), used(3))]);
+        let of_owner = of_owner(&mut reader, &tenant, "a", "").await.unwrap();
+        assert_eq!(of_owner, [(uses, used(3)), (euros, used(700))], "not what customers have used");
+        assert_eq!(all(&mut reader, &tenant).await.unwrap().len(), 3);
+        assert_eq!(all(&mut reader, &other).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_inserts_a_counter_second_replays() {
+    testing::engines(migrations(), |db| async move {
+        let tenant = Tenant::default();
+        let uses = [(counter(CounterKind::Uses, "a", ""), used(1))];
+        put(&db, &tenant, &uses).await.unwrap();
+        let mut attempts = 0;
+        let written = transact!(db, |tx| {
+            attempts += 1;
+            let key = &uses[0].0;
+            let found = if attempts == 1 { Vec::new() } else { lock(tx, &tenant, [key].into_iter()).await? };
+            match found.first() {
+                None => insert(tx, &tenant, vec![(key, used(2))]).await,
+                Some((key, tally)) => update(tx, &tenant, &[(key, used(tally.used + 1))]).await,
+            }
+        });
+        written.unwrap();
+        let mut reader = db.read().await.unwrap();
+        assert_eq!((attempts, all(&mut reader, &tenant).await.unwrap()[0].1), (2, used(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn claims_are_found_by_their_holder_and_once_they_have_lapsed_by_their_counter() {
+    testing::engines(migrations(), |db| async move {
+        let tenant = Tenant::default();
+        let (uses, row) = (counter(CounterKind::Uses, "a", ""), counter(CounterKind::Voucher, "x", ""));
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let claim = |key: &CounterKey, holder, expires| ClaimRow {
+            key: key.clone(),
+            holder,
+            uses: 1,
+            amount: 500,
+            expires,
+        };
+        let never = at(253_402_207_200);
+        let claims = [claim(&uses, one, at(10)), claim(&row, one, at(10)), claim(&uses, two, never)];
+        transact!(db, |tx| { insert_claims(tx, &tenant, &claims).await }).unwrap();
+        let mut reader = db.read().await.unwrap();
+        let keys = [uses.clone(), row.clone()];
+        assert_eq!(lapsed_claims(&mut reader, &tenant, &keys, at(9)).await.unwrap(), []);
+        assert_eq!(lapsed_claims(&mut reader, &tenant, &keys[..1], at(10)).await.unwrap(), claims[..1]);
+        assert_eq!(claims_of(&mut reader, &tenant, &[two]).await.unwrap(), claims[2..]);
+        assert_eq!(claims_of(&mut reader, &tenant, &[one]).await.unwrap().len(), 2);
+        drop(reader);
+        transact!(db, |tx| { delete_claims(tx, &tenant, &claims[..2]).await }).unwrap();
+        let mut reader = db.read().await.unwrap();
+        assert_eq!(all_claims(&mut reader, &tenant).await.unwrap(), claims[2..]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_of_rows_that_are_not_there_is_no_success() {
+    testing::engines(migrations(), |db| async move {
+        let tenant = Tenant::default();
+        let key = counter(CounterKind::Uses, "a", "");
+        let claim = ClaimRow { key, holder: Uuid::nil(), uses: 1, amount: 0, expires: at(10) };
+        let gone = transact!(db, |tx| { delete_claims(tx, &tenant, std::slice::from_ref(&claim)).await });
+        assert_eq!(gone.unwrap_err().kind(), Kind::Internal);
+    })
+    .await;
+}
