@@ -10,6 +10,7 @@ use tandem_platform::tasks::Tasks;
 use tandem_platform::{Call, Db, Outcome, grpc, seal};
 
 use crate::config::Config;
+use crate::order::commands::Orders;
 use crate::pricing::snapshots::Snapshots;
 use crate::relationship::Relationship;
 
@@ -33,6 +34,8 @@ pub struct App {
     pub snapshots: Snapshots,
     /// The other service.
     pub relationship: Relationship,
+    /// The lanes of orders, and the limits they keep.
+    pub orders: Orders,
 }
 
 impl App {
@@ -48,7 +51,8 @@ impl App {
         let snapshots = Snapshots::new(clock.now());
         let relationship = Relationship::new(&config.relationship)?;
         let tasks = Tasks::new();
-        Ok(Arc::new(Self { db, clock, ids, tasks, config, zone, keys, snapshots, relationship }))
+        let orders = Orders::default();
+        Ok(Arc::new(Self { db, clock, ids, tasks, config, zone, keys, snapshots, relationship, orders }))
     }
 
     /// Runs a write to its end although its caller may go away; see [`grpc::detached`].

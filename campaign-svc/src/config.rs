@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+use tandem_platform::lanes::LanesConfig;
 
 /// The prefix of every environment variable: `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`.
 pub const ENV_PREFIX: &str = "TANDEM_CAMPAIGN_";
@@ -24,6 +25,8 @@ pub struct Config {
     pub relationship: RelationshipConfig,
     /// Quotes and the catalogue they are made from.
     pub pricing: PricingConfig,
+    /// Orders that count on both sides.
+    pub order: OrderConfig,
     /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with relationship-svc: "k2:base64,k1:base64", each 32 bytes. The first seals,
@@ -41,6 +44,7 @@ impl Default for Config {
             log: LogConfig::default(),
             relationship: RelationshipConfig::default(),
             pricing: PricingConfig::default(),
+            order: OrderConfig::default(),
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: String::new(),
             event_retention_h: 7 * 24,
@@ -62,6 +66,8 @@ impl Config {
             ("pricing.quote_ttl_s", self.pricing.quote_ttl_s.into()),
             ("pricing.snapshot_poll_ms", self.pricing.snapshot_poll_ms),
             ("pricing.campaign_max_days", self.pricing.campaign_max_days.into()),
+            ("order.timeout_ms", self.order.timeout_ms),
+            ("order.retry_ms", u64::try_from(self.order.retry_ms).unwrap_or(0)),
         ] {
             if value == 0 {
                 return Err(ConfigError::new(format!("{name} must be at least 1")));
@@ -112,6 +118,39 @@ pub struct RelationshipConfig {
 impl Default for RelationshipConfig {
     fn default() -> Self {
         Self { endpoint: "http://127.0.0.1:7402".to_owned(), connect_timeout_ms: 1_000, timeout_ms: 50 }
+    }
+}
+
+/// Orders that count on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrderConfig {
+    /// Transactions side by side that write orders; on SQLite always one. `lanes` 0: one more than there are cores, at
+    /// most 17.
+    pub lanes: LanesConfig,
+    /// How long one call waits for relationship-svc before the order is left to go on by itself, in milliseconds.
+    pub timeout_ms: u64,
+    /// How long an open step is left to whoever has taken it up, before anybody takes it up again, in milliseconds.
+    /// Longer than `timeout_ms`.
+    pub retry_ms: i64,
+    /// After what time an open order is told of as stuck, in milliseconds.
+    pub stuck_after_ms: i64,
+    /// How long a hold lasts where the caller does not say, in seconds.
+    pub hold_ttl_s: u32,
+    /// How long after its first hold an order may be held at most, in seconds.
+    pub hold_max_s: u32,
+}
+
+impl Default for OrderConfig {
+    fn default() -> Self {
+        Self {
+            lanes: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 256 },
+            timeout_ms: 2_000,
+            retry_ms: 3_000,
+            stuck_after_ms: 60_000,
+            hold_ttl_s: 15 * 60,
+            hold_max_s: 24 * 60 * 60,
+        }
     }
 }
 

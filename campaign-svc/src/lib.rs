@@ -1,7 +1,7 @@
 //! Operational marketing: short actions, the 4P mix, and the price of a basket.
 //!
 //! One folder per aggregate: [`objective`], [`product`], [`campaign`]; what [`pricing`] reads of them moves by the
-//! version that [`catalogue`] counts. [`relationship`] is the port to the other service, and [`redemption`] what flows
+//! version that [`catalogue`] counts. [`order`] is the one call that counts a quote on both sides. [`relationship`] is the port to the other service, and [`redemption`] what flows
 //! back from it. [`serve`] is the order of everything a process starts; [`app`] is what all calls
 //! share.
 
@@ -12,6 +12,7 @@ pub mod config;
 pub mod event;
 mod field;
 pub mod objective;
+pub mod order;
 pub mod pricing;
 pub mod product;
 pub mod redemption;

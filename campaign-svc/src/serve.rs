@@ -11,12 +11,13 @@ use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, read
 use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
 use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
+use tandem_proto::campaign::v1::order_service_server::OrderServiceServer;
 use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
 use tonic::body::Body;
 use tower::Service;
 use uuid::Uuid;
 
-use crate::{App, Config, MIGRATIONS, campaign, event, objective, pricing, product, redemption};
+use crate::{App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption};
 
 /// Streams whose caller decides when they end.
 const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);
@@ -40,6 +41,7 @@ pub async fn run(
     event::start(&app);
     pricing::tasks::start(&app);
     redemption::tasks::start(&app);
+    order::tasks::start(&app);
     let process = Process { config: &app.config.server, tasks: &app.tasks, health: &health };
     lifecycle::run(bound, road, process, stop, async move { db.close().await }).await
 }
@@ -75,5 +77,6 @@ pub fn services(app: &Arc<App>) -> Services {
         .add(ProductServiceServer::new(product::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(CampaignServiceServer::new(campaign::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(pricing::serve::Server::new(app, most))
+        .add(OrderServiceServer::new(order::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
 }

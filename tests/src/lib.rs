@@ -4,9 +4,11 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot set its stage fails loudly")]
 
 pub mod answer;
+pub mod books;
 pub mod database;
 pub mod ledger;
 pub mod load;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod stage;

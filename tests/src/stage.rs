@@ -1,6 +1,7 @@
 //! Sets a stage over gRPC, and makes the requests that are played on it. Everything is in euro unless it says so.
 
 mod campaigns;
+pub mod orders;
 mod services;
 mod vouchers;
 

@@ -10,6 +10,7 @@ use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement
 use tandem_platform::list::{Order, Position};
 use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
 
+use super::lifecycle::Step;
 use super::{Campaign, Definition, Life, Mix, Phase, Revision, Window};
 use crate::word;
 
@@ -112,6 +113,15 @@ const REVISIONS_SINCE: Statement = Statement::same(select_revision!(
      ORDER BY campaign, revision"
 ));
 
+// LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
+const HEADS: Statement = Statement::pair(
+    "SELECT c.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL
+            (SELECT id, version, step, limits, time_zone FROM campaign
+              WHERE tenant = $1 AND id = wanted.id AND NOT deleted LIMIT 1) AS c",
+    "SELECT id, version, step, limits, time_zone FROM campaign
+      WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("find", FIND),
@@ -130,6 +140,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("from_current", FROM_CURRENT),
     ("current_many", CURRENT_MANY),
     ("since", SINCE),
+    ("heads", HEADS),
     ("revisions_since", REVISIONS_SINCE),
 ];
 
@@ -313,6 +324,34 @@ pub async fn of_objective(
     Ok(on_engine!(session, OF_OBJECTIVE, |sql, conn| {
         sqlx::query_scalar(sql).bind(tenant.as_str()).bind(objective).fetch_all(conn).await
     })?)
+}
+
+/// Of a campaign, what an order has to know.
+#[derive(Debug)]
+pub struct Head {
+    /// Its id.
+    pub id: String,
+    /// Ascending with every change.
+    pub version: i64,
+    /// What was last done by hand.
+    pub step: Step,
+    /// Over all its offers together.
+    pub limits: Limits,
+    /// In which they start anew.
+    pub zone: Zone,
+}
+
+/// Those of these campaigns that exist, in no order.
+pub async fn heads(session: &mut impl Session, tenant: &Tenant, ids: Vec<String>) -> Outcome<Vec<Head>> {
+    let columns = [Column::Text(ids)];
+    let rows: Vec<(String, i64, String, Json<Limits>, String)> = on_engine!(session, HEADS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    let head = |(id, version, step, limits, zone): (String, i64, String, Json<Limits>, String)| {
+        let zone = Zone::new(&zone).map_err(unreadable)?;
+        Ok(Head { id, version, step: word::parse(&step)?, limits: limits.0, zone })
+    };
+    rows.into_iter().map(head).collect()
 }
 
 /// Stores a revision.

@@ -31,5 +31,5 @@ pub mod snapshot;
 pub mod snapshots;
 pub mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;

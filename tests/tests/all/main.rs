@@ -8,4 +8,5 @@ mod cli;
 mod events;
 mod faults;
 mod journeys;
+mod orders;
 mod races;

@@ -1,6 +1,6 @@
 //! The rules of quotes: pure ones on snapshots made by hand, the rest through the server.
 
-mod api;
+pub(crate) mod api;
 mod degraded;
 mod index;
 mod peer;

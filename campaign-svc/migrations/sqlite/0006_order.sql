@@ -1,0 +1,72 @@
+-- Orders: what was sold, and what it counts in. due is when somebody else may take up the open step; tries counts how
+-- often somebody has.
+CREATE TABLE sales_order (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    -- Under which a hold keeps what it keeps.
+    holder BLOB NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('HOLDING', 'HELD', 'COMMITTING', 'COMMITTED', 'PARTIALLY_RETURNED', 'RETURNED', 'CANCELLING',
+                         'CANCELLED', 'RETURNING', 'REFUSED', 'EXPIRED')),
+    customer TEXT,
+    guest TEXT,
+    sold TEXT NOT NULL,
+    -- Only while it is held.
+    expires INTEGER,
+    first_held INTEGER,
+    committed INTEGER,
+    replaces TEXT,
+    replaced_by TEXT,
+    -- The step that waits for relationship-svc.
+    pending TEXT,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    due INTEGER,
+    tries INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE INDEX sales_order_created ON sales_order (tenant, created, id);
+CREATE INDEX sales_order_customer ON sales_order (tenant, customer, created, id) WHERE customer IS NOT NULL;
+-- Across tenants: what runs without a caller looks for them.
+CREATE INDEX sales_order_expires ON sales_order (expires) WHERE expires IS NOT NULL;
+CREATE INDEX sales_order_due ON sales_order (due) WHERE due IS NOT NULL;
+
+-- Every limit of an offer or a campaign, as a row that is locked before it is judged.
+--
+-- kind    1 uses, 2 money, 3 uses by one customer, 4 uses by one customer within a period; the order in which they are
+--         locked
+-- owner   "campaigns/{campaign}/offers/{offer}" or "campaigns/{campaign}"
+-- subject kind 2: the currency; 3 and 4: "c/{customer}" or "g/{guest key}"; else empty
+-- period  the recurrence it counts, or empty
+CREATE TABLE counter (
+    tenant TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    period TEXT NOT NULL,
+    -- Uses, or minor units: counted and not come back; held.
+    used INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    -- The highest threshold, in per cent, that an event has told of.
+    told INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, owner, subject, period)
+) WITHOUT ROWID;
+
+-- What a hold keeps of a counter, until when. Read and written only under the lock of that row; one that has lapsed is
+-- taken off by whoever locks the row next.
+CREATE TABLE hold_claim (
+    tenant TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    period TEXT NOT NULL,
+    holder BLOB NOT NULL,
+    uses INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, owner, subject, period, holder)
+) WITHOUT ROWID;
+
+CREATE INDEX hold_claim_holder ON hold_claim (tenant, holder);

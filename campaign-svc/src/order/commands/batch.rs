@@ -1,0 +1,262 @@
+//! One transaction over a batch: look up, lock, load, decide, write back, claim.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tandem_kernel::limits::{CounterKey, Tally};
+use tandem_platform::counters::{self, ClaimRow};
+use tandem_platform::idempotency::{self, Claimed, Duplicate, Request};
+use tandem_platform::outbox::{self, Batch};
+use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
+use uuid::Uuid;
+
+use super::super::decide::{self, Change, Command, Setting, World};
+use super::super::ledger::Claim;
+use super::super::store::{self, Written};
+use super::super::{Order, Refusal, State, events};
+use super::{Item, left_alone, limits};
+use crate::App;
+
+type Decided = Result<Arc<Order>, Refusal>;
+
+/// Decides `items`, all of one tenant, in their order. `fresh` are ids, drawn per item.
+pub(super) async fn run(
+    app: &App,
+    tenant: &Tenant,
+    items: &[Item],
+    now: Timestamp,
+    fresh: &[[Uuid; 2]],
+) -> Outcome<Vec<Outcome<Decided>>> {
+    transact!(app.db, |tx| {
+        let mut outcomes = look_up(tx, tenant, items).await?;
+        let open: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
+        let mut commands: Vec<Command> = open.iter().map(|at| items[*at].command.clone()).collect();
+        let mut world = load(app, tx, tenant, now, &mut commands).await?;
+        for (at, command) in open.iter().zip(&commands) {
+            let item = &items[*at];
+            let caller = item.request.as_ref().map(|request| (request.id.clone(), request.hash));
+            let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
+            outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
+        }
+        write_back(app, tx, tenant, &world).await?;
+        tell(app, tx, tenant, items, &world).await?;
+        close(tx, tenant, items, &outcomes, now).await?;
+        answers(outcomes)
+    })
+}
+
+/// What became of an item.
+enum Settled {
+    /// Decided in this transaction.
+    Fresh(Decided),
+    /// It repeats an earlier call, with that one's answer.
+    Repeat(Arc<Order>),
+    /// It repeats the item at this place.
+    Same(usize),
+    /// Its request_id stands for something else.
+    Reused,
+}
+
+/// An answer as it is stored with its request.
+#[derive(Debug, Serialize, Deserialize)]
+enum Stored {
+    /// Committed at once: all the rest stands in the order of this id.
+    #[serde(rename = "c")]
+    Committed(String),
+    #[serde(rename = "o")]
+    Order(Box<Order>),
+}
+
+/// Finds the answers that were given before; items without an outcome are to be decided. A request is claimed only when
+/// its outcome is stored, by the last statement: whoever loses that race replays and finds the answer.
+async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
+    let mut outcomes: Vec<Option<Settled>> = items.iter().map(|_| None).collect();
+    let with_request: Vec<usize> = (0..items.len()).filter(|at| items[*at].request.is_some()).collect();
+    let requests: Vec<&Request> = items.iter().filter_map(|item| item.request.as_ref()).collect();
+    let (mut places, mut firsts) = (Vec::new(), Vec::new());
+    let duplicates = idempotency::duplicates(requests.iter().copied());
+    for ((place, request), duplicate) in with_request.iter().zip(&requests).zip(duplicates) {
+        match duplicate {
+            Duplicate::First => {
+                places.push(*place);
+                firsts.push(*request);
+            }
+            Duplicate::Of(first) => {
+                outcomes[*place] = with_request.get(first).map(|first| Settled::Same(*first));
+            }
+            Duplicate::Reused => outcomes[*place] = Some(Settled::Reused),
+        }
+    }
+    if firsts.is_empty() {
+        return Ok(outcomes);
+    }
+    let claims = idempotency::look_up_many(tx, tenant, &firsts).await?;
+    for (place, claimed) in places.into_iter().zip(claims) {
+        outcomes[place] = match claimed {
+            Claimed::Fresh => None,
+            Claimed::Reused => Some(Settled::Reused),
+            Claimed::Repeat(stored) => Some(Settled::Repeat(restore(tx, tenant, &stored).await?)),
+        };
+    }
+    Ok(outcomes)
+}
+
+/// The answer that was given before.
+async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Arc<Order>> {
+    let id = match idempotency::outcome_of(stored)? {
+        Stored::Order(order) => return Ok(Arc::from(order)),
+        Stored::Committed(id) => id,
+    };
+    let order = store::find(tx, tenant, &id).await?;
+    let mut order = order.ok_or_else(|| Fault::internal("a stored order is gone"))?;
+    // As it was then, whatever has come back meanwhile.
+    (order.state, order.version, order.updated) = (State::Committed, 1, order.created);
+    (order.pending, order.replaced_by) = (None, None);
+    order.sold.lines.iter_mut().for_each(|line| line.back = 0);
+    order.sold.charges.iter_mut().for_each(|charge| (charge.returned, charge.restored) = (0, false));
+    Ok(Arc::new(order))
+}
+
+/// Locks and loads everything that the commands may touch, in lock order.
+async fn load(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    now: Timestamp,
+    commands: &mut [Command],
+) -> Outcome<World> {
+    let hold_max = SignedDuration::from_secs(app.config.order.hold_max_s.into());
+    let mut world = World::new(Setting { now, hold_max });
+    let mut ids: Vec<String> = commands.iter().flat_map(decide::orders).map(str::to_owned).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(world);
+    }
+    for order in store::lock_many(tx, tenant, ids).await? {
+        world.load(order);
+    }
+    world.terms = limits::load(app, tx, tenant, commands).await?;
+    commands.iter_mut().for_each(|command| decide::place(&mut world, command));
+    let mut keys: Vec<CounterKey> = world.ledger.rows().iter().map(|row| row.key.clone()).collect();
+    keys.sort_unstable();
+    for (key, tally) in counters::lock(tx, tenant, keys.iter()).await? {
+        world.ledger.load(&key, tally);
+    }
+    load_claims(tx, tenant, &mut world).await?;
+    Ok(world)
+}
+
+/// Takes in what holds keep of the locked rows, as far as it can matter: what has lapsed, and what the orders of the
+/// batch hold themselves. Nothing is asked where nothing is held.
+async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome<()> {
+    let held: Vec<CounterKey> =
+        world.ledger.rows().iter().filter(|row| row.tally.held != 0).map(|row| row.key.clone()).collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let own: Vec<Uuid> = world.orders().map(|order| order.holder).collect();
+    let mut rows = counters::lapsed_claims(tx, tenant, &held, world.setting.now).await?;
+    if !own.is_empty() {
+        rows.extend(counters::claims_of(tx, tenant, &own).await?);
+    }
+    for ClaimRow { key, holder, uses, amount, expires } in rows {
+        if let Some(row) = world.ledger.find(&key) {
+            world.ledger.load_claim(Claim { row, holder, uses, amount, expires });
+        }
+    }
+    world.ledger.drop_lapsed(world.setting.now);
+    Ok(())
+}
+
+/// Writes back what the decisions have changed, one statement per table.
+async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+    let rows = world.ledger.rows();
+    let (mut made, mut dropped) = (Vec::new(), Vec::new());
+    for slot in world.ledger.claims().iter().filter(|slot| slot.stored == slot.gone) {
+        let Claim { row, holder, uses, amount, expires } = slot.claim;
+        let claim = ClaimRow { key: rows[row].key.clone(), holder, uses, amount, expires };
+        if slot.gone { dropped.push(claim) } else { made.push(claim) }
+    }
+    counters::delete_claims(tx, tenant, &dropped).await?;
+    let (mut counted, mut new) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row.loaded {
+            Some(loaded) if loaded != row.tally => counted.push((&row.key, row.tally)),
+            None if row.tally != Tally::default() => new.push((&row.key, row.tally)),
+            _ => {}
+        }
+    }
+    counters::update(tx, tenant, &counted).await?;
+    counters::insert(tx, tenant, new).await?;
+    let alone = left_alone(app, world.setting.now);
+    let (mut made_orders, mut changed): (Vec<Arc<Order>>, Vec<Arc<Order>>) = (Vec::new(), Vec::new());
+    for change in world.changes() {
+        match change {
+            Change::Made(order) => made_orders.push(order),
+            Change::Changed(order) => changed.push(order),
+        }
+    }
+    store::update(tx, tenant, &written(&changed, alone)).await?;
+    store::insert(tx, tenant, &written(&made_orders, alone)).await?;
+    counters::insert_claims(tx, tenant, &made).await
+}
+
+fn written(orders: &[Arc<Order>], alone: Timestamp) -> Vec<Written<'_>> {
+    orders.iter().map(|order| (&**order, order.pending.as_ref().map(|_| alone))).collect()
+}
+
+/// Leaves the events of the batch, each on behalf of its own caller.
+async fn tell(app: &App, tx: &mut Tx, tenant: &Tenant, items: &[Item], world: &World) -> Outcome<()> {
+    let Some((first, _)) = world.happened.first() else { return Ok(()) };
+    let call = Call::of(tenant.clone(), items[*first].principal.clone());
+    let mut batch = Batch::new(&call, &*app.ids, world.setting.now);
+    for (item, happened) in &world.happened {
+        batch.push_as(&items[*item].principal, events::of(happened));
+    }
+    outbox::append(tx, batch).await
+}
+
+/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew; one with an
+/// open step is stored when the step ends.
+async fn close(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    items: &[Item],
+    outcomes: &[Option<Settled>],
+    now: Timestamp,
+) -> Outcome<()> {
+    let mut done = Vec::with_capacity(items.len());
+    for (item, outcome) in items.iter().zip(outcomes) {
+        if let (Some(request), Some(Settled::Fresh(Ok(order)))) = (&item.request, outcome)
+            && order.pending.is_none()
+            && order.state != State::Refused
+        {
+            let stored = match order.state {
+                State::Committed if order.version == 1 => Stored::Committed(order.id.clone()),
+                _ => Stored::Order(Box::new((**order).clone())),
+            };
+            done.push((request, idempotency::to_json(&stored)?));
+        }
+    }
+    idempotency::store_many(tx, tenant, done, now).await
+}
+
+fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
+    let mut answers: Vec<Outcome<Decided>> = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let answer = match outcome {
+            Some(Settled::Fresh(decided)) => Ok(decided),
+            Some(Settled::Repeat(order)) => Ok(Ok(order)),
+            Some(Settled::Reused) => Err(Fault::request_id_reused()),
+            Some(Settled::Same(first)) => answers
+                .get(first)
+                .cloned()
+                .unwrap_or_else(|| Err(Fault::internal("an item was repeated before it was decided"))),
+            None => Err(Fault::internal("an item of a batch was not decided")),
+        };
+        answers.push(answer);
+    }
+    Ok(answers)
+}

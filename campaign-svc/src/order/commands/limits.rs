@@ -1,0 +1,50 @@
+//! Loading the limits that a batch has to keep.
+
+use std::sync::Arc;
+
+use tandem_platform::{Outcome, Tenant, Tx};
+
+use super::super::decide::{self, Command};
+use super::super::terms::{Campaign, OfferLimits, Terms};
+use crate::campaign::lifecycle::Step;
+use crate::campaign::store::Head;
+use crate::{App, campaign};
+
+/// The campaigns of the batch as they are now, and the offers of the revisions that its quotes were made under. One
+/// statement, and one more for each revision that is not known yet.
+pub(super) async fn load(app: &App, tx: &mut Tx, tenant: &Tenant, commands: &[Command]) -> Outcome<Terms> {
+    let mut revisions: Vec<(String, i64)> = commands
+        .iter()
+        .flat_map(decide::campaigns)
+        .map(|(campaign, _, revision)| (campaign.to_owned(), revision))
+        .collect();
+    revisions.sort_unstable();
+    revisions.dedup();
+    let mut ids: Vec<String> = revisions.iter().map(|(campaign, _)| campaign.clone()).collect();
+    ids.dedup();
+    let mut terms = Terms::default();
+    if ids.is_empty() {
+        return Ok(terms);
+    }
+    for Head { id, version, step, limits, zone } in campaign::store::heads(tx, tenant, ids).await? {
+        let open = step == Step::Open;
+        terms.campaigns.insert(id, Campaign { version, open, limits, zone: zone.rules().clone() });
+    }
+    for (campaign, revision) in revisions {
+        let limits = match app.orders.revisions.get(tenant, &campaign, revision) {
+            Some(known) => known,
+            None => {
+                let Some(found) = campaign::store::revision(tx, tenant, &campaign, revision).await? else {
+                    continue;
+                };
+                let offers = found.mix.price.offers.into_iter();
+                let limits: OfferLimits = offers.map(|offer| (offer.id, offer.limits)).collect();
+                let limits = Arc::new(limits);
+                app.orders.revisions.keep(tenant, &campaign, revision, limits.clone());
+                limits
+            }
+        };
+        terms.offers.insert((campaign, revision), limits);
+    }
+    Ok(terms)
+}

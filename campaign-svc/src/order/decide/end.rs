@@ -1,0 +1,122 @@
+//! Cancel, return, and what becomes of a hold that has lapsed. What is given back goes forward only: once written down,
+//! it is done, whatever relationship-svc takes to do its part.
+
+use std::sync::Arc;
+
+use super::super::{Order, Pending, Refusal, State, Step};
+use super::begin::pending;
+use super::{Happened, Item, World, room};
+
+pub(super) fn cancel(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc<Order>, Refusal> {
+    let order = settled(world, item, id)?;
+    let order = match order {
+        Found::Same(order) => return Ok(order),
+        Found::Other(order) => order,
+    };
+    match order.state {
+        State::Cancelled => Ok(order),
+        State::Held => Ok(release(world, item, (*order).clone())),
+        State::Committed | State::PartiallyReturned => Ok(cancel_counted(world, item, (*order).clone())),
+        state => Err(Refusal::WrongState(state)),
+    }
+}
+
+/// An order without an open step, or the one whose open step is this very call.
+enum Found {
+    Same(Arc<Order>),
+    Other(Arc<Order>),
+}
+
+fn settled(world: &World, item: &Item<'_>, id: &str) -> Result<Found, Refusal> {
+    let order = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?.clone();
+    match &order.pending {
+        Some(pending) if item.caller.as_ref().is_some_and(|caller| *caller == pending.request) => {
+            Ok(Found::Same(order))
+        }
+        Some(_) => Err(Refusal::Pending),
+        None if order.replaced_by.is_some() && order.state.is_counted() => Err(Refusal::Pending),
+        None => Ok(Found::Other(order)),
+    }
+}
+
+/// Gives a hold back, whether it lives or has lapsed.
+fn release(world: &mut World, item: &Item<'_>, mut order: Order) -> Arc<Order> {
+    world.ledger.drop_claims_of(order.holder);
+    order.expires = None;
+    end(world, item, order, Step::Release)
+}
+
+/// Gives back all that an order has counted and that has not come back yet.
+pub(super) fn cancel_counted(world: &mut World, item: &Item<'_>, mut order: Order) -> Arc<Order> {
+    room::give_back(world, &mut order, true);
+    end(world, item, order, Step::RollBack)
+}
+
+fn end(world: &mut World, item: &Item<'_>, order: Order, step: Step) -> Arc<Order> {
+    let from = order.state;
+    if order.sold.codes.is_empty() {
+        let order = world.put(Order { state: State::Cancelled, ..order });
+        world.tell(item, Happened::Cancelled(order.clone(), from));
+        return order;
+    }
+    let mut pending = pending(world, item, step, from, item.fresh[1]);
+    if order.replaced_by.is_some() {
+        // The call is that of the order that replaces it; nobody waits for this one.
+        pending.request = Default::default();
+    }
+    world.put(Order { state: State::Cancelling, pending: Some(pending), ..order })
+}
+
+pub(super) fn take_back(
+    world: &mut World,
+    item: &Item<'_>,
+    id: &str,
+    lines: &[(String, i64)],
+) -> Result<Arc<Order>, Refusal> {
+    let order = match settled(world, item, id)? {
+        Found::Same(order) => return Ok(order),
+        Found::Other(order) => order,
+    };
+    if !order.state.is_counted() {
+        return Err(Refusal::WrongState(order.state));
+    }
+    let mut order = (*order).clone();
+    for (id, units) in lines {
+        let line = order.sold.lines.iter_mut().find(|line| line.id == *id);
+        let line = line.ok_or_else(|| Refusal::Quantity(format!("the order has no line {id:?}")))?;
+        let out = line.quantity - line.back;
+        if *units > out {
+            let message = format!("{units} units of line {id:?} cannot come back: {out} are still out");
+            return Err(Refusal::Quantity(message));
+        }
+        line.back += units;
+    }
+    let returned = room::give_back(world, &mut order, false);
+    let from = order.state;
+    order.state = after_return(&order);
+    if order.sold.codes.is_empty() {
+        let order = world.put(order);
+        world.tell(item, Happened::Returned(order.clone(), lines.to_vec(), returned));
+        return Ok(order);
+    }
+    let step = pending(world, item, Step::Return, from, item.fresh[1]);
+    let pending = Some(Pending { lines: lines.to_vec(), ..step });
+    Ok(world.put(Order { state: State::Returning, pending, ..order }))
+}
+
+/// Where an order stands once units have come back.
+pub(super) fn after_return(order: &Order) -> State {
+    if order.sold.is_all_back() { State::Returned } else { State::PartiallyReturned }
+}
+
+/// Ends a hold that has lapsed. Its claims were taken off when the rows were locked.
+pub(super) fn expire(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc<Order>, Refusal> {
+    let order = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?.clone();
+    if order.state != State::Held || order.expires.is_some_and(|end| world.setting.now < end) {
+        return Ok(order);
+    }
+    world.ledger.drop_claims_of(order.holder);
+    let order = world.put(Order { state: State::Expired, expires: None, ..(*order).clone() });
+    world.tell(item, Happened::Expired(order.clone()));
+    Ok(order)
+}

@@ -1,0 +1,313 @@
+//! Decisions, pure: what each item of a batch may do, on the working copy.
+
+mod begin;
+mod end;
+mod room;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::limits::CounterKey;
+use uuid::Uuid;
+
+use super::ledger::Ledger;
+use super::terms::{Terms, parts};
+use super::{Order, Person, Refusal, Sold, State};
+
+/// What one item asks for.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Hold or commit a quote.
+    Begin(Box<Begin>),
+    /// Give everything back.
+    Cancel {
+        /// Id of the order.
+        order: String,
+    },
+    /// Take units back.
+    Return {
+        /// Id of the order.
+        order: String,
+        /// By line.
+        lines: Vec<(String, i64)>,
+    },
+    /// relationship-svc has answered an open step.
+    Settle(Settle),
+    /// A hold is over.
+    Expire {
+        /// Id of the order.
+        order: String,
+    },
+}
+
+/// Hold or commit a quote.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// Id of the order.
+    pub order: String,
+    /// Which of both.
+    pub intent: Intent,
+    /// Who buys, as the quote says.
+    pub person: Person,
+    /// What the quote sealed; its charges are made here.
+    pub sold: Sold,
+    /// The sealed quote.
+    pub token: String,
+    /// Id of the order that this one amends.
+    pub replaces: Option<String>,
+}
+
+/// Keep, or count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// For so long.
+    Hold {
+        /// From now.
+        ttl: SignedDuration,
+    },
+    /// For good.
+    Commit,
+}
+
+/// An answer of relationship-svc.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// Id of the order.
+    pub order: String,
+    /// Id of the order that it amends.
+    pub replaces: Option<String>,
+    /// Of which step.
+    pub attempt: Uuid,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// What relationship-svc said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Accepted,
+    /// Refused, for the reason of this name; nothing was done there.
+    Refused(String),
+}
+
+/// The caller's call: request_id and hash.
+pub type Caller = (String, [u8; 32]);
+
+/// What an item is decided under.
+#[derive(Debug, Clone)]
+pub struct Item<'i> {
+    /// Its place in the batch.
+    pub index: usize,
+    /// The caller's call; `None` for our own tasks.
+    pub caller: Option<Caller>,
+    /// On whose behalf.
+    pub principal: &'i str,
+    /// For a hold that is made, and for a step that is begun.
+    pub fresh: [Uuid; 2],
+}
+
+/// What is the same for the whole batch.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The time of the transaction.
+    pub now: Timestamp,
+    /// How long after its first hold an order may be held at most.
+    pub hold_max: SignedDuration,
+}
+
+/// What happened, for the outbox.
+#[derive(Debug, Clone)]
+pub enum Happened {
+    /// Held.
+    Held(Arc<Order>),
+    /// Counted on both sides.
+    Committed(Arc<Order>),
+    /// Units are back: those, worth so much of offers' discounts.
+    Returned(Arc<Order>, Vec<(String, i64)>, i64),
+    /// Everything is back; where it stood before.
+    Cancelled(Arc<Order>, State),
+    /// relationship-svc refused, for this reason.
+    Refused(Arc<Order>, String),
+    /// The hold lapsed.
+    Expired(Arc<Order>),
+    /// A limit has reached a threshold.
+    Threshold(Threshold),
+}
+
+/// A limit has reached 80, 95 or 100 per cent.
+#[derive(Debug, Clone)]
+pub struct Threshold {
+    /// Of what.
+    pub owner: Arc<str>,
+    /// Ascending with every change of the campaign.
+    pub version: i64,
+    /// Which.
+    pub percent: i64,
+    /// Uses, or minor units.
+    pub used: i64,
+    /// Of the budget; `None`: it counts uses.
+    pub currency: Option<tandem_kernel::money::Currency>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    current: Option<Arc<Order>>,
+    loaded: Option<Arc<Order>>,
+}
+
+/// The working copy.
+#[derive(Debug)]
+pub struct World {
+    /// Under which everything is decided.
+    pub setting: Setting,
+    /// Limits.
+    pub terms: Terms,
+    /// Rows under limits.
+    pub ledger: Ledger,
+    /// With the index of the item that made it happen.
+    pub happened: Vec<(usize, Happened)>,
+    orders: HashMap<String, Slot, RandomState>,
+}
+
+/// An order that differs from the database.
+#[derive(Debug)]
+pub enum Change {
+    /// It did not exist.
+    Made(Arc<Order>),
+    /// It was locked.
+    Changed(Arc<Order>),
+}
+
+impl World {
+    /// Without any row.
+    pub fn new(setting: Setting) -> Self {
+        Self {
+            setting,
+            terms: Terms::default(),
+            ledger: Ledger::default(),
+            happened: Vec::new(),
+            orders: HashMap::default(),
+        }
+    }
+
+    /// Takes a locked order in.
+    pub fn load(&mut self, order: Order) {
+        let order = Arc::new(order);
+        let slot = Slot { current: Some(order.clone()), loaded: Some(order.clone()) };
+        self.orders.insert(order.id.clone(), slot);
+    }
+
+    /// An order as it is now.
+    pub fn order(&self, id: &str) -> Option<&Arc<Order>> {
+        self.orders.get(id)?.current.as_ref()
+    }
+
+    /// Every order that was loaded.
+    pub fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
+        self.orders.values().filter_map(|slot| slot.current.as_ref())
+    }
+
+    /// What is to be written.
+    pub fn changes(&self) -> impl Iterator<Item = Change> + '_ {
+        self.orders.values().filter_map(|slot| match (&slot.loaded, &slot.current) {
+            (None, Some(made)) => Some(Change::Made(made.clone())),
+            (Some(loaded), Some(current)) if !Arc::ptr_eq(loaded, current) => {
+                Some(Change::Changed(current.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Writes an order: one version on, at the time of the transaction.
+    fn put(&mut self, order: Order) -> Arc<Order> {
+        let order = Arc::new(Order { version: order.version + 1, updated: self.setting.now, ..order });
+        self.orders.entry(order.id.clone()).or_default().current = Some(order.clone());
+        order
+    }
+
+    fn tell(&mut self, item: &Item<'_>, happened: Happened) {
+        self.happened.push((item.index, happened));
+    }
+
+    /// Whether the order is held and keeps all that it kept.
+    fn hold_lives(&self, order: &Order) -> bool {
+        let expected: usize = order.sold.charges.iter().map(|charge| keys_of(order, charge).len()).sum();
+        order.expires.is_some_and(|end| self.setting.now < end)
+            && self.ledger.claims_of(order.holder) == expected
+    }
+}
+
+/// The rows that a charge of an order counts in.
+fn keys_of(order: &Order, charge: &super::Charge) -> Vec<CounterKey> {
+    keys(&order.sold, &order.person, charge)
+}
+
+fn keys(sold: &Sold, person: &Person, charge: &super::Charge) -> Vec<CounterKey> {
+    charge.counted.keys(&charge.owner.as_str().into(), sold.currency, person.subject().as_ref())
+}
+
+/// The orders that an item touches.
+pub fn orders(command: &Command) -> impl Iterator<Item = &str> {
+    let (one, other) = match command {
+        Command::Begin(begin) => (&begin.order, begin.replaces.as_deref()),
+        Command::Cancel { order } | Command::Return { order, .. } | Command::Expire { order } => {
+            (order, None)
+        }
+        Command::Settle(settle) => (&settle.order, settle.replaces.as_deref()),
+    };
+    [Some(one.as_str()), other].into_iter().flatten()
+}
+
+/// Campaigns and revisions whose limits an item asks for.
+pub fn campaigns(command: &Command) -> impl Iterator<Item = (&str, &str, i64)> {
+    let offers = match command {
+        Command::Begin(begin) => begin.sold.offers.as_slice(),
+        _ => &[],
+    };
+    offers.iter().filter_map(|one| {
+        let (campaign, offer) = parts(&one.source)?;
+        Some((campaign, offer, one.revision))
+    })
+}
+
+/// Says what a new order counts in, and places every row that it or an order it touches may write.
+pub fn place(world: &mut World, command: &mut Command) {
+    if let Command::Begin(begin) = command {
+        begin.sold.charges = room::charges(world, &begin.sold, &begin.person);
+        for charge in begin.sold.charges.clone() {
+            for key in keys(&begin.sold, &begin.person, &charge) {
+                world.ledger.place(key);
+            }
+        }
+    }
+    let touched: Vec<Arc<Order>> = orders(command).filter_map(|id| world.order(id)).cloned().collect();
+    for order in touched {
+        for charge in &order.sold.charges {
+            for key in keys_of(&order, charge) {
+                world.ledger.place(key);
+            }
+        }
+    }
+}
+
+/// Decides one item.
+pub fn decide(world: &mut World, item: &Item<'_>, command: &Command) -> Result<Arc<Order>, Refusal> {
+    let (mark, told) = (world.ledger.mark(), world.happened.len());
+    let decided = match command {
+        Command::Begin(begin) => begin::begin(world, item, begin),
+        Command::Cancel { order } => end::cancel(world, item, order),
+        Command::Return { order, lines } => end::take_back(world, item, order, lines),
+        Command::Settle(settle) => settle::settle(world, item, settle),
+        Command::Expire { order } => end::expire(world, item, order),
+    };
+    if decided.is_err() {
+        // Orders are written only where nothing can be refused any more.
+        world.ledger.undo(mark);
+        world.happened.truncate(told);
+    }
+    decided
+}

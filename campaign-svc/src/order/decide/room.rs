@@ -1,0 +1,186 @@
+//! Limits of offers and campaigns: whether there is room, taking it, giving it back.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally, threshold};
+use uuid::Uuid;
+
+use super::super::ledger::Claim;
+use super::super::terms::parts;
+use super::super::{Charge, Order, Person, Refusal, Sold};
+use super::{Happened, Item, Threshold, World, keys, keys_of};
+
+/// What an order counts in: a charge for every offer, then one for every campaign.
+pub(super) fn charges(world: &World, sold: &Sold, person: &Person) -> Vec<Charge> {
+    let mut of_offers = Vec::with_capacity(sold.offers.len());
+    let mut of_campaigns: BTreeMap<&str, i64> = BTreeMap::new();
+    let charge = |owner: String, limits: &Limits, zone, amount| Charge {
+        counted: Counted::of(limits, person.is_known(), world.setting.now, zone),
+        owner,
+        amount,
+        returned: 0,
+        restored: false,
+    };
+    for discount in &sold.offers {
+        let Some((campaign, offer)) = parts(&discount.source) else { continue };
+        let Some(known) = world.terms.campaigns.get(campaign) else { continue };
+        if let Some(limits) = world.terms.of_offer(campaign, offer, discount.revision) {
+            of_offers.push(charge(discount.source.clone(), limits, &known.zone, discount.amount));
+        }
+        *of_campaigns.entry(campaign).or_default() += discount.amount;
+    }
+    let of_campaigns = of_campaigns.into_iter().filter_map(|(id, amount)| {
+        let known = world.terms.campaigns.get(id)?;
+        Some(charge(crate::campaign::name(id), &known.limits, &known.zone, amount))
+    });
+    of_offers.into_iter().chain(of_campaigns).collect()
+}
+
+/// The limits behind a charge, and the version of the campaign.
+fn limits<'w>(world: &'w World, sold: &Sold, charge: &Charge) -> Option<(&'w Limits, i64)> {
+    let of_offer = parts(&charge.owner);
+    let campaign = of_offer.map_or(charge.owner.strip_prefix("campaigns/")?, |(campaign, _)| campaign);
+    let known = world.terms.campaigns.get(campaign)?;
+    let limits = match of_offer {
+        None => &known.limits,
+        Some((_, offer)) => {
+            let discount = sold.offers.iter().find(|discount| discount.source == charge.owner)?;
+            world.terms.of_offer(campaign, offer, discount.revision)?
+        }
+    };
+    Some((limits, known.version))
+}
+
+/// Whether every campaign runs and every limit has room. Where it has not, nothing has changed.
+pub(super) fn judge(world: &World, sold: &Sold, person: &Person) -> Result<(), Refusal> {
+    for discount in &sold.offers {
+        let known = parts(&discount.source).and_then(|(campaign, offer)| {
+            let open = world.terms.campaigns.get(campaign)?.open;
+            world.terms.of_offer(campaign, offer, discount.revision).filter(|_| open)
+        });
+        if known.is_none() {
+            return Err(Refusal::NotRunning(discount.source.clone()));
+        }
+    }
+    sold.charges.iter().try_for_each(|charge| judge_one(world, sold, person, charge))
+}
+
+fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Result<(), Refusal> {
+    let owner = || charge.owner.clone();
+    let Some((limits, _)) = limits(world, sold, charge) else { return Err(Refusal::NotRunning(owner())) };
+    if limits.needs_customer() && !person.is_known() {
+        return Err(Refusal::CustomerRequired(owner()));
+    }
+    for key in keys(sold, person, charge) {
+        let tally = world.ledger.find(&key).map_or(Tally::default(), |at| world.ledger.tally(at));
+        let taken = tally.used + tally.held;
+        let full = |most: Option<i64>| most.is_some_and(|most| taken >= most);
+        match key.kind {
+            CounterKind::Uses if full(limits.max_uses) => return Err(Refusal::Exhausted(owner())),
+            CounterKind::Customer if full(limits.max_uses_per_customer) => {
+                return Err(Refusal::CustomerLimit(owner()));
+            }
+            CounterKind::CustomerPeriod if full(limits.per_customer_period.map(|limit| limit.max_uses)) => {
+                return Err(Refusal::CustomerPeriodLimit(owner()));
+            }
+            CounterKind::Budget => money(sold, charge, limits, taken)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn money(sold: &Sold, charge: &Charge, limits: &Limits, taken: i64) -> Result<(), Refusal> {
+    let most = match limits.budget(sold.currency) {
+        Budget::Unlimited => return Ok(()),
+        Budget::NotInCurrency => return Err(Refusal::Budget(charge.owner.clone())),
+        Budget::Limited(most) => most,
+    };
+    let left = (most - taken).max(0);
+    match limits.overrun {
+        _ if left >= charge.amount => Ok(()),
+        Overrun::Reject => Err(Refusal::Budget(charge.owner.clone())),
+        Overrun::Cap => Err(Refusal::Short {
+            owner: charge.owner.clone(),
+            quoted: sold.total,
+            current: sold.total + charge.amount - left,
+            currency: sold.currency,
+        }),
+    }
+}
+
+/// Counts an order in everything it is charged to, and tells of thresholds.
+pub(super) fn use_up(world: &mut World, item: &Item<'_>, sold: &Sold, person: &Person) {
+    for charge in &sold.charges {
+        for key in keys(sold, person, charge) {
+            let at = world.ledger.place(key.clone());
+            let tally = world.ledger.tally(at);
+            let more = if key.kind == CounterKind::Budget { charge.amount } else { 1 };
+            world.ledger.set(at, Tally { used: tally.used.saturating_add(more), ..tally });
+            if matches!(key.kind, CounterKind::Uses | CounterKind::Budget) {
+                tell_threshold(world, item, sold, charge, at);
+            }
+        }
+    }
+}
+
+fn tell_threshold(world: &mut World, item: &Item<'_>, sold: &Sold, charge: &Charge, at: usize) {
+    let Some((limits, version)) = limits(world, sold, charge) else { return };
+    let row = &world.ledger.rows()[at];
+    let (tally, owner) = (row.tally, row.key.owner.clone());
+    let (most, currency) = match row.key.kind {
+        CounterKind::Budget => match limits.budget(sold.currency) {
+            Budget::Limited(most) => (most, Some(sold.currency)),
+            _ => return,
+        },
+        _ => match limits.max_uses {
+            Some(most) => (most, None),
+            None => return,
+        },
+    };
+    let reached = threshold(tally.used, most);
+    if reached <= tally.told {
+        return;
+    }
+    for percent in [80, 95, 100] {
+        if tally.told < percent && percent <= reached {
+            let threshold = Threshold { owner: owner.clone(), version, percent, used: tally.used, currency };
+            world.tell(item, Happened::Threshold(threshold));
+        }
+    }
+    world.ledger.set(at, Tally { told: reached, ..tally });
+}
+
+/// Keeps room in everything an order is charged to.
+pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid, expires: Timestamp) {
+    for charge in &sold.charges {
+        for key in keys(sold, person, charge) {
+            let (uses, amount) = if key.kind == CounterKind::Budget { (0, charge.amount) } else { (1, 0) };
+            let row = world.ledger.place(key);
+            world.ledger.claim(Claim { row, holder, uses, amount, expires });
+        }
+    }
+}
+
+/// Gives back what has come back of an order since the last time, and its uses where all has.
+pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) -> i64 {
+    let mut returned_now = 0;
+    let all_back = everything || order.sold.is_all_back();
+    for at in 0..order.sold.charges.len() {
+        let charge = order.sold.charges[at].clone();
+        let returned = if all_back { charge.amount } else { order.sold.returned_of_owner(&charge.owner) };
+        let (money, use_back) = (returned - charge.returned, all_back && !charge.restored);
+        for key in keys_of(order, &charge) {
+            let less = if key.kind == CounterKind::Budget { money } else { i64::from(use_back) };
+            let row = world.ledger.place(key);
+            let tally = world.ledger.tally(row);
+            world.ledger.set(row, Tally { used: tally.used - less, ..tally });
+        }
+        if parts(&charge.owner).is_some() {
+            returned_now += money;
+        }
+        order.sold.charges[at] = Charge { returned, restored: charge.restored || use_back, ..charge };
+    }
+    returned_now
+}

@@ -1,0 +1,97 @@
+//! OrderService: messages to commands and back.
+
+mod list;
+mod parse;
+mod refusal;
+
+use std::sync::Arc;
+
+use tandem_platform::{Fault, Outcome, Violations, field, grpc};
+use tandem_proto::campaign::v1::order_service_server::OrderService;
+use tandem_proto::campaign::v1::*;
+use tonic::{Request, Response, Status};
+
+use super::decide::Command;
+use super::events::message;
+use super::{COLLECTION, Order, commands, name, store};
+use crate::App;
+
+/// The service of the contract.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<App>);
+
+impl Api {
+    /// Of this process.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self(app.clone())
+    }
+
+    /// Runs to its end although the caller may go away.
+    async fn run(
+        &self,
+        call: tandem_platform::Call,
+        (request, command): (tandem_platform::idempotency::Request, Command),
+    ) -> Outcome<Option<tandem_proto::campaign::v1::Order>> {
+        let write = |app: Arc<App>, call| async move { commands::order(&app, &call, request, command).await };
+        let order: Arc<Order> = self.0.write(call, write).await?;
+        Ok(Some(message(&order)))
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Api {
+    async fn hold_order(
+        &self,
+        request: Request<HoldOrderRequest>,
+    ) -> Result<Response<HoldOrderResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let asked = parse::hold(&self.0, &call, request.into_inner())?;
+        Ok(Response::new(HoldOrderResponse { order: self.run(call, asked).await? }))
+    }
+
+    async fn commit_order(
+        &self,
+        request: Request<CommitOrderRequest>,
+    ) -> Result<Response<CommitOrderResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let asked = parse::commit(&self.0, &call, request.into_inner())?;
+        Ok(Response::new(CommitOrderResponse { order: self.run(call, asked).await? }))
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<CancelOrderRequest>,
+    ) -> Result<Response<CancelOrderResponse>, Status> {
+        let (call, asked) = (grpc::call(&request)?, parse::cancel(request.into_inner())?);
+        Ok(Response::new(CancelOrderResponse { order: self.run(call, asked).await? }))
+    }
+
+    async fn return_order_lines(
+        &self,
+        request: Request<ReturnOrderLinesRequest>,
+    ) -> Result<Response<ReturnOrderLinesResponse>, Status> {
+        let (call, asked) = (grpc::call(&request)?, parse::take_back(request.into_inner())?);
+        Ok(Response::new(ReturnOrderLinesResponse { order: self.run(call, asked).await? }))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<GetOrderResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let mut v = Violations::new();
+        let id = field::resource(&mut v, "name", COLLECTION, &request.get_ref().name);
+        v.finish()?;
+        let found = store::find(&mut self.0.db.read().await?, &call.tenant, &id).await?;
+        let order = found.ok_or_else(|| Fault::not_found(name(&id)))?;
+        Ok(Response::new(GetOrderResponse { order: Some(message(&order)) }))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        let call = grpc::call(&request)?;
+        Ok(Response::new(list::list(&self.0, &call, request.into_inner()).await?))
+    }
+}

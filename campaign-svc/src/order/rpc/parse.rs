@@ -1,0 +1,174 @@
+//! From the contract to commands, every violation at once.
+
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::money::Currency;
+use tandem_platform::idempotency::Request;
+use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
+use tandem_proto::campaign::v1::{
+    CancelOrderRequest, CommitOrderRequest, ErrorReason, HoldOrderRequest, ReturnOrderLinesRequest,
+};
+use tandem_proto::common::v1::{QuoteClaims, SealedShare};
+use tandem_proto::convert;
+
+use super::super::decide::{Begin, Command, Intent};
+use super::super::{COLLECTION, Code, Discount, Line, MAX_ID_CHARS, Person, Sold};
+use crate::App;
+
+const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
+/// The most lines of one return.
+const MAX_RETURNED: usize = tandem_kernel::basket::MAX_LINES;
+
+pub(super) fn hold(app: &App, call: &Call, mut given: HoldOrderRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "HoldOrder", std::mem::take(&mut given.request_id), &given);
+    let usual = SignedDuration::from_secs(app.config.order.hold_ttl_s.into());
+    let ttl = given.ttl.map_or(Some(usual), |ttl| duration(&ttl));
+    v.check(ttl.is_some(), "ttl", "must be 1 second to 24 hours");
+    let order = order_id(&mut v, given.order_id);
+    v.check(!given.quote_token.is_empty(), "quote_token", "is required");
+    v.finish()?;
+    let intent = Intent::Hold { ttl: ttl.unwrap_or(usual) };
+    Ok((request, begin(app, call, order, given.quote_token, intent, None)?))
+}
+
+pub(super) fn commit(app: &App, call: &Call, mut given: CommitOrderRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "CommitOrder", std::mem::take(&mut given.request_id), &given);
+    let order = order_id(&mut v, given.order_id);
+    v.check(!given.quote_token.is_empty(), "quote_token", "is required");
+    let replaces = field::optional_resource(&mut v, "replaces", COLLECTION, &given.replaces);
+    v.check(replaces.as_ref() != Some(&order), "replaces", "must be another order");
+    v.finish()?;
+    Ok((request, begin(app, call, order, given.quote_token, Intent::Commit, replaces)?))
+}
+
+pub(super) fn cancel(mut given: CancelOrderRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "CancelOrder", std::mem::take(&mut given.request_id), &given);
+    let order = field::resource(&mut v, "name", COLLECTION, &given.name);
+    v.finish()?;
+    Ok((request, Command::Cancel { order }))
+}
+
+pub(super) fn take_back(mut given: ReturnOrderLinesRequest) -> Outcome<(Request, Command)> {
+    let mut v = Violations::new();
+    let request = request(&mut v, "ReturnOrderLines", std::mem::take(&mut given.request_id), &given);
+    let order = field::resource(&mut v, "name", COLLECTION, &given.name);
+    let message = format!("must have 1 to {MAX_RETURNED} entries, has {}", given.lines.len());
+    v.check((1..=MAX_RETURNED).contains(&given.lines.len()), "lines", message);
+    let mut lines: Vec<(String, i64)> = Vec::with_capacity(given.lines.len());
+    for (index, line) in given.lines.into_iter().take(MAX_RETURNED).enumerate() {
+        let twice = lines.iter().position(|(known, _)| *known == line.line_id);
+        let mut v = v.nest(format!("lines[{index}]"));
+        if let Some(first) = twice {
+            v.add("line_id", format!("is also the id of lines[{first}]"));
+        }
+        v.check(!line.line_id.is_empty(), "line_id", "is required");
+        v.check(line.quantity >= 1, "quantity", "must be at least 1");
+        lines.push((line.line_id, line.quantity));
+    }
+    v.finish()?;
+    Ok((request, Command::Return { order, lines }))
+}
+
+fn request(v: &mut Violations, method: &'static str, id: String, body: &impl prost::Message) -> Request {
+    grpc::request_id(v, &id);
+    Request::new(method, &id, body)
+}
+
+fn order_id(v: &mut Violations, id: String) -> String {
+    if let Err(error) = tandem_kernel::id::check(&id) {
+        v.add("order_id", error.to_string());
+    }
+    v.check(
+        id.chars().count() <= MAX_ID_CHARS,
+        "order_id",
+        format!("must have 1 to {MAX_ID_CHARS} characters"),
+    );
+    id
+}
+
+fn duration(given: &prost_types::Duration) -> Option<SignedDuration> {
+    let ttl = SignedDuration::new(given.seconds, given.nanos);
+    (SignedDuration::from_secs(1)..=MAX_HOLD).contains(&ttl).then_some(ttl)
+}
+
+/// Opens a quote and sees that it is meant for this order.
+fn begin(
+    app: &App,
+    call: &Call,
+    order: String,
+    token: String,
+    intent: Intent,
+    replaces: Option<String>,
+) -> Outcome<Command> {
+    let invalid =
+        || Fault::precondition(ErrorReason::QuoteTokenInvalid, "the quote_token is not one of ours");
+    let claims = convert::open_claims(&token, &app.keys).map_err(|_| invalid())?;
+    let mismatch = |message| Fault::precondition(ErrorReason::QuoteTokenMismatch, message);
+    if claims.tenant != call.tenant.as_str() {
+        return Err(mismatch("the quote is of another tenant"));
+    }
+    if !claims.order_id.is_empty() && claims.order_id != order {
+        return Err(mismatch("the quote is of another order"));
+    }
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let customer = claims.customer.strip_prefix("customers/").unwrap_or(&claims.customer);
+    let person = Person { customer: known(customer), guest: known(&claims.guest_key) };
+    let sold = sold(claims).ok_or_else(invalid)?;
+    Ok(Command::Begin(Box::new(Begin { order, intent, person, sold, token, replaces })))
+}
+
+/// What a quote of ours says; `None` where it is none.
+fn sold(claims: QuoteClaims) -> Option<Sold> {
+    let lines = claims.lines.into_iter().map(|line| Line {
+        rule: (!line.price_rule.is_empty()).then_some((line.price_rule, line.revision)),
+        product: line.product.strip_prefix("products/").map(str::to_owned).unwrap_or(line.product),
+        id: line.id,
+        quantity: line.quantity,
+        list: line.list_minor,
+        initial: line.initial_minor,
+        last: line.final_minor,
+        back: 0,
+    });
+    let offers = claims.offers.into_iter().map(|offer| Discount {
+        source: offer.offer,
+        revision: offer.revision,
+        amount: offer.amount_minor,
+        shipping: offer.shipping_minor,
+        shares: shares(&offer.shares),
+    });
+    let codes = claims.codes.into_iter().map(|code| Code {
+        code: code.code,
+        tender: code.tender,
+        discount: Discount {
+            source: code.incentive,
+            revision: code.version,
+            amount: code.amount_minor,
+            shipping: code.shipping_minor,
+            shares: shares(&code.shares),
+        },
+    });
+    Some(Sold {
+        currency: Currency::new(&claims.currency_code).ok()?,
+        place: claims.place,
+        digest: claims.order_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        issued: instant(claims.issue_time?)?,
+        lapses: instant(claims.expire_time?)?,
+        list: claims.list_minor,
+        total: claims.total_minor,
+        shipping: claims.shipping_minor,
+        lines: lines.collect(),
+        offers: offers.collect(),
+        codes: codes.collect(),
+        charges: Vec::new(),
+    })
+}
+
+fn shares(given: &[SealedShare]) -> Vec<(usize, i64)> {
+    given.iter().filter_map(|share| Some((usize::try_from(share.line).ok()?, share.minor))).collect()
+}
+
+fn instant(at: prost_types::Timestamp) -> Option<Timestamp> {
+    convert::timestamp("", &at, &mut Vec::new())
+}

@@ -1,0 +1,292 @@
+//! Orders in the database.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+use tandem_platform::db::{
+    BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
+};
+use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+use uuid::Uuid;
+
+use super::{Order, Pending, Person, Sold, State};
+
+macro_rules! columns {
+    () => {
+        "o.id, o.holder, o.state, o.customer, o.guest, o.sold, o.expires, o.first_held, o.committed, o.replaces, \
+         o.replaced_by, o.pending, o.created, o.updated, o.version"
+    };
+}
+
+macro_rules! select {
+    ($tail:literal) => {
+        concat!("SELECT ", columns!(), " FROM sales_order AS o ", $tail)
+    };
+}
+
+// LATERAL: one probe of the primary key per id, whatever the planner knows of the table. Locks in the order of the
+// parameter.
+const LOCK_MANY: Statement = Statement::pair(
+    concat!(
+        "SELECT o.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL (",
+        select!("WHERE o.tenant = $1 AND o.id = wanted.id FOR NO KEY UPDATE"),
+        ") AS o"
+    ),
+    select!("WHERE o.tenant = $1 AND o.id IN (SELECT value->>0 FROM json_each($2)) ORDER BY o.id"),
+);
+
+const FIND: Statement = Statement::same(select!("WHERE o.tenant = $1 AND o.id = $2"));
+
+const NEWEST: Statement = Statement::same(select!(
+    "WHERE o.tenant = $1 AND (o.created, o.id) < ($2, $3) AND ($4 = '' OR o.state = $4)
+     ORDER BY o.created DESC, o.id DESC LIMIT $5"
+));
+
+const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
+    "WHERE o.tenant = $1 AND (o.created, o.id) < ($2, $3) AND ($4 = '' OR o.state = $4) AND o.customer = $6
+     ORDER BY o.created DESC, o.id DESC LIMIT $5"
+));
+
+macro_rules! insert {
+    ($values:literal) => {
+        concat!(
+            "INSERT INTO sales_order (tenant, id, holder, state, customer, guest, sold, expires, first_held, committed,
+                                      replaces, replaced_by, pending, created, updated, version, due, tries) ",
+            $values
+        )
+    };
+}
+
+macro_rules! values_on_postgres {
+    () => {
+        "SELECT $1, *, 0 FROM UNNEST($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
+                                     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[],
+                                     $12::text[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
+                                     $16::bigint[], $17::timestamptz[])"
+    };
+}
+
+macro_rules! values_on_sqlite {
+    () => {
+        "SELECT $1, value->>0, unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+                value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, 0
+           FROM json_each($2) WHERE true"
+    };
+}
+
+const INSERT: Statement =
+    Statement::pair(concat!(insert!(""), values_on_postgres!()), concat!(insert!(""), values_on_sqlite!()));
+
+// Nothing is ever inserted: the orders are there and locked.
+macro_rules! update {
+    () => {
+        " ON CONFLICT (tenant, id) DO UPDATE
+             SET holder = excluded.holder, state = excluded.state, customer = excluded.customer,
+                 guest = excluded.guest, sold = excluded.sold, expires = excluded.expires,
+                 first_held = excluded.first_held, committed = excluded.committed, replaces = excluded.replaces,
+                 replaced_by = excluded.replaced_by, pending = excluded.pending, updated = excluded.updated,
+                 version = excluded.version, due = excluded.due, tries = 0"
+    };
+}
+
+const UPDATE: Statement = Statement::pair(
+    concat!(insert!(""), values_on_postgres!(), update!()),
+    concat!(insert!(""), values_on_sqlite!(), update!()),
+);
+
+const LAPSED: Statement = Statement::same(
+    "SELECT tenant, id FROM sales_order WHERE expires IS NOT NULL AND expires <= $1 ORDER BY expires LIMIT $2",
+);
+
+// Whoever moves `due` on has the order for that long: the lease. `tries` numbers the leases.
+const LEASE: Statement = Statement::pair(
+    "UPDATE sales_order SET due = $2, tries = tries + 1
+      WHERE (tenant, id) IN (SELECT tenant, id FROM sales_order WHERE due IS NOT NULL AND due <= $1
+                              ORDER BY due LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+      RETURNING tenant, id, tries",
+    "UPDATE sales_order SET due = $2, tries = tries + 1
+      WHERE (tenant, id) IN (SELECT tenant, id FROM sales_order WHERE due IS NOT NULL AND due <= $1
+                              ORDER BY due LIMIT $3)
+      RETURNING tenant, id, tries",
+);
+
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("order::lock_many", LOCK_MANY),
+    ("order::find", FIND),
+    ("order::newest", NEWEST),
+    ("order::newest_of_customer", NEWEST_OF_CUSTOMER),
+    ("order::insert", INSERT),
+    ("order::update", UPDATE),
+    ("order::lapsed", LAPSED),
+    ("order::lease", LEASE),
+];
+
+#[derive(Debug, FromRow)]
+struct Row {
+    id: String,
+    holder: Uuid,
+    state: String,
+    customer: Option<String>,
+    guest: Option<String>,
+    sold: Json<Sold>,
+    expires: Option<Instant>,
+    first_held: Option<Instant>,
+    committed: Option<Instant>,
+    replaces: Option<String>,
+    replaced_by: Option<String>,
+    pending: Option<Json<Pending>>,
+    created: Instant,
+    updated: Instant,
+    version: i64,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Outcome<Self> {
+        let state = State::parse(&row.state).ok_or_else(|| Fault::internal("a stored state is none"))?;
+        Ok(Self {
+            id: row.id,
+            holder: row.holder,
+            state,
+            person: Person { customer: row.customer, guest: row.guest },
+            sold: row.sold.0,
+            expires: row.expires.map(Instant::timestamp),
+            first_held: row.first_held.map(Instant::timestamp),
+            committed: row.committed.map(Instant::timestamp),
+            replaces: row.replaces,
+            replaced_by: row.replaced_by,
+            pending: row.pending.map(|pending| pending.0),
+            created: row.created.timestamp(),
+            updated: row.updated.timestamp(),
+            version: row.version,
+        })
+    }
+}
+
+fn all(rows: Vec<Row>) -> Outcome<Vec<Order>> {
+    rows.into_iter().map(Order::try_from).collect()
+}
+
+/// Locks those of these orders that exist, in the order of their ids. The ids differ.
+pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, mut ids: Vec<String>) -> Outcome<Vec<Order>> {
+    ids.sort_unstable();
+    let columns = [Column::Text(ids)];
+    all(on_engine!(tx, LOCK_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
+}
+
+/// One order.
+pub async fn find(session: &mut impl Session, tenant: &Tenant, id: &str) -> Outcome<Option<Order>> {
+    let row: Option<Row> = on_engine!(session, FIND, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
+    })?;
+    row.map(Order::try_from).transpose()
+}
+
+/// Which orders are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection<'a> {
+    /// Of this customer only.
+    pub customer: Option<&'a str>,
+    /// In this state only.
+    pub state: Option<State>,
+}
+
+/// At most `limit` orders older than (`created`, `id`), newest first.
+pub async fn newest(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    selection: Selection<'_>,
+    (created, id): (Timestamp, &str),
+    limit: i64,
+) -> Outcome<Vec<Order>> {
+    let statement = if selection.customer.is_some() { NEWEST_OF_CUSTOMER } else { NEWEST };
+    let state = selection.state.map(State::text).unwrap_or_default();
+    all(on_engine!(session, statement, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(Instant(created)).bind(id).bind(state);
+        let query = query.bind(limit);
+        match selection.customer {
+            Some(customer) => query.bind(customer).fetch_all(conn).await,
+            None => query.fetch_all(conn).await,
+        }
+    })?)
+}
+
+/// An order to be written, and when somebody else is to look after its open step.
+pub type Written<'a> = (&'a Order, Option<Timestamp>);
+
+fn columns(orders: &[Written<'_>]) -> Outcome<[Column; 16]> {
+    let each = || orders.iter().map(|(order, _)| *order);
+    let instants = |pick: fn(&Order) -> Option<Timestamp>| Column::OptInstant(each().map(pick).collect());
+    Ok([
+        Column::text(each().map(|order| order.id.as_str())),
+        Column::uuid(each().map(|order| order.holder)),
+        Column::text(each().map(|order| order.state.text())),
+        Column::OptText(each().map(|order| order.person.customer.clone()).collect()),
+        Column::OptText(each().map(|order| order.person.guest.clone()).collect()),
+        Column::json(each().map(|order| &order.sold))?,
+        instants(|order| order.expires),
+        instants(|order| order.first_held),
+        instants(|order| order.committed),
+        Column::OptText(each().map(|order| order.replaces.clone()).collect()),
+        Column::OptText(each().map(|order| order.replaced_by.clone()).collect()),
+        Column::opt_json(each().map(|order| order.pending.as_ref()))?,
+        Column::Instant(each().map(|order| order.created).collect()),
+        Column::Instant(each().map(|order| order.updated).collect()),
+        Column::int(each().map(|order| order.version)),
+        Column::OptInstant(orders.iter().map(|(_, due)| *due).collect()),
+    ])
+}
+
+/// Writes orders that did not exist. Where another writer has made one of them meanwhile, the transaction is marked for
+/// a replay.
+pub async fn insert(tx: &mut Tx, tenant: &Tenant, orders: &[Written<'_>]) -> Outcome<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let columns = columns(orders)?;
+    let inserted = on_engine!(tx, INSERT, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    });
+    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
+    same_count(inserted, orders.len())
+}
+
+/// Writes locked orders.
+pub async fn update(tx: &mut Tx, tenant: &Tenant, orders: &[Written<'_>]) -> Outcome<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let columns = columns(orders)?;
+    let updated = on_engine!(tx, UPDATE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(updated, orders.len())
+}
+
+/// Orders of any tenant whose hold ended at `now` or before.
+pub async fn lapsed(
+    session: &mut impl Session,
+    now: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<(String, String)>> {
+    Ok(on_engine!(session, LAPSED, |sql, conn| {
+        sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
+    })?)
+}
+
+/// Leases orders of any tenant whose open step is due, until `until`: (tenant, order, number of the lease).
+pub async fn lease(
+    tx: &mut Tx,
+    now: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<(String, String, i64)>> {
+    Ok(on_engine!(tx, LEASE, |sql, conn| {
+        sqlx::query_as(sql).bind(Instant(now)).bind(Instant(until)).bind(limit).fetch_all(conn).await
+    })?)
+}

@@ -1,0 +1,74 @@
+//! What limits an order has to keep: those of a campaign as it is now, and those of its offers as they were when the
+//! order was quoted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::tz::TimeZone;
+use tandem_kernel::limits::Limits;
+use tandem_platform::Tenant;
+
+/// Revisions kept; one more, and all are forgotten and read again when asked for.
+const REVISIONS: usize = 8_192;
+
+/// A campaign, as far as orders ask.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// Ascending with every change.
+    pub version: i64,
+    /// Neither paused nor ended nor called off by hand.
+    pub open: bool,
+    /// Over all its offers together.
+    pub limits: Limits,
+    /// In which limits start anew.
+    pub zone: TimeZone,
+}
+
+/// The limits of the offers of one revision, by the offers' ids.
+pub type OfferLimits = BTreeMap<String, Limits>;
+
+/// Which revision of which campaign.
+type Key = (Tenant, String, i64);
+
+/// Limits of revisions, which never change.
+#[derive(Debug, Default)]
+pub struct Revisions(RwLock<HashMap<Key, Arc<OfferLimits>>>);
+
+impl Revisions {
+    /// What is known of a revision.
+    pub fn get(&self, tenant: &Tenant, campaign: &str, revision: i64) -> Option<Arc<OfferLimits>> {
+        let key = (tenant.clone(), campaign.to_owned(), revision);
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Remembers a revision.
+    pub fn keep(&self, tenant: &Tenant, campaign: &str, revision: i64, limits: Arc<OfferLimits>) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= REVISIONS {
+            kept.clear();
+        }
+        kept.insert((tenant.clone(), campaign.to_owned(), revision), limits);
+    }
+}
+
+/// The terms of one batch.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// By id.
+    pub campaigns: HashMap<String, Campaign>,
+    /// By campaign and revision.
+    pub offers: HashMap<(String, i64), Arc<OfferLimits>>,
+}
+
+impl Terms {
+    /// The limits of an offer "campaigns/{campaign}/offers/{offer}" in a revision.
+    pub fn of_offer(&self, campaign: &str, offer: &str, revision: i64) -> Option<&Limits> {
+        self.offers.get(&(campaign.to_owned(), revision))?.get(offer)
+    }
+}
+
+/// Campaign and offer of "campaigns/{campaign}/offers/{offer}".
+pub fn parts(source: &str) -> Option<(&str, &str)> {
+    let (campaign, offer) = source.strip_prefix("campaigns/")?.split_once('/')?;
+    Some((campaign, offer.strip_prefix("offers/")?))
+}

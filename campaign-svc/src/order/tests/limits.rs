@@ -1,0 +1,110 @@
+//! Limits hold, whatever the concurrency.
+
+use futures::future::join_all;
+use tandem_proto::common::v1::Overrun;
+use tonic_types::StatusExt;
+
+use super::*;
+
+#[tokio::test]
+async fn of_200_orders_on_an_offer_of_60_uses_exactly_60_are_committed() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(60)).await;
+        let names: Vec<String> = (0..200).map(|number| format!("o{number}")).collect();
+        let answers = join_all(names.iter().map(|name| shop.commit(name, "7", 10))).await;
+        let (taken, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        assert_eq!((taken.len(), refused.len()), (60, 140));
+        assert!(refused.into_iter().all(|answer| super::refused(answer) == "OFFER_EXHAUSTED"));
+        assert_eq!(shop.taken().await, [60, 600, 0, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_budget_rejects_what_it_does_not_cover() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, budget(1_000, Overrun::Reject)).await;
+        shop.commit("o1", "7", 700).await.unwrap();
+        let status = shop.commit("o2", "7", 400).await.unwrap_err();
+        assert_eq!(reason(&status), "BUDGET_EXHAUSTED");
+        let subject = &status.get_details_precondition_failure().unwrap().violations[0].subject;
+        assert_eq!(subject, "campaigns/spring/offers/ten");
+        shop.commit("o3", "7", 300).await.unwrap();
+        assert_eq!(shop.taken().await, [2, 1_000, 0, 0]);
+        assert_eq!(shop.get("o2").await.unwrap_err().code(), tonic::Code::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_budget_that_caps_says_what_the_price_would_be() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, budget(1_000, Overrun::Cap)).await;
+        shop.commit("o1", "7", 700).await.unwrap();
+        let status = shop.commit("o2", "7", 400).await.unwrap_err();
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "PRICE_CHANGED");
+        assert_eq!(
+            (&*info.metadata["quoted_total"], &*info.metadata["current_total"]),
+            ("26.00 EUR", "27.00 EUR")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_per_customer_counts_customers_and_guests_and_needs_either() {
+    engines(&MIGRATIONS, |db| async move {
+        let limits = common::Limits { max_uses_per_customer: 1, ..common::Limits::default() };
+        let shop = Shop::open(db, limits).await;
+        shop.commit("o1", "7", 100).await.unwrap();
+        assert_eq!(refused(shop.commit("o2", "7", 100).await), "CUSTOMER_LIMIT_REACHED");
+        shop.commit("o3", "8", 100).await.unwrap();
+        assert_eq!(refused(shop.commit("o4", "", 100).await), "CUSTOMER_REQUIRED");
+        let guest = QuoteClaims { guest_key: "g".repeat(22), ..shop.claims("", 100) };
+        shop.commit_as("o5", "r5", &guest).await.unwrap();
+        assert_eq!(refused(shop.commit_as("o6", "r6", &guest).await), "CUSTOMER_LIMIT_REACHED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_per_period_starts_anew_with_the_period() {
+    engines(&MIGRATIONS, |db| async move {
+        let limits = common::Limits {
+            max_uses_per_customer_period: 1,
+            customer_period: common::Recurrence::Day.into(),
+            ..common::Limits::default()
+        };
+        let shop = Shop::open(db, limits).await;
+        shop.commit("o1", "7", 100).await.unwrap();
+        assert_eq!(refused(shop.commit("o2", "7", 100).await), "CUSTOMER_PERIOD_LIMIT_REACHED");
+        shop.harness.clock.advance(SignedDuration::from_hours(12));
+        shop.commit("o3", "7", 100).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_campaign_counts_all_its_offers_together() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, common::Limits::default()).await;
+        let campaign = api::Campaign {
+            name: "campaigns/spring".to_owned(),
+            limits: Some(uses(1)),
+            ..api::Campaign::default()
+        };
+        let request = UpdateCampaignRequest {
+            campaign: Some(campaign),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["limits".to_owned()] }),
+            ..UpdateCampaignRequest::default()
+        };
+        CampaignServiceClient::new(shop.harness.channel()).update_campaign(request).await.unwrap();
+        shop.commit("o1", "7", 100).await.unwrap();
+        let status = shop.commit("o2", "7", 100).await.unwrap_err();
+        assert_eq!(reason(&status), "OFFER_EXHAUSTED");
+        let subject = &status.get_details_precondition_failure().unwrap().violations[0].subject;
+        assert_eq!(subject, "campaigns/spring");
+    })
+    .await;
+}

@@ -1,0 +1,84 @@
+//! One call does what both services must do, whatever crashes in between.
+
+mod cut;
+mod killed;
+mod model;
+mod races;
+
+use tandem_proto::campaign::v1::OrderState;
+use tandem_proto::common::v1::Limits;
+use tandem_tests::answer::Refusal;
+use tandem_tests::database::Engine;
+use tandem_tests::stage::orders::{CODE_OFF, OFF, OFFER, Shop, cancel, take_back};
+
+/// So many uses.
+fn uses(max_uses: i64) -> Limits {
+    Limits { max_uses, ..Limits::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_with_codes_is_held_committed_returned_and_cancelled_on_both_sides() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, uses(1)).await;
+        shop.codes(&["CODE-A", "CODE-B"], 1).await;
+        let orders = shop.orders(0);
+
+        let held = orders.send(&shop.hold("o1", &["CODE-A", "CODE-B"])).await.expect("held");
+        assert_eq!(held.state(), OrderState::Held);
+        let other = orders.send(&shop.commit("o2", &["CODE-A"])).await.expect_err("the last use is held");
+        assert_eq!(Refusal::of(&other).reason, "OFFER_EXHAUSTED");
+
+        let commit = shop.commit("o1", &["CODE-A", "CODE-B"]);
+        let committed = orders.send(&commit).await.expect("committed");
+        assert_eq!(committed.state(), OrderState::Committed);
+        assert_eq!(committed, orders.send(&commit).await.expect("the same"));
+        assert_eq!(shop.books().await.counted(OFFER), (1, OFF));
+
+        let returned = orders.send(&take_back("o1", "r1", 1)).await.expect("returned");
+        assert_eq!(returned.state(), OrderState::PartiallyReturned);
+        let books = shop.books().await;
+        let back: i64 = books.ledger.of_order("o1").iter().map(|one| one.returned).sum();
+        assert_eq!((books.counted(OFFER), back), ((1, OFF - 167), 2 * CODE_OFF / 3));
+
+        let cancelled = orders.send(&cancel("o1")).await.expect("cancelled");
+        assert_eq!(cancelled.state(), OrderState::Cancelled);
+        let books = shop.books().await;
+        assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((0, 0), 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_relationship_svc_refuses_is_counted_nowhere_and_said_as_it_said_it() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, uses(1)).await;
+        shop.codes(&["CODE-A"], 1).await;
+        let orders = shop.orders(0);
+        let refused =
+            orders.send(&shop.commit("o1", &["CODE-A", "GONE"])).await.expect_err("there is no such code");
+        assert_eq!(Refusal::of(&refused).reason, "CODE_UNKNOWN");
+        let books = shop.books().await;
+        assert_eq!((books.orders["o1"].state.as_str(), books.counted(OFFER)), ("REFUSED", (0, 0)));
+        let again = orders.send(&shop.commit("o1", &["CODE-A"])).await;
+        // Another body under the same request_id; a refusal leaves the id free.
+        assert_eq!(again.expect("committed").state(), OrderState::Committed);
+        assert_eq!(shop.books().await.counted(OFFER), (1, OFF));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_use_of_a_code_goes_from_the_old_order_to_the_one_that_replaces_it() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, uses(1)).await;
+        shop.codes(&["CODE-A"], 1).await;
+        let orders = shop.orders(0);
+        orders.send(&shop.commit("old", &["CODE-A"])).await.expect("committed");
+        let refused = orders.send(&shop.replace("bad", "old", &["GONE"])).await.expect_err("no such code");
+        assert_eq!(Refusal::of(&refused).reason, "CODE_UNKNOWN");
+        assert_eq!(shop.books().await.orders["old"].state, "COMMITTED");
+        let new = orders.send(&shop.replace("new", "old", &["CODE-A"])).await.expect("replaced");
+        assert_eq!(new.state(), OrderState::Committed);
+        let books = shop.books().await;
+        assert_eq!(books.orders["old"].state, "CANCELLED");
+        assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((1, OFF), 1));
+    }
+}

@@ -1,0 +1,69 @@
+//! Many orders, few uses, two replicas of each service.
+
+use futures::future::join_all;
+use tandem_proto::campaign::v1::OrderState;
+use tandem_tests::answer::Refusal;
+use tandem_tests::database::Engine;
+use tandem_tests::stage::orders::{OFF, OFFER, Orders, Shop, Step};
+
+use super::uses;
+
+const CALLERS: usize = 1_000;
+/// Connections of the callers to each replica.
+const CONNECTIONS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_1000_commits_an_offer_of_100_uses_and_a_code_of_60_are_used_exactly_as_often() {
+    let shop = Shop::with_replicas(Engine::Postgres, 2, uses(100)).await;
+    shop.codes(&["LAST"], 60).await;
+    let callers: Vec<Orders> = (0..2 * CONNECTIONS).map(|at| shop.orders(at % 2)).collect();
+    // Every other order brings the code.
+    let step = |number: usize| match number % 2 {
+        0 => shop.commit(&format!("o{number}"), &["LAST"]),
+        _ => shop.commit(&format!("o{number}"), &[]),
+    };
+    let steps: Vec<Step> = (0..CALLERS).map(step).collect();
+    let sent = steps.iter().enumerate().map(|(at, step)| callers[at % callers.len()].insist(step));
+    let answers = join_all(sent).await;
+
+    let books = shop.books().await;
+    let committed = |order: &&tandem_tests::books::Order| order.state == "COMMITTED";
+    let standing = books.orders.values().filter(committed).count();
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), standing);
+    assert!(books.ledger.voucher("LAST").uses <= 60);
+    assert_eq!(books.counted(OFFER), (standing as i64, standing as i64 * OFF));
+    for status in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        let reason = Refusal::of(status).reason;
+        assert!(["OFFER_EXHAUSTED", "CODE_EXHAUSTED"].contains(&reason.as_str()), "{status:?}");
+    }
+    // An order that was refused for its code has given its use of the offer back: whoever comes now finds it.
+    for number in standing..100 {
+        let order = shop.orders(0).insist(&shop.commit(&format!("late{number}"), &[])).await;
+        assert_eq!(order.expect("there is room").state(), OrderState::Committed);
+    }
+    let full = shop.orders(0).insist(&shop.commit("too-late", &[])).await.expect_err("all is used");
+    assert_eq!(Refusal::of(&full).reason, "OFFER_EXHAUSTED");
+    assert_eq!(shop.books().await.counted(OFFER).0, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_order_committed_many_times_at_once_under_different_request_ids_counts_once() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, uses(100)).await;
+        shop.codes(&["CODE-A"], 100).await;
+        let Step::Commit(commit) = shop.commit("o1", &["CODE-A"]) else { panic!("a commit") };
+        let steps: Vec<Step> = (0..50)
+            .map(|number| {
+                let mut commit = commit.clone();
+                commit.request_id = format!("r{number}");
+                Step::Commit(commit)
+            })
+            .collect();
+        let orders = shop.orders(0);
+        for answer in join_all(steps.iter().map(|step| orders.insist(step))).await {
+            assert_eq!(answer.expect("the order there is").state(), OrderState::Committed);
+        }
+        let books = shop.books().await;
+        assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((1, OFF), 1));
+    }
+}
