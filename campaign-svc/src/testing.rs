@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_kernel::clock::{CountingIds, FixedClock};
 use tandem_platform::{Call, Db};
+use tandem_proto::common::v1::Event;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
@@ -48,5 +49,10 @@ impl Harness {
     /// What a generated client speaks through.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// Every event that was recorded so far, in the order of the transactions.
+    pub async fn events(&self) -> Vec<Event> {
+        tandem_platform::testing::events(&self.app.db).await
     }
 }

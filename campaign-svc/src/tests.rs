@@ -24,6 +24,7 @@ use crate::{MIGRATIONS, campaign, catalogue, objective, product, redemption};
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
     testing::parity(&MIGRATIONS).await;
+    testing::holds_counters(&MIGRATIONS).await;
 }
 
 #[tokio::test]

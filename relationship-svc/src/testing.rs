@@ -5,10 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prost::Message;
 use tandem_kernel::clock::{CountingIds, FixedClock};
-use tandem_platform::{Call, Db, Statement, on_engine};
-use tandem_proto::common::v1::{Event, EventBatch};
+use tandem_platform::{Call, Db};
+use tandem_proto::common::v1::Event;
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt;
@@ -51,15 +50,8 @@ impl Harness {
     }
 
     /// Every event that was recorded so far, in the order of the transactions.
-    #[expect(clippy::expect_used, reason = "a test may fail loudly, and nobody else calls this")]
     pub async fn events(&self) -> Vec<Event> {
-        const ALL: Statement = Statement::same("SELECT payload FROM event_batch ORDER BY created, id");
-        let mut reader = self.app.db.read().await.expect("the database answers");
-        let batches: Vec<Vec<u8>> =
-            on_engine!(&mut reader, ALL, |sql, conn| sqlx::query_scalar(sql).fetch_all(conn).await)
-                .expect("the events are readable");
-        let decode = |batch: Vec<u8>| EventBatch::decode(batch.as_slice()).expect("a batch of events").events;
-        batches.into_iter().flat_map(decode).collect()
+        tandem_platform::testing::events(&self.app.db).await
     }
 }
 

@@ -49,10 +49,13 @@ CREATE TABLE counter (
     -- Uses, or minor units: counted and not come back; held.
     used bigint NOT NULL,
     held bigint NOT NULL,
-    -- The highest threshold, in per cent, that an event has told of.
+    -- The highest threshold, in per cent, that an event has told of; 79: none, but it has refused an order.
     told bigint NOT NULL,
     PRIMARY KEY (tenant, kind, owner, subject, period)
 ) WITH (fillfactor = 80);
+
+-- Across tenants: what quotes have to know of limits.
+CREATE INDEX counter_near_limit ON counter (kind) WHERE told >= 79 OR held > 0;
 
 -- What a hold keeps of a counter, until when. Read and written only under the lock of that row; one that has lapsed is
 -- taken off by whoever locks the row next.

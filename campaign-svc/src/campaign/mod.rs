@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::id;
 use tandem_kernel::limits::Limits;
-use tandem_kernel::money::Amounts;
+use tandem_kernel::money::{Amounts, Money};
 use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
 
@@ -347,6 +347,25 @@ fn not_too_long(window: Window, limit_days: u32) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
+}
+
+/// What the offers of a campaign may give together: its limits, and of its budgets what the media plan leaves. A
+/// currency that no budget lists has none, and discounts do not apply in it.
+pub fn discount_limits(limits: &Limits, budgets: &Amounts, mix: &Mix) -> Limits {
+    if budgets.is_empty() {
+        return limits.clone();
+    }
+    let planned = |currency| {
+        let spends = mix.promotion.placements.iter().filter_map(|placement| placement.planned_spend);
+        spends.filter(|spend| spend.currency == currency).map(|spend| spend.minor).sum::<i64>()
+    };
+    let left = budgets.iter().filter_map(|budget| {
+        let left = (budget.minor - planned(budget.currency)).max(0);
+        let own = if limits.budgets.is_empty() { Some(left) } else { limits.budgets.get(budget.currency) };
+        Some(Money { minor: left.min(own?), ..*budget })
+    });
+    // Sorted and each once, as the budgets are.
+    Limits { budgets: Amounts::new(left.collect()).unwrap_or_default(), ..limits.clone() }
 }
 
 /// The resource name of an id.

@@ -116,9 +116,9 @@ const REVISIONS_SINCE: Statement = Statement::same(select_revision!(
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
 const HEADS: Statement = Statement::pair(
     "SELECT c.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL
-            (SELECT id, version, step, limits, time_zone FROM campaign
+            (SELECT id, version, step, limits, budgets, time_zone FROM campaign
               WHERE tenant = $1 AND id = wanted.id AND NOT deleted LIMIT 1) AS c",
-    "SELECT id, version, step, limits, time_zone FROM campaign
+    "SELECT id, version, step, limits, budgets, time_zone FROM campaign
       WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 
@@ -337,6 +337,8 @@ pub struct Head {
     pub step: Step,
     /// Over all its offers together.
     pub limits: Limits,
+    /// What it may cost, discounts and media.
+    pub budgets: Amounts,
     /// In which they start anew.
     pub zone: Zone,
 }
@@ -344,12 +346,13 @@ pub struct Head {
 /// Those of these campaigns that exist, in no order.
 pub async fn heads(session: &mut impl Session, tenant: &Tenant, ids: Vec<String>) -> Outcome<Vec<Head>> {
     let columns = [Column::Text(ids)];
-    let rows: Vec<(String, i64, String, Json<Limits>, String)> = on_engine!(session, HEADS, |sql, conn| {
+    type Row = (String, i64, String, Json<Limits>, Json<Amounts>, String);
+    let rows: Vec<Row> = on_engine!(session, HEADS, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
-    let head = |(id, version, step, limits, zone): (String, i64, String, Json<Limits>, String)| {
-        let zone = Zone::new(&zone).map_err(unreadable)?;
-        Ok(Head { id, version, step: word::parse(&step)?, limits: limits.0, zone })
+    let head = |(id, version, step, limits, budgets, zone): Row| {
+        let (zone, step) = (Zone::new(&zone).map_err(unreadable)?, word::parse(&step)?);
+        Ok(Head { id, version, step, limits: limits.0, budgets: budgets.0, zone })
     };
     rows.into_iter().map(head).collect()
 }

@@ -169,7 +169,12 @@ async fn submit(
 ) -> Outcome<Arc<Order>> {
     let lane = contention(&command);
     let item = Item { request, principal: call.principal.clone(), command };
-    Ok(app.orders.lanes(app).submit(call, lane, item).await??)
+    let decided = app.orders.lanes(app).submit(call, lane, item).await?;
+    if decided.as_ref().is_err_and(|refusal| refusal.limit().is_some()) {
+        // The caller quotes again at once: what is spent is to be known by then.
+        app.snapshots.wake();
+    }
+    Ok(decided?)
 }
 
 /// What a command will contend for: the counters of its first offer's campaign, else the order alone.

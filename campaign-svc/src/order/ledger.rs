@@ -5,8 +5,11 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use tandem_kernel::limits::{CounterKey, Tally};
+use tandem_kernel::limits::{CounterKey, CounterKind, Tally};
 use uuid::Uuid;
+
+/// Stands in `told` of a row whose limit has refused an order before its first threshold: quotes look at it from then on.
+pub const NEAR: i64 = 79;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -154,6 +157,14 @@ impl Ledger {
     pub fn set(&mut self, at: usize, tally: Tally) {
         self.undo.push(Undo::Tally(at, self.rows[at].tally));
         self.rows[at].tally = tally;
+    }
+
+    /// Has quotes look at the uses and the money of an owner: it has refused an order. Stays though the order is undone.
+    pub fn has_refused(&mut self, owner: &str) {
+        let limits = self.rows.iter_mut().filter(|row| row.loaded.is_some() && *row.key.owner == *owner);
+        for row in limits.filter(|row| matches!(row.key.kind, CounterKind::Uses | CounterKind::Budget)) {
+            row.tally.told = row.tally.told.max(NEAR);
+        }
     }
 
     /// Keeps something of a row for a hold.

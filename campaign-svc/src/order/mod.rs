@@ -403,3 +403,13 @@ pub enum Refusal {
     /// More units than are out, or a line the order does not have.
     Quantity(String),
 }
+
+impl Refusal {
+    /// The offer or campaign whose uses or money are spent.
+    pub fn limit(&self) -> Option<&str> {
+        match self {
+            Self::Exhausted(owner) | Self::Budget(owner) | Self::Short { owner, .. } => Some(owner),
+            _ => None,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::FromRow;
+use tandem_kernel::limits::CounterKind;
 use tandem_platform::db::{
     BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
 };
@@ -9,6 +10,7 @@ use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
 use super::{Order, Pending, Person, Sold, State};
+use crate::pricing::spent::Taken;
 
 macro_rules! columns {
     () => {
@@ -109,6 +111,12 @@ const LEASE: Statement = Statement::pair(
       RETURNING tenant, id, tries",
 );
 
+// Uses and money of limits that have refused an order or of which four fifths are gone, and whatever is held.
+const NEAR_LIMITS: Statement = Statement::same(
+    "SELECT tenant, kind, owner, subject, period, used + held FROM counter
+      WHERE kind <= 2 AND (told >= 79 OR held > 0)",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::lock_many", LOCK_MANY),
@@ -119,6 +127,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::update", UPDATE),
     ("order::lapsed", LAPSED),
     ("order::lease", LEASE),
+    ("order::near_limits", NEAR_LIMITS),
 ];
 
 #[derive(Debug, FromRow)]
@@ -289,4 +298,15 @@ pub async fn lease(
     Ok(on_engine!(tx, LEASE, |sql, conn| {
         sqlx::query_as(sql).bind(Instant(now)).bind(Instant(until)).bind(limit).fetch_all(conn).await
     })?)
+}
+
+/// What the owners of limits have counted and held, of every tenant, as far as it can matter to a quote.
+pub async fn near_limits(session: &mut impl Session) -> Outcome<Vec<(Tenant, String, Taken)>> {
+    let rows: Vec<(String, i64, String, String, String, i64)> =
+        on_engine!(session, NEAR_LIMITS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await)?;
+    let row = |(tenant, kind, owner, subject, period, taken): (String, i64, String, String, String, i64)| {
+        let kind = CounterKind::parse(kind)?;
+        Some((Tenant::parse(&tenant)?, owner, Taken { kind, subject, period, taken }))
+    };
+    Ok(rows.into_iter().filter_map(row).collect())
 }

@@ -11,6 +11,7 @@ use tandem_platform::{Outcome, Tenant};
 use super::entry::{Entry, Goods, Offer, Titles, What};
 use super::product::ListChange;
 use super::snapshot::Campaign;
+use super::spent::Limited;
 use crate::App;
 use crate::campaign::lifecycle::Step;
 use crate::campaign::mix::{self, Mix, PlaceMix};
@@ -169,7 +170,19 @@ impl<'c> Stand<'c> {
             ),
         };
         let compiled = Compiled::new(discount)?;
-        let offered = Offer { titles: Titles::new(&offer.titles), condition, compiled: Arc::new(compiled) };
+        let definition = &self.campaign.definition;
+        let own = format!("campaigns/{}/offers/{}", self.campaign.id, offer.id);
+        let limited = Limited::new(
+            (&own, &offer.limits),
+            (
+                &self.campaign.name(),
+                &campaign::discount_limits(&definition.limits, &definition.budgets, self.mix()),
+            ),
+            definition.zone.rules(),
+        );
+        let titles = Titles::new(&offer.titles);
+        let offered =
+            Offer { titles, condition, compiled: Arc::new(compiled), limited: limited.map(Box::new) };
         Ok(self.entry("offers", &offer.id, &offer.segments, goods, What::Offer(offered)))
     }
 

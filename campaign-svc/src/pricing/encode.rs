@@ -250,6 +250,9 @@ fn reason_of_refusal(refusal: Refusal) -> DecisionReason {
         Refusal::DuplicateCode => DecisionReason::DuplicateCode,
         Refusal::OneCodePerIncentive => DecisionReason::OneCodePerIncentive,
         Refusal::BudgetExhausted => DecisionReason::BudgetExhausted,
+        Refusal::NoBudget => DecisionReason::CurrencyNotListed,
+        Refusal::UsesExhausted => DecisionReason::UsesExhausted,
+        Refusal::Excluded => DecisionReason::Excluded,
     }
 }
 

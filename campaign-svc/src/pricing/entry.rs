@@ -7,6 +7,8 @@ use tandem_kernel::discount::{Discount, Kind, Scope};
 use tandem_kernel::pricing::{Compiled, PriceRule};
 use tandem_kernel::rule::Rule;
 
+use super::spent::Limited;
+
 /// An offer or a price rule, when and where it is in force, and for whom.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -50,6 +52,8 @@ pub struct Offer {
     pub condition: Option<Rule>,
     /// What it gives.
     pub compiled: Arc<Compiled>,
+    /// How often and how much, together with its campaign; `None` without end.
+    pub limited: Option<Box<Limited>>,
 }
 
 /// The narrowest goods that a basket must hold for an entry to have an effect.

@@ -19,6 +19,7 @@ use super::snapshot::Snapshot;
 use crate::field;
 
 const MAX_CODES: usize = 20;
+const MAX_WITHOUT: usize = 50;
 const MAX_CODE_CHARS: usize = 64;
 const MAX_ORDER_ID: usize = 128;
 const MAX_LOCALE: usize = 35;
@@ -28,8 +29,9 @@ const PRODUCTS: &str = "products/";
 pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     let mut v = Violations::new();
     check_texts(&mut v, &request);
-    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, locale, require_incentives } =
-        request;
+    check_without(&mut v, &request.without_offers);
+    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, locale, .. } = request;
+    let (require_incentives, without) = (request.require_incentives, request.without_offers);
     let at = place_of(&mut v, &place);
     let basket = match basket {
         None => {
@@ -40,7 +42,17 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     };
     v.finish()?;
     let basket = basket.ok_or_else(|| Fault::internal("a basket without fault could not be read"))?;
-    Ok(Ask { basket, place, customer, guest_key, codes, order_id, locale, require_incentives })
+    Ok(Ask { basket, place, customer, guest_key, codes, order_id, locale, require_incentives, without })
+}
+
+fn check_without(v: &mut Violations, offers: &[String]) {
+    let message = format!("must hold at most {MAX_WITHOUT} offers, holds {}", offers.len());
+    v.check(offers.len() <= MAX_WITHOUT, "without_offers", message);
+    for (index, offer) in offers.iter().take(MAX_WITHOUT).enumerate() {
+        if let Err(error) = id::parse_path(["campaigns", "offers"], offer) {
+            v.add(format!("without_offers[{index}]"), error.to_string());
+        }
+    }
 }
 
 /// Reads a place.

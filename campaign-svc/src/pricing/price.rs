@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::index::Reach;
 use super::place::Place;
 use super::snapshot::Snapshot;
+use super::spent::{Room, Spent};
 use crate::relationship::{Answer, Code};
 
 /// Offers for segments that a quote names while relationship-svc is silent.
@@ -39,6 +40,8 @@ pub struct Ask {
     pub locale: String,
     /// No answer rather than one without incentives.
     pub require_incentives: bool,
+    /// Names of offers that are to be left out.
+    pub without: Vec<String>,
 }
 
 impl Ask {
@@ -117,6 +120,12 @@ pub enum Refusal {
     OneCodePerIncentive,
     /// The budget does not cover it in full and gives nothing in part.
     BudgetExhausted,
+    /// Its budgets are in other currencies.
+    NoBudget,
+    /// Every use is spent or held.
+    UsesExhausted,
+    /// The caller wants the quote without it.
+    Excluded,
 }
 
 /// What became of an offer or a code.
@@ -146,7 +155,7 @@ pub struct Priced<'s> {
 }
 
 /// What a price depends on besides the basket.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Setting<'s> {
     /// The catalogue.
     pub snapshot: &'s Snapshot,
@@ -156,6 +165,8 @@ pub struct Setting<'s> {
     pub zone: &'s TimeZone,
     /// How long amounts are promised.
     pub ttl: SignedDuration,
+    /// What limits have counted.
+    pub spent: Arc<Spent>,
 }
 
 impl<'s> Setting<'s> {
@@ -251,6 +262,8 @@ struct Field<'f, 's> {
     ask: &'f Ask,
     facts: OnceCell<Facts<'f>>,
     sources: Vec<Source<'s>>,
+    /// What limits have left for each of them.
+    rooms: Vec<Room>,
     verdicts: Vec<Verdict<'s>>,
 }
 
@@ -261,6 +274,7 @@ impl<'f, 's> Field<'f, 's> {
             ask,
             facts: OnceCell::new(),
             sources: Vec::with_capacity(32),
+            rooms: Vec::with_capacity(32),
             verdicts: Vec::with_capacity(32),
         }
     }
@@ -269,9 +283,10 @@ impl<'f, 's> Field<'f, 's> {
         self.verdicts.push(Verdict { source, decided: Err(refusal) });
     }
 
-    fn accept(&mut self, source: Source<'s>) {
+    fn accept(&mut self, source: Source<'s>, room: Room) {
         self.verdicts.push(Verdict { source, decided: Ok(self.sources.len()) });
         self.sources.push(source);
+        self.rooms.push(room);
     }
 
     fn is_met(&self, condition: Option<&Rule>) -> bool {
@@ -285,10 +300,24 @@ impl<'f, 's> Field<'f, 's> {
 
     fn add_offer(&mut self, entry: &'s Arc<Entry>) {
         let Some(offer) = entry.offer() else { return };
-        if self.is_met(offer.condition.as_ref()) {
-            self.accept(Source::Offer(entry));
+        let (setting, currency) = (self.setting, self.ask.basket.currency);
+        let limited = offer.limited.as_ref();
+        let room = limited.map(|limited| limited.room(&setting.spent, currency, setting.now));
+        let room = room.unwrap_or_default();
+        let refusal = if self.ask.without.iter().any(|name| **name == *entry.name) {
+            Some(Refusal::Excluded)
+        } else if !self.is_met(offer.condition.as_ref()) {
+            Some(Refusal::ConditionNotMet)
+        } else if room.no_use {
+            Some(Refusal::UsesExhausted)
+        } else if room.no_budget {
+            Some(Refusal::NoBudget)
         } else {
-            self.refuse(Source::Offer(entry), Refusal::ConditionNotMet);
+            None
+        };
+        match refusal {
+            Some(refusal) => self.refuse(Source::Offer(entry), refusal),
+            None => self.accept(Source::Offer(entry), room),
         }
     }
 
@@ -321,27 +350,32 @@ impl<'f, 's> Field<'f, 's> {
         if !self.is_met(terms.condition.as_ref()) {
             return self.refuse(source, Refusal::ConditionNotMet);
         }
-        self.accept(source);
+        let left = code.money_left;
+        let room = match code.capped {
+            true => Room { shrinks_to: left, ..Room::default() },
+            false => Room { at_most: left, ..Room::default() },
+        };
+        self.accept(source, room);
     }
 
-    /// Evaluates what takes part. A code whose budget would not cover its discount in full, and that gives nothing in
-    /// part, leaves, and the others meet again without it.
+    /// Evaluates what takes part. What a budget would not cover in full, and that gives nothing in part, leaves, and the
+    /// others meet again without it.
     fn settle(&mut self, initial: &Initial<'_>, incentives: &Incentives) -> Evaluation {
         loop {
             let evaluation = {
+                let sources = self.sources.iter().zip(&self.rooms);
                 let candidates: Vec<Candidate<'_>> =
-                    self.sources.iter().filter_map(|source| candidate(source, incentives)).collect();
+                    sources.filter_map(|(source, room)| candidate(source, *room, incentives)).collect();
                 evaluate(initial, &candidates)
             };
-            let decisions = evaluation.decisions.iter().zip(&self.sources);
-            let uncovered = decisions.enumerate().find_map(|(place, (decision, source))| {
-                let Source::Code(index) = source else { return None };
-                let code = incentives.code(*index)?;
-                let covered = code.capped || code.money_left.is_none_or(|left| decision.amount <= left);
+            let decisions = evaluation.decisions.iter().zip(&self.rooms);
+            let uncovered = decisions.enumerate().find_map(|(place, (decision, room))| {
+                let covered = room.at_most.is_none_or(|left| decision.amount <= left);
                 (!covered).then_some(place)
             });
             let Some(place) = uncovered else { return evaluation };
             self.sources.remove(place);
+            self.rooms.remove(place);
             for verdict in &mut self.verdicts {
                 verdict.decided = match verdict.decided {
                     Ok(index) if index == place => Err(Refusal::BudgetExhausted),
@@ -354,7 +388,7 @@ impl<'f, 's> Field<'f, 's> {
 }
 
 /// What the kernel is to know of something that takes part; there is one for every source that was accepted.
-fn candidate<'c>(source: &Source<'c>, incentives: &'c Incentives) -> Option<Candidate<'c>> {
+fn candidate<'c>(source: &Source<'c>, room: Room, incentives: &'c Incentives) -> Option<Candidate<'c>> {
     match source {
         Source::Offer(entry) => Some(Candidate {
             origin: Origin::Offer,
@@ -362,7 +396,7 @@ fn candidate<'c>(source: &Source<'c>, incentives: &'c Incentives) -> Option<Cand
             position: 0,
             compiled: &entry.offer()?.compiled,
             balance: None,
-            budget_left: None,
+            budget_left: room.shrinks_to,
         }),
         Source::Code(index) => {
             let code = incentives.code(*index)?;
@@ -372,7 +406,7 @@ fn candidate<'c>(source: &Source<'c>, incentives: &'c Incentives) -> Option<Cand
                 position: u32::try_from(*index).unwrap_or(u32::MAX),
                 compiled: &code.terms.as_ref().ok()?.compiled,
                 balance: code.balance,
-                budget_left: code.money_left.filter(|_| code.capped),
+                budget_left: room.shrinks_to,
             })
         }
     }

@@ -21,11 +21,14 @@ mod schema;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use prost::Message;
+use tandem_proto::common::v1::{Event, EventBatch};
 
 pub use database::{Postgres, second_handle};
 pub use schema::{holds_counters, holds_platform, parity, prepare_all, schema_of};
 
-use crate::db::{Db, Migrations};
+use crate::db::{Db, Migrations, Statement};
+use crate::on_engine;
 
 /// Runs `body` on SQLite (a file of its own), then on PostgreSQL (a database of its own). A panic passes on after the
 /// database has been dropped; the engine's name is in the captured output.
@@ -66,4 +69,16 @@ where
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Every event that was recorded so far, in the order of the transactions.
+#[expect(clippy::expect_used, reason = "a test may fail loudly, and nobody else calls this")]
+pub async fn events(db: &Db) -> Vec<Event> {
+    const ALL: Statement = Statement::same("SELECT payload FROM event_batch ORDER BY created, id");
+    let mut reader = db.read().await.expect("the database answers");
+    let batches: Vec<Vec<u8>> =
+        on_engine!(&mut reader, ALL, |sql, conn| sqlx::query_scalar(sql).fetch_all(conn).await)
+            .expect("the events are readable");
+    let decode = |batch: Vec<u8>| EventBatch::decode(batch.as_slice()).expect("a batch of events").events;
+    batches.into_iter().flat_map(decode).collect()
 }

@@ -137,7 +137,7 @@ async fn load(
     for order in store::lock_many(tx, tenant, ids).await? {
         world.load(order);
     }
-    world.terms = limits::load(app, tx, tenant, commands).await?;
+    world.terms = limits::load(app, tx, tenant, now, commands).await?;
     commands.iter_mut().for_each(|command| decide::place(&mut world, command));
     let mut keys: Vec<CounterKey> = world.ledger.rows().iter().map(|row| row.key.clone()).collect();
     keys.sort_unstable();

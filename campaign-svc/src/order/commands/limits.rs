@@ -1,7 +1,9 @@
 //! Loading the limits that a batch has to keep.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tandem_platform::{Outcome, Tenant, Tx};
 
 use super::super::decide::{self, Command};
@@ -11,8 +13,14 @@ use crate::campaign::store::Head;
 use crate::{App, campaign};
 
 /// The campaigns of the batch as they are now, and the offers of the revisions that its quotes were made under. One
-/// statement, and one more for each revision that is not known yet.
-pub(super) async fn load(app: &App, tx: &mut Tx, tenant: &Tenant, commands: &[Command]) -> Outcome<Terms> {
+/// statement, one more where campaigns have budgets, and one for each revision that is not known yet.
+pub(super) async fn load(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    now: Timestamp,
+    commands: &[Command],
+) -> Outcome<Terms> {
     let mut revisions: Vec<(String, i64)> = commands
         .iter()
         .flat_map(decide::campaigns)
@@ -26,8 +34,19 @@ pub(super) async fn load(app: &App, tx: &mut Tx, tenant: &Tenant, commands: &[Co
     if ids.is_empty() {
         return Ok(terms);
     }
-    for Head { id, version, step, limits, zone } in campaign::store::heads(tx, tenant, ids).await? {
+    let heads = campaign::store::heads(tx, tenant, ids).await?;
+    let with_budgets: Vec<&str> =
+        heads.iter().filter(|head| !head.budgets.is_empty()).map(|head| head.id.as_str()).collect();
+    let mixes = match with_budgets.is_empty() {
+        true => BTreeMap::new(),
+        false => campaign::store::current_revisions(tx, tenant, &with_budgets, now).await?,
+    };
+    for Head { id, version, step, limits, budgets, zone } in heads {
         let open = step == Step::Open;
+        let limits = match mixes.get(&id) {
+            Some(current) => campaign::discount_limits(&limits, &budgets, &current.mix),
+            None => limits,
+        };
         terms.campaigns.insert(id, Campaign { version, open, limits, zone: zone.rules().clone() });
     }
     for (campaign, revision) in revisions {

@@ -304,10 +304,13 @@ pub fn decide(world: &mut World, item: &Item<'_>, command: &Command) -> Result<A
         Command::Settle(settle) => settle::settle(world, item, settle),
         Command::Expire { order } => end::expire(world, item, order),
     };
-    if decided.is_err() {
+    if let Err(refusal) = &decided {
         // Orders are written only where nothing can be refused any more.
         world.ledger.undo(mark);
         world.happened.truncate(told);
+        if let Some(owner) = refusal.limit() {
+            world.ledger.has_refused(owner);
+        }
     }
     decided
 }

@@ -1,6 +1,7 @@
 //! Limits hold, whatever the concurrency.
 
 use futures::future::join_all;
+use prost::Message;
 use tandem_proto::common::v1::Overrun;
 use tonic_types::StatusExt;
 
@@ -16,6 +17,69 @@ async fn of_200_orders_on_an_offer_of_60_uses_exactly_60_are_committed() {
         assert_eq!((taken.len(), refused.len()), (60, 140));
         assert!(refused.into_iter().all(|answer| super::refused(answer) == "OFFER_EXHAUSTED"));
         assert_eq!(shop.taken().await, [60, 600, 0, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_campaigns_budget_is_kept_after_what_its_media_plan_takes() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, common::Limits::default()).await;
+        let placement = Placement {
+            id: "letter".to_owned(),
+            medium: Medium::Digital.into(),
+            channel: api::Channel::Email.into(),
+            planned_spend: Some(euros(4_000)),
+            ..Placement::default()
+        };
+        let campaign = api::Campaign {
+            name: "campaigns/spring".to_owned(),
+            budgets: vec![euros(4_500)],
+            ..api::Campaign::default()
+        };
+        let request = UpdateCampaignRequest {
+            campaign: Some(campaign),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["budgets".to_owned()] }),
+            ..UpdateCampaignRequest::default()
+        };
+        CampaignServiceClient::new(shop.harness.channel()).update_campaign(request).await.unwrap();
+        shop.commit("o1", "7", 3_000).await.unwrap();
+        let promotion = Some(PromotionMix { placements: vec![placement] });
+        let request = AdaptCampaignRequest {
+            name: "campaigns/spring".to_owned(),
+            mix: Some(MarketingMix { promotion, ..mix(vec![offer("ten", percent(100_000))], vec![]) }),
+            reason: "a letter".to_owned(),
+            ..AdaptCampaignRequest::default()
+        };
+        CampaignServiceClient::new(shop.harness.channel()).adapt_campaign(request).await.unwrap();
+        let status = shop.commit("o2", "7", 100).await.unwrap_err();
+        assert_eq!(reason(&status), "BUDGET_EXHAUSTED");
+        let subject = &status.get_details_precondition_failure().unwrap().violations[0].subject;
+        assert_eq!(subject, "campaigns/spring");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn subscribers_are_told_once_of_80_95_and_100_per_cent() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(20)).await;
+        for number in 0..20 {
+            shop.commit(&format!("o{number}"), "7", 10).await.unwrap();
+        }
+        shop.cancel("o0").await.unwrap();
+        shop.commit("late", "7", 10).await.unwrap();
+        let events = shop.harness.events().await;
+        let told = events.iter().filter(|event| event.r#type.ends_with("OfferThresholdReached"));
+        let told: Vec<(String, i32, i64)> = told
+            .map(|event| {
+                let payload = event.payload.as_ref().unwrap().value.as_slice();
+                let OfferThresholdReached { name, percent, uses, .. } = Message::decode(payload).unwrap();
+                (name, percent, uses)
+            })
+            .collect();
+        let of_offer = |percent, uses| ("campaigns/spring/offers/ten".to_owned(), percent, uses);
+        assert_eq!(told, [of_offer(80, 16), of_offer(95, 19), of_offer(100, 20)]);
     })
     .await;
 }

@@ -4,6 +4,7 @@
 mod give_back;
 mod hold;
 mod limits;
+mod quotes;
 mod refusals;
 mod replace;
 

@@ -198,6 +198,7 @@ prop_compose! {
                 titles: Default::default(),
                 condition: None,
                 compiled: Arc::new(Compiled::new(percent(1)).unwrap()),
+                limited: None,
             }),
         }
     }

@@ -210,6 +210,7 @@ fn ask(lines: Vec<Line>) -> Ask {
         order_id: String::new(),
         locale: String::new(),
         require_incentives: false,
+        without: Vec::new(),
     }
 }
 
@@ -243,7 +244,8 @@ fn price<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives) -> Pric
 }
 
 fn price_at<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives, now: Timestamp) -> Priced<'s> {
-    let setting = Setting { snapshot, now, zone: &UTC, ttl: SignedDuration::from_mins(15) };
+    let setting =
+        Setting { snapshot, now, zone: &UTC, ttl: SignedDuration::from_mins(15), spent: Arc::default() };
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
     setting.price(ask, &reach, incentives, None)
 }
