@@ -150,6 +150,12 @@ impl Books {
     /// # Panics
     /// Where one of these is not so, with all that are not.
     pub fn agree(&self) {
+        let wrong = self.wrong();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What of [`Self::agree`] is not so.
+    pub fn wrong(&self) -> Vec<String> {
         let mut wrong = self.ledger.wrong();
         self.compare_counters(&mut wrong);
         for (id, order) in &self.orders {
@@ -163,7 +169,7 @@ impl Books {
                 ));
             }
         }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        wrong
     }
 
     fn compare_counters(&self, wrong: &mut Vec<String>) {

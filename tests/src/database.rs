@@ -37,6 +37,7 @@ pub struct Database {
 #[derive(Debug)]
 enum Keeper {
     Folder { _folder: TempDir },
+    Elsewhere,
     Server { admin: String, name: String, _cluster: Option<Arc<Cluster>> },
 }
 
@@ -63,6 +64,11 @@ impl Database {
                 }
             },
         }
+    }
+
+    /// One that somebody else keeps.
+    pub fn at(url: String) -> Self {
+        Self { url, keeper: Keeper::Elsewhere }
     }
 
     async fn on_server(admin: String, cluster: Option<Arc<Cluster>>) -> Self {

@@ -1,5 +1,6 @@
 //! Orders on the stage: replicas of both services, a network between them, and the calls of OrderService.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tandem_kernel::seal::Keyring;
@@ -46,8 +47,12 @@ pub struct Shop {
     pub relationship_database: Database,
     /// Of campaign-svc.
     pub campaign_database: Database,
-    keys: Keyring,
+    quotes: Quotes,
 }
+
+/// Makes quotes as campaign-svc would seal them.
+#[derive(Debug, Clone)]
+pub struct Quotes(Arc<Keyring>);
 
 /// A write that may have to be repeated.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,7 +111,9 @@ impl Shop {
             campaigns.push(Service::start(Kind::Campaign, campaign_database.url(), &settings));
         }
         let keys = seal::keyring("", &ServerConfig::default()).expect("the key for development");
-        let shop = Self { relationships, campaigns, network, relationship_database, campaign_database, keys };
+        let quotes = Quotes(Arc::new(keys));
+        let shop =
+            Self { relationships, campaigns, network, relationship_database, campaign_database, quotes };
         shop.set(limits).await;
         shop
     }
@@ -164,6 +171,50 @@ impl Shop {
         Orders(OrderServiceClient::new(self.campaigns[replica].channel()))
     }
 
+    /// What makes quotes of its own accord.
+    pub fn quotes(&self) -> Quotes {
+        self.quotes.clone()
+    }
+
+    /// See [`Quotes::commit`].
+    pub fn commit(&self, order: &str, codes: &[&str]) -> Step {
+        self.quotes().commit(order, codes)
+    }
+
+    /// See [`Quotes::replace`].
+    pub fn replace(&self, order: &str, old: &str, codes: &[&str]) -> Step {
+        self.quotes().replace(order, old, codes)
+    }
+
+    /// See [`Quotes::hold`].
+    pub fn hold(&self, order: &str, codes: &[&str]) -> Step {
+        self.quotes().hold(order, codes)
+    }
+
+    /// Both sides, once no step is open any more.
+    ///
+    /// # Panics
+    /// Where one is open for longer than a minute, or they do not agree.
+    pub async fn books(&self) -> Books {
+        let end = Instant::now() + SETTLE_LIMIT;
+        loop {
+            let books = self.read().await;
+            if books.are_closed() {
+                books.agree();
+                return books;
+            }
+            assert!(Instant::now() < end, "orders stay open: {:?}", books.orders);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Both sides as they are.
+    pub async fn read(&self) -> Books {
+        Books::read(self.campaign_database.url(), self.relationship_database.url()).await
+    }
+}
+
+impl Quotes {
     /// What a quote of 3 units at 100.00 seals, with the offer and these codes.
     pub fn claims(&self, customer: &str, codes: &[&str]) -> QuoteClaims {
         let incentives: Vec<String> = codes.iter().map(|code| of(code)).collect();
@@ -188,12 +239,7 @@ impl Shop {
 
     /// Sealed.
     pub fn token(&self, customer: &str, codes: &[&str]) -> String {
-        seal_claims(&self.claims(customer, codes), &self.keys)
-    }
-
-    /// Any claims, sealed.
-    pub fn seal(&self, claims: &QuoteClaims) -> String {
-        seal_claims(claims, &self.keys)
+        seal_claims(&self.claims(customer, codes), &self.0)
     }
 
     /// CommitOrder of a quote with these codes.
@@ -224,28 +270,6 @@ impl Shop {
             ttl: None,
             request_id: format!("hold-{order}"),
         })
-    }
-
-    /// Both sides, once no step is open any more.
-    ///
-    /// # Panics
-    /// Where one is open for longer than a minute, or they do not agree.
-    pub async fn books(&self) -> Books {
-        let end = Instant::now() + SETTLE_LIMIT;
-        loop {
-            let books = self.read().await;
-            if books.are_closed() {
-                books.agree();
-                return books;
-            }
-            assert!(Instant::now() < end, "orders stay open: {:?}", books.orders);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Both sides as they are.
-    pub async fn read(&self) -> Books {
-        Books::read(self.campaign_database.url(), self.relationship_database.url()).await
     }
 }
 

@@ -1,10 +1,13 @@
 //! One call does what both services must do, whatever crashes in between.
 
+mod away;
 mod cut;
 mod killed;
+mod load;
 mod model;
 mod races;
 
+use sqlx::{Connection, PgConnection};
 use tandem_proto::campaign::v1::OrderState;
 use tandem_proto::common::v1::Limits;
 use tandem_tests::answer::Refusal;
@@ -80,5 +83,43 @@ async fn the_last_use_of_a_code_goes_from_the_old_order_to_the_one_that_replaces
         let books = shop.books().await;
         assert_eq!(books.orders["old"].state, "CANCELLED");
         assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((1, OFF), 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn books_that_do_not_agree_are_found_by_these_tests() {
+    let shop = Shop::open(Engine::Postgres, uses(9)).await;
+    shop.codes(&["CODE-A"], 9).await;
+    shop.orders(0).send(&shop.commit("o1", &["CODE-A"])).await.expect("committed");
+    let (campaign, relationship) = (shop.campaign_database.url(), shop.relationship_database.url());
+    for (url, harm, mend) in [
+        (
+            campaign,
+            "UPDATE counter SET used = used + 1 WHERE kind = 1",
+            "UPDATE counter SET used = used - 1 WHERE kind = 1",
+        ),
+        (
+            campaign,
+            "UPDATE counter SET used = used - 1 WHERE kind = 2",
+            "UPDATE counter SET used = used + 1 WHERE kind = 2",
+        ),
+        (
+            campaign,
+            "UPDATE sales_order SET state = 'CANCELLED'",
+            "UPDATE sales_order SET state = 'COMMITTED'",
+        ),
+        (campaign, "UPDATE sales_order SET id = 'o2'", "UPDATE sales_order SET id = 'o1'"),
+        (relationship, "UPDATE redemption SET state = 'HELD'", "UPDATE redemption SET state = 'REDEEMED'"),
+        (
+            relationship,
+            "UPDATE redemption SET amount = amount + 1",
+            "UPDATE redemption SET amount = amount - 1",
+        ),
+    ] {
+        let mut outside = PgConnection::connect(url).await.expect("the server answers");
+        sqlx::raw_sql(harm).execute(&mut outside).await.expect("harm");
+        assert!(!shop.read().await.wrong().is_empty(), "{harm}");
+        sqlx::raw_sql(mend).execute(&mut outside).await.expect("mended");
+        shop.books().await;
     }
 }

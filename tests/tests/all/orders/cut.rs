@@ -1,7 +1,5 @@
 //! The network between the two services is cut, deaf and slow under load, and PostgreSQL of either side goes away.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tandem_proto::campaign::v1::OrderState;
@@ -9,10 +7,10 @@ use tandem_proto::common::v1::Limits;
 use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
 use tandem_tests::proxy::Point;
-use tandem_tests::stage::orders::{OFF, OFFER, Shop, Step, cancel, is_settled, take_back};
-use tokio::task::JoinSet;
+use tandem_tests::stage::orders::{OFF, OFFER, Shop, cancel};
 use tonic::Code;
 
+use super::load::Load;
 use super::uses;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,84 +56,9 @@ async fn a_question_that_arrives_after_its_refusal_is_refused_the_same() {
     }
 }
 
-/// Callers that commit, return and cancel until they are told to stop, and repeat nothing.
-struct Load {
-    stop: Arc<AtomicBool>,
-    callers: JoinSet<Vec<(Step, bool)>>,
-}
-
-impl Load {
-    fn start(shop: &Arc<Shop>, callers: usize) -> Self {
-        let mut load = Self { stop: Arc::default(), callers: JoinSet::new() };
-        for caller in 0..callers {
-            let (shop, stop) = (shop.clone(), load.stop.clone());
-            load.callers.spawn(async move {
-                let orders = shop.orders(caller % shop.campaigns.len());
-                let mut sent = Vec::new();
-                for number in 0.. {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    for step in steps(&shop, caller, number) {
-                        let answer = orders.send(&step).await;
-                        let acknowledged = answer.is_ok();
-                        let settled = answer.as_ref().err().is_none_or(is_settled);
-                        sent.push((step, acknowledged));
-                        if !settled {
-                            tokio::time::sleep(Duration::from_millis(20)).await;
-                            break;
-                        }
-                    }
-                }
-                sent
-            });
-        }
-        load
-    }
-
-    /// Every step that was acknowledged stands; answers how many there were.
-    async fn stop(self, shop: &Shop) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        let sent: Vec<(Step, bool)> = self.callers.join_all().await.into_iter().flatten().collect();
-        let books = shop.books().await;
-        let mut acknowledged = 0;
-        for step in sent.iter().filter(|(_, acknowledged)| *acknowledged).map(|(step, _)| step) {
-            acknowledged += 1;
-            let (order, fine): (&str, &[&str]) = match step {
-                Step::Commit(commit) => (&commit.order_id, &["COMMITTED", "PARTIALLY_RETURNED", "CANCELLED"]),
-                Step::Return(back) => (&back.name[7..], &["PARTIALLY_RETURNED", "CANCELLED"]),
-                Step::Cancel(cancel) => (&cancel.name[7..], &["CANCELLED"]),
-                Step::Hold(_) => continue,
-            };
-            let state = books.orders.get(order).map(|order| order.state.as_str()).unwrap_or("nothing");
-            assert!(fine.contains(&state), "{order} is {state}, but {step:?} was acknowledged");
-        }
-        acknowledged
-    }
-}
-
-fn steps(shop: &Shop, caller: usize, number: usize) -> Vec<Step> {
-    let order = format!("o{caller}-{number}");
-    let codes: &[&str] = if number % 4 == 3 { &[] } else { &["LOAD"] };
-    let mut steps = vec![shop.commit(&order, codes)];
-    if number % 2 == 1 {
-        steps.push(take_back(&order, &format!("return-{order}"), 1));
-    }
-    if number % 3 == 2 {
-        steps.push(cancel(&order));
-    }
-    steps
-}
-
-async fn loaded(engine: Engine, limits: Limits) -> (Arc<Shop>, Load) {
-    let shop = Arc::new(Shop::open(engine, limits).await);
-    shop.codes(&["LOAD"], 1_000_000).await;
-    let load = Load::start(&shop, 16);
-    (shop, load)
-}
-
 async fn the_network_fails(engine: Engine) {
-    let (shop, load) = loaded(engine, Limits::default()).await;
+    let shop = Shop::open(engine, Limits::default()).await;
+    let load = Load::start(&shop, 16).await;
     let a_while = || tokio::time::sleep(Duration::from_millis(400));
     for _ in 0..3 {
         a_while().await;

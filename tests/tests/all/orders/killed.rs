@@ -1,10 +1,16 @@
 //! kill -9 of either service at every step of a commit, a cancel and a return.
 
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tandem_proto::campaign::v1::OrderState;
+use tandem_proto::common::v1::Limits;
 use tandem_tests::database::Engine;
 use tandem_tests::proxy::Point;
 use tandem_tests::stage::orders::{OFF, OFFER, Shop, Step, cancel, take_back};
 
+use super::load::Load;
 use super::uses;
 
 /// Who is killed.
@@ -83,4 +89,32 @@ async fn relationship_svc_may_die_at_any_step_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn relationship_svc_may_die_at_any_step_on_postgres() {
     at_every_step(Engine::Postgres, Victim::Relationship).await;
+}
+
+async fn random_kills(engine: Engine, seed: u64) {
+    let mut shop = Shop::open(engine, Limits::default()).await;
+    let load = Load::start(&shop, 16).await;
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(random.random_range(200..900))).await;
+        let victim = match random.random_bool(0.5) {
+            true => &mut shop.campaigns[0],
+            false => &mut shop.relationships[0],
+        };
+        victim.kill();
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        victim.restart();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(load.stop(&shop).await > 50, "there was a load");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_step_stands_after_random_kills_of_both_under_load_on_sqlite() {
+    random_kills(Engine::Sqlite, 21).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_step_stands_after_random_kills_of_both_under_load_on_postgres() {
+    random_kills(Engine::Postgres, 22).await;
 }

@@ -1,0 +1,35 @@
+//! An order that relationship-svc does not answer.
+
+use tandem_proto::common::v1::SealedCode;
+
+use super::super::tasks;
+use super::*;
+
+#[tokio::test]
+async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(1)).await;
+        let code = SealedCode {
+            code: "GIFT".to_owned(),
+            incentive: "incentives/g".to_owned(),
+            ..Default::default()
+        };
+        let claims = QuoteClaims { codes: vec![code], ..shop.claims("7", 300) };
+        let status = shop.commit_as("o1", "r1", &claims).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::Unavailable, "ORDER_PENDING"));
+        assert_eq!(shop.get("o1").await.unwrap().state(), OrderState::Committing);
+        assert_eq!(shop.taken().await, [1, 300, 0, 0], "nobody else may have it meanwhile");
+        let resumed = async || tasks::resume(&shop.harness.app).await.unwrap();
+        assert_eq!(resumed().await, 0, "whoever began it is left alone with it");
+        let config = &shop.harness.app.config.order;
+        let stuck_after = config.stuck_after_ms / config.retry_ms;
+        for _ in 0..stuck_after + 3 {
+            shop.harness.clock.advance(SignedDuration::from_millis(config.retry_ms));
+            assert_eq!((resumed().await, resumed().await), (1, 0), "one lease at a time");
+        }
+        let events = shop.harness.events().await;
+        let stuck = events.iter().filter(|event| event.r#type == "tandem.campaign.v1.OrderStuck");
+        assert_eq!(stuck.count(), 1);
+    })
+    .await;
+}
