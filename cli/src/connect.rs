@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
+use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
@@ -58,6 +59,11 @@ impl Target {
     /// Prices.
     pub async fn pricing(&self) -> Result<PricingServiceClient<Connection>, Failure> {
         Ok(PricingServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// Orders.
+    pub async fn orders(&self) -> Result<OrderServiceClient<Connection>, Failure> {
+        Ok(OrderServiceClient::new(self.to_campaign().await?))
     }
 
     /// Codes.

@@ -95,12 +95,9 @@ fn print(cursor: &str, event: Option<&Event>, format: Format) -> Result<bool, Fa
     match format {
         Format::Json => println!("{}", output::json("tandem.common.v1.Event", event)?),
         Format::Table => {
-            let at = event.occur_time.as_ref().map(|time| {
-                jiff::Timestamp::new(time.seconds, time.nanos)
-                    .map_or_else(|_| String::new(), |at| at.to_string())
-            });
+            let at = output::time(event.occur_time.as_ref());
             let kind = event.r#type.rsplit('.').next().unwrap_or_default();
-            println!("{cursor:>12}  {:<27}  {kind:<26}  {}", at.unwrap_or_default(), event.aggregate);
+            println!("{cursor:>12}  {at:<27}  {kind:<26}  {}", event.aggregate);
         }
     }
     Ok(true)

@@ -1,5 +1,6 @@
 //! What a person reads when a command fails: the service's reason and every field that is wrong.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use tonic_types::StatusExt;
@@ -34,6 +35,13 @@ impl fmt::Display for Failure {
                 let details = status.get_error_details();
                 if let Some(info) = details.error_info() {
                     write!(f, " ({} of {})", info.reason, info.domain)?;
+                    for (key, value) in BTreeMap::from_iter(&info.metadata) {
+                        // Most messages name it already.
+                        if status.message().contains(value.as_str()) {
+                            continue;
+                        }
+                        write!(f, "\n  {key}: {value}")?;
+                    }
                 }
                 for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
                     write!(f, "\n  {}: {}", violation.field, violation.description)?;

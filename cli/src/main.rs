@@ -7,6 +7,7 @@ mod demo;
 mod events;
 mod failure;
 mod money;
+mod order;
 mod output;
 mod quote;
 mod redeem;
@@ -42,7 +43,7 @@ const EXAMPLES: &str = "Examples:
   tandem demo
   tandem vouchers generate --incentive ten-off --quantity 1000 --pattern 'SPRING-####-####'
   tandem quote --currency EUR --line products/42:2:19.90 --code SPRING-ABCD-EFGH --customer customers/7
-  tandem redeem --order 1001 --quote-token \"$TOKEN\"
+  tandem order commit --order 1001 --quote-token \"$TOKEN\"
   tandem events tail --service relationship --type tandem.relationship.v1.Voucher";
 
 #[derive(Debug, Subcommand)]
@@ -59,7 +60,10 @@ enum Command {
     Customers(customers::Command),
     /// Price a basket.
     Quote(quote::Arguments),
-    /// Redeem codes for an order.
+    /// Hold, commit, cancel, return and show orders.
+    #[command(subcommand)]
+    Order(order::Command),
+    /// Redeem codes for an order at relationship-svc alone.
     Redeem(redeem::Arguments),
     /// Follow what happens.
     #[command(subcommand)]
@@ -95,6 +99,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,
+        Command::Order(command) => order::run(command, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
         Command::Completion(arguments) => completion::run(&arguments),

@@ -4,6 +4,7 @@ use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, Table};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_types::FileDescriptorSet;
 use std::sync::OnceLock;
 
 use crate::failure::Failure;
@@ -33,6 +34,12 @@ pub fn right(table: &mut Table, columns: &[usize]) {
     }
 }
 
+/// A moment as people read it; absent is nothing.
+pub fn time(at: Option<&prost_types::Timestamp>) -> String {
+    let at = at.and_then(|at| jiff::Timestamp::new(at.seconds, at.nanos).ok());
+    at.map_or_else(String::new, |at| at.to_string())
+}
+
 /// A message of the contracts as proto3 JSON, on one line.
 pub fn json<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     let descriptor = pool()?
@@ -43,12 +50,18 @@ pub fn json<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     serde_json::to_string(&dynamic).map_err(|error| Failure::at(name, error))
 }
 
-/// Every contract. Payloads of events are looked up in it too.
+/// Every contract, and the details of errors. Payloads of events are looked up in it too.
 pub fn pool() -> Result<&'static DescriptorPool, Failure> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
-    POOL.get_or_init(|| DescriptorPool::decode(tandem_proto::DESCRIPTORS).ok())
-        .as_ref()
-        .ok_or_else(|| Failure::said("the contracts cannot be read"))
+    let all = || {
+        let mut pool = DescriptorPool::decode(tandem_proto::DESCRIPTORS).ok()?;
+        let mut details = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET).ok()?;
+        // All it needs is in the contracts already, partly under other names.
+        details.file.retain(|file| file.name() == "error_details.proto");
+        pool.add_file_descriptor_set(details).ok()?;
+        Some(pool)
+    };
+    POOL.get_or_init(all).as_ref().ok_or_else(|| Failure::said("the contracts cannot be read"))
 }
 
 /// A progress bar for long work, on standard error so that answers stay clean.
@@ -61,4 +74,26 @@ pub fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
     }
     bar.set_message(what.to_owned());
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost_types::Any;
+    use tandem_proto::relationship::v1::{ImportVouchersResponse, VoucherImportFailure};
+    use tonic_types::pb::{ErrorInfo, Status};
+
+    #[test]
+    fn the_details_of_an_error_are_written_too() {
+        let info = ErrorInfo { reason: "INVALID_CODE".to_owned(), ..ErrorInfo::default() };
+        let type_url = "type.googleapis.com/google.rpc.ErrorInfo".to_owned();
+        let details = vec![Any { type_url, value: info.encode_to_vec() }];
+        let failure = VoucherImportFailure {
+            status: Some(Status { details, ..Status::default() }),
+            ..Default::default()
+        };
+        let answer = ImportVouchersResponse { failures: vec![failure], ..Default::default() };
+        let written = json("tandem.relationship.v1.ImportVouchersResponse", &answer).unwrap();
+        assert!(written.contains("INVALID_CODE"), "{written}");
+    }
 }

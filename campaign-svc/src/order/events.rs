@@ -96,7 +96,7 @@ pub fn message(order: &Order) -> v1::Order {
         place: sold.place.clone(),
         list_amount: money(sold.list),
         total: money(sold.total),
-        discount: money(sold.standing_discount()),
+        discount: money(order.standing_discount()),
         lines: sold.lines.iter().enumerate().map(|(at, given)| line(order, at, given)).collect(),
         offers: sold.offers.iter().map(|discount| offer(order, discount)).collect(),
         codes: sold.codes.iter().map(|given| code(order, given)).collect(),
@@ -140,13 +140,11 @@ fn line(order: &Order, at: usize, given: &Line) -> v1::OrderLine {
 
 fn offer(order: &Order, discount: &Discount) -> v1::OrderOffer {
     let money = |minor| Some(money(order.sold.currency, minor));
-    let back = matches!(order.state, State::Cancelled | State::Cancelling | State::Refused);
-    let returned = if back { discount.amount } else { order.sold.returned_of(discount) };
     v1::OrderOffer {
         offer: discount.source.clone(),
         revision: discount.revision,
         amount: money(discount.amount),
-        returned: money(returned),
+        returned: money(order.returned_of(discount)),
     }
 }
 
@@ -157,6 +155,7 @@ fn code(order: &Order, given: &Code) -> v1::OrderCode {
         version: given.discount.revision,
         amount: Some(money(order.sold.currency, given.discount.amount)),
         tender: given.tender,
+        returned: (!given.tender).then(|| money(order.sold.currency, order.returned_of(&given.discount))),
     }
 }
 

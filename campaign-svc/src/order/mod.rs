@@ -37,8 +37,6 @@ mod tests;
 
 /// The first part of every order's name.
 pub const COLLECTION: &str = "orders";
-/// The most characters of an order's id.
-pub const MAX_ID_CHARS: usize = 128;
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,9 +114,9 @@ impl State {
         matches!(self, Self::Committed | Self::PartiallyReturned)
     }
 
-    /// As if there were no order: it may be held or committed.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Refused | Self::Expired)
+    /// Everything was given back, or never counted.
+    pub fn is_void(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Cancelling | Self::Refused | Self::Expired)
     }
 }
 
@@ -349,11 +347,18 @@ impl Sold {
         };
         self.offers.iter().filter(|one| covered(&one.source)).map(|one| self.returned_of(one)).sum()
     }
+}
+
+impl Order {
+    /// What has come back of one of its discounts.
+    pub fn returned_of(&self, discount: &Discount) -> i64 {
+        if self.state.is_void() { discount.amount } else { self.sold.returned_of(discount) }
+    }
 
     /// Off goods and shipping by offers and codes, that has not come back.
     pub fn standing_discount(&self) -> i64 {
-        let codes = self.codes.iter().filter(|code| !code.tender).map(|code| &code.discount);
-        self.offers.iter().chain(codes).map(|one| one.amount - self.returned_of(one)).sum()
+        let codes = self.sold.codes.iter().filter(|code| !code.tender).map(|code| &code.discount);
+        self.sold.offers.iter().chain(codes).map(|one| one.amount - self.returned_of(one)).sum()
     }
 }
 

@@ -1,21 +1,53 @@
-//! What was sold, and whether three books agree on it: the till's own, relationship-svc's ledger, campaign-svc's sums.
+//! The till's own book: what was promised to every customer, what was sold, and what came back. It is written from the
+//! quotes alone, so that it can be compared with what the services have counted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tandem_kernel::money::Money;
-use tandem_proto::campaign::v1::{
-    DecisionOutcome, DecisionReason, GetObjectiveProgressRequest, GetObjectiveProgressResponse, QuoteResponse,
-};
-use tandem_proto::relationship::v1::{
-    GetIncentiveRequest, ListRedemptionsRequest, RedeemVouchersResponse, Redemption, RedemptionState,
-};
+use tandem_kernel::pricing;
+use tandem_proto::campaign::v1::{Decision, DecisionOutcome, DecisionReason, QuoteResponse};
+use tandem_proto::common::v1::Basket;
 
+use super::Shop;
 use super::purchases::Purchase;
-use super::{Shop, stage};
 use crate::failure::Failure;
 use crate::{money, output};
+
+/// What gave or paid something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An offer of the campaign.
+    Offer,
+    /// A code.
+    Code,
+    /// A gift card, which pays.
+    Card,
+}
+
+/// What one of them gave.
+#[derive(Debug, Clone)]
+struct Given {
+    name: String,
+    source: Source,
+    amount: i64,
+    of_first_line: i64,
+}
+
+/// What became of a purchase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// Every try was refused.
+    #[default]
+    Lost,
+    /// Committed.
+    Sold,
+    /// One unit of the first line came back.
+    Returned,
+    /// Everything came back.
+    Cancelled,
+}
 
 /// One order as the till wrote it down. Amounts in minor units.
 #[derive(Debug, Clone, Default)]
@@ -24,21 +56,33 @@ pub struct Order {
     pub id: String,
     /// A line to return a unit of.
     pub first_line: String,
-    list: i64,
+    /// What became of it.
+    pub fate: Fate,
+    /// Goods at list price.
+    pub list: i64,
+    /// After every discount, before gift cards.
+    pub total: i64,
+    /// A commit of it was refused by relationship-svc.
+    pub refused_by_relationship: bool,
     price_rules: i64,
-    offers: i64,
-    codes: i64,
-    cards: i64,
-    redemptions: u64,
+    first_units: i64,
+    units: i64,
+    given: Vec<Given>,
     refusals: Vec<String>,
     quote_took: Duration,
-    redeem_took: Option<Duration>,
+    commit_took: Option<Duration>,
 }
 
 impl Order {
     /// Nothing quoted yet.
-    pub fn new(purchase: &Purchase) -> Self {
-        Self { id: purchase.order_id(), ..Self::default() }
+    pub fn new(purchase: &Purchase, basket: &Basket) -> Self {
+        Self {
+            id: purchase.order_id(),
+            first_line: basket.lines.first().map(|line| line.id.clone()).unwrap_or_default(),
+            first_units: basket.lines.first().map_or(0, |line| line.quantity),
+            units: purchase.quantity,
+            ..Self::default()
+        }
     }
 
     /// Writes down what was quoted; a later quote replaces it.
@@ -46,13 +90,10 @@ impl Order {
         let totals = quote.totals.clone().unwrap_or_default();
         self.list = money::minor(totals.list_amount.as_ref());
         self.price_rules = self.list - money::minor(totals.initial_amount.as_ref());
-        self.first_line = quote.lines.first().map(|line| line.line_id.clone()).unwrap_or_default();
+        self.total = money::minor(totals.total.as_ref());
         let applied =
             quote.decisions.iter().filter(|decision| decision.outcome() == DecisionOutcome::Applied);
-        self.offers = applied
-            .filter(|decision| !decision.source.starts_with("vouchers/"))
-            .map(|decision| money::minor(decision.amount.as_ref()))
-            .sum();
+        self.given = applied.map(|decision| given(decision, &self.first_line)).collect();
         let refused = quote.decisions.iter().filter(|decision| decision.source.starts_with("vouchers/"));
         self.refusals.extend(refused.filter_map(|decision| match decision.outcome() {
             DecisionOutcome::Applied | DecisionOutcome::Unspecified => None,
@@ -62,23 +103,70 @@ impl Order {
         self.quote_took = took;
     }
 
-    /// Writes down what was redeemed.
-    pub fn redeemed(&mut self, answer: &RedeemVouchersResponse, took: Duration) {
-        for redemption in &answer.redemptions {
-            let amount = money::minor(redemption.amount.as_ref());
-            if redemption.tender {
-                self.cards += amount;
-            } else {
-                self.codes += amount;
-            }
-            self.redemptions += 1;
-        }
-        self.redeem_took = Some(took);
+    /// Writes down that the quote was committed.
+    pub fn sold(&mut self, took: Duration) {
+        self.fate = Fate::Sold;
+        self.commit_took = Some(took);
     }
 
-    /// Writes down codes refused at redemption.
-    pub fn refused(&mut self, reasons: impl Iterator<Item = String>) {
+    /// Writes down why a commit was refused.
+    pub fn refused(&mut self, reasons: impl Iterator<Item = String>, by_relationship: bool) {
         self.refusals.extend(reasons);
+        self.refused_by_relationship |= by_relationship;
+    }
+
+    /// What offers, codes or cards gave or paid.
+    pub fn given(&self, source: Source) -> i64 {
+        self.of(source).map(|given| given.amount).sum()
+    }
+
+    /// Offers that gave something and are named, or whose campaign is.
+    pub fn offers_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+        let names: Vec<&str> = names.collect();
+        let is_of = |offer: &str, name: &str| {
+            offer.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let offers = self.of(Source::Offer).map(|given| given.name.clone());
+        offers.filter(|offer| names.iter().any(|name| is_of(offer, name))).collect()
+    }
+
+    /// Whether an offer of this name gave something.
+    pub fn has_offer(&self, name: &str) -> bool {
+        self.of(Source::Offer).any(|given| given.name == name)
+    }
+
+    /// Codes and cards that it used.
+    pub fn codes(&self) -> i64 {
+        i64::try_from(self.given.iter().filter(|given| given.source != Source::Offer).count()).unwrap_or(0)
+    }
+
+    /// What of an offer's or a code's gift has come back: all of it with all the goods, else in proportion.
+    pub fn came_back(&self, source: Source) -> i64 {
+        let of_one_unit = |given: &Given| pricing::returned(given.of_first_line, self.first_units, 1);
+        match self.fate {
+            Fate::Lost | Fate::Sold => 0,
+            Fate::Returned if self.units > 1 => self.of(source).map(of_one_unit).sum(),
+            Fate::Returned | Fate::Cancelled => self.given(source),
+        }
+    }
+
+    fn of(&self, source: Source) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(move |given| given.source == source)
+    }
+}
+
+fn given(decision: &Decision, first_line: &str) -> Given {
+    let share = decision.lines.iter().find(|line| line.line_id == first_line);
+    let source = match decision.source.starts_with("vouchers/") {
+        false => Source::Offer,
+        true if decision.tender => Source::Card,
+        true => Source::Code,
+    };
+    Given {
+        name: decision.source.clone(),
+        source,
+        amount: money::minor(decision.amount.as_ref()),
+        of_first_line: share.map_or(0, |share| money::minor(share.amount.as_ref())),
     }
 }
 
@@ -86,11 +174,8 @@ impl Order {
 #[derive(Debug)]
 pub struct Account {
     orders: Vec<Order>,
-    returned: i64,
-    returns: u64,
-    cancellations: u64,
     quote_micros: Histogram<u64>,
-    redeem_micros: Histogram<u64>,
+    commit_micros: Histogram<u64>,
 }
 
 impl Account {
@@ -99,49 +184,34 @@ impl Account {
         const LONGEST_MICROS: u64 = 60_000_000;
         let histogram =
             || Histogram::new_with_max(LONGEST_MICROS, 3).map_err(|error| Failure::said(error.to_string()));
-        Ok(Self {
-            orders: Vec::new(),
-            returned: 0,
-            returns: 0,
-            cancellations: 0,
-            quote_micros: histogram()?,
-            redeem_micros: histogram()?,
-        })
+        Ok(Self { orders: Vec::new(), quote_micros: histogram()?, commit_micros: histogram()? })
     }
 
     /// Adds an order.
     pub fn add(&mut self, order: Order) {
         self.quote_micros.saturating_record(micros(order.quote_took));
-        if let Some(took) = order.redeem_took {
-            self.redeem_micros.saturating_record(micros(took));
+        if let Some(took) = order.commit_took {
+            self.commit_micros.saturating_record(micros(took));
         }
         self.orders.push(order);
     }
 
-    /// Orders that redeemed something, in the order of their ids.
-    pub fn orders_with_codes(&self) -> Vec<Order> {
-        let mut orders: Vec<Order> =
-            self.orders.iter().filter(|order| order.redemptions > 0).cloned().collect();
-        orders.sort_by(|a, b| a.id.cmp(&b.id));
-        orders
+    /// Orders that were sold, in the order of their ids, whatever has become of them since.
+    pub fn sold(&mut self) -> Vec<&mut Order> {
+        let mut sold: Vec<&mut Order> =
+            self.orders.iter_mut().filter(|order| order.fate != Fate::Lost).collect();
+        sold.sort_by(|a, b| a.id.cmp(&b.id));
+        sold
     }
 
-    /// Adds what came back.
-    pub fn took_back(&mut self, returned: i64, cancelled: bool) {
-        self.returned += returned;
-        if cancelled {
-            self.cancellations += 1;
-        } else {
-            self.returns += 1;
-        }
+    /// A sum over the orders that were sold.
+    pub fn sum(&self, of: impl Fn(&Order) -> i64) -> i64 {
+        self.orders.iter().filter(|order| order.fate != Fate::Lost).map(of).sum()
     }
 
-    fn sum(&self, of: impl Fn(&Order) -> i64) -> i64 {
-        self.orders.iter().map(of).sum()
-    }
-
-    fn redemptions(&self) -> u64 {
-        self.orders.iter().map(|order| order.redemptions).sum()
+    /// How many orders ended so.
+    pub fn count(&self, fate: Fate) -> i64 {
+        self.sum(|order| i64::from(order.fate == fate))
     }
 
     /// Prints the account for people.
@@ -149,153 +219,58 @@ impl Account {
         let amount = |minor| Money::new(minor, shop.currency).to_string();
         let mut table = output::table(["what", "orders", "amount"]);
         output::right(&mut table, &[1, 2]);
-        let count =
-            |of: fn(&Order) -> i64| self.orders.iter().filter(|order| of(order) > 0).count().to_string();
         type Column = fn(&Order) -> i64;
-        let rows: [(&str, Column); 5] = [
+        let rows: [(&str, Column); 6] = [
             ("goods at list price", |order| order.list),
             ("off by the campaign's price rule", |order| order.price_rules),
-            ("off by the campaign's offers", |order| order.offers),
-            ("off by codes", |order| order.codes),
-            ("paid by gift cards", |order| order.cards),
+            ("off by the campaign's offers", |order| order.given(Source::Offer)),
+            ("off by codes", |order| order.given(Source::Code)),
+            ("paid by gift cards", |order| order.given(Source::Card)),
+            ("discounts that came back", |order| {
+                order.came_back(Source::Offer) + order.came_back(Source::Code)
+            }),
         ];
         for (what, of) in rows {
-            table.add_row([what.to_owned(), count(of), amount(self.sum(of))]);
+            let orders = self.sum(|order| i64::from(of(order) > 0));
+            table.add_row([what.to_owned(), orders.to_string(), amount(self.sum(of))]);
         }
-        table.add_row([
-            format!("came back ({} in part, {} cancelled)", self.returns, self.cancellations),
-            (self.returns + self.cancellations).to_string(),
-            amount(self.returned),
-        ]);
         println!("{table}");
+        let (all, returned) = (self.sum(|_| 1), self.count(Fate::Returned));
+        println!("{all} orders, {returned} returned in part, {} cancelled", self.count(Fate::Cancelled));
+        let lost = self.orders.len() as i64 - all;
+        if lost > 0 {
+            println!("{lost} purchases were refused whatever was tried");
+        }
+        self.print_refusals();
+        self.print_speed(took);
+    }
+
+    fn print_refusals(&self) {
         let mut refusals: BTreeMap<&str, u64> = BTreeMap::new();
         for reason in self.orders.iter().flat_map(|order| &order.refusals) {
             *refusals.entry(reason).or_default() += 1;
         }
-        let mut table = output::table(["codes not taken, because", "times"]);
+        let mut table = output::table(["codes and offers not taken, because", "times"]);
         output::right(&mut table, &[1]);
         for (reason, times) in refusals {
             table.add_row([reason.to_lowercase(), times.to_string()]);
         }
         println!("{table}");
-        self.print_speed(took);
     }
 
     fn print_speed(&self, took: Duration) {
         let mut table = output::table(["call", "answers", "p50 ms", "p99 ms"]);
         output::right(&mut table, &[1, 2, 3]);
-        for (call, histogram) in [("quote", &self.quote_micros), ("redeem", &self.redeem_micros)] {
+        for (call, histogram) in [("quote", &self.quote_micros), ("commit", &self.commit_micros)] {
             let ms = |quantile| format!("{:.2}", histogram.value_at_quantile(quantile) as f64 / 1_000.0);
             table.add_row([call.to_owned(), histogram.len().to_string(), ms(0.5), ms(0.99)]);
         }
         println!("{table}");
-        let calls = self.quote_micros.len() + self.redeem_micros.len();
+        let calls = self.quote_micros.len() + self.commit_micros.len();
         println!("{:.0} calls a second over {:.1} s", calls as f64 / took.as_secs_f64(), took.as_secs_f64());
     }
-
-    /// Compares the till's book with the ledger and with campaign-svc's sums; an error names every difference.
-    pub async fn reconcile(&self, shop: &Shop) -> Result<(), Failure> {
-        let ledger = ledger(shop).await?;
-        let net = |redemption: &Redemption| {
-            money::minor(redemption.amount.as_ref()) - money::minor(redemption.returned.as_ref())
-        };
-        let amount = |tender: bool| -> i64 {
-            let of = ledger.iter().filter(|redemption| redemption.tender == tender);
-            of.map(|redemption| money::minor(redemption.amount.as_ref())).sum()
-        };
-        let returned: i64 = ledger.iter().map(|redemption| money::minor(redemption.returned.as_ref())).sum();
-        let ledger_net: i64 = ledger.iter().map(net).sum();
-        let till_net = self.sum(|order| order.codes + order.cards) - self.returned;
-        // A gift card pays: campaign-svc counts what its campaigns gave away, not how it was paid for.
-        let given = ledger.iter().filter(|redemption| !redemption.tender);
-        let ledger_given: i64 = given.map(net).sum();
-        let standing = ledger.iter().filter(|redemption| redemption.state() != RedemptionState::RolledBack);
-        let standing = i64::try_from(standing.count()).unwrap_or(i64::MAX);
-        let progress = progress(shop, standing, ledger_given).await?;
-        let campaign_given: i64 = progress.discounts.iter().map(|money| money::minor(Some(money))).sum();
-        let usage = usage(shop).await?;
-        let live = |id: &str| {
-            let name = format!("incentives/{id}");
-            let of =
-                ledger.iter().filter(|redemption| redemption.incentive == name && !redemption.use_restored);
-            i64::try_from(of.count()).unwrap_or(i64::MAX)
-        };
-        let mut checks = vec![
-            check("redemptions: till, ledger", self.redemptions() as i64, ledger.len() as i64),
-            check("off by codes: till, ledger", self.sum(|order| order.codes), amount(false)),
-            check("paid by gift cards: till, ledger", self.sum(|order| order.cards), amount(true)),
-            check("came back: till, ledger", self.returned, returned),
-            check("net: till, ledger", till_net, ledger_net),
-            check("standing redemptions: ledger, campaign-svc", standing, progress.redemptions),
-            check("given away, net: ledger, campaign-svc", ledger_given, campaign_given),
-        ];
-        for (id, uses) in usage {
-            checks.push(check(&format!("uses of {id}: ledger, counter"), live(id), uses));
-        }
-        let mut table = output::table(["books that must agree", "one", "other", ""]);
-        output::right(&mut table, &[1, 2]);
-        for (what, one, other) in &checks {
-            let verdict = if one == other { "agree" } else { "DIFFER" };
-            table.add_row([what.clone(), one.to_string(), other.to_string(), verdict.to_owned()]);
-        }
-        println!("{table}");
-        let differing = checks.iter().filter(|(_, one, other)| one != other).count();
-        if differing > 0 { Err(Failure::said(format!("{differing} sums differ"))) } else { Ok(()) }
-    }
-}
-
-fn check(what: &str, one: i64, other: i64) -> (String, i64, i64) {
-    (what.to_owned(), one, other)
 }
 
 fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
-}
-
-async fn ledger(shop: &Shop) -> Result<Vec<Redemption>, Failure> {
-    let mut ledger = Vec::new();
-    let mut request = ListRedemptionsRequest { page_size: 1_000, ..Default::default() };
-    loop {
-        let page = shop.vouchers.clone().list_redemptions(request.clone()).await?.into_inner();
-        let counted = |redemption: &Redemption| {
-            !matches!(
-                redemption.state(),
-                RedemptionState::Held | RedemptionState::Released | RedemptionState::Expired
-            )
-        };
-        ledger.extend(page.redemptions.into_iter().filter(counted));
-        if page.next_page_token.is_empty() {
-            return Ok(ledger);
-        }
-        request.page_token = page.next_page_token;
-    }
-}
-
-async fn usage(shop: &Shop) -> Result<Vec<(&'static str, i64)>, Failure> {
-    let mut usage = Vec::new();
-    for id in ["thank-you", "welcome-back", "gift-card"] {
-        let request = GetIncentiveRequest { name: format!("incentives/{id}") };
-        let incentive = shop.incentives.clone().get_incentive(request).await?.into_inner().incentive;
-        let uses = incentive.and_then(|incentive| incentive.usage).map_or(0, |usage| usage.uses);
-        usage.push((id, uses));
-    }
-    Ok(usage)
-}
-
-/// What campaign-svc has heard. It hears of redemptions a moment after they are made, so this asks until it has heard of
-/// all, at most ten seconds.
-async fn progress(shop: &Shop, standing: i64, given: i64) -> Result<GetObjectiveProgressResponse, Failure> {
-    const ROUNDS: u32 = 100;
-    const PAUSE: Duration = Duration::from_millis(100);
-    let mut last = GetObjectiveProgressResponse::default();
-    for _ in 0..ROUNDS {
-        let request = GetObjectiveProgressRequest { name: stage::OBJECTIVE.to_owned() };
-        last = shop.objectives.clone().get_objective_progress(request).await?.into_inner();
-        let heard: i64 = last.discounts.iter().map(|money| money::minor(Some(money))).sum();
-        if (last.redemptions, heard) == (standing, given) {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(last)
 }

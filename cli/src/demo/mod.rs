@@ -1,10 +1,12 @@
 //! `tandem demo`: the main job told on a real shop's purchases.
 //!
 //! Both services start on SQLite. The shop imports its customers, opens an objective and a campaign with its whole mix,
-//! gives codes to segments, sells every purchase of the log through a quote and a redemption, adapts the mix half-way,
-//! takes some orders back, and checks that the books of the till and of both services agree to the cent.
+//! gives codes to segments, sells every purchase of the log by committing its quote, adapts the mix half-way, takes some
+//! orders back, and checks that the books of the till, of both services and of their events agree to the cent.
 
 mod account;
+mod books;
+mod heard;
 mod purchases;
 mod replay;
 mod stage;
@@ -18,12 +20,15 @@ use jiff::Timestamp;
 use tandem_kernel::clock::{Clock, SystemClock};
 use tandem_kernel::money::Currency;
 use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
+use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
 use tandem_proto::campaign::v1::objective_service_client::ObjectiveServiceClient;
+use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::product_service_client::ProductServiceClient;
 use tandem_proto::campaign::v1::{AdaptCampaignRequest, CompareMixRevisionsRequest};
 use tandem_proto::common::v1 as common;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::segment_service_client::SegmentServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
@@ -63,6 +68,10 @@ pub struct Shop {
     pub campaigns: CampaignServiceClient<Connection>,
     /// campaign-svc.
     pub pricing: PricingServiceClient<Connection>,
+    /// campaign-svc.
+    pub orders: OrderServiceClient<Connection>,
+    /// campaign-svc.
+    pub campaign_events: CampaignEvents<Connection>,
     /// relationship-svc.
     pub customers: CustomerServiceClient<Connection>,
     /// relationship-svc.
@@ -71,6 +80,8 @@ pub struct Shop {
     pub incentives: IncentiveServiceClient<Connection>,
     /// relationship-svc.
     pub vouchers: VoucherServiceClient<Connection>,
+    /// relationship-svc.
+    pub relationship_events: RelationshipEvents<Connection>,
 }
 
 impl Shop {
@@ -81,11 +92,14 @@ impl Shop {
             objectives: ObjectiveServiceClient::new(campaign.clone()),
             products: ProductServiceClient::new(campaign.clone()),
             campaigns: CampaignServiceClient::new(campaign.clone()),
-            pricing: PricingServiceClient::new(campaign),
+            pricing: PricingServiceClient::new(campaign.clone()),
+            orders: OrderServiceClient::new(campaign.clone()),
+            campaign_events: CampaignEvents::new(campaign),
             customers: CustomerServiceClient::new(relationship.clone()),
             segments: SegmentServiceClient::new(relationship.clone()),
             incentives: IncentiveServiceClient::new(relationship.clone()),
-            vouchers: VoucherServiceClient::new(relationship),
+            vouchers: VoucherServiceClient::new(relationship.clone()),
+            relationship_events: RelationshipEvents::new(relationship),
         })
     }
 
@@ -139,7 +153,7 @@ async fn tell(arguments: &Arguments, pair: &up::Pair) -> Result<(), Failure> {
     println!("\nThe account");
     account.print(&shop, took);
     println!("\nThe books");
-    account.reconcile(&shop).await?;
+    books::reconcile(&account, &shop).await?;
     println!("every sum agrees");
     Ok(())
 }
@@ -169,8 +183,10 @@ fn print_calls(target: &Target) {
         "\nBoth services stay up until Ctrl-C. Calls to try:
   grpcurl -plaintext {relationship} list
   grpcurl -plaintext -d '{{\"name\":\"{}\"}}' {campaign} tandem.campaign.v1.ObjectiveService/GetObjectiveProgress
-  grpcurl -plaintext -d '{{\"place\":\"{}\",\"basket\":{{\"currencyCode\":\"USD\",\"lines\":[{{\"id\":\"1\",\
-\"product\":\"products/cd\",\"quantity\":4}}]}}}}' {campaign} tandem.campaign.v1.PricingService/Quote",
+  TOKEN=$(grpcurl -plaintext -d '{{\"place\":\"{}\",\"basket\":{{\"currencyCode\":\"USD\",\"lines\":[{{\"id\":\"1\",\
+\"product\":\"products/cd\",\"quantity\":4}}]}}}}' {campaign} tandem.campaign.v1.PricingService/Quote | jq -r .quoteToken)
+  grpcurl -plaintext -d '{{\"orderId\":\"mine\",\"quoteToken\":\"'$TOKEN'\",\"requestId\":\"mine\"}}' \
+{campaign} tandem.campaign.v1.OrderService/CommitOrder",
         stage::OBJECTIVE,
         stage::PLACE,
     );

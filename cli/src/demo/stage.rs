@@ -21,6 +21,13 @@ pub const CAMPAIGN: &str = "campaigns/second-visit";
 pub const OBJECTIVE: &str = "objectives/repeat-sales";
 /// Where the shop sells.
 pub const PLACE: &str = "shops/cdnow";
+/// What the campaign's offers may give away, in US cents.
+pub const OFFERS_BUDGET: i64 = 2_000_000;
+/// The offer of the campaign that is for collectors.
+pub const COLLECTORS_OFFER: &str = "campaigns/second-visit/offers/collectors";
+/// How often collectors may have their offer, all together and each.
+pub const COLLECTORS_USES: i64 = 1_500;
+const USES_PER_COLLECTOR: i64 = 10;
 
 const WHOLE_RATE: i32 = 1_000_000;
 const LARGE_FIRST_BASKET: i64 = 3;
@@ -109,6 +116,11 @@ pub async fn launch_campaign(shop: &Shop, now: Timestamp) -> Result<(), Failure>
             window: Some(interval(start, end)),
             time_zone: "America/New_York".to_owned(),
             budgets: vec![shop.money(5_000_000)],
+            limits: Some(common::Limits {
+                budgets: vec![shop.money(OFFERS_BUDGET)],
+                overrun: common::Overrun::Cap.into(),
+                ..Default::default()
+            }),
             mix: Some(mix(shop.currency, start, 50_000)),
             ..campaign::Campaign::default()
         }),
@@ -136,7 +148,14 @@ pub fn mix(currency: Currency, start: Timestamp, collectors_ppm: i32) -> campaig
         ..common::Discount::default()
     };
     let offers = vec![
-        offer("collectors", "For collectors", percent(collectors_ppm, 1), &[COLLECTORS]),
+        campaign::Offer {
+            limits: Some(common::Limits {
+                max_uses: COLLECTORS_USES,
+                max_uses_per_customer: USES_PER_COLLECTOR,
+                ..Default::default()
+            }),
+            ..offer("collectors", "For collectors", percent(collectors_ppm, 1), &[COLLECTORS])
+        },
         offer("volume", "The more, the merrier", volume, &[]),
     ];
     let placement =
@@ -266,6 +285,9 @@ pub async fn assign_codes(
         ("welcome-back", "WELCOME-######", others, None),
         ("gift-card", "CARD-####-####", first_hundred, Some(shop.money(2_000))),
     ] {
+        if customers.is_empty() {
+            continue;
+        }
         generate(shop, id, pattern, customers.len(), balance).await?;
         for block in customers.chunks(ASSIGNMENTS_PER_CALL) {
             let request = relationship::AssignVouchersRequest {

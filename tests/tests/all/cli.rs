@@ -1,6 +1,6 @@
 //! The command `tandem`, as an operator types it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -12,15 +12,18 @@ use tempfile::TempDir;
 use tonic::transport::Endpoint;
 
 /// Both services, run by `tandem up` in a folder of their own.
-struct Up {
+pub struct Up {
     child: Child,
-    campaign: String,
-    relationship: String,
+    /// Address of campaign-svc.
+    pub campaign: String,
+    /// Address of relationship-svc.
+    pub relationship: String,
     folder: TempDir,
 }
 
 impl Up {
-    fn start() -> Self {
+    /// Starts both on free ports.
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let mut child = Command::new(program())
@@ -67,6 +70,28 @@ impl Up {
         command.args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// As [`Self::tandem`], with `input` on standard input.
+    fn piped(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = Command::new(program());
+        command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tandem {arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command that fails says.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "tandem {arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with("error: "), "{error}");
+        error
+    }
+
     /// The one JSON document a command answers.
     fn json(&self, arguments: &[&str]) -> Value {
         let text = self.tandem(&[&["--output", "json"], arguments].concat());
@@ -79,7 +104,8 @@ impl Up {
         path.to_str().unwrap().to_owned()
     }
 
-    fn stop(mut self) {
+    /// Ends both as Ctrl-C does.
+    pub fn stop(mut self) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "tandem up ended with {status}");
@@ -94,7 +120,7 @@ impl Drop for Up {
 }
 
 /// Beside this test: both come from the same build.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join("tandem").is_file());
     folder
@@ -110,11 +136,14 @@ fn help_names_every_command_and_completion_knows_them() {
         String::from_utf8(output.stdout).unwrap()
     };
     let (help, completion) = (said(&["--help"]), said(&["completion", "bash"]));
-    for command in ["up", "demo", "vouchers", "customers", "quote", "redeem", "events", "completion"] {
+    for command in ["up", "demo", "vouchers", "customers", "quote", "order", "redeem", "events", "completion"]
+    {
         assert!(help.contains(&format!("  {command}")), "{command} is missing in\n{help}");
         assert!(completion.contains(command), "{command}");
     }
-    for command in [&["vouchers", "generate"][..], &["events", "tail"], &["quote"], &["redeem"], &["up"]] {
+    let orders = ["commit", "hold", "cancel", "return", "show"].map(|command| ["order", command]);
+    let others = [&["vouchers", "generate"][..], &["events", "tail"], &["quote"], &["redeem"], &["up"]];
+    for command in others.into_iter().chain(orders.iter().map(|command| &command[..])) {
         assert!(
             said(&[command, &["--help"]].concat()).contains("Example"),
             "{command:?} --help has no example"
@@ -180,10 +209,7 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     assert_eq!(up.json(&redeem), redeemed);
     let table = up.tandem(&[&["redeem", "--order", "1002", "--code", "WELCOME-2"][..], &basket].concat());
     assert!(table.contains("WELCOME-2") && table.contains("3.98 EUR"), "{table}");
-    let refused =
-        up.run(&["redeem", "--order", "1003", "--code", "welcome-1", "--line", "products/42:1:10.00"]);
-    let error = String::from_utf8(refused.stderr).unwrap();
-    assert!(refused.status.code() == Some(1) && error.starts_with("error: "), "{error}");
+    up.refused(&["redeem", "--order", "1003", "--code", "welcome-1", "--line", "products/42:1:10.00"]);
 
     let tail = [
         "events",
@@ -199,5 +225,49 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     assert_eq!(events.len(), 2);
     assert_eq!(events[0]["payload"]["redemption"]["orderId"], "1001", "{}", events[0]);
     assert_eq!(up.tandem(&tail).lines().count(), 2);
+    up.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_commits_shows_returns_replaces_holds_and_cancels_orders() {
+    let up = Up::start();
+    let caller = Relationship::over(Endpoint::from_shared(up.relationship.clone()).unwrap().connect_lazy());
+    caller.incentive("ten-off", incentive(percent(100_000))).await;
+    let codes = up.file("codes.csv", "code,max_uses\nTEN-1,3\n");
+    up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
+    let quote = ["quote", "--code", "ten-1", "--line", "products/a:4:10.00", "--line", "products/b:1:5.00"];
+    let quoted = || up.tandem(&[&["--output", "json"], &quote[..]].concat());
+
+    // A quote goes from one command to the next, as JSON or as the token alone.
+    let shown = up.piped(&["order", "commit", "--order", "1001", "--request-id", "c1"], &quoted());
+    assert!(
+        shown.contains("TEN-1 of incentives/ten-off") && shown.contains("state       committed"),
+        "{shown}"
+    );
+    assert!(shown.contains("incentives/ten-off 4.00 EUR") && shown.contains("40.50 EUR"), "{shown}");
+    let order = up.json(&["order", "show", "1001"])["order"].clone();
+    assert_eq!(order["state"], "ORDER_STATE_COMMITTED", "{order}");
+    assert_eq!(order["codes"][0]["amount"]["nanos"], 500_000_000, "{order}");
+
+    let returned = ["order", "return", "orders/1001", "1=1", "2=1", "--request-id", "b1"];
+    let after = up.json(&returned);
+    assert_eq!(up.json(&returned), after, "the same request takes nothing back twice");
+    assert_eq!(after["order"]["lines"][0]["returnedQuantity"], "1", "{after}");
+    assert_eq!(after["order"]["discount"]["units"], "3", "{after}");
+    let error = up.refused(&["order", "return", "1001", "1=4"]);
+    assert!(error.contains("QUANTITY_EXCEEDED"), "{error}");
+    assert!(up.refused(&["order", "return", "1001", "1:4"]).contains("LINE=UNITS"));
+
+    let token = serde_json::from_str::<Value>(&quoted()).unwrap()["quoteToken"].as_str().unwrap().to_owned();
+    let amended = ["order", "commit", "--order", "1001-b", "--replaces", "1001", "--quote-token", &token];
+    assert_eq!(up.json(&amended)["order"]["replaces"], "orders/1001");
+    let replaced = up.tandem(&["order", "show", "1001"]);
+    assert!(replaced.contains("cancelled") && replaced.contains("replaced by orders/1001-b"), "{replaced}");
+
+    let held = up.piped(&["order", "hold", "--order", "1002", "--ttl-seconds", "60"], &quoted());
+    assert!(held.contains("held until"), "{held}");
+    assert_eq!(up.json(&["order", "cancel", "1002"])["order"]["state"], "ORDER_STATE_CANCELLED");
+    assert!(up.refused(&["order", "show", "1003"]).contains("orders/1003"));
+    assert!(up.refused(&["order", "commit", "--order", "1003"]).contains("--quote-token"));
     up.stop();
 }

@@ -10,3 +10,4 @@ mod faults;
 mod journeys;
 mod orders;
 mod races;
+mod readme;

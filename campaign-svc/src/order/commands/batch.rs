@@ -39,6 +39,7 @@ pub(super) async fn run(
             let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
             outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
         }
+        confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
         write_back(app, tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
         close(tx, tenant, items, &outcomes, now).await?;
@@ -167,6 +168,40 @@ async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome
         }
     }
     world.ledger.drop_lapsed(world.setting.now);
+    Ok(())
+}
+
+/// Looks again at what was refused. Orders that do not exist and requests were read before the counters were locked;
+/// while this transaction waited for them, the very same call may have been done by another one, and its use may be the
+/// one that is missing now. Then the transaction is replayed and finds it.
+async fn confirm_refusals(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    items: &[Item],
+    outcomes: &[Option<Settled>],
+    world: &World,
+) -> Outcome<()> {
+    let refused = items.iter().zip(outcomes).filter(|(_, one)| matches!(one, Some(Settled::Fresh(Err(_)))));
+    let refused: Vec<&Item> = refused.map(|(item, _)| item).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let requests: Vec<&Request> = refused.iter().filter_map(|item| item.request.as_ref()).collect();
+    let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
+    let mut unknown: Vec<String> = refused
+        .iter()
+        .flat_map(|item| decide::orders(&item.command))
+        .filter(|id| world.order(id).is_none())
+        .map(str::to_owned)
+        .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    // Nothing of this batch is written yet.
+    let appeared = !unknown.is_empty() && !store::lock_many(tx, tenant, unknown).await?.is_empty();
+    if appeared || claims.iter().any(|claim| *claim != Claimed::Fresh) {
+        tx.replay();
+        return Err(Fault::contention());
+    }
     Ok(())
 }
 

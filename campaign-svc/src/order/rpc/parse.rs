@@ -11,7 +11,7 @@ use tandem_proto::common::v1::{QuoteClaims, SealedShare};
 use tandem_proto::convert;
 
 use super::super::decide::{Begin, Command, Intent};
-use super::super::{COLLECTION, Code, Discount, Line, MAX_ID_CHARS, Person, Sold};
+use super::super::{COLLECTION, Code, Discount, Line, Person, Sold};
 use crate::App;
 
 const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
@@ -80,11 +80,6 @@ fn order_id(v: &mut Violations, id: String) -> String {
     if let Err(error) = tandem_kernel::id::check(&id) {
         v.add("order_id", error.to_string());
     }
-    v.check(
-        id.chars().count() <= MAX_ID_CHARS,
-        "order_id",
-        format!("must have 1 to {MAX_ID_CHARS} characters"),
-    );
     id
 }
 

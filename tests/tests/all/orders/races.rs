@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tandem_proto::campaign::v1::OrderState;
 use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
-use tandem_tests::stage::orders::{OFF, OFFER, Orders, Shop, Step};
+use tandem_tests::stage::orders::{OFF, OFFER, Orders, Shop, Step, cancel};
 
 use super::uses;
 
@@ -64,4 +64,18 @@ async fn one_order_committed_many_times_at_once_under_different_request_ids_coun
         let books = shop.books().await;
         assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((1, OFF), 1));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_for_the_last_use_sent_to_both_replicas_gets_one_answer() {
+    let shop = Shop::with_replicas(Engine::Postgres, 2, uses(1)).await;
+    let (first, second) = (shop.orders(0), shop.orders(1));
+    for number in 0..30 {
+        let order = format!("o{number}");
+        let step = shop.commit(&order, &[]);
+        let (one, other) = tokio::join!(first.insist(&step), second.insist(&step));
+        assert_eq!(one.expect("the last use"), other.expect("the same order"), "round {number}");
+        first.insist(&cancel(&order)).await.expect("cancelled");
+    }
+    assert_eq!(shop.books().await.counted(OFFER), (0, 0));
 }
