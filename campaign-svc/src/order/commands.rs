@@ -135,7 +135,7 @@ async fn finish(app: &Arc<App>, call: &Call, order: Arc<Order>) -> Outcome<Arc<O
     };
     let request = request_of(pending);
     let call = Call { deadline: None, ..call.clone() };
-    let settled = submit(app, &call, request, Command::Settle(settle)).await?;
+    let settled = submit_to(app, &call, lane_of(&order), request, Command::Settle(settle)).await?;
     match refusal {
         Some(fault) if matches!(pending.step, Step::Hold | Step::Redeem) => Err(fault),
         _ => Ok(settled),
@@ -167,7 +167,16 @@ async fn submit(
     request: Option<Request>,
     command: Command,
 ) -> Outcome<Arc<Order>> {
-    let lane = contention(&command);
+    submit_to(app, call, contention(&command), request, command).await
+}
+
+async fn submit_to(
+    app: &Arc<App>,
+    call: &Call,
+    lane: String,
+    request: Option<Request>,
+    command: Command,
+) -> Outcome<Arc<Order>> {
     let item = Item { request, principal: call.principal.clone(), command };
     let decided = app.orders.lanes(app).submit(call, lane, item).await?;
     if decided.as_ref().is_err_and(|refusal| refusal.limit().is_some()) {
@@ -181,6 +190,12 @@ async fn submit(
 fn contention(command: &Command) -> String {
     let campaign = super::decide::campaigns(command).next().map(|(campaign, ..)| campaign.to_owned());
     campaign.or_else(|| super::decide::orders(command).next().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The lane in which an order was begun: there nobody else works on its campaign.
+fn lane_of(order: &Order) -> String {
+    let offer = order.sold.offers.first().and_then(|offer| terms::parts(&offer.source));
+    offer.map_or_else(|| order.id.clone(), |(campaign, _)| campaign.to_owned())
 }
 
 /// How long somebody who has begun a step is left alone with it.

@@ -62,9 +62,9 @@ enum Settled {
 /// An answer as it is stored with its request.
 #[derive(Debug, Serialize, Deserialize)]
 enum Stored {
-    /// Committed at once: all the rest stands in the order of this id.
+    /// Committed: all the rest stands in the order of this id, which had this version then.
     #[serde(rename = "c")]
-    Committed(String),
+    Committed(String, i64),
     #[serde(rename = "o")]
     Order(Box<Order>),
 }
@@ -105,14 +105,15 @@ async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Op
 
 /// The answer that was given before.
 async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Arc<Order>> {
-    let id = match idempotency::outcome_of(stored)? {
+    let (id, version) = match idempotency::outcome_of(stored)? {
         Stored::Order(order) => return Ok(Arc::from(order)),
-        Stored::Committed(id) => id,
+        Stored::Committed(id, version) => (id, version),
     };
     let order = store::find(tx, tenant, &id).await?;
     let mut order = order.ok_or_else(|| Fault::internal("a stored order is gone"))?;
     // As it was then, whatever has come back meanwhile.
-    (order.state, order.version, order.updated) = (State::Committed, 1, order.created);
+    (order.state, order.version) = (State::Committed, version);
+    order.updated = order.committed.unwrap_or(order.created);
     (order.pending, order.replaced_by) = (None, None);
     order.sold.lines.iter_mut().for_each(|line| line.back = 0);
     order.sold.charges.iter_mut().for_each(|charge| (charge.returned, charge.restored) = (0, false));
@@ -269,7 +270,7 @@ async fn close(
             && order.state != State::Refused
         {
             let stored = match order.state {
-                State::Committed if order.version == 1 => Stored::Committed(order.id.clone()),
+                State::Committed => Stored::Committed(order.id.clone(), order.version),
                 _ => Stored::Order(Box::new((**order).clone())),
             };
             done.push((request, idempotency::to_json(&stored)?));

@@ -284,6 +284,11 @@ pub fn place(world: &mut World, command: &mut Command) {
             }
         }
     }
+    if let Command::Settle(settle) = command
+        && !settle::counts(world, settle)
+    {
+        return;
+    }
     let touched: Vec<Arc<Order>> = orders(command).filter_map(|id| world.order(id)).cloned().collect();
     for order in touched {
         for charge in &order.sold.charges {

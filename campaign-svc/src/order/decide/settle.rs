@@ -7,6 +7,15 @@ use super::super::{Order, Pending, Refusal, State, Step};
 use super::end::after_return;
 use super::{Happened, Item, Settle, Verdict, World, room};
 
+/// Whether an answer moves any counter: offers were counted, or given back, when the step began. Only a refused hold or
+/// commit gives them back, and an amendment those of the order it replaces. Rows that are not needed are not locked.
+pub(super) fn counts(world: &World, settle: &Settle) -> bool {
+    let step =
+        world.order(&settle.order).and_then(|order| order.pending.as_ref()).map(|pending| pending.step);
+    matches!(step, Some(Step::Hold | Step::Redeem))
+        && (settle.verdict != Verdict::Accepted || settle.replaces.is_some())
+}
+
 pub(super) fn settle(world: &mut World, item: &Item<'_>, settle: &Settle) -> Result<Arc<Order>, Refusal> {
     let order = world.order(&settle.order);
     let order = order.ok_or_else(|| Refusal::Missing(super::super::name(&settle.order)))?.clone();

@@ -75,11 +75,18 @@ pub struct Scale {
     pub warm_up: Duration,
 }
 
+impl Scale {
+    /// How long each load lasts, warm-up included.
+    pub fn load(&self) -> Duration {
+        self.warm_up + self.measure
+    }
+}
+
 /// Incentives of the rows with distinct codes.
 pub const INCENTIVES: u32 = 100;
 /// Running campaigns of the plain quote rows.
 pub const CAMPAIGNS: u32 = 200;
-/// Callers of the redeem rows.
+/// Callers of the redeem and commit rows.
 pub const CALLERS: usize = 256;
 /// Callers of the quote rows and of the echo.
 pub const QUOTERS: usize = 64;

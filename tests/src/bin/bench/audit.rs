@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use prost::bytes::Bytes;
 use sqlx::{FromRow, PgPool};
+use tandem_tests::process::Service;
 
-use crate::Outcome;
+use crate::load::Target;
+use crate::{Outcome, world};
 
-/// What one redemption writes to, and what it counts there: an event batch gets its position later, from the relay.
-const TABLES: [&str; 5] = ["counter", "event_batch", "redemption", "request_claim", "voucher"];
+/// What one call writes to, and what it counts there: an event batch gets its position later, from the relay.
+const TABLES: [&str; 6] = ["counter", "event_batch", "redemption", "request_claim", "sales_order", "voucher"];
 
 /// Rows inserted and updated, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,17 @@ impl Writes {
             _ => (table, (inserted, updated)),
         });
         Ok(Self(rows.collect()))
+    }
+
+    /// What one call alone writes. The service is stopped before and after it, because its sessions hand in their
+    /// counts as they end; it stays stopped.
+    pub async fn of_one(service: &mut Service, path: &str, call: Bytes, pool: &PgPool) -> Outcome<Self> {
+        world::stop(service).await?;
+        let before = Self::so_far(pool).await?;
+        service.restart();
+        Target::connect(service.address(), path).await?.call(call).await?;
+        world::stop(service).await?;
+        Ok(Self::so_far(pool).await?.since(&before))
     }
 
     /// What came since `before`.
@@ -60,40 +74,64 @@ impl Writes {
     }
 }
 
-/// The ledger beside what counts its limits.
+/// What is written down one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Book {
+    /// In relationship-svc's database.
+    Redemptions,
+    /// In campaign-svc's database.
+    Orders,
+}
+
+const REDEMPTIONS: &str = "
+    WITH redeemed AS (SELECT count(*) AS entries, coalesce(sum(amount), 0)::bigint AS money FROM redemption),
+         counted AS (SELECT coalesce(sum(used) FILTER (WHERE kind = 1), 0)::bigint AS uses,
+                            coalesce(sum(used) FILTER (WHERE kind = 2), 0)::bigint AS money,
+                            coalesce(sum(used) FILTER (WHERE kind = 3), 0)::bigint AS customers FROM counter)
+    SELECT entries, ARRAY[entries, entries, entries, r.money] AS noted,
+           ARRAY[(SELECT coalesce(sum(uses), 0)::bigint FROM voucher), c.uses, c.customers, c.money] AS counted
+      FROM redeemed AS r, counted AS c";
+
+// An order notes what it counts in: its offers and their campaigns.
+const ORDERS: &str = "
+    WITH sold AS (SELECT sold FROM sales_order WHERE state = 'COMMITTED'),
+         charged AS (SELECT count(*) AS uses, coalesce(sum((charge->>'amount')::bigint), 0)::bigint AS money,
+                            count(*) FILTER (WHERE charge->'counted'->>'c' = 'true') AS customers
+                       FROM sold, jsonb_array_elements(sold->'charges') AS charge),
+         counted AS (SELECT coalesce(sum(used) FILTER (WHERE kind = 1), 0)::bigint AS uses,
+                            coalesce(sum(used) FILTER (WHERE kind = 2), 0)::bigint AS money,
+                            coalesce(sum(used) FILTER (WHERE kind = 3), 0)::bigint AS customers FROM counter)
+    SELECT (SELECT count(*) FROM sold) AS entries, ARRAY[o.uses, o.customers, o.money] AS noted,
+           ARRAY[c.uses, c.customers, c.money] AS counted
+      FROM charged AS o, counted AS c";
+
+/// What is written down beside what counts its limits.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Ledger {
-    /// Redemptions.
-    pub redemptions: i64,
-    amount: i64,
-    code_uses: i64,
-    incentive_uses: i64,
-    incentive_money: i64,
-    customer_uses: i64,
+    entries: i64,
+    /// Uses and money, as they follow from the entries.
+    noted: Vec<i64>,
+    /// The same, as the limits have counted them.
+    counted: Vec<i64>,
 }
 
 impl Ledger {
     /// As committed now.
-    pub async fn now(pool: &PgPool) -> Outcome<Self> {
-        let sql = "SELECT (SELECT count(*) FROM redemption) AS redemptions,
-            (SELECT coalesce(sum(amount), 0)::bigint FROM redemption) AS amount,
-            (SELECT coalesce(sum(uses), 0)::bigint FROM voucher) AS code_uses,
-            (SELECT coalesce(sum(used), 0)::bigint FROM counter WHERE kind = 1) AS incentive_uses,
-            (SELECT coalesce(sum(used), 0)::bigint FROM counter WHERE kind = 2) AS incentive_money,
-            (SELECT coalesce(sum(used), 0)::bigint FROM counter WHERE kind = 3) AS customer_uses";
+    pub async fn now(pool: &PgPool, book: Book) -> Outcome<Self> {
+        let sql = match book {
+            Book::Redemptions => REDEMPTIONS,
+            Book::Orders => ORDERS,
+        };
         Ok(sqlx::query_as(sql).fetch_one(pool).await?)
     }
 
     /// Fails unless there are `accepted` more than `before`, and every limit has counted every one of them.
     pub fn must_have(&self, accepted: u64, before: &Self) -> Outcome {
-        let counted = [self.code_uses, self.incentive_uses, self.customer_uses];
-        let complete =
-            counted.iter().all(|uses| *uses == self.redemptions) && self.incentive_money == self.amount;
-        let new = self.redemptions - before.redemptions;
-        if complete && u64::try_from(new) == Ok(accepted) {
+        let new = self.entries - before.entries;
+        if self.noted == self.counted && u64::try_from(new) == Ok(accepted) {
             return Ok(());
         }
-        Err(format!("{accepted} redemptions were accepted, the ledger has {new} more: {self:?}").into())
+        Err(format!("{accepted} calls were accepted, the ledger has {new} more: {self:?}").into())
     }
 }
 

@@ -45,6 +45,16 @@ pub fn personal(scale: &Scale) -> Vec<Bytes> {
     (0..BASKETS).map(personal).collect()
 }
 
+/// Quotes of customers without codes.
+pub fn of_customers(scale: &Scale) -> Vec<Bytes> {
+    let mut random = StdRng::seed_from_u64(6);
+    let of_customer = |_| {
+        let customer = customer_name(random.random_range(0..scale.customers));
+        encoded(&QuoteRequest { customer, require_incentives: true, ..request(&mut random) })
+    };
+    (0..BASKETS).map(of_customer).collect()
+}
+
 fn encoded(request: &QuoteRequest) -> Bytes {
     Bytes::from(request.encode_to_vec())
 }

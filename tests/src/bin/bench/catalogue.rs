@@ -15,7 +15,8 @@ use tandem_proto::convert;
 use tonic::transport::Channel;
 
 use crate::Outcome;
-use crate::people::{SEGMENTS, euros};
+use crate::args::CAMPAIGNS;
+use crate::people::{SEGMENTS, euros, limits};
 
 /// Products of the baskets.
 pub const PRODUCTS: u32 = 1_000;
@@ -23,6 +24,13 @@ pub const PRODUCTS: u32 = 1_000;
 pub const MATCHING: u32 = 20;
 /// Where the baskets are sold.
 pub const PLACE: &str = "DE/shops/web";
+
+/// Campaigns whose offer has every kind of limit, over which the orders to commit are spread.
+pub const LIMITED: u32 = 100;
+/// The first of them is `k100`: numbers of one length keep ids of one length.
+pub const FIRST_LIMITED: u32 = 100;
+/// The id of every campaign's offer.
+pub const OFFER: &str = "offer";
 
 /// Groups of products of which every basket has some.
 pub const AISLES: u32 = 5;
@@ -40,7 +48,19 @@ pub async fn set(channel: Channel, campaigns: u32) -> Outcome {
     products(channel.clone()).await?;
     objective(channel.clone()).await?;
     stream::iter(0..campaigns)
-        .map(|number| launched(channel.clone(), number))
+        .map(|number| launched(channel.clone(), format!("c{number}"), campaign_of(number, None)))
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
+/// Beside [`CAMPAIGNS`] others: campaigns that reach no basket, each with an offer that has every kind of limit.
+pub async fn set_limited(channel: Channel) -> Outcome {
+    stream::iter(0..LIMITED)
+        .map(|number| {
+            let campaign = campaign_of(CAMPAIGNS + number, Some(limits()));
+            launched(channel.clone(), format!("k{}", FIRST_LIMITED + number), campaign)
+        })
         .buffer_unordered(SIDE_BY_SIDE)
         .try_collect()
         .await
@@ -113,23 +133,22 @@ fn window(days: u32) -> common::Interval {
     }
 }
 
-async fn launched(channel: Channel, number: u32) -> Outcome {
+async fn launched(channel: Channel, id: String, campaign: campaign::Campaign) -> Outcome {
     let mut client = CampaignServiceClient::new(channel);
     let request = campaign::CreateCampaignRequest {
-        campaign: Some(campaign_of(number)),
-        campaign_id: format!("c{number}"),
+        campaign: Some(campaign),
+        campaign_id: id.clone(),
         ..Default::default()
     };
     client.create_campaign(request).await?;
-    let request =
-        campaign::LaunchCampaignRequest { name: format!("campaigns/c{number}"), ..Default::default() };
+    let request = campaign::LaunchCampaignRequest { name: format!("campaigns/{id}"), ..Default::default() };
     client.launch_campaign(request).await?;
     Ok(())
 }
 
 /// The first reach every basket; of the others one half is about other goods, one half is at other places, and each is
 /// for one of the segments.
-fn campaign_of(number: u32) -> campaign::Campaign {
+fn campaign_of(number: u32, limits: Option<common::Limits>) -> campaign::Campaign {
     let matching = number < MATCHING;
     let elsewhere = !matching && number % 2 == 1;
     let scope = match number {
@@ -148,9 +167,10 @@ fn campaign_of(number: u32) -> campaign::Campaign {
     };
     let discount = if matching { matching_discount(number) } else { percent(50_000, 1) };
     let offer = campaign::Offer {
-        id: "offer".to_owned(),
+        id: OFFER.to_owned(),
         titles: BTreeMap::from([(String::new(), format!("Offer {number}"))]).into_iter().collect(),
         discount: Some(common::Discount { scope: Some(scope.clone()), ..discount }),
+        limits,
         ..Default::default()
     };
     campaign::Campaign {

@@ -7,6 +7,7 @@ mod args;
 mod audit;
 mod baskets;
 mod catalogue;
+mod commit;
 mod echo;
 mod generate;
 mod load;
@@ -17,7 +18,9 @@ mod quotes;
 mod raw;
 mod redeem;
 mod report;
+mod rounds;
 mod run;
+mod scripts;
 mod world;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Orders to redeem, made in advance: each with a customer and a sealed token of its own.
+//! Orders to redeem and to commit, made in advance: each with a customer and a sealed token of its own.
 
 use std::time::Duration;
 
@@ -9,21 +9,28 @@ use rand::{RngExt, SeedableRng};
 use tandem_kernel::clock::{Clock, SystemClock};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ServerConfig;
+use tandem_proto::campaign::v1::CommitOrderRequest;
 use tandem_proto::common::v1::{QuoteClaims, SealedCode, SealedLine, SealedOffer, SealedShare};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{RedeemVouchersRequest, redeem_vouchers_request};
 
 use crate::Outcome;
 use crate::args::{INCENTIVES, Scale};
-use crate::people::{FIRST_CODE, FIRST_INCENTIVE, HOT, HOT_CODE, ONE, customer_name, incentive_of};
+use crate::catalogue::{FIRST_LIMITED, LIMITED, OFFER};
+use crate::people::{FIRST_CODE, HOT, HOT_CODE, ONE, customer_name, incentive_of};
 
-/// The method.
-pub const PATH: &str = "/tandem.relationship.v1.VoucherService/RedeemVouchers";
+/// The method that redeems.
+pub const REDEEM: &str = "/tandem.relationship.v1.VoucherService/RedeemVouchers";
+/// The method that commits.
+pub const COMMIT: &str = "/tandem.campaign.v1.OrderService/CommitOrder";
 /// What each code takes off, in minor units.
 pub const AMOUNT: i64 = 450;
+/// What each offer takes off, in minor units.
+pub const OFFERED: i64 = 300;
 
 const LINES: u32 = 3;
 const LINE_PRICE: i64 = 3_000;
+const SHIPPING: i64 = 490;
 /// The fastest anybody hopes for: requests are made for so many calls a second.
 const MOST_PER_SECOND: f64 = 40_000.0;
 const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
@@ -37,6 +44,41 @@ pub enum Codes {
     Many,
     /// Any of the codes of one incentive.
     One,
+}
+
+impl Codes {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot code",
+            Self::Many => "many incentives",
+            Self::One => "one incentive",
+        }
+    }
+}
+
+/// A code that an order brings, and its incentive.
+#[derive(Debug, Clone)]
+pub struct Brought {
+    code: String,
+    incentive: String,
+}
+
+impl Brought {
+    /// The code everybody uses.
+    pub fn hot() -> Self {
+        Self { code: HOT_CODE.to_owned(), incentive: HOT.to_owned() }
+    }
+
+    /// One of the codes of many incentives; the first has the number 0.
+    pub fn of_many(number: u32) -> Self {
+        let number = FIRST_CODE + number;
+        Self { code: format!("M{number}"), incentive: incentive_of(number) }
+    }
+
+    fn of_one(number: u32) -> Self {
+        Self { code: format!("L{}", FIRST_CODE + number), incentive: ONE.to_owned() }
+    }
 }
 
 /// Makes orders; no two alike.
@@ -56,46 +98,56 @@ impl Orders {
         Ok(Self { keys, scale, random: StdRng::seed_from_u64(11), made: 0, prefix })
     }
 
-    /// More orders than can be redeemed in `time`.
-    pub fn for_time(&mut self, codes: Codes, time: Duration) -> Vec<Bytes> {
+    /// More orders than can be sent in `time`.
+    pub fn for_time(&mut self, time: Duration, mut make: impl FnMut(&mut Self) -> Bytes) -> Vec<Bytes> {
         let count = (time.as_secs_f64() * MOST_PER_SECOND) as usize;
-        (0..count).map(|_| self.any(codes)).collect()
+        (0..count).map(|_| make(self)).collect()
     }
 
-    fn any(&mut self, codes: Codes) -> Bytes {
-        let customer = self.random.random_range(0..self.scale.customers);
-        let (code, incentive) = match codes {
-            Codes::Hot => (HOT_CODE.to_owned(), HOT.to_owned()),
-            Codes::Many => {
-                let number = FIRST_CODE + self.random.random_range(0..self.scale.many_codes);
-                (format!("M{number}"), incentive_of(number))
-            }
-            Codes::One => {
-                let number = FIRST_CODE + self.random.random_range(0..self.scale.one_codes);
-                (format!("L{number}"), ONE.to_owned())
-            }
-        };
-        self.of(customer, code, &incentive)
+    /// Redeems a code by any customer.
+    pub fn any_redemption(&mut self, codes: Codes) -> Bytes {
+        let customer = self.any_customer();
+        let brought = self.any_code(codes);
+        self.redemption(customer, brought)
     }
 
-    /// One order for each incentive, by one customer: the counters of all exist then.
-    pub fn one_of_each(&mut self, customer: u32) -> Vec<Bytes> {
-        let mut orders = vec![
-            self.of(customer, HOT_CODE.to_owned(), HOT),
-            self.of(customer, format!("L{FIRST_CODE}"), ONE),
-        ];
-        for number in 0..INCENTIVES {
-            let incentive = format!("m{}", FIRST_INCENTIVE + number);
-            orders.push(self.of(customer, format!("M{}", FIRST_CODE + number), &incentive));
+    /// Commits an order of any customer with the offer of any campaign, and where asked with any of the many codes.
+    pub fn any_commit(&mut self, with_code: bool) -> Bytes {
+        let customer = self.any_customer();
+        let campaign = self.random.random_range(0..LIMITED);
+        let brought = with_code.then(|| self.any_code(Codes::Many));
+        self.commit(customer, campaign, brought)
+    }
+
+    fn any_customer(&mut self) -> u32 {
+        self.random.random_range(0..self.scale.customers)
+    }
+
+    fn any_code(&mut self, codes: Codes) -> Brought {
+        match codes {
+            Codes::Hot => Brought::hot(),
+            Codes::Many => Brought::of_many(self.random.random_range(0..self.scale.many_codes)),
+            Codes::One => Brought::of_one(self.random.random_range(0..self.scale.one_codes)),
         }
-        orders
     }
 
-    /// One order of one code.
-    pub fn of(&mut self, customer: u32, code: String, incentive: &str) -> Bytes {
-        self.made += 1;
-        let order_id = format!("{}-{:010}", self.prefix, self.made);
-        let claims = claims(&order_id, customer_name(customer), code, incentive);
+    /// One redemption for each incentive, by one customer: the counters of all exist then.
+    pub fn redemption_of_each(&mut self, customer: u32) -> Vec<Bytes> {
+        let many = (0..INCENTIVES).map(Brought::of_many);
+        let each = [Brought::hot(), Brought::of_one(0)].into_iter().chain(many);
+        each.map(|brought| self.redemption(customer, brought)).collect()
+    }
+
+    /// One order for each campaign, by one customer: the counters of all exist then.
+    pub fn commit_of_each(&mut self, customer: u32) -> Vec<Bytes> {
+        (0..LIMITED).map(|campaign| self.commit(customer, campaign, None)).collect()
+    }
+
+    /// Redeems one code.
+    pub fn redemption(&mut self, customer: u32, brought: Brought) -> Bytes {
+        let order_id = self.next_id();
+        let offer = "campaigns/spring/offers/volume".to_owned();
+        let claims = claims(&order_id, customer_name(customer), offer, Some(brought));
         let request = RedeemVouchersRequest {
             request_id: format!("r-{order_id}"),
             order_id,
@@ -105,21 +157,50 @@ impl Orders {
         };
         Bytes::from(request.encode_to_vec())
     }
+
+    /// Commits one order with the offer of a campaign; the first campaign has the number 0.
+    pub fn commit(&mut self, customer: u32, campaign: u32, brought: Option<Brought>) -> Bytes {
+        let order_id = self.next_id();
+        let offer = format!("campaigns/k{}/offers/{OFFER}", FIRST_LIMITED + campaign);
+        let claims = claims(&order_id, customer_name(customer), offer, brought);
+        let request = CommitOrderRequest {
+            request_id: format!("r-{order_id}"),
+            order_id,
+            quote_token: convert::seal_claims(&claims, &self.keys),
+            ..Default::default()
+        };
+        Bytes::from(request.encode_to_vec())
+    }
+
+    fn next_id(&mut self) -> String {
+        self.made += 1;
+        format!("{}-{:010}", self.prefix, self.made)
+    }
 }
 
 /// What campaign-svc would have sealed: three lines, an offer, and the code.
-fn claims(order: &str, customer: String, code: String, incentive: &str) -> QuoteClaims {
+fn claims(order: &str, customer: String, offer: String, brought: Option<Brought>) -> QuoteClaims {
     let now = SystemClock.now();
+    let by_code = if brought.is_some() { AMOUNT } else { 0 };
+    let lines = i64::from(LINES);
     let line = |number: u32| SealedLine {
         id: format!("line-{number}"),
         product: format!("products/p{}", 100 + number),
         quantity: 1,
         list_minor: LINE_PRICE,
         initial_minor: LINE_PRICE,
-        final_minor: LINE_PRICE - 100 - AMOUNT / i64::from(LINES),
+        final_minor: LINE_PRICE - (OFFERED + by_code) / lines,
         ..Default::default()
     };
-    let shares = |minor| (0..LINES).map(|line| SealedShare { line, minor }).collect();
+    let shares = |minor| (0..LINES).map(|line| SealedShare { line, minor: minor / lines }).collect();
+    let code = |Brought { code, incentive }| SealedCode {
+        code,
+        incentive: format!("incentives/{incentive}"),
+        version: 1,
+        amount_minor: AMOUNT,
+        shares: shares(AMOUNT),
+        ..Default::default()
+    };
     QuoteClaims {
         tenant: "default".to_owned(),
         order_id: order.to_owned(),
@@ -128,25 +209,18 @@ fn claims(order: &str, customer: String, code: String, incentive: &str) -> Quote
         currency_code: "EUR".to_owned(),
         issue_time: Some(convert::to_timestamp(now)),
         expire_time: Some(convert::to_timestamp(now + TOKEN_LIFE)),
-        list_minor: LINE_PRICE * i64::from(LINES),
-        total_minor: (LINE_PRICE - 100) * i64::from(LINES) - AMOUNT + 490,
+        list_minor: LINE_PRICE * lines,
+        total_minor: LINE_PRICE * lines - OFFERED - by_code + SHIPPING,
         lines: (0..LINES).map(line).collect(),
         offers: vec![SealedOffer {
-            offer: "campaigns/spring/offers/volume".to_owned(),
+            offer,
             revision: 1,
-            amount_minor: 100 * i64::from(LINES),
-            shares: shares(100),
+            amount_minor: OFFERED,
+            shares: shares(OFFERED),
             ..Default::default()
         }],
-        codes: vec![SealedCode {
-            code,
-            incentive: format!("incentives/{incentive}"),
-            version: 1,
-            amount_minor: AMOUNT,
-            shares: shares(AMOUNT / i64::from(LINES)),
-            ..Default::default()
-        }],
-        shipping_minor: 490,
+        codes: brought.into_iter().map(code).collect(),
+        shipping_minor: SHIPPING,
         place: "DE/shops/web".to_owned(),
         tax_mode: 1,
         ..Default::default()

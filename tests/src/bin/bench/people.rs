@@ -31,7 +31,7 @@ pub const HOT: &str = "hot";
 pub const HOT_CODE: &str = "HOT00000";
 /// The incentive whose codes are all distinct.
 pub const ONE: &str = "one";
-/// Uses of the whole incentive; never reached.
+/// Uses of the whole incentive, or of an offer; never reached.
 pub const MAX_USES: i64 = 1_000_000_000;
 /// Uses of one code; never reached.
 pub const MAX_USES_PER_CODE: i64 = 900_000_000;
@@ -125,12 +125,7 @@ pub async fn incentive(channel: Channel, id: &str) -> Outcome {
         display_name: format!("Incentive {id}"),
         titles: BTreeMap::from([(String::new(), "Five per cent".to_owned())]).into_iter().collect(),
         discount: Some(common::Discount { kind: Some(percent), group: 20, ..Default::default() }),
-        limits: Some(common::Limits {
-            max_uses: MAX_USES,
-            max_uses_per_customer: MAX_USES_PER_CUSTOMER,
-            budgets: vec![euros(BUDGET_EUR, 0)],
-            ..Default::default()
-        }),
+        limits: Some(limits()),
         max_uses_per_code: Some(MAX_USES_PER_CODE),
         ..Default::default()
     };
@@ -141,6 +136,16 @@ pub async fn incentive(channel: Channel, id: &str) -> Outcome {
     };
     IncentiveServiceClient::new(channel).create_incentive(request).await?;
     Ok(())
+}
+
+/// Every kind of limit, never reached.
+pub fn limits() -> common::Limits {
+    common::Limits {
+        max_uses: MAX_USES,
+        max_uses_per_customer: MAX_USES_PER_CUSTOMER,
+        budgets: vec![euros(BUDGET_EUR, 0)],
+        ..Default::default()
+    }
 }
 
 async fn codes(channel: Channel, codes: Vec<(String, String)>) -> Outcome {

@@ -26,7 +26,7 @@ const SAMPLES: usize = 200;
 const ATTEMPTS: usize = 20;
 const AGAIN: Duration = Duration::from_millis(100);
 /// Past the poll of the catalogue.
-const CATALOGUE_LAG: Duration = Duration::from_secs(3);
+pub const CATALOGUE_LAG: Duration = Duration::from_secs(3);
 
 fn crowded(scale: &Scale) -> String {
     format!("quote, {} running campaigns", figure(f64::from(scale.crowd)))
@@ -130,13 +130,14 @@ async fn answered(target: &Target, request: &Bytes) -> Outcome<Bytes> {
     Ok(answer?)
 }
 
-struct Sizes {
+/// Of a quote, on average.
+pub struct Sizes {
     request: usize,
     answer: usize,
 }
 
 /// Reads some answers in full: every matching offer is decided on, and so many codes apply.
-async fn checked(target: &Target, requests: &[Bytes], codes: usize) -> Outcome<Sizes> {
+pub async fn checked(target: &Target, requests: &[Bytes], codes: usize) -> Outcome<Sizes> {
     let mut sizes = Sizes { request: 0, answer: 0 };
     let mut applied = 0;
     for request in requests.iter().take(SAMPLES) {
@@ -149,9 +150,10 @@ async fn checked(target: &Target, requests: &[Bytes], codes: usize) -> Outcome<S
         let counts = |outcome: i32| outcome == i32::from(DecisionOutcome::Applied);
         let accepted =
             quote.decisions.iter().filter(|one| !is_offer(&one.source) && counts(one.outcome)).count();
-        let asked = if codes == 0 { IncentivesStatus::NotAsked } else { IncentivesStatus::Included };
+        let request = QuoteRequest::decode(request.clone())?;
+        let asked =
+            if request.customer.is_empty() { IncentivesStatus::NotAsked } else { IncentivesStatus::Included };
         if offers != MATCHING as usize || accepted != codes || quote.incentives_status != i32::from(asked) {
-            let request = QuoteRequest::decode(request.clone())?;
             return Err(format!("not the quote to measure: {request:?} was answered with {quote:?}").into());
         }
         applied += quote.decisions.iter().filter(|decision| counts(decision.outcome)).count();

@@ -1,25 +1,20 @@
 //! The redeem rows: the same rows written by the service through its lanes and by pgbench one by one.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use prost::bytes::Bytes;
 use sqlx::PgPool;
 use tandem_tests::process::{Kind, Service};
 
-use crate::Outcome;
 use crate::args::{Args, CALLERS, Scale};
-use crate::audit::{Ledger, Writes, relay_lag};
+use crate::audit::{Book, Writes};
 use crate::load::{self, Calls, Measured, Target};
-use crate::orders::{self, Codes, Orders};
-use crate::people::{self, HOT, HOT_CODE};
-use crate::pgbench::{CLIENTS, Pgbench, Sample};
-use crate::report::{Beside, Report, Target as Aim, figure};
+use crate::orders::{self, Brought, Codes, Orders};
+use crate::pgbench::Pgbench;
+use crate::report::{Beside, Report, Target as Aim};
+use crate::rounds::{self, Rounds};
+use crate::scripts::{self, Sample};
 use crate::world::{PRODUCT, QUIET, World, YARDSTICK};
+use crate::{Outcome, people};
 
 const PGBENCH: &str = "pgbench, best of 1, 16, 64 clients";
-/// How long before its end a load is asked how far the relay is: while it is still under way.
-const BEFORE_END: Duration = Duration::from_millis(100);
 
 struct Rates {
     name: &'static str,
@@ -49,14 +44,13 @@ pub fn wanted(args: &Args) -> bool {
 
 /// Both sides of the rows, ready.
 pub struct Redeem {
-    pgbench: Pgbench,
+    /// The yardstick.
+    pub pgbench: Pgbench,
+    /// relationship-svc's database.
+    pub product: PgPool,
     orders: Orders,
     target: Target,
-    product: PgPool,
-    yardstick: PgPool,
     scale: Scale,
-    /// What one redemption alone has written.
-    one: Writes,
 }
 
 impl Redeem {
@@ -64,30 +58,25 @@ impl Redeem {
     pub async fn prepare(world: &mut World, scale: Scale) -> Outcome<Self> {
         let product = world.pool(PRODUCT).await?;
         let mut orders = Orders::new(scale, "o")?;
-        let target = Target::connect(world.relationship.address(), orders::PATH).await?;
-        for order in orders.one_of_each(0) {
+        let target = Target::connect(world.relationship.address(), orders::REDEEM).await?;
+        for order in orders.redemption_of_each(0) {
             target.call(order).await.map_err(|status| format!("the first redemptions: {status:?}"))?;
         }
-        world.stop_relationship().await?;
-        let before = Writes::so_far(&product).await?;
-        world.relationship.restart();
-        let target = Target::connect(world.relationship.address(), orders::PATH).await?;
-        target.call(orders.of(1, HOT_CODE.to_owned(), HOT)).await?;
-        world.stop_relationship().await?;
-        let one = Writes::so_far(&product).await?.since(&before);
-        let sample = Sample::newest(&product).await?;
+        let one = orders.redemption(1, Brought::hot());
+        let one = Writes::of_one(&mut world.relationship, orders::REDEEM, one, &product).await?;
+        let sample = Sample::newest(&product, Book::Redemptions).await?;
         eprintln!("  one redemption writes {}; {}", one.shown(), sample.shown());
         product.close().await;
-        world.copy_for_yardstick().await?;
+        world.copy_for_yardstick(PRODUCT, YARDSTICK).await?;
         world.relationship.restart();
+        let all = [Codes::Hot, Codes::Many, Codes::One];
+        let scripts = all.map(|codes| scripts::redemption(codes, &sample, &scale));
         Ok(Self {
-            pgbench: Pgbench::new(world, &sample, &scale)?,
-            orders,
-            target: Target::connect(world.relationship.address(), orders::PATH).await?,
+            pgbench: Pgbench::new(world, YARDSTICK, &scripts, one, scale.measure).await?,
             product: world.pool(PRODUCT).await?,
-            yardstick: world.pool(YARDSTICK).await?,
+            orders,
+            target: Target::connect(world.relationship.address(), orders::REDEEM).await?,
             scale,
-            one,
         })
     }
 
@@ -95,19 +84,13 @@ impl Redeem {
     pub async fn measure(&mut self, world: &World, args: &Args, report: &mut Report) -> Outcome {
         for row in RATES.iter().filter(|row| args.wants(row.name)) {
             eprintln!("{}", row.name);
-            let (mut ours, mut theirs, mut lags) = (Vec::new(), Vec::new(), Vec::new());
+            let mut rounds = Rounds::default();
             for round in 1..=args.rounds {
-                theirs.push(self.classical(world, row.codes, round).await?);
+                let theirs = self.pgbench.best(world, row.codes.name(), round).await?;
                 world.checkpoint().await?;
-                let (measured, lag) = self.ours(row.codes, CALLERS).await?;
-                eprintln!("  round {round}: {}, relay {lag:.3} s behind", measured.shown());
-                ours.push(measured.rate());
-                lags.push(lag);
+                rounds.add(theirs, self.ours(row.codes, CALLERS).await?);
             }
-            let beside = Beside { yardstick: PGBENCH, values: &theirs, target: row.target };
-            report.add(row.name, "1/s", &ours, beside);
-            let worst = lags.iter().copied().fold(0.0, f64::max);
-            report.add(format!("relay's lag: {}", row.name), "s", &[worst], Beside::nothing(Aim::Below(1.0)));
+            rounds.report(report, row.name, PGBENCH, row.target);
         }
         if args.wants(SINGLE) {
             self.single(world, args, report).await?;
@@ -120,7 +103,7 @@ impl Redeem {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 1..=args.rounds {
             world.checkpoint().await?;
-            let timed = self.asserted(Codes::Many, 1, true).await?;
+            let timed = self.pgbench.run(Codes::Many.name(), 1, true).await?;
             eprintln!("  round {round}: pgbench, 1 client: p50 {:.3} ms, {:.0}/s", timed.p50_ms, timed.rate);
             theirs.push(timed.p50_ms);
             let (measured, _) = self.ours(Codes::Many, 1).await?;
@@ -132,56 +115,10 @@ impl Redeem {
         Ok(())
     }
 
-    /// The best of all numbers of clients.
-    async fn classical(&mut self, world: &World, codes: Codes, round: u32) -> Outcome<f64> {
-        let mut best: f64 = 0.0;
-        let mut shown = Vec::new();
-        for clients in CLIENTS {
-            world.checkpoint().await?;
-            let timed = self.asserted(codes, clients, false).await?;
-            shown.push(format!("{} ({clients})", figure(timed.rate)));
-            best = best.max(timed.rate);
-        }
-        eprintln!("  round {round}: pgbench {} /s", shown.join(", "));
-        Ok(best)
-    }
-
-    /// Runs pgbench and sees that each transaction wrote what one redemption writes.
-    async fn asserted(
-        &mut self,
-        codes: Codes,
-        clients: u32,
-        latency: bool,
-    ) -> Outcome<crate::pgbench::Timed> {
-        let before = Writes::so_far(&self.yardstick).await?;
-        let timed = self.pgbench.run(codes, clients, self.scale.measure.as_secs(), latency)?;
-        let mut wrote = Ok(());
-        for _ in 0..20 {
-            // Sessions hand in their counts as they end, which may be a moment after pgbench has.
-            wrote =
-                Writes::so_far(&self.yardstick).await?.since(&before).must_be(timed.transactions, &self.one);
-            if wrote.is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        wrote.map_err(|error| format!("the yardstick is not the same work: {error}"))?;
-        Ok(timed)
-    }
-
     async fn ours(&mut self, codes: Codes, callers: usize) -> Outcome<(Measured, f64)> {
-        let before = Ledger::now(&self.product).await?;
-        let time = self.scale.warm_up + self.scale.measure;
-        let calls = Calls::once(self.orders.for_time(codes, time));
-        let warm = load::run(&self.target, &calls, callers, self.scale.warm_up).await?;
-        let lag = async {
-            tokio::time::sleep(self.scale.measure.saturating_sub(BEFORE_END)).await;
-            relay_lag(&self.product).await
-        };
-        let (measured, lag) = tokio::join!(load::run(&self.target, &calls, callers, self.scale.measure), lag);
-        let measured = measured?;
-        Ledger::now(&self.product).await?.must_have(warm.ok + measured.ok, &before)?;
-        Ok((measured, lag?))
+        let requests = self.orders.for_time(self.scale.load(), |orders| orders.any_redemption(codes));
+        let books = [(&self.product, Book::Redemptions)];
+        rounds::measured(&self.target, requests, callers, &self.scale, &books).await
     }
 }
 
@@ -196,13 +133,12 @@ pub async fn on_sqlite(args: &Args, report: &mut Report, scale: Scale) -> Outcom
     let url = format!("sqlite:{}", folder.path().join("relationship.db").display());
     let service = Service::start(Kind::Relationship, &url, &[QUIET]);
     people::set(service.channel(), &scale).await?;
-    let target = Target::connect(service.address(), orders::PATH).await?;
+    let target = Target::connect(service.address(), orders::REDEEM).await?;
     let mut orders = Orders::new(scale, "s")?;
     for row in RATES.iter().filter(|row| args.wants(&name(row))) {
         let mut rates = Vec::new();
         for round in 1..=args.rounds {
-            let requests: Vec<Bytes> = orders.for_time(row.codes, scale.warm_up + scale.measure);
-            let calls: Arc<Calls> = Calls::once(requests);
+            let calls = Calls::once(orders.for_time(scale.load(), |orders| orders.any_redemption(row.codes)));
             load::run(&target, &calls, CALLERS, scale.warm_up).await?;
             let measured = load::run(&target, &calls, CALLERS, scale.measure).await?;
             eprintln!("  round {round}: {}", measured.shown());

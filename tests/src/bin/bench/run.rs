@@ -5,7 +5,7 @@ use tandem_tests::process::Service;
 use crate::args::Args;
 use crate::report::{Beside, Report, Target};
 use crate::world::World;
-use crate::{Outcome, generate, people, quotes, redeem};
+use crate::{Outcome, commit, generate, people, quotes, redeem};
 
 const MEMORY: &str = "resident memory after the run";
 const MEMORY_LIMIT_MIB: f64 = 200.0;
@@ -15,13 +15,13 @@ pub async fn all(args: &Args) -> Outcome<Report> {
     let scale = args.scale();
     let mut report = Report::default();
     let (quotes, redeem) = (quotes::wanted(args, &scale), redeem::wanted(args));
-    let generate = generate::wanted(args, &scale);
-    if quotes || redeem || generate {
+    let (commit, generate) = (commit::wanted(args), generate::wanted(args, &scale));
+    if quotes || redeem || commit || generate {
         let mut world = World::start().await;
         eprintln!("PostgreSQL {}, {} cores", world.postgres_version().await?, cores());
         people::set(world.relationship.channel(), &scale).await?;
         // Before the first quote is asked for, because the copy needs the service to stop.
-        let mut prepared = match redeem || generate {
+        let mut prepared = match redeem || commit || generate {
             true => Some(redeem::Redeem::prepare(&mut world, scale).await?),
             false => None,
         };
@@ -37,11 +37,21 @@ pub async fn all(args: &Args) -> Outcome<Report> {
         if let Some(prepared) = prepared.as_mut() {
             prepared.measure(&world, args, &mut report).await?;
         }
+        let mut resident = campaign.as_ref().map(Service::resident_bytes);
+        let campaign = match prepared.as_mut().filter(|_| commit) {
+            Some(prepared) => {
+                // Only one follows what is redeemed.
+                drop(campaign);
+                Some(commit::measure(&world, prepared, args, &mut report).await?)
+            }
+            None => campaign,
+        };
         if generate {
             generate::measure(&world, args, &mut report, &scale).await?;
         }
-        memory(args, &mut report, "relationship-svc", Some(&world.relationship));
-        memory(args, &mut report, "campaign-svc", campaign.as_ref());
+        resident = resident.max(campaign.as_ref().map(Service::resident_bytes));
+        memory(args, &mut report, "relationship-svc", Some(world.relationship.resident_bytes()));
+        memory(args, &mut report, "campaign-svc", resident);
         if args.stay {
             stay(&world, campaign.as_ref())?;
         }
@@ -50,10 +60,10 @@ pub async fn all(args: &Args) -> Outcome<Report> {
     Ok(report)
 }
 
-fn memory(args: &Args, report: &mut Report, name: &str, service: Option<&Service>) {
+fn memory(args: &Args, report: &mut Report, name: &str, resident_bytes: Option<u64>) {
     let name = format!("{MEMORY}, {name}");
-    if let Some(service) = service.filter(|_| args.wants(&name)) {
-        let mib = service.resident_bytes() as f64 / (1024.0 * 1024.0);
+    if let Some(bytes) = resident_bytes.filter(|_| args.wants(&name)) {
+        let mib = bytes as f64 / (1024.0 * 1024.0);
         report.add(name, "MiB", &[mib], Beside::nothing(Target::Below(MEMORY_LIMIT_MIB)));
     }
 }

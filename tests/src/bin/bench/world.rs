@@ -13,6 +13,10 @@ use crate::Outcome;
 pub const PRODUCT: &str = "relationship";
 /// Its copy, for pgbench and COPY.
 pub const YARDSTICK: &str = "yardstick";
+/// The database of the campaign-svc that commits orders.
+pub const ORDERS: &str = "orders";
+/// Its copy, for pgbench.
+pub const ORDERS_YARDSTICK: &str = "orders_yardstick";
 
 /// That quotes are sealed with the key for development is known here.
 pub const QUIET: (&str, &str) = ("LOG__FILTER", "error");
@@ -46,21 +50,13 @@ impl World {
         Service::start(Kind::Campaign, &url, &[QUIET, ("RELATIONSHIP__ENDPOINT", &endpoint)])
     }
 
-    /// Ends relationship-svc in order: its sessions have handed in their statistics, and its database can be copied.
-    pub async fn stop_relationship(&mut self) -> Outcome {
-        self.relationship.signal(Signal::SIGTERM);
-        self.relationship.wait(STOP_LIMIT).ok_or("relationship-svc did not stop")?;
-        tokio::time::sleep(STATISTICS_LAG).await;
-        Ok(())
-    }
-
-    /// Copies the database of the stopped service, file by file: the same schema, indexes, data and statistics.
-    pub async fn copy_for_yardstick(&self) -> Outcome {
-        let product = self.pool(PRODUCT).await?;
-        sqlx::raw_sql("VACUUM ANALYZE").execute(&product).await?;
-        product.close().await;
+    /// Copies the database of a stopped service, file by file: the same schema, indexes, data and statistics.
+    pub async fn copy_for_yardstick(&self, product: &str, yardstick: &str) -> Outcome {
+        let pool = self.pool(product).await?;
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await?;
+        pool.close().await;
         let server = self.pool("postgres").await?;
-        let copy = format!("CREATE DATABASE {YARDSTICK} TEMPLATE {PRODUCT}");
+        let copy = format!("CREATE DATABASE {yardstick} TEMPLATE {product}");
         sqlx::raw_sql(AssertSqlSafe(copy)).execute(&server).await?;
         server.close().await;
         Ok(())
@@ -90,6 +86,14 @@ impl World {
         pool.close().await;
         Ok(())
     }
+}
+
+/// Ends a service in order: its sessions have handed in their statistics, and its database can be copied.
+pub async fn stop(service: &mut Service) -> Outcome {
+    service.signal(Signal::SIGTERM);
+    service.wait(STOP_LIMIT).ok_or("a service did not stop")?;
+    tokio::time::sleep(STATISTICS_LAG).await;
+    Ok(())
 }
 
 async fn database(cluster: &Cluster, name: &str) -> String {
