@@ -242,6 +242,11 @@ impl Quotes {
         seal_claims(&self.claims(customer, codes), &self.0)
     }
 
+    /// Any claims, sealed.
+    pub fn seal(&self, claims: &QuoteClaims) -> String {
+        seal_claims(claims, &self.0)
+    }
+
     /// CommitOrder of a quote with these codes.
     pub fn commit(&self, order: &str, codes: &[&str]) -> Step {
         Step::Commit(CommitOrderRequest {

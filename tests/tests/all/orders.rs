@@ -8,11 +8,13 @@ mod model;
 mod races;
 
 use sqlx::{Connection, PgConnection};
-use tandem_proto::campaign::v1::OrderState;
-use tandem_proto::common::v1::Limits;
+use tandem_proto::campaign::v1::{CommitOrderRequest, OrderState};
+use tandem_proto::common::v1::{Limits, QuoteClaims};
+use tandem_proto::relationship::v1::DisableVoucherRequest;
 use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
-use tandem_tests::stage::orders::{CODE_OFF, OFF, OFFER, Shop, cancel, take_back};
+use tandem_tests::stage::in_seconds;
+use tandem_tests::stage::orders::{CODE_OFF, OFF, OFFER, Shop, Step, cancel, take_back};
 
 /// So many uses.
 fn uses(max_uses: i64) -> Limits {
@@ -121,5 +123,46 @@ async fn books_that_do_not_agree_are_found_by_these_tests() {
         assert!(!shop.read().await.wrong().is_empty(), "{harm}");
         sqlx::raw_sql(mend).execute(&mut outside).await.expect("mended");
         shop.books().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_since_the_quote_is_refused_precisely_and_counts_nowhere() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, uses(1)).await;
+        shop.codes(&["CODE-A"], 1).await;
+        let (orders, quotes) = (shop.orders(0), shop.quotes());
+        let disable = DisableVoucherRequest { name: "vouchers/CODE-A".to_owned(), request_id: String::new() };
+        shop.relationship(0).vouchers.clone().disable_voucher(disable).await.expect("disabled");
+        let lapsed =
+            quotes.seal(&QuoteClaims { expire_time: Some(in_seconds(-1)), ..quotes.claims("", &[]) });
+        let of_another = quotes.seal(&QuoteClaims { order_id: "o9".to_owned(), ..quotes.claims("", &[]) });
+        let foreign = quotes.seal(&QuoteClaims { tenant: "other".to_owned(), ..quotes.claims("", &[]) });
+        let disabled = quotes.seal(&quotes.claims("", &["CODE-A"]));
+        for (number, (quote_token, expected)) in [
+            (disabled, "CODE_DISABLED"),
+            (lapsed, "PRICE_CHANGED"),
+            (of_another, "QUOTE_TOKEN_MISMATCH"),
+            (foreign, "QUOTE_TOKEN_MISMATCH"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let step = Step::Commit(CommitOrderRequest {
+                order_id: format!("o{number}"),
+                quote_token,
+                request_id: format!("r{number}"),
+                replaces: String::new(),
+            });
+            let refused = orders.send(&step).await.expect_err(expected);
+            assert_eq!(Refusal::of(&refused).reason, expected);
+            assert_eq!(shop.books().await.counted(OFFER), (0, 0), "{expected}");
+        }
+        // The use runs out between the quote and the commit.
+        let late = shop.commit("late", &[]);
+        orders.send(&shop.commit("first", &[])).await.expect("the only use");
+        let refused = orders.send(&late).await.expect_err("spent");
+        assert_eq!(Refusal::of(&refused).reason, "OFFER_EXHAUSTED");
+        assert_eq!(shop.books().await.counted(OFFER), (1, OFF));
     }
 }

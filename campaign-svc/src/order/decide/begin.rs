@@ -111,11 +111,10 @@ fn judge(world: &mut World, begin: &Begin, replaced: Option<&Order>) -> Result<(
 
 fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc<Order> {
     let now = world.setting.now;
-    let [holder, attempt] = item.fresh;
     let first_held = begun.known.as_ref().and_then(|known| known.first_held);
     let mut order = Order {
         id: begin.order.clone(),
-        holder,
+        holder: item.fresh[0],
         state: State::Committed,
         person: begin.person.clone(),
         sold: begin.sold.clone(),
@@ -134,7 +133,7 @@ fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc
     let step = match begun.expires {
         Some(expires) => {
             order.state = State::Held;
-            room::hold(world, &begin.sold, &begin.person, holder, expires);
+            room::hold(world, &begin.sold, &begin.person, order.holder, expires);
             Step::Hold
         }
         None => {
@@ -145,7 +144,7 @@ fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc
     if !begin.sold.codes.is_empty() {
         order.state = if step == Step::Hold { State::Holding } else { State::Committing };
         let token = begin.token.clone();
-        order.pending = Some(Pending { token, ttl_s, ..pending(world, item, step, from, attempt) });
+        order.pending = Some(Pending { token, ttl_s, ..item.begins(step, from, now) });
         if let Some(old) = begun.replaced {
             world.put(Order { replaced_by: Some(begin.order.clone()), ..(*old).clone() });
         }
@@ -162,25 +161,4 @@ fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc
         super::end::cancel_counted(world, item, old);
     }
     order
-}
-
-/// A step of this item that begins now.
-pub(super) fn pending(
-    world: &World,
-    item: &Item<'_>,
-    step: Step,
-    from: State,
-    attempt: uuid::Uuid,
-) -> Pending {
-    Pending {
-        step,
-        attempt,
-        from,
-        token: String::new(),
-        ttl_s: 0,
-        lines: Vec::new(),
-        request: item.caller.clone().unwrap_or_default(),
-        principal: item.principal.to_owned(),
-        since: world.setting.now,
-    }
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::super::{Order, Pending, Refusal, State, Step};
-use super::begin::pending;
 use super::{Happened, Item, World, room};
 
 pub(super) fn cancel(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc<Order>, Refusal> {
@@ -59,7 +58,7 @@ fn end(world: &mut World, item: &Item<'_>, order: Order, step: Step) -> Arc<Orde
         world.tell(item, Happened::Cancelled(order.clone(), from));
         return order;
     }
-    let mut pending = pending(world, item, step, from, item.fresh[1]);
+    let mut pending = item.begins(step, from, world.setting.now);
     if order.replaced_by.is_some() {
         // The call is that of the order that replaces it; nobody waits for this one.
         pending.request = Default::default();
@@ -99,7 +98,7 @@ pub(super) fn take_back(
         world.tell(item, Happened::Returned(order.clone(), lines.to_vec(), returned));
         return Ok(order);
     }
-    let step = pending(world, item, Step::Return, from, item.fresh[1]);
+    let step = item.begins(Step::Return, from, world.setting.now);
     let pending = Some(Pending { lines: lines.to_vec(), ..step });
     Ok(world.put(Order { state: State::Returning, pending, ..order }))
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::ledger::Ledger;
 use super::terms::{Terms, parts};
-use super::{Order, Person, Refusal, Sold, State};
+use super::{Order, Pending, Person, Refusal, Sold, State, Step};
 
 /// What one item asks for.
 #[derive(Debug, Clone)]
@@ -108,6 +108,23 @@ pub struct Item<'i> {
     pub principal: &'i str,
     /// For a hold that is made, and for a step that is begun.
     pub fresh: [Uuid; 2],
+}
+
+impl Item<'_> {
+    /// A step of this item that begins now.
+    fn begins(&self, step: Step, from: State, now: Timestamp) -> Pending {
+        Pending {
+            step,
+            attempt: self.fresh[1],
+            from,
+            token: String::new(),
+            ttl_s: 0,
+            lines: Vec::new(),
+            request: self.caller.clone().unwrap_or_default(),
+            principal: self.principal.to_owned(),
+            since: now,
+        }
+    }
 }
 
 /// What is the same for the whole batch.
