@@ -53,6 +53,14 @@ struct Item {
     command: Command,
 }
 
+impl Item {
+    /// It brings an answer of relationship-svc. Such an item is always decided: whether its step is still open says what
+    /// it is worth.
+    fn settles(&self) -> bool {
+        matches!(self.command, Command::Settle(_))
+    }
+}
+
 /// Decides batches. Holds the service weakly, which holds it.
 #[derive(Debug)]
 struct Orderer(Weak<App>);
@@ -138,6 +146,7 @@ async fn finish(app: &Arc<App>, call: &Call, order: Arc<Order>) -> Outcome<Arc<O
     let settled = submit_to(app, &call, lane_of(&order), request, Command::Settle(settle)).await?;
     match refusal {
         Some(fault) if matches!(pending.step, Step::Hold | Step::Redeem) => Err(fault),
+        _ if settled.pending.is_some() => Err(unanswered(&settled)),
         _ => Ok(settled),
     }
 }

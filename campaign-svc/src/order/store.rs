@@ -36,6 +36,12 @@ const LOCK_MANY: Statement = Statement::pair(
     select!("WHERE o.tenant = $1 AND o.id IN (SELECT value->>0 FROM json_each($2)) ORDER BY o.id"),
 );
 
+const EXISTING: Statement = Statement::pair(
+    "SELECT o.id FROM UNNEST($2::text[]) AS wanted (id)
+      CROSS JOIN LATERAL (SELECT id FROM sales_order WHERE tenant = $1 AND id = wanted.id LIMIT 1) AS o LIMIT 1",
+    "SELECT id FROM sales_order WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2)) LIMIT 1",
+);
+
 const FIND: Statement = Statement::same(select!("WHERE o.tenant = $1 AND o.id = $2"));
 
 const NEWEST: Statement = Statement::same(select!(
@@ -120,6 +126,7 @@ const NEAR_LIMITS: Statement = Statement::same(
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::lock_many", LOCK_MANY),
+    ("order::existing", EXISTING),
     ("order::find", FIND),
     ("order::newest", NEWEST),
     ("order::newest_of_customer", NEWEST_OF_CUSTOMER),
@@ -184,6 +191,15 @@ pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, mut ids: Vec<String>) -> Ou
     all(on_engine!(tx, LOCK_MANY, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?)
+}
+
+/// Whether any of these orders exists by now.
+pub async fn any_of(tx: &mut Tx, tenant: &Tenant, ids: Vec<String>) -> Outcome<bool> {
+    let columns = [Column::Text(ids)];
+    let found: Option<String> = on_engine!(tx, EXISTING, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_optional(conn).await
+    })?;
+    Ok(found.is_some())
 }
 
 /// One order.

@@ -39,10 +39,10 @@ pub(super) async fn run(
             let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
             outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
         }
-        confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
+        confirm(tx, tenant, items, &outcomes, &world).await?;
         write_back(app, tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
-        close(tx, tenant, items, &outcomes, now).await?;
+        close(tx, tenant, items, &outcomes, &world).await?;
         answers(outcomes)
     })
 }
@@ -73,8 +73,20 @@ enum Stored {
 /// its outcome is stored, by the last statement: whoever loses that race replays and finds the answer.
 async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
     let mut outcomes: Vec<Option<Settled>> = items.iter().map(|_| None).collect();
-    let with_request: Vec<usize> = (0..items.len()).filter(|at| items[*at].request.is_some()).collect();
-    let requests: Vec<&Request> = items.iter().filter_map(|item| item.request.as_ref()).collect();
+    let settling: Vec<&Request> =
+        items.iter().filter(|item| item.settles()).filter_map(|item| item.request.as_ref()).collect();
+    let mut with_request: Vec<usize> = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate().filter(|(_, item)| !item.settles()) {
+        match &item.request {
+            // The answer that its step waits for is in this very batch: the caller comes back when it is written down.
+            Some(request) if settling.contains(&request) => {
+                outcomes[at] = Some(Settled::Fresh(Err(Refusal::Pending)));
+            }
+            Some(_) => with_request.push(at),
+            None => {}
+        }
+    }
+    let requests: Vec<&Request> = with_request.iter().filter_map(|at| items[*at].request.as_ref()).collect();
     let (mut places, mut firsts) = (Vec::new(), Vec::new());
     let duplicates = idempotency::duplicates(requests.iter().copied());
     for ((place, request), duplicate) in with_request.iter().zip(&requests).zip(duplicates) {
@@ -172,33 +184,40 @@ async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome
     Ok(())
 }
 
-/// Looks again at what was refused. Orders that do not exist and requests were read before the counters were locked;
-/// while this transaction waited for them, the very same call may have been done by another one, and its use may be the
-/// one that is missing now. Then the transaction is replayed and finds it.
-async fn confirm_refusals(
+/// Looks again at what was refused, and at what begins a step. Orders that do not exist and requests were read before the
+/// locks; while this transaction waited for them, the very same call may have been done by another one: its use may be the
+/// one that is missing now, and what it did must not be begun again. Then the transaction is replayed and finds it.
+async fn confirm(
     tx: &mut Tx,
     tenant: &Tenant,
     items: &[Item],
     outcomes: &[Option<Settled>],
     world: &World,
 ) -> Outcome<()> {
-    let refused = items.iter().zip(outcomes).filter(|(_, one)| matches!(one, Some(Settled::Fresh(Err(_)))));
-    let refused: Vec<&Item> = refused.map(|(item, _)| item).collect();
-    if refused.is_empty() {
+    let doubtful = |one: &Option<Settled>| match one {
+        Some(Settled::Fresh(Err(_))) => true,
+        Some(Settled::Fresh(Ok(order))) => order.pending.is_some(),
+        _ => false,
+    };
+    let doubtful = items.iter().zip(outcomes).filter(|(item, one)| !item.settles() && doubtful(one));
+    let doubtful: Vec<&Item> = doubtful.map(|(item, _)| item).collect();
+    if doubtful.is_empty() {
         return Ok(());
     }
-    let requests: Vec<&Request> = refused.iter().filter_map(|item| item.request.as_ref()).collect();
+    let mut requests: Vec<&Request> = doubtful.iter().filter_map(|item| item.request.as_ref()).collect();
+    requests.sort_unstable_by_key(|request| (request.method, &request.id));
+    requests.dedup_by_key(|request| (request.method, &request.id));
     let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
-    let mut unknown: Vec<String> = refused
+    let mut unknown: Vec<String> = doubtful
         .iter()
         .flat_map(|item| decide::orders(&item.command))
-        .filter(|id| world.order(id).is_none())
+        .filter(|id| !world.was_loaded(id))
         .map(str::to_owned)
         .collect();
     unknown.sort_unstable();
     unknown.dedup();
     // Nothing of this batch is written yet.
-    let appeared = !unknown.is_empty() && !store::lock_many(tx, tenant, unknown).await?.is_empty();
+    let appeared = !unknown.is_empty() && store::any_of(tx, tenant, unknown).await?;
     if appeared || claims.iter().any(|claim| *claim != Claimed::Fresh) {
         tx.replay();
         return Err(Fault::contention());
@@ -234,6 +253,8 @@ async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> O
             Change::Changed(order) => changed.push(order),
         }
     }
+    // Two replicas that make the same orders wait for each other in one direction only.
+    made_orders.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     store::update(tx, tenant, &written(&changed, alone)).await?;
     store::insert(tx, tenant, &written(&made_orders, alone)).await?;
     counters::insert_claims(tx, tenant, &made).await
@@ -261,13 +282,20 @@ async fn close(
     tenant: &Tenant,
     items: &[Item],
     outcomes: &[Option<Settled>],
-    now: Timestamp,
+    world: &World,
 ) -> Outcome<()> {
-    let mut done = Vec::with_capacity(items.len());
+    let mut done: Vec<(&Request, String)> = Vec::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(outcomes) {
+        // An answer that came second says nothing about the call whose step it answers.
+        let ended = match &item.command {
+            Command::Settle(settle) => world.had_open(&settle.order, settle.attempt),
+            _ => true,
+        };
         if let (Some(request), Some(Settled::Fresh(Ok(order)))) = (&item.request, outcome)
+            && ended
             && order.pending.is_none()
             && order.state != State::Refused
+            && !done.iter().any(|(other, _)| *other == request)
         {
             let stored = match order.state {
                 State::Committed => Stored::Committed(order.id.clone(), order.version),
@@ -276,7 +304,7 @@ async fn close(
             done.push((request, idempotency::to_json(&stored)?));
         }
     }
-    idempotency::store_many(tx, tenant, done, now).await
+    idempotency::store_many(tx, tenant, done, world.setting.now).await
 }
 
 fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {

@@ -19,6 +19,8 @@ pub(super) fn begin(world: &mut World, item: &Item<'_>, begin: &Begin) -> Result
         && held.as_ref().is_some_and(|held| {
             held.sold.digest == begin.sold.digest
                 && held.sold.offers == begin.sold.offers
+                && held.sold.lines == begin.sold.lines
+                && held.sold.total == begin.sold.total
                 && held.person == begin.person
         });
     if begin.sold.lapses <= world.setting.now && !keeps_place {
@@ -36,7 +38,7 @@ pub(super) fn begin(world: &mut World, item: &Item<'_>, begin: &Begin) -> Result
     if !keeps_place {
         judge(world, begin, replaced.as_deref())?;
     }
-    Ok(write(world, item, begin, Begun { known, held, replaced, expires }))
+    Ok(write(world, item, begin, Begun { known, held, replaced, expires, keeps_place }))
 }
 
 /// What becomes of the order, once nothing can be refused any more.
@@ -45,12 +47,15 @@ struct Begun {
     held: Option<Arc<Order>>,
     replaced: Option<Arc<Order>>,
     expires: Option<Timestamp>,
+    /// The hold's room becomes the order's, unjudged.
+    keeps_place: bool,
 }
 
 /// An order that is neither new nor open again: its answer, or why not.
 fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option<Arc<Order>>, Refusal> {
     if let Some(pending) = &known.pending {
-        let same = item.caller.as_ref().is_some_and(|caller| *caller == pending.request);
+        let step = if begin.intent == Intent::Commit { Step::Redeem } else { Step::Hold };
+        let same = item.repeats(pending, &[step]);
         return if same { Ok(Some(known.clone())) } else { Err(Refusal::Pending) };
     }
     if known.replaced_by.is_some() && known.state.is_counted() {
@@ -128,16 +133,20 @@ fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc
         updated: now,
         version: begun.known.as_ref().map_or(0, |known| known.version),
     };
+    if let Some(held) = begun.held.as_ref().filter(|_| begun.keeps_place) {
+        // In the periods of the hold, whose room it had.
+        order.sold.charges.clone_from(&held.sold.charges);
+    }
     let from = begun.held.as_ref().map_or(State::Refused, |held| held.state);
     let ttl_s = begun.expires.map_or(0, |end| end.duration_since(now).as_secs().max(1));
     let step = match begun.expires {
         Some(expires) => {
             order.state = State::Held;
-            room::hold(world, &begin.sold, &begin.person, order.holder, expires);
+            room::hold(world, &order.sold, &begin.person, order.holder, expires);
             Step::Hold
         }
         None => {
-            room::use_up(world, item, &begin.sold, &begin.person);
+            room::use_up(world, item, &order.sold, &begin.person);
             Step::Redeem
         }
     };

@@ -7,8 +7,7 @@ use super::super::{Order, Pending, Refusal, State, Step};
 use super::{Happened, Item, World, room};
 
 pub(super) fn cancel(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc<Order>, Refusal> {
-    let order = settled(world, item, id)?;
-    let order = match order {
+    let order = match settled(world, item, id, &[Step::Release, Step::RollBack])? {
         Found::Same(order) => return Ok(order),
         Found::Other(order) => order,
     };
@@ -26,12 +25,10 @@ enum Found {
     Other(Arc<Order>),
 }
 
-fn settled(world: &World, item: &Item<'_>, id: &str) -> Result<Found, Refusal> {
+fn settled(world: &World, item: &Item<'_>, id: &str, steps: &[Step]) -> Result<Found, Refusal> {
     let order = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?.clone();
     match &order.pending {
-        Some(pending) if item.caller.as_ref().is_some_and(|caller| *caller == pending.request) => {
-            Ok(Found::Same(order))
-        }
+        Some(pending) if item.repeats(pending, steps) => Ok(Found::Same(order)),
         Some(_) => Err(Refusal::Pending),
         None if order.replaced_by.is_some() && order.state.is_counted() => Err(Refusal::Pending),
         None => Ok(Found::Other(order)),
@@ -72,7 +69,7 @@ pub(super) fn take_back(
     id: &str,
     lines: &[(String, i64)],
 ) -> Result<Arc<Order>, Refusal> {
-    let order = match settled(world, item, id)? {
+    let order = match settled(world, item, id, &[Step::Return])? {
         Found::Same(order) => return Ok(order),
         Found::Other(order) => order,
     };
@@ -111,8 +108,13 @@ pub(super) fn after_return(order: &Order) -> State {
 /// Ends a hold that has lapsed. Its claims were taken off when the rows were locked.
 pub(super) fn expire(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc<Order>, Refusal> {
     let order = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?.clone();
-    if order.state != State::Held || order.expires.is_some_and(|end| world.setting.now < end) {
+    if order.expires.is_none_or(|end| world.setting.now < end) {
         return Ok(order);
+    }
+    if order.state == State::Holding {
+        // Its codes are on their way: what comes of them is given back when it is known.
+        world.ledger.drop_claims_of(order.holder);
+        return Ok(world.put(Order { expires: None, ..(*order).clone() }));
     }
     world.ledger.drop_claims_of(order.holder);
     let order = world.put(Order { state: State::Expired, expires: None, ..(*order).clone() });

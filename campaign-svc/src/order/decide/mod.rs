@@ -111,6 +111,11 @@ pub struct Item<'i> {
 }
 
 impl Item<'_> {
+    /// The open step is that of this very call. Requests are told apart by their method too.
+    fn repeats(&self, pending: &Pending, steps: &[Step]) -> bool {
+        steps.contains(&pending.step) && self.caller.as_ref().is_some_and(|caller| *caller == pending.request)
+    }
+
     /// A step of this item that begins now.
     fn begins(&self, step: Step, from: State, now: Timestamp) -> Pending {
         Pending {
@@ -221,6 +226,17 @@ impl World {
     /// An order as it is now.
     pub fn order(&self, id: &str) -> Option<&Arc<Order>> {
         self.orders.get(id)?.current.as_ref()
+    }
+
+    /// Whether the order existed when the batch was loaded.
+    pub fn was_loaded(&self, id: &str) -> bool {
+        self.orders.get(id).is_some_and(|slot| slot.loaded.is_some())
+    }
+
+    /// Whether this step of the order was open when the batch was loaded.
+    pub fn had_open(&self, id: &str, attempt: Uuid) -> bool {
+        let loaded = self.orders.get(id).and_then(|slot| slot.loaded.as_ref());
+        loaded.and_then(|order| order.pending.as_ref()).is_some_and(|pending| pending.attempt == attempt)
     }
 
     /// Every order that was loaded.

@@ -24,6 +24,18 @@ pub(super) fn settle(world: &mut World, item: &Item<'_>, settle: &Settle) -> Res
     };
     let order = Order { pending: None, ..(*order).clone() };
     Ok(match (pending.step, &settle.verdict) {
+        (Step::Hold, Verdict::Accepted) if order.expires.is_none_or(|end| end <= world.setting.now) => {
+            // Too late: what relationship-svc holds is given back.
+            world.ledger.drop_claims_of(order.holder);
+            let mut release = item.begins(Step::Release, State::Holding, world.setting.now);
+            release.request = Default::default();
+            world.put(Order { state: State::Cancelling, expires: None, pending: Some(release), ..order })
+        }
+        (Step::Release, _) if pending.from == State::Holding => {
+            let order = world.put(Order { state: State::Expired, ..order });
+            world.tell(item, Happened::Expired(order.clone()));
+            order
+        }
         (Step::Hold, Verdict::Accepted) => {
             let order = world.put(Order { state: State::Held, ..order });
             world.tell(item, Happened::Held(order.clone()));

@@ -75,3 +75,35 @@ async fn a_hold_is_given_back_when_it_is_cancelled() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_hold_that_is_committed_the_next_day_counts_in_the_day_whose_room_it_had() {
+    engines(&MIGRATIONS, |db| async move {
+        let limits = common::Limits { recurrence: common::Recurrence::Day.into(), ..uses(1) };
+        let shop = Shop::open(db, limits).await;
+        shop.harness.clock.advance(SignedDuration::from_mins(12 * 60 - 5));
+        let claims = shop.claims("7", 300);
+        shop.hold("o1", "7", 300).await.unwrap();
+        shop.harness.clock.advance(SignedDuration::from_mins(6));
+        shop.commit("o2", "7", 200).await.unwrap();
+        shop.commit_as("o1", "c1", &claims).await.unwrap();
+        shop.cancel("o2").await.unwrap();
+        shop.commit("o3", "7", 200).await.unwrap();
+        assert_eq!(refused(shop.commit("o4", "7", 200).await), "OFFER_EXHAUSTED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_lends_its_place_to_the_very_quote_it_was_taken_for() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, common::Limits::default()).await;
+        let mut cheaper = shop.claims("7", 300);
+        cheaper.total_minor -= 100;
+        cheaper.expire_time = Some(to_timestamp(shop.now() + SignedDuration::from_mins(1)));
+        shop.hold("o1", "7", 300).await.unwrap();
+        shop.harness.clock.advance(SignedDuration::from_mins(2));
+        assert_eq!(refused(shop.commit_as("o1", "c1", &cheaper).await), "PRICE_CHANGED");
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tandem_proto::campaign::v1::OrderState;
 use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
-use tandem_tests::stage::orders::{OFF, OFFER, Orders, Shop, Step, cancel};
+use tandem_tests::stage::orders::{OFF, OFFER, Orders, Shop, Step, cancel, take_back};
 
 use super::uses;
 
@@ -78,4 +78,33 @@ async fn one_request_for_the_last_use_sent_to_both_replicas_gets_one_answer() {
         first.insist(&cancel(&order)).await.expect("cancelled");
     }
     assert_eq!(shop.books().await.counted(OFFER), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_step_sent_many_times_at_once_is_taken_once() {
+    for engine in Engine::BOTH {
+        let replicas = if engine == Engine::Postgres { 2 } else { 1 };
+        let shop = Shop::with_replicas(engine, replicas, uses(100)).await;
+        shop.codes(&["CODE-A"], 100).await;
+        let many = async |step: &Step| {
+            let callers: Vec<Orders> = (0..6).map(|at| shop.orders(at % replicas)).collect();
+            join_all(callers.iter().map(|orders| orders.insist(step))).await
+        };
+        for number in 0..8 {
+            let order = format!("o{number}");
+            for answer in many(&shop.commit(&order, &["CODE-A"])).await {
+                assert_eq!(answer.expect("committed").state(), OrderState::Committed);
+            }
+            for answer in many(&take_back(&order, &format!("r{number}"), 1)).await {
+                assert_eq!(answer.expect("returned").lines[0].returned_quantity, 1, "{order}");
+            }
+            for answer in many(&shop.commit(&format!("no{number}"), &["GONE"])).await {
+                assert_eq!(Refusal::of(&answer.expect_err("no such code")).reason, "CODE_UNKNOWN");
+            }
+            for answer in many(&cancel(&order)).await {
+                assert_eq!(answer.expect("cancelled").state(), OrderState::Cancelled);
+            }
+        }
+        assert_eq!(shop.books().await.counted(OFFER), (0, 0));
+    }
 }
