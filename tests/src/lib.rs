@@ -11,4 +11,5 @@ pub mod load;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod stage;

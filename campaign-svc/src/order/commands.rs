@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::decide::{Command, Settle, Verdict};
 use super::remote::Said;
-use super::{Order, Pending, Refusal, Step, events, remote, store, terms};
+use super::{Order, Pending, Refusal, Sold, Step, events, remote, store, terms};
 use crate::App;
 
 /// What orders need beside the database: their lanes, and the limits of revisions.
@@ -143,7 +143,8 @@ async fn finish(app: &Arc<App>, call: &Call, order: Arc<Order>) -> Outcome<Arc<O
     };
     let request = request_of(pending);
     let call = Call { deadline: None, ..call.clone() };
-    let settled = submit_to(app, &call, lane_of(&order), request, Command::Settle(settle)).await?;
+    let settled =
+        submit_to(app, &call, lane(&order.id, &order.sold), request, Command::Settle(settle)).await?;
     match refusal {
         Some(fault) if matches!(pending.step, Step::Hold | Step::Redeem) => Err(fault),
         _ if settled.pending.is_some() => Err(unanswered(&settled)),
@@ -195,16 +196,21 @@ async fn submit_to(
     Ok(decided?)
 }
 
-/// What a command will contend for: the counters of its first offer's campaign, else the order alone.
+/// What a command will contend for, as far as it says so itself.
 fn contention(command: &Command) -> String {
-    let campaign = super::decide::campaigns(command).next().map(|(campaign, ..)| campaign.to_owned());
-    campaign.or_else(|| super::decide::orders(command).next().map(str::to_owned)).unwrap_or_default()
+    match command {
+        Command::Begin(begin) => lane(&begin.order, &begin.sold),
+        Command::Settle(Settle { order, .. })
+        | Command::Cancel { order }
+        | Command::Return { order, .. }
+        | Command::Expire { order } => order.clone(),
+    }
 }
 
-/// The lane in which an order was begun: there nobody else works on its campaign.
-fn lane_of(order: &Order) -> String {
-    let offer = order.sold.offers.first().and_then(|offer| terms::parts(&offer.source));
-    offer.map_or_else(|| order.id.clone(), |(campaign, _)| campaign.to_owned())
+/// The lane of an order: where the counters of its first offer's campaign are worked on, else its own.
+fn lane(order: &str, sold: &Sold) -> String {
+    let offer = sold.offers.first().and_then(|offer| terms::parts(&offer.source));
+    offer.map_or(order, |(campaign, _)| campaign).to_owned()
 }
 
 /// How long somebody who has begun a step is left alone with it.

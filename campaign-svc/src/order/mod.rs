@@ -350,6 +350,11 @@ impl Sold {
 }
 
 impl Order {
+    /// Another order is about to replace it: what becomes of it waits for relationship-svc.
+    pub fn is_being_replaced(&self) -> bool {
+        self.replaced_by.is_some() && self.state.is_counted()
+    }
+
     /// What has come back of one of its discounts.
     pub fn returned_of(&self, discount: &Discount) -> i64 {
         if self.state.is_void() { discount.amount } else { self.sold.returned_of(discount) }

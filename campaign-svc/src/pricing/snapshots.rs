@@ -32,6 +32,7 @@ pub struct Snapshots {
     tenants: ArcSwap<Map>,
     spent: ArcSwap<HashMap<Tenant, Arc<Spent>, RandomState>>,
     unknown: Arc<Snapshot>,
+    nothing: Arc<Spent>,
     /// When the catalogue was last found to be what the snapshots say, in microseconds.
     fresh: AtomicI64,
     tidied: AtomicI64,
@@ -47,6 +48,7 @@ impl Snapshots {
             tenants: ArcSwap::default(),
             spent: ArcSwap::default(),
             unknown: Arc::default(),
+            nothing: Arc::default(),
             fresh: AtomicI64::new(now.as_microsecond()),
             tidied: AtomicI64::new(now.as_microsecond()),
             wake: Arc::default(),
@@ -61,7 +63,7 @@ impl Snapshots {
 
     /// What limits of a tenant have counted, not older than its catalogue.
     pub fn spent(&self, tenant: &Tenant) -> Arc<Spent> {
-        self.spent.load().get(tenant).cloned().unwrap_or_default()
+        self.spent.load().get(tenant).unwrap_or(&self.nothing).clone()
     }
 
     /// The tenants that have a catalogue.

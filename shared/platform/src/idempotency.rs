@@ -7,6 +7,7 @@
 //! serialisable the second is told to replay instead, and reads the outcome then. Kept 7 days.
 
 mod intake;
+mod recall;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 pub use intake::Intake;
+pub use recall::{Recalled, Settled, answers, recall};
 
 use crate::call::Tenant;
 use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx, lost_race};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::limits::{CounterKey, Tally};
 use tandem_platform::counters::{self, ClaimRow};
-use tandem_platform::idempotency::{self, Claimed, Duplicate, Request};
+use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
@@ -43,21 +43,11 @@ pub(super) async fn run(
         write_back(app, tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
         close(tx, tenant, items, &outcomes, &world).await?;
-        answers(outcomes)
+        Ok(idempotency::answers(outcomes))
     })
 }
 
-/// What became of an item.
-enum Settled {
-    /// Decided in this transaction.
-    Fresh(Decided),
-    /// It repeats an earlier call, with that one's answer.
-    Repeat(Arc<Order>),
-    /// It repeats the item at this place.
-    Same(usize),
-    /// Its request_id stands for something else.
-    Reused,
-}
+type Settled = idempotency::Settled<Decided>;
 
 /// An answer as it is stored with its request.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,48 +59,27 @@ enum Stored {
     Order(Box<Order>),
 }
 
-/// Finds the answers that were given before; items without an outcome are to be decided. A request is claimed only when
-/// its outcome is stored, by the last statement: whoever loses that race replays and finds the answer.
+/// Finds the answers that were given before; items without an outcome are to be decided. What relationship-svc has
+/// answered always is, whatever is stored.
 async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
-    let mut outcomes: Vec<Option<Settled>> = items.iter().map(|_| None).collect();
     let settling: Vec<&Request> =
         items.iter().filter(|item| item.settles()).filter_map(|item| item.request.as_ref()).collect();
-    let mut with_request: Vec<usize> = Vec::with_capacity(items.len());
-    for (at, item) in items.iter().enumerate().filter(|(_, item)| !item.settles()) {
-        match &item.request {
+    let asked = |item: &'_ &Item| !item.settles();
+    let requests: Vec<Option<&Request>> =
+        items.iter().map(|item| Some(item).filter(asked).and_then(|item| item.request.as_ref())).collect();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for (request, recalled) in requests.iter().zip(idempotency::recall(tx, tenant, &requests).await?) {
+        if request.is_some_and(|request| settling.contains(&request)) {
             // The answer that its step waits for is in this very batch: the caller comes back when it is written down.
-            Some(request) if settling.contains(&request) => {
-                outcomes[at] = Some(Settled::Fresh(Err(Refusal::Pending)));
-            }
-            Some(_) => with_request.push(at),
-            None => {}
+            outcomes.push(Some(Settled::Fresh(Err(Refusal::Pending))));
+            continue;
         }
-    }
-    let requests: Vec<&Request> = with_request.iter().filter_map(|at| items[*at].request.as_ref()).collect();
-    let (mut places, mut firsts) = (Vec::new(), Vec::new());
-    let duplicates = idempotency::duplicates(requests.iter().copied());
-    for ((place, request), duplicate) in with_request.iter().zip(&requests).zip(duplicates) {
-        match duplicate {
-            Duplicate::First => {
-                places.push(*place);
-                firsts.push(*request);
-            }
-            Duplicate::Of(first) => {
-                outcomes[*place] = with_request.get(first).map(|first| Settled::Same(*first));
-            }
-            Duplicate::Reused => outcomes[*place] = Some(Settled::Reused),
-        }
-    }
-    if firsts.is_empty() {
-        return Ok(outcomes);
-    }
-    let claims = idempotency::look_up_many(tx, tenant, &firsts).await?;
-    for (place, claimed) in places.into_iter().zip(claims) {
-        outcomes[place] = match claimed {
-            Claimed::Fresh => None,
-            Claimed::Reused => Some(Settled::Reused),
-            Claimed::Repeat(stored) => Some(Settled::Repeat(restore(tx, tenant, &stored).await?)),
-        };
+        outcomes.push(match recalled {
+            Recalled::Fresh => None,
+            Recalled::Repeat(stored) => Some(Settled::Repeat(Ok(restore(tx, tenant, &stored).await?))),
+            Recalled::Same(first) => Some(Settled::Same(first)),
+            Recalled::Reused => Some(Settled::Reused),
+        });
     }
     Ok(outcomes)
 }
@@ -305,22 +274,4 @@ async fn close(
         }
     }
     idempotency::store_many(tx, tenant, done, world.setting.now).await
-}
-
-fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
-    let mut answers: Vec<Outcome<Decided>> = Vec::with_capacity(outcomes.len());
-    for outcome in outcomes {
-        let answer = match outcome {
-            Some(Settled::Fresh(decided)) => Ok(decided),
-            Some(Settled::Repeat(order)) => Ok(Ok(order)),
-            Some(Settled::Reused) => Err(Fault::request_id_reused()),
-            Some(Settled::Same(first)) => answers
-                .get(first)
-                .cloned()
-                .unwrap_or_else(|| Err(Fault::internal("an item was repeated before it was decided"))),
-            None => Err(Fault::internal("an item of a batch was not decided")),
-        };
-        answers.push(answer);
-    }
-    Ok(answers)
 }

@@ -58,7 +58,7 @@ fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option
         let same = item.repeats(pending, &[step]);
         return if same { Ok(Some(known.clone())) } else { Err(Refusal::Pending) };
     }
-    if known.replaced_by.is_some() && known.state.is_counted() {
+    if known.is_being_replaced() {
         return Err(Refusal::Pending);
     }
     match known.state {
@@ -78,7 +78,7 @@ fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option
 fn replaced(world: &World, begin: &Begin) -> Result<Option<Arc<Order>>, Refusal> {
     let Some(id) = &begin.replaces else { return Ok(None) };
     let old = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?;
-    if old.pending.is_some() || (old.replaced_by.is_some() && old.state.is_counted()) {
+    if old.pending.is_some() || old.is_being_replaced() {
         return Err(Refusal::Pending);
     }
     if !old.state.is_counted() {

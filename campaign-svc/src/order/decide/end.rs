@@ -30,7 +30,7 @@ fn settled(world: &World, item: &Item<'_>, id: &str, steps: &[Step]) -> Result<F
     match &order.pending {
         Some(pending) if item.repeats(pending, steps) => Ok(Found::Same(order)),
         Some(_) => Err(Refusal::Pending),
-        None if order.replaced_by.is_some() && order.state.is_counted() => Err(Refusal::Pending),
+        None if order.is_being_replaced() => Err(Refusal::Pending),
         None => Ok(Found::Other(order)),
     }
 }

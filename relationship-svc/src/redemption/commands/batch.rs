@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::db::Session;
-use tandem_platform::idempotency::{self, Claimed, Duplicate, Request};
+use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(super) async fn run(
         write_back(tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
         close(tx, tenant, items, &outcomes, now).await?;
-        answers(outcomes)
+        Ok(idempotency::answers(outcomes))
     })
 }
 
@@ -58,17 +58,7 @@ pub(super) fn setting(app: &App, now: Timestamp) -> Setting {
     }
 }
 
-/// What became of an item.
-enum Settled {
-    /// Decided in this transaction.
-    Fresh(Decided),
-    /// It repeats an earlier call, with what was answered then.
-    Repeat(Decided),
-    /// It repeats the item at this place.
-    Same(usize),
-    /// Its request_id stands for something else.
-    Reused,
-}
+type Settled = idempotency::Settled<Decided>;
 
 /// What was decided, as it is stored with its request.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,37 +73,17 @@ enum Stored {
     Refused(Refused),
 }
 
-/// Finds the answers that were given before; items without an outcome are to be decided. A request is claimed only when
-/// its outcome is stored, by the last statement: whoever loses that race replays and finds the answer.
+/// Finds the answers that were given before; items without an outcome are to be decided.
 async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
-    let mut outcomes: Vec<Option<Settled>> = items.iter().map(|_| None).collect();
-    let with_request: Vec<usize> = (0..items.len()).filter(|at| items[*at].request.is_some()).collect();
-    let requests: Vec<&Request> = items.iter().filter_map(|item| item.request.as_ref()).collect();
-    let (mut places, mut firsts) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
-    for ((place, request), duplicate) in
-        with_request.iter().zip(&requests).zip(idempotency::duplicates(requests.iter().copied()))
-    {
-        match duplicate {
-            Duplicate::First => {
-                places.push(*place);
-                firsts.push(*request);
-            }
-            Duplicate::Of(first) => {
-                outcomes[*place] = with_request.get(first).map(|first| Settled::Same(*first))
-            }
-            Duplicate::Reused => outcomes[*place] = Some(Settled::Reused),
-        }
-    }
-    if firsts.is_empty() {
-        return Ok(outcomes);
-    }
-    let claims = idempotency::look_up_many(tx, tenant, &firsts).await?;
-    for (place, claimed) in places.into_iter().zip(claims) {
-        outcomes[place] = match claimed {
-            Claimed::Fresh => None,
-            Claimed::Reused => Some(Settled::Reused),
-            Claimed::Repeat(stored) => Some(Settled::Repeat(restore(tx, tenant, &stored).await?)),
-        };
+    let requests: Vec<Option<&Request>> = items.iter().map(|item| item.request.as_ref()).collect();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for recalled in idempotency::recall(tx, tenant, &requests).await? {
+        outcomes.push(match recalled {
+            Recalled::Fresh => None,
+            Recalled::Repeat(stored) => Some(Settled::Repeat(restore(tx, tenant, &stored).await?)),
+            Recalled::Same(first) => Some(Settled::Same(first)),
+            Recalled::Reused => Some(Settled::Reused),
+        });
     }
     Ok(outcomes)
 }
@@ -361,29 +331,4 @@ async fn close(
 
 fn is_conclusive(command: &Command) -> bool {
     matches!(command, Command::Take(Take { conclusive: true, .. }))
-}
-
-fn answers(outcomes: Vec<Option<Settled>>) -> Outcome<Vec<Outcome<Decided>>> {
-    let repeats: Vec<Option<usize>> = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Some(Settled::Same(first)) => Some(*first),
-            _ => None,
-        })
-        .collect();
-    let mut answers: Vec<Outcome<Decided>> = Vec::with_capacity(outcomes.len());
-    for (outcome, repeats) in outcomes.into_iter().zip(repeats) {
-        let answer = match (outcome, repeats) {
-            (Some(Settled::Fresh(decided)), _) => Ok(decided),
-            (Some(Settled::Repeat(decided)), _) => Ok(decided),
-            (Some(Settled::Reused), _) => Err(Fault::request_id_reused()),
-            (Some(Settled::Same(_)), Some(first)) => answers
-                .get(first)
-                .cloned()
-                .unwrap_or_else(|| Err(Fault::internal("an item was repeated before it was decided"))),
-            _ => Err(Fault::internal("an item of a batch was not decided")),
-        };
-        answers.push(answer);
-    }
-    Ok(answers)
 }

@@ -16,7 +16,7 @@ use tonic::transport::server::{Server, TcpIncoming};
 use tonic::{Request, Response, Status};
 
 use crate::Outcome;
-use crate::raw::Raw;
+use tandem_tests::raw::Raw;
 
 /// The method that answers.
 pub const PATH: &str = "/bench.Echo/Call";

@@ -16,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::Outcome;
-use crate::raw::Raw;
+use tandem_tests::raw::Raw;
 
 /// HTTP/2 connections the callers share.
 const CONNECTIONS: usize = 4;

@@ -15,7 +15,6 @@ mod orders;
 mod people;
 mod pgbench;
 mod quotes;
-mod raw;
 mod redeem;
 mod report;
 mod rounds;

@@ -1,51 +1,12 @@
 //! A call as grpcurl makes it: by the method's name, from JSON to JSON.
 
 use prost::Message;
-use prost::bytes::{Buf, BufMut};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::Value;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tandem_tests::raw::Raw;
+use tonic::Request;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
-use tonic::{Request, Status};
-
-/// Messages as bytes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining()).to_vec()))
-    }
-}
 
 /// Calls `method`, "package.Service/Method", at `address` with `body` as JSON.
 ///
@@ -67,7 +28,7 @@ pub async fn call(address: &str, method: &str, body: &str) -> Value {
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let path = PathAndQuery::try_from(format!("/{method}")).unwrap();
-    let answer = client.unary(Request::new(asked.encode_to_vec()), path, Bytes).await;
+    let answer = client.unary(Request::new(asked.encode_to_vec().into()), path, Raw).await;
     let answer = answer.unwrap_or_else(|status| panic!("{method} with {body}: {status:?}")).into_inner();
-    serde_json::to_value(DynamicMessage::decode(found.output(), answer.as_slice()).unwrap()).unwrap()
+    serde_json::to_value(DynamicMessage::decode(found.output(), answer).unwrap()).unwrap()
 }

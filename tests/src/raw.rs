@@ -1,4 +1,5 @@
-//! Messages as the bytes they are on the wire: what is measured is the service, not the generator's encoding.
+//! Messages as the bytes they are on the wire: for callers without types, and for load whose own encoding is not to be
+//! measured.
 
 use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
