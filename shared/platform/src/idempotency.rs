@@ -1,12 +1,11 @@
 //! One effect per request_id: the first statement of a write claims it, the last stores its outcome, both in the
-//! write's own transaction.
+//! write's own transaction. A batch looks its requests up first and claims them together with their outcomes at the end.
 //!
 //! The key is (tenant, method, request_id). Whoever comes second with the same key waits on the unique index until the
 //! first has ended, and then reads the stored outcome with a new statement; a refusal leaves no claim, so it is judged
 //! anew, unless it is stored as an outcome. The same id with another body is REQUEST_ID_REUSED. Where transactions are
 //! serialisable the second is told to replay instead, and reads the outcome then. Kept 7 days.
 
-mod intake;
 mod recall;
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-pub use intake::Intake;
 pub use recall::{Recalled, Settled, answers, recall};
 
 use crate::call::Tenant;
@@ -40,20 +38,8 @@ const FINISH: Statement = Statement::same(
     "UPDATE request_claim SET outcome = $4 WHERE tenant = $1 AND method = $2 AND request_id = $3",
 );
 
-const CLAIM_MANY: Statement = Statement::pair(
-    "INSERT INTO request_claim (tenant, method, request_id, hash, created)
-     SELECT $1, method, request_id, hash, $2
-       FROM UNNEST($3::text[], $4::text[], $5::bytea[]) AS wanted (method, request_id, hash)
-     ON CONFLICT DO NOTHING RETURNING method, request_id",
-    "INSERT INTO request_claim (tenant, method, request_id, hash, created)
-     SELECT $1, value->>0, value->>1, unhex(value->>2), $2 FROM json_each($3) WHERE true
-     ON CONFLICT DO NOTHING RETURNING method, request_id",
-);
-
-// On PostgreSQL none of these is a plain join: before the first ANALYZE of a fast-growing table the planner would read
-// all claims of the tenant for each batch. LATERAL … LIMIT, ON CONFLICT and ctid leave it one probe of the primary key
-// per request, whatever it knows.
-
+// On PostgreSQL no plain join: before the first ANALYZE of a fast-growing table the planner would read all claims of the
+// tenant for each batch. LATERAL … LIMIT leaves it one probe of the primary key per request, whatever it knows.
 const FIND_MANY: Statement = Statement::pair(
     "SELECT wanted.method, wanted.request_id, claim.hash, claim.outcome
        FROM UNNEST($2::text[], $3::text[]) AS wanted (method, request_id)
@@ -66,37 +52,12 @@ const FIND_MANY: Statement = Statement::pair(
          ON claim.tenant = $1 AND claim.method = wanted.value->>0 AND claim.request_id = wanted.value->>1",
 );
 
-// The inserted values are never seen: the claim is there. An empty hash that comes back is one that was not.
-const FINISH_MANY: Statement = Statement::pair(
-    "WITH stored AS (
-        INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
-        SELECT $1, method, request_id, '', outcome, 'epoch'
-          FROM UNNEST($2::text[], $3::text[], $4::text[]) AS done (method, request_id, outcome)
-        ON CONFLICT (tenant, method, request_id) DO UPDATE SET outcome = EXCLUDED.outcome
-        RETURNING hash)
-     SELECT 1::bigint FROM stored WHERE hash <> ''",
-    "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
-     SELECT $1, value->>0, value->>1, x'', value->>2, 0 FROM json_each($2) WHERE true
-     ON CONFLICT (tenant, method, request_id) DO UPDATE SET outcome = excluded.outcome
-     RETURNING nullif(length(hash), 0)",
-);
-
 const STORE_MANY: Statement = Statement::pair(
     "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
      SELECT $1, method, request_id, hash, outcome, $2
        FROM UNNEST($3::text[], $4::text[], $5::bytea[], $6::text[]) AS done (method, request_id, hash, outcome)",
     "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created)
      SELECT $1, value->>0, value->>1, unhex(value->>2), value->>3, $2 FROM json_each($3)",
-);
-
-const RELEASE_MANY: Statement = Statement::pair(
-    "DELETE FROM request_claim WHERE ctid = ANY (ARRAY(
-        SELECT claim.ctid FROM UNNEST($2::text[], $3::text[]) AS refused (method, request_id)
-         CROSS JOIN LATERAL
-               (SELECT ctid FROM request_claim
-                 WHERE tenant = $1 AND method = refused.method AND request_id = refused.request_id LIMIT 1) AS claim))",
-    "DELETE FROM request_claim WHERE tenant = $1 AND (method, request_id) IN
-        (SELECT value->>0, value->>1 FROM json_each($2))",
 );
 
 const SWEEP: Statement = Statement::pair(
@@ -111,11 +72,8 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("claim", CLAIM),
     ("find", FIND),
     ("finish", FINISH),
-    ("claim_many", CLAIM_MANY),
     ("find_many", FIND_MANY),
-    ("finish_many", FINISH_MANY),
     ("store_many", STORE_MANY),
-    ("release_many", RELEASE_MANY),
     ("sweep", SWEEP),
 ];
 
@@ -156,7 +114,7 @@ pub enum Claim<T> {
     Repeat(T),
 }
 
-/// What a claim of a batch finds for one of its requests.
+/// What is stored of one request of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// Nobody has done it.
@@ -169,8 +127,8 @@ pub enum Claimed {
 
 /// How a request of a batch relates to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duplicate {
-    /// The first of its id: claim it.
+enum Duplicate {
+    /// The first of its id: look it up.
     First,
     /// The same request as the one at this index: shares its answer.
     Of(usize),
@@ -178,8 +136,8 @@ pub enum Duplicate {
     Reused,
 }
 
-/// Finds the requests of a batch that repeat earlier ones of the same batch. Only the `First` go to [`claim_many`].
-pub fn duplicates<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<Duplicate> {
+/// Finds the requests of a batch that repeat earlier ones of the same batch.
+fn duplicates<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<Duplicate> {
     let mut seen: HashMap<(&str, &str), (usize, &[u8; 32])> = HashMap::new();
     let judge = |(index, request): (usize, &'a Request)| match seen.get(&request.key()) {
         None => {
@@ -242,70 +200,6 @@ pub async fn finish<T: Serialize>(
     expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), 1)
 }
 
-/// Claims the requests of a batch in one statement; answers in their order. Their keys must differ, see
-/// [`duplicates`]: of two equal keys `ON CONFLICT DO NOTHING` would answer one.
-pub async fn claim_many(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    requests: &[&Request],
-    now: Timestamp,
-) -> Outcome<Vec<Claimed>> {
-    let mut found: HashMap<(&str, &str), Claimed> = HashMap::with_capacity(requests.len());
-    // Sorted, so that two batches that share keys do not wait for each other in a circle.
-    let mut open = requests.to_vec();
-    open.sort_unstable_by_key(|request| request.key());
-    for _ in 0..ATTEMPTS {
-        if open.is_empty() {
-            break;
-        }
-        let fresh = insert_many(tx, tenant, &open, now).await?;
-        let (claimed, taken): (Vec<&Request>, Vec<&Request>) = if fresh.len() == open.len() {
-            (open, Vec::new())
-        } else {
-            let fresh: HashMap<(&str, &str), ()> =
-                fresh.iter().map(|(m, i)| ((m.as_str(), i.as_str()), ())).collect();
-            open.into_iter().partition(|request| fresh.contains_key(&request.key()))
-        };
-        found.extend(claimed.into_iter().map(|request| (request.key(), Claimed::Fresh)));
-        open = taken;
-        if !open.is_empty() {
-            let stored = find_many(tx, tenant, &open).await?;
-            for request in std::mem::take(&mut open) {
-                match stored.get(&(request.method.to_owned(), request.id.clone())) {
-                    None => open.push(request),
-                    Some((hash, outcome)) => {
-                        found.insert(request.key(), judge(request, hash, outcome.clone())?);
-                    }
-                }
-            }
-        }
-    }
-    if !open.is_empty() {
-        tx.replay();
-        return Err(Fault::contention());
-    }
-    let answer = |request: &&Request| {
-        found.get(&request.key()).cloned().ok_or_else(|| Fault::internal("a claim of a batch was lost"))
-    };
-    requests.iter().map(answer).collect()
-}
-
-/// Stores the outcomes (JSON, see [`to_json`]) of claimed requests in one statement.
-pub async fn finish_many(tx: &mut Tx, tenant: &Tenant, done: &[(&Request, String)]) -> Outcome<()> {
-    if done.is_empty() {
-        return Ok(());
-    }
-    let columns = [
-        Column::text(done.iter().map(|(request, _)| request.method)),
-        Column::text(done.iter().map(|(request, _)| request.id.as_str())),
-        Column::text(done.iter().map(|(_, outcome)| outcome.as_str())),
-    ];
-    let stored: Vec<i64> = on_engine!(tx, FINISH_MANY, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
-    })?;
-    expect_rows(stored.len(), done.len())
-}
-
 /// Which requests of a batch were done before; answers in their order. Nothing is claimed: for a runner that ends with
 /// [`store_many`], which writes one row per request instead of one and its next version, and none for a refusal that is
 /// to be judged anew.
@@ -349,19 +243,6 @@ pub async fn store_many(
     expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), done.len())
 }
 
-/// Takes back the claims of refused requests, so that they may be judged anew.
-pub async fn release_many(tx: &mut Tx, tenant: &Tenant, refused: &[&Request]) -> Outcome<()> {
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let columns = keys(refused);
-    let released = on_engine!(tx, RELEASE_MANY, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    expect_rows(usize::try_from(released).unwrap_or(usize::MAX), refused.len())
-}
-
 /// Forgets claims made before `older_than`, at most `limit` at a time; answers how many.
 pub async fn sweep(db: &Db, older_than: Timestamp, limit: u32) -> Outcome<u64> {
     transact!(db, |tx| {
@@ -382,21 +263,6 @@ pub fn to_json<T: Serialize>(outcome: &T) -> Outcome<String> {
 pub fn outcome_of<T: DeserializeOwned>(stored: &str) -> Outcome<T> {
     serde_json::from_str(stored)
         .map_err(|error| Fault::internal("a stored outcome cannot be read").caused_by(error))
-}
-
-async fn insert_many(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    requests: &[&Request],
-    now: Timestamp,
-) -> Outcome<Vec<(String, String)>> {
-    let [methods, ids] = keys(requests);
-    let columns =
-        [methods, ids, Column::Bytes(requests.iter().map(|request| request.hash.to_vec()).collect())];
-    Ok(on_engine!(tx, CLAIM_MANY, |sql, conn| {
-        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
-        query.fetch_all(conn).await
-    })?)
 }
 
 type Stored = HashMap<(String, String), (Vec<u8>, Option<String>)>;

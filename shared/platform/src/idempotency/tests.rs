@@ -194,40 +194,38 @@ fn within_a_batch_equal_requests_share_and_unequal_ones_of_one_id_are_refused() 
     assert_eq!(duplicates(&batch), expected);
 }
 
-#[tokio::test]
-async fn a_batch_claims_finishes_and_releases_each_of_its_requests() {
-    testing::engines(test_migrations(), |db| async move {
-        let tenant = Tenant::default();
-        command(&db, &request("c-done", 1), "stored").await.unwrap();
-        command(&db, &request("a-reused", 1), "stored").await.unwrap();
-        let batch =
-            [request("d-new", 1), request("a-reused", 9), request("b-refused", 1), request("c-done", 1)];
-        let claimed = transact!(db, |tx| {
-            let claimed = claim_many(tx, &tenant, &batch.iter().collect::<Vec<_>>(), now()).await?;
-            finish_many(tx, &tenant, &[(&batch[0], to_json(&"new")?)]).await?;
-            release_many(tx, &tenant, &[&batch[2]]).await?;
-            Ok(claimed)
-        })
-        .unwrap();
-        let stored = Claimed::Repeat("\"stored\"".to_owned());
-        assert_eq!(claimed, [Claimed::Fresh, Claimed::Reused, Claimed::Fresh, stored]);
-        assert_eq!(outcome_of::<String>("\"stored\"").unwrap(), "stored");
-        assert_eq!(command(&db, &batch[0], "again").await.unwrap(), ("new".to_owned(), true));
-        assert_eq!(command(&db, &batch[2], "anew").await.unwrap(), ("anew".to_owned(), false));
+/// A whole batch: look up, change once for each that is fresh, store. Answers how many were.
+async fn batch(db: &Db, requests: &[Request], outcome: &str) -> Outcome<usize> {
+    let tenant = Tenant::default();
+    transact!(db, |tx| {
+        let known = look_up_many(tx, &tenant, &requests.iter().collect::<Vec<_>>()).await?;
+        let fresh = requests.iter().zip(known).filter(|(_, known)| *known == Claimed::Fresh);
+        let done: Vec<(&Request, String)> =
+            fresh.map(|(request, _)| Ok((request, to_json(&outcome)?))).collect::<Outcome<_>>()?;
+        for _ in &done {
+            add(tx).await?;
+        }
+        let count = done.len();
+        store_many(tx, &tenant, done, now()).await?;
+        Ok(count)
     })
-    .await;
 }
 
 #[tokio::test]
-async fn an_empty_batch_is_no_statement() {
+async fn a_batch_finds_what_was_done_and_what_was_reused_and_stores_the_rest() {
     testing::engines(test_migrations(), |db| async move {
+        command(&db, &request("c-done", 1), "stored").await.unwrap();
+        command(&db, &request("a-reused", 1), "stored").await.unwrap();
+        let requests = [request("d-new", 1), request("a-reused", 9), request("c-done", 1)];
         let tenant = Tenant::default();
-        transact!(db, |tx| {
-            assert!(claim_many(tx, &tenant, &[], now()).await?.is_empty());
-            finish_many(tx, &tenant, &[]).await?;
-            release_many(tx, &tenant, &[]).await
-        })
-        .unwrap();
+        let asked: Vec<&Request> = requests.iter().collect();
+        let known = transact!(db, |tx| { look_up_many(tx, &tenant, &asked).await }).unwrap();
+        let stored = Claimed::Repeat("\"stored\"".to_owned());
+        assert_eq!(known, [Claimed::Fresh, Claimed::Reused, stored]);
+        assert_eq!(outcome_of::<String>("\"stored\"").unwrap(), "stored");
+        assert_eq!(batch(&db, &requests, "new").await.unwrap(), 1);
+        assert_eq!(command(&db, &requests[0], "again").await.unwrap(), ("new".to_owned(), true));
+        assert_eq!(count(&db).await, 3);
     })
     .await;
 }
@@ -236,37 +234,17 @@ async fn an_empty_batch_is_no_statement() {
 async fn batches_that_share_requests_take_effect_once() {
     testing::engines(test_migrations(), |db| async move {
         let tasks = Tasks::new();
-        let batch = |reverse: bool| {
-            let mut ids: Vec<Request> = (0..20).map(|n| request(&format!("r{n:02}"), 1)).collect();
+        let run = |reverse: bool| {
+            let mut requests: Vec<Request> = (0..20).map(|n| request(&format!("r{n:02}"), 1)).collect();
             if reverse {
-                ids.reverse();
+                requests.reverse();
             }
-            ids
-        };
-        let run = |ids: Vec<Request>| {
             let (db, tasks) = (db.clone(), tasks.clone());
-            async move {
-                tasks
-                    .write(async move {
-                        let tenant = Tenant::default();
-                        transact!(db, |tx| {
-                            let claimed =
-                                claim_many(tx, &tenant, &ids.iter().collect::<Vec<_>>(), now()).await?;
-                            let mut done = Vec::new();
-                            for (request, claimed) in ids.iter().zip(claimed) {
-                                if claimed == Claimed::Fresh {
-                                    done.push((request, to_json(&"x")?));
-                                }
-                            }
-                            finish_many(tx, &tenant, &done).await?;
-                            Ok(done.len())
-                        })
-                    })
-                    .await
-            }
+            async move { tasks.write(async move { batch(&db, &requests, "x").await }).await }
         };
-        let (one, two, three) = tokio::join!(run(batch(false)), run(batch(true)), run(batch(false)));
+        let (one, two, three) = tokio::join!(run(false), run(true), run(false));
         assert_eq!(one.unwrap() + two.unwrap() + three.unwrap(), 20);
+        assert_eq!(count(&db).await, 20);
     })
     .await;
 }

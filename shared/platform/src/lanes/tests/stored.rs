@@ -6,7 +6,7 @@ use tandem_kernel::clock::SystemIds;
 use super::*;
 use crate::db::tests::test_migrations;
 use crate::db::{BindColumns, Column, Db, Statement, Tx};
-use crate::idempotency::{Intake, Request};
+use crate::idempotency::{self, Recalled, Request, Settled};
 use crate::outbox::{Batch, Recorded, append, head};
 use crate::{on_engine, testing, transact};
 
@@ -45,29 +45,39 @@ impl Runner for Taker {
         let now = Timestamp::from_second(1_750_000_000).unwrap();
         let call = Call::of(tenant.clone(), Call::anonymous());
         transact!(self.db, |tx| {
-            let intake = Intake::claim(tx, tenant, items.iter().map(|item| &item.request), now).await?;
+            let requests: Vec<Option<&Request>> = items.iter().map(|item| Some(&item.request)).collect();
+            let recalled = idempotency::recall(tx, tenant, &requests).await?;
             let mut left: i64 =
                 on_engine!(tx, LOCK, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await)?;
             let mut batch = Batch::new(&call, &SystemIds, now);
-            let (mut decided, mut granted) = (Vec::new(), Vec::new());
-            for index in intake.fresh() {
-                if left == 0 {
-                    decided.push(Err(Fault::not_found("left")));
-                    continue;
-                }
-                left -= 1;
-                granted.push(items[index].name.clone());
-                let payload = prost_types::Any::default();
-                let aggregate = items[index].name.clone();
-                batch.push(Recorded { type_: "tandem.test.v1.Taken", aggregate, version: 1, payload });
-                decided.push(Ok(left));
+            let (mut settled, mut granted, mut done) = (Vec::new(), Vec::new(), Vec::new());
+            for (item, recalled) in items.iter().zip(recalled) {
+                settled.push(Some(match recalled {
+                    Recalled::Repeat(stored) => Settled::Repeat(Ok(idempotency::outcome_of(&stored)?)),
+                    Recalled::Same(first) => Settled::Same(first),
+                    Recalled::Reused => Settled::Reused,
+                    Recalled::Fresh if left == 0 => Settled::Fresh(Err(Fault::not_found("left"))),
+                    Recalled::Fresh => {
+                        left -= 1;
+                        granted.push(item.name.clone());
+                        done.push((&item.request, idempotency::to_json(&left)?));
+                        batch.push(taken(&item.name));
+                        Settled::Fresh(Ok(left))
+                    }
+                }));
             }
             grant(tx, granted).await?;
             on_engine!(tx, SET, |sql, conn| sqlx::query(sql).bind(left).execute(conn).await.map(|_| ()))?;
             append(tx, batch).await?;
-            intake.settle(tx, decided).await
+            idempotency::store_many(tx, tenant, done, now).await?;
+            Ok(idempotency::answers(settled).into_iter().map(Result::flatten).collect())
         })
     }
+}
+
+fn taken(name: &str) -> Recorded {
+    let payload = prost_types::Any::default();
+    Recorded { type_: "tandem.test.v1.Taken", aggregate: name.to_owned(), version: 1, payload }
 }
 
 async fn grant(tx: &mut Tx, names: Vec<String>) -> Outcome<()> {
