@@ -7,6 +7,7 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::tasks::Tasks;
+use tandem_platform::telemetry::Telemetry;
 use tandem_platform::{Call, Db, Outcome, grpc, seal};
 
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub struct App {
     pub ids: Arc<dyn Ids>,
     /// Writes in progress and pollers.
     pub tasks: Tasks,
+    /// The instruments of this process.
+    pub telemetry: Telemetry,
     /// The settings in force.
     pub config: Config,
     /// The zone of the tenants' days, weeks and months.
@@ -51,8 +54,22 @@ impl App {
         let snapshots = Snapshots::new(clock.now());
         let relationship = Relationship::new(&config.relationship)?;
         let tasks = Tasks::new();
+        let telemetry = Telemetry::new("campaign-svc")?;
+        telemetry.observe_pool(&db);
         let orders = Orders::default();
-        Ok(Arc::new(Self { db, clock, ids, tasks, config, zone, keys, snapshots, relationship, orders }))
+        Ok(Arc::new(Self {
+            db,
+            clock,
+            ids,
+            tasks,
+            telemetry,
+            config,
+            zone,
+            keys,
+            snapshots,
+            relationship,
+            orders,
+        }))
     }
 
     /// Runs a write to its end although its caller may go away; see [`grpc::detached`].

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
 use tandem_platform::lanes::LanesConfig;
 
 /// The prefix of every environment variable: `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`.
@@ -21,6 +21,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How it logs.
     pub log: LogConfig,
+    /// Where its metrics are scraped.
+    pub metrics: MetricsConfig,
     /// Where relationship-svc is and how long a quote waits for it.
     pub relationship: RelationshipConfig,
     /// Quotes and the catalogue they are made from.
@@ -42,6 +44,7 @@ impl Default for Config {
             server: ServerConfig { listen: ([127, 0, 0, 1], 7401).into(), ..ServerConfig::default() },
             database: DatabaseConfig { url: "sqlite:campaign.db".to_owned(), ..DatabaseConfig::default() },
             log: LogConfig::default(),
+            metrics: MetricsConfig::default(),
             relationship: RelationshipConfig::default(),
             pricing: PricingConfig::default(),
             order: OrderConfig::default(),

@@ -8,6 +8,7 @@ use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
 use tandem_platform::config::{ConfigError, ServerConfig};
 use tandem_platform::grpc::{self, Metrics, Services, Streams};
 use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, readiness};
+use tandem_platform::telemetry::Endpoint;
 use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
 use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
@@ -32,9 +33,13 @@ pub async fn run(
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<Stopped, ConfigError> {
     let bound = Bound::to(&config.server).await?;
+    let scraped = Endpoint::to(&config.metrics).await?;
     let db = readiness::open(&config.database, &MIGRATIONS).await?;
     let process = SystemIds.next(SystemClock.now());
     let app = App::new(db.clone(), Arc::new(SystemClock), Arc::new(SystemIds), config)?;
+    if let Some(scraped) = scraped {
+        scraped.serve(&app.telemetry, &app.tasks);
+    }
     let (services, health) = services(&app).with_health().await;
     let road = road(&app, services.with_reflection()?, process);
     readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, bound.address(), ready);
@@ -57,10 +62,11 @@ pub fn road(
 + Sync
 + 'static {
     let config = &app.config.server;
+    let metrics = Metrics::of(app.telemetry.meter(), &[tandem_proto::DESCRIPTORS]);
     tower::ServiceBuilder::new()
         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
         .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
-        .layer(grpc::TraceCalls::new(Metrics::of(&[tandem_proto::DESCRIPTORS]), process)) // one line and one count, also for the calls refused below
+        .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below
         .layer(grpc::Edge) // whatever is refused below leaves with a reason of the contract
         .layer(grpc::CatchPanics) // a panic is an answer
         .layer(grpc::Shed::new(config, STREAMS, &app.tasks)) // full means no, at once: before any work is done

@@ -9,6 +9,7 @@ use tandem_platform::Db;
 use tandem_platform::config::ConfigError;
 use tandem_platform::seal;
 use tandem_platform::tasks::Tasks;
+use tandem_platform::telemetry::Telemetry;
 
 use crate::config::Config;
 use crate::incentive::commands::Evaluations;
@@ -26,6 +27,8 @@ pub struct App {
     pub ids: Arc<dyn Ids>,
     /// Writes in progress and pollers.
     pub tasks: Tasks,
+    /// The instruments of this process.
+    pub telemetry: Telemetry,
     /// The settings in force.
     pub config: Config,
     /// The zone of the tenants' days, weeks and months.
@@ -53,11 +56,14 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let redemptions = Redemptions::new(&config.redemption);
+        let telemetry = Telemetry::new("relationship-svc")?;
+        telemetry.observe_pool(&db);
         Ok(Arc::new(Self {
             db,
             clock,
             ids,
             tasks: Tasks::new(),
+            telemetry,
             config,
             zone,
             keys,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, ServerConfig, load};
+use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
 use tandem_platform::lanes::LanesConfig;
 
 /// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
@@ -21,6 +21,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// How it logs.
     pub log: LogConfig,
+    /// Where its metrics are scraped.
+    pub metrics: MetricsConfig,
     /// Answering what quotes ask; a batch of questions is read together. `lanes` 0: one for every two cores.
     pub evaluation: LanesConfig,
     /// Holding, redeeming and rolling back.
@@ -43,6 +45,7 @@ impl Default for Config {
                 ..DatabaseConfig::default()
             },
             log: LogConfig::default(),
+            metrics: MetricsConfig::default(),
             evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128 },
             redemption: RedemptionConfig::default(),
             tenant_time_zone: "UTC".to_owned(),

@@ -151,9 +151,19 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             format: LogFormat::default(),
-            filter: "info,h2=warn,hyper=warn,tonic=warn,tower=warn,sqlx=warn".to_owned(),
+            filter: "info,h2=warn,hyper=warn,opentelemetry=warn,tonic=warn,tower=warn,sqlx=warn".to_owned(),
         }
     }
+}
+
+/// The metrics, for a Prometheus server to scrape.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// The address on which `GET /metrics` answers over plain HTTP; port 0 takes a free one, which the log names. Nobody
+    /// is asked who he is: the answer holds numbers and names of methods, never data of a tenant. Default: none, nothing
+    /// is listened on.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Settings that cannot be used; the text names the key, the value and where it came from.
@@ -237,6 +247,7 @@ mod tests {
         server: ServerConfig,
         database: DatabaseConfig,
         log: LogConfig,
+        metrics: MetricsConfig,
     }
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -258,11 +269,13 @@ mod tests {
             ("TANDEM_T_SERVER__LISTEN", "127.0.0.1:7411"),
             ("TANDEM_T_DATABASE__MAX_CONNECTIONS", "3"),
             ("TANDEM_T_SERVER__ALLOW_REMOTE_WITHOUT_AUTHENTICATION", "true"),
+            ("TANDEM_T_METRICS__LISTEN", "127.0.0.1:7412"),
             ("TANDEM_T_CONFIG", "ignored.toml"),
             ("TANDEM_OTHER_SERVER__LISTEN", "127.0.0.1:9"),
         ]);
         let config: Config = read(Some(file.path()), "TANDEM_T_", variables).unwrap();
         assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 7411)));
+        assert_eq!(config.metrics.listen, Some(SocketAddr::from(([127, 0, 0, 1], 7412))));
         assert!(config.server.allow_remote_without_authentication);
         assert_eq!(config.server.drain_ms, 7);
         assert_eq!(config.log.format, LogFormat::Json);

@@ -1,7 +1,8 @@
 //! Mechanisms with no business word in them: what both services stand on.
 //!
 //! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
-//! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it.
+//! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it, [`telemetry`]
+//! tells how it fares.
 //! [`counters`] are the rows that keep limits.
 
 pub mod call;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod outbox;
 pub mod seal;
 pub mod tasks;
+pub mod telemetry;
 pub mod testing;
 
 pub use call::{Call, Tenant};

@@ -8,6 +8,7 @@ mod cli;
 mod events;
 mod faults;
 mod journeys;
+mod metrics;
 mod orders;
 mod races;
 mod readme;

@@ -8,15 +8,21 @@
 //! use tandem_platform::grpc::{self, Metrics, Services, Streams};
 //! use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped};
 //! use tandem_platform::tasks::Tasks;
+//! use tandem_platform::telemetry::Telemetry;
 //! use uuid::Uuid;
 //!
 //! const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);
 //!
-//! async fn serve(config: &ServerConfig, tasks: &Tasks, process: Uuid) -> Result<Stopped, ConfigError> {
+//! async fn serve(
+//!     config: &ServerConfig,
+//!     tasks: &Tasks,
+//!     telemetry: &Telemetry,
+//!     process: Uuid,
+//! ) -> Result<Stopped, ConfigError> {
 //!     let services = Services::new(); // .add(CampaignServiceServer::new(..).max_decoding_message_size(..))
 //!     let (services, health) = services.with_health().await;
 //!     let services = services.with_reflection()?;
-//!     let metrics = Metrics::of(&[tandem_proto::DESCRIPTORS]);
+//!     let metrics = Metrics::of(telemetry.meter(), &[tandem_proto::DESCRIPTORS]);
 //!
 //!     let road = tower::ServiceBuilder::new()
 //!         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
@@ -65,7 +71,7 @@ pub use deadline::{LimitTime, Limited};
 pub use edge::{Edge, Edged, EdgedBody};
 pub use handle::{Entered, Entry, Handle, ResponseBody};
 pub use health::Health;
-pub use metrics::{MethodCounts, MethodId, Metrics};
+pub use metrics::{MethodId, Metrics};
 pub use panic::{CatchPanics, Catching, CatchingBody};
 pub use request::{Mask, check_etag, etag, field_mask, optional_request_id, page_size, request_id};
 pub use services::Services;

@@ -207,7 +207,9 @@ mod tests {
 
     #[test]
     fn traces_of_one_process_differ() {
-        let layer = TraceCalls::new(Metrics::of(&[]), Uuid::from_u128(7 << 64)).layer(());
+        let telemetry = crate::telemetry::Telemetry::new("test").unwrap();
+        let metrics = Metrics::of(telemetry.meter(), &[]);
+        let layer = TraceCalls::new(metrics, Uuid::from_u128(7 << 64)).layer(());
         let made: std::collections::HashSet<_> = (0..10_000).map(|_| layer.fresh()).collect();
         assert_eq!(made.len(), 10_000);
     }

@@ -176,7 +176,9 @@ async fn every_call_is_counted_by_code_also_one_whose_caller_went_away() {
         _ = &mut waiting => panic!("answered"),
         () = async { for _ in 0..3 { server.entered().await } } => {}
     }
+    assert_eq!(server.active(), 1);
     drop(waiting);
-    until(|| server.ended(Code::Cancelled) == 1).await;
-    assert_eq!((server.ended(Code::Ok), server.ended(Code::NotFound)), (1, 1));
+    until(|| server.ended("CANCELLED") == 1).await;
+    assert_eq!((server.ended("OK"), server.ended("NOT_FOUND")), (1, 1));
+    assert_eq!(server.active(), 0);
 }

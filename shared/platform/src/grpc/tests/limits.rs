@@ -37,7 +37,7 @@ async fn a_caller_that_grants_less_is_answered_before_tonic_says_cancelled() {
     tokio::time::timeout(PATIENCE, browser.read_to_end(&mut answer)).await.unwrap().unwrap();
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.contains("grpc-status: 4") || answer.contains("grpc-status:4"), "{answer}");
-    assert_eq!(server.ended(Code::DeadlineExceeded), 1);
+    assert_eq!(server.ended("DEADLINE_EXCEEDED"), 1);
 }
 
 #[tokio::test]
@@ -70,8 +70,10 @@ async fn streams_have_permits_of_their_own_and_hold_them_until_they_end() {
     assert_eq!(told(&follow(&channel, "Follow").await.unwrap_err()).1, "OVERLOADED");
     send(&channel, "Ask", ask("echo", "")).await.unwrap();
 
+    assert_eq!(server.active(), 1, "a stream is in progress until its last byte");
     drop(stream);
-    until(|| server.ended(Code::Cancelled) == 1).await;
+    until(|| server.ended("CANCELLED") == 1).await;
+    assert_eq!(server.active(), 0);
     follow(&channel, "Follow").await.unwrap();
 }
 

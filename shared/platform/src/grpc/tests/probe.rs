@@ -16,6 +16,7 @@ use super::*;
 use crate::config::ClientConfig;
 use crate::fault::Violations;
 use crate::lifecycle::{self, Bound, Process, StopSignal, Stopped};
+use crate::telemetry::Telemetry;
 
 const STREAMS: Streams = Streams::new(&["/tandem.test.Probe/Follow"])
     .and_long(&["/tandem.test.Probe/Hang", "/tandem.test.Probe/Export"]);
@@ -160,7 +161,7 @@ impl Service<http::Request<Body>> for ProbeServer {
 pub struct Server {
     pub address: SocketAddr,
     pub probe: Arc<Probe>,
-    pub metrics: Metrics,
+    pub telemetry: Telemetry,
     pub health: Health,
     pub tasks: Tasks,
     pub stop: mpsc::Sender<()>,
@@ -174,11 +175,12 @@ impl Server {
         let probe = Arc::new(Probe { tasks: tasks.clone(), entered, gate, written });
         let (services, health) = Services::new().add(ProbeServer(probe.clone())).with_health().await;
         let services = services.with_reflection().unwrap();
-        let metrics = Metrics::of(&[tonic_health::pb::FILE_DESCRIPTOR_SET]);
+        let telemetry = Telemetry::new("probe").unwrap();
+        let metrics = Metrics::of(telemetry.meter(), &[]);
         let road = tower::ServiceBuilder::new()
             .layer(GrpcWeb::new())
             .layer(Entry)
-            .layer(TraceCalls::new(metrics.clone(), Uuid::from_u128(1 << 100)))
+            .layer(TraceCalls::new(metrics, Uuid::from_u128(1 << 100)))
             .layer(Edge)
             .layer(CatchPanics)
             .layer(Shed::new(&config, STREAMS, &tasks))
@@ -195,7 +197,7 @@ impl Server {
             let process = Process { config: &config, tasks: &stopping, health: &said };
             let _ = report.send(lifecycle::run(bound, road, process, signal, async {}).await.unwrap());
         });
-        Self { address, probe, metrics, health, tasks, stop, stopped }
+        Self { address, probe, telemetry, health, tasks, stop, stopped }
     }
 
     pub fn channel(&self) -> Channel {
@@ -211,10 +213,20 @@ impl Server {
         tokio::time::timeout(PATIENCE, self.stopped).await.unwrap().unwrap()
     }
 
-    /// How many calls of unknown methods (the probe's) ended with `code`.
-    pub fn ended(&self, code: Code) -> u64 {
-        let snapshot = self.metrics.snapshot();
-        let ended = snapshot.iter().filter(|one| one.method == "other").flat_map(|one| &one.ended);
-        ended.filter(|(one, _)| *one == code).map(|(_, count)| count).sum()
+    /// How many calls of unknown methods (the probe's) ended with the code of this name.
+    pub fn ended(&self, code: &str) -> u64 {
+        let labels = format!("rpc_method=\"other\",rpc_response_status_code=\"{code}\"");
+        self.counted(&format!("rpc_server_call_duration_seconds_count{{{labels}}}"))
+    }
+
+    /// How many calls of unknown methods are in progress.
+    pub fn active(&self) -> u64 {
+        self.counted("rpc_server_active_calls{rpc_method=\"other\"}")
+    }
+
+    fn counted(&self, series: &str) -> u64 {
+        let text = self.telemetry.render();
+        let count = text.lines().find_map(|line| line.strip_prefix(series));
+        count.map_or(0, |count| count.trim().parse().unwrap())
     }
 }
