@@ -2,7 +2,9 @@
 //!
 //! A caller joins the lane that the hash of its contention key names. A lane takes everything of one tenant that queued
 //! while its previous transaction ran, and has the [`Runner`] decide all of it in one transaction. There is no timer:
-//! an idle lane takes a single item at once, a busy one takes ever larger batches.
+//! an idle lane takes a single item at once, a busy one takes ever larger batches. Batches of a few items take turns
+//! with those of other lanes, half of the lanes at a time, because the fixed cost of a transaction is what they would
+//! multiply; large ones run beside anything.
 //!
 //! Lanes give throughput only. Correctness rests on the rows that the runner locks, so two lanes, two processes and a
 //! plain command may meet on any of them.
@@ -14,7 +16,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::call::{Call, Deadline, Tenant};
 use crate::fault::{Fault, Outcome};
@@ -85,9 +87,11 @@ impl<R: Runner> Lanes<R> {
     /// Starts the lanes. They end after [`Tasks::soft`], once all that queued until then has been answered.
     pub fn start(config: &LanesConfig, tasks: &Tasks, runner: R) -> Self {
         let runner = Arc::new(runner);
+        let turns = Arc::new(Semaphore::new((config.lanes / 2).max(1)));
         let lane = |_| {
             let (sender, receiver) = mpsc::channel(config.capacity.max(1));
-            let worker = worker::Worker::new(receiver, runner.clone(), config.max_batch.max(1), tasks);
+            let (runner, turns) = (runner.clone(), turns.clone());
+            let worker = worker::Worker::new(receiver, runner, turns, config.max_batch.max(1), tasks);
             tasks.spawn("lane", worker.work());
             sender
         };

@@ -123,6 +123,37 @@ async fn one_key_is_one_lane_and_many_keys_are_many() {
 }
 
 #[tokio::test]
+async fn a_few_items_wait_for_another_lanes_few_and_grow_and_a_crowd_does_not_wait() {
+    let recorder = Recorder::new(|_| Ok(()));
+    let config = LanesConfig { lanes: 2, ..config() };
+    let lanes = Lanes::start(&config, &Tasks::new(), recorder.clone());
+    let call = Call::system("a");
+    let hash = |key: u32| foldhash::fast::FixedState::default().hash_one((&call.tenant, key)) % 2;
+    let other = (1..).find(|key| hash(*key) != hash(0)).unwrap();
+    let of = |key: u32, items: std::ops::Range<u32>| {
+        let (lanes, call) = (&lanes, &call);
+        futures::future::join_all(items.map(move |item| lanes.submit(call, key, item)))
+    };
+    let sizes = || recorder.batches().iter().map(|(_, items)| items.len()).collect::<Vec<_>>();
+    let story = async {
+        until(|| sizes() == [1]).await;
+        let rest = async {
+            until(|| lanes.waiting() == 0).await;
+            recorder.gate.add_permits(1);
+            until(|| sizes() == [1, 5]).await;
+            let crowd = async {
+                until(|| sizes() == [1, 5, 40]).await;
+                recorder.gate.add_permits(100);
+            };
+            tokio::join!(of(0, 100..140), crowd);
+        };
+        tokio::join!(of(other, 10..12), of(other, 12..15), rest);
+    };
+    tokio::join!(of(0, 0..1), story);
+    assert_eq!(sizes(), [1, 5, 40]);
+}
+
+#[tokio::test]
 async fn a_full_lane_refuses_at_once() {
     let recorder = Recorder::new(|_| Ok(()));
     let lanes = Lanes::start(&LanesConfig { capacity: 2, ..config() }, &Tasks::new(), recorder.clone());

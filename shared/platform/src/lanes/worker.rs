@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{Job, Runner};
@@ -17,11 +17,17 @@ use crate::tasks::Tasks;
 /// batch shares the last fault, because a statement that fails for every item must not cost two transactions each.
 const PARTS_MAX: usize = 128;
 
+/// A batch of so many items is worth a transaction of its own beside others; fewer take turns with other lanes' few,
+/// and grow while they wait. What a transaction costs whatever it decides would else be paid for a handful of items.
+const CROWD: usize = 32;
+
 pub(super) struct Worker<R: Runner> {
     queue: mpsc::Receiver<Job<R>>,
     /// Taken from the queue and not run yet, in order of arrival: what belongs to other tenants than the last batch.
     held: VecDeque<Job<R>>,
     runner: Arc<R>,
+    /// One permit for every two lanes: what small batches run under.
+    turns: Arc<Semaphore>,
     max_batch: usize,
     soft: CancellationToken,
     hard: CancellationToken,
@@ -31,15 +37,18 @@ impl<R: Runner> Worker<R> {
     pub(super) fn new(
         queue: mpsc::Receiver<Job<R>>,
         runner: Arc<R>,
+        turns: Arc<Semaphore>,
         max_batch: usize,
         tasks: &Tasks,
     ) -> Self {
         let (soft, hard) = (tasks.soft().clone(), tasks.hard().clone());
-        Self { queue, held: VecDeque::new(), runner, max_batch, soft, hard }
+        Self { queue, held: VecDeque::new(), runner, turns, max_batch, soft, hard }
     }
 
     pub(super) async fn work(mut self) {
+        let turns = self.turns.clone();
         while self.refill().await {
+            let turn = self.gather(&turns).await;
             if self.hard.is_cancelled() {
                 for job in self.held.drain(..) {
                     let _ = job.reply.send(Err(Fault::shutting_down()));
@@ -54,7 +63,18 @@ impl<R: Runner> Worker<R> {
                     let _ = reply.send(outcome);
                 }
             }
+            drop(turn);
         }
+    }
+
+    /// Waits for the turn of a small batch. `None`: it is, or has become, a crowd.
+    async fn gather<'t>(&mut self, turns: &'t Semaphore) -> Option<SemaphorePermit<'t>> {
+        if self.held.len() >= CROWD {
+            return None;
+        }
+        let turn = turns.acquire().await.ok()?;
+        self.top_up();
+        (self.held.len() < CROWD).then_some(turn)
     }
 
     /// Tops up what is held, waiting only where nothing is; false once the queue is closed and empty.
@@ -72,13 +92,18 @@ impl<R: Runner> Worker<R> {
             }
             self.held.extend(taken);
         }
+        self.top_up();
+        true
+    }
+
+    /// Takes what has queued, as far as one transaction takes it.
+    fn top_up(&mut self) {
         while self.held.len() < self.max_batch {
             match self.queue.try_recv() {
                 Ok(job) => self.held.push_back(job),
                 Err(_) => break,
             }
         }
-        true
     }
 
     /// Everything held of the tenant whose turn it is, without what nobody waits for any more.
