@@ -9,8 +9,8 @@ use sqlx::FromRow;
 use crate::database::Outside;
 use crate::ledger::Ledger;
 
-const ORDERS: &str =
-    "SELECT id, state, CAST(sold AS TEXT) AS sold, pending IS NOT NULL AS open FROM sales_order";
+const ORDERS: &str = "SELECT o.id, o.state, CAST(o.sold AS TEXT) AS sold, s.order_id IS NOT NULL AS open
+       FROM sales_order AS o LEFT JOIN order_step AS s ON s.tenant = o.tenant AND s.order_id = o.id";
 const COUNTERS: &str = "SELECT kind, owner, subject, used, held FROM counter";
 
 /// Everything that counts, on both sides.

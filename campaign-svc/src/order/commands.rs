@@ -86,7 +86,11 @@ impl Runner for Orderer {
 /// again.
 pub async fn order(app: &Arc<App>, call: &Call, request: Request, command: Command) -> Outcome<Arc<Order>> {
     let order = submit(app, call, Some(request), command).await?;
-    finish(app, call, order).await
+    if order.pending.is_none() {
+        return Ok(order);
+    }
+    // In a box of its own: the way to relationship-svc is long, and most orders do not take it.
+    Box::pin(finish(app, call, order)).await
 }
 
 /// Ends a hold that has lapsed.
@@ -99,7 +103,7 @@ pub async fn expire(app: &Arc<App>, tenant: &Tenant, order: String) -> Outcome<(
 pub async fn lease(app: &App, limit: i64) -> Outcome<Vec<(String, String, i64)>> {
     let now = app.clock.now();
     let until = left_alone(app, now);
-    transact!(app.db, |tx| { store::lease(tx, now, until, limit).await })
+    transact!(app.db, |tx| { store::step::lease(tx, now, until, limit).await })
 }
 
 /// Finishes the open step of an order that a crash or a cut left open. The try past the time that is set tells that the
@@ -109,10 +113,15 @@ pub async fn resume(app: &Arc<App>, tenant: &Tenant, order: &str, tries: i64) ->
     let Some(order) = found else { return Ok(()) };
     let Some(pending) = &order.pending else { return Ok(()) };
     let call = Call::of(tenant.clone(), pending.principal.as_str().into());
-    if tries == (app.config.order.stuck_after_ms / app.config.order.retry_ms).max(1) {
+    if tries == stuck_at(app) {
         tell_stuck(app, &call, &order, pending).await?;
     }
     finish(app, &call, Arc::new(order)).await.map(drop)
+}
+
+/// The number of the try from which on an order is stuck.
+pub fn stuck_at(app: &App) -> i64 {
+    (app.config.order.stuck_after_ms / app.config.order.retry_ms).max(1)
 }
 
 async fn tell_stuck(app: &App, call: &Call, order: &Order, pending: &Pending) -> Outcome<()> {
@@ -135,18 +144,12 @@ async fn finish(app: &Arc<App>, call: &Call, order: Arc<Order>) -> Outcome<Arc<O
         Said::Refused(fault) => (Verdict::Refused(fault.reason().to_owned()), Some(fault)),
         Said::Nothing => return Err(unanswered(&order)),
     };
-    let settle = Settle {
-        order: order.id.clone(),
-        replaces: order.replaces.clone(),
-        attempt: pending.attempt,
-        verdict,
-    };
-    let request = request_of(pending);
+    let (request, step) = (request_of(pending), pending.step);
+    let settle = Settle { attempt: pending.attempt, order, verdict };
     let call = Call { deadline: None, ..call.clone() };
-    let settled =
-        submit_to(app, &call, lane(&order.id, &order.sold), request, Command::Settle(settle)).await?;
+    let settled = submit(app, &call, request, Command::Settle(settle)).await?;
     match refusal {
-        Some(fault) if matches!(pending.step, Step::Hold | Step::Redeem) => Err(fault),
+        Some(fault) if matches!(step, Step::Hold | Step::Redeem) => Err(fault),
         _ if settled.pending.is_some() => Err(unanswered(&settled)),
         _ => Ok(settled),
     }
@@ -177,16 +180,7 @@ async fn submit(
     request: Option<Request>,
     command: Command,
 ) -> Outcome<Arc<Order>> {
-    submit_to(app, call, contention(&command), request, command).await
-}
-
-async fn submit_to(
-    app: &Arc<App>,
-    call: &Call,
-    lane: String,
-    request: Option<Request>,
-    command: Command,
-) -> Outcome<Arc<Order>> {
+    let lane = contention(&command);
     let item = Item { request, principal: call.principal.clone(), command };
     let decided = app.orders.lanes(app).submit(call, lane, item).await?;
     if decided.as_ref().is_err_and(|refusal| refusal.limit().is_some()) {
@@ -200,10 +194,10 @@ async fn submit_to(
 fn contention(command: &Command) -> String {
     match command {
         Command::Begin(begin) => lane(&begin.order, &begin.sold),
-        Command::Settle(Settle { order, .. })
-        | Command::Cancel { order }
-        | Command::Return { order, .. }
-        | Command::Expire { order } => order.clone(),
+        Command::Settle(Settle { order, .. }) => lane(&order.id, &order.sold),
+        Command::Cancel { order } | Command::Return { order, .. } | Command::Expire { order } => {
+            order.clone()
+        }
     }
 }
 

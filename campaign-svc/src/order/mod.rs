@@ -16,6 +16,8 @@
 //!   came back. A use comes back with a cancelled order and with the last unit of a return.
 //! - An order is held and committed for one customer or guest; who is neither cannot use what is limited per customer.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::limits::Counted;
@@ -133,7 +135,7 @@ pub struct Person {
 
 impl Person {
     /// As counters name them: the customer, else the guest.
-    pub fn subject(&self) -> Option<std::sync::Arc<str>> {
+    pub fn subject(&self) -> Option<Arc<str>> {
         let customer = self.customer.as_ref().map(|id| format!("c/{id}"));
         customer.or_else(|| self.guest.as_ref().map(|key| format!("g/{key}"))).map(Into::into)
     }
@@ -156,7 +158,7 @@ pub struct Order {
     /// Who buys.
     pub person: Person,
     /// What it sold.
-    pub sold: Sold,
+    pub sold: Arc<Sold>,
     /// The end of its hold.
     pub expires: Option<Timestamp>,
     /// When it was held first.

@@ -1,5 +1,10 @@
 //! Orders in the database.
 
+pub mod step;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::FromRow;
 use tandem_kernel::limits::CounterKind;
@@ -12,28 +17,40 @@ use uuid::Uuid;
 use super::{Order, Pending, Person, Sold, State};
 use crate::pricing::spent::Taken;
 
-macro_rules! columns {
-    () => {
-        "o.id, o.holder, o.state, o.customer, o.guest, o.sold, o.expires, o.first_held, o.committed, o.replaces, \
-         o.replaced_by, o.pending, o.created, o.updated, o.version"
-    };
-}
-
 macro_rules! select {
+    ($sold:literal, $from:literal, $tail:literal) => {
+        concat!(
+            "SELECT o.id, o.holder, o.state, o.customer, o.guest, ",
+            $sold,
+            " AS sold, o.expires, o.first_held, o.committed, o.replaces, o.replaced_by, s.pending, o.created, \
+             o.updated, o.version FROM ",
+            $from,
+            " LEFT JOIN order_step AS s ON s.tenant = o.tenant AND s.order_id = o.id ",
+            $tail
+        )
+    };
     ($tail:literal) => {
-        concat!("SELECT ", columns!(), " FROM sales_order AS o ", $tail)
+        select!("o.sold", "sales_order AS o", $tail)
     };
 }
 
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table. Locks in the order of the
-// parameter.
+// parameter. What an order sold is a large document: it is not read where the caller has it.
 const LOCK_MANY: Statement = Statement::pair(
     concat!(
-        "SELECT o.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL (",
-        select!("WHERE o.tenant = $1 AND o.id = wanted.id FOR NO KEY UPDATE"),
+        "SELECT o.* FROM UNNEST($2::text[], $3::bigint[]) AS wanted (id, known) CROSS JOIN LATERAL (",
+        select!(
+            "CASE WHEN o.version = wanted.known THEN NULL ELSE o.sold END",
+            "sales_order AS o",
+            "WHERE o.tenant = $1 AND o.id = wanted.id FOR NO KEY UPDATE OF o"
+        ),
         ") AS o"
     ),
-    select!("WHERE o.tenant = $1 AND o.id IN (SELECT value->>0 FROM json_each($2)) ORDER BY o.id"),
+    select!(
+        "CASE WHEN o.version = wanted.value->>1 THEN NULL ELSE o.sold END",
+        "json_each($2) AS wanted JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0",
+        "ORDER BY o.id"
+    ),
 );
 
 const EXISTING: Statement = Statement::pair(
@@ -58,63 +75,65 @@ macro_rules! insert {
     ($values:literal) => {
         concat!(
             "INSERT INTO sales_order (tenant, id, holder, state, customer, guest, sold, expires, first_held, committed,
-                                      replaces, replaced_by, pending, created, updated, version, due, tries) ",
+                                      replaces, replaced_by, created, updated, version) ",
             $values
         )
     };
 }
 
-macro_rules! values_on_postgres {
+macro_rules! insert_on_postgres {
     () => {
-        "SELECT $1, *, 0 FROM UNNEST($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
-                                     $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[],
-                                     $12::text[], $13::jsonb[], $14::timestamptz[], $15::timestamptz[],
-                                     $16::bigint[], $17::timestamptz[])"
+        insert!(
+            "SELECT $1, * FROM UNNEST($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
+                                      $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[],
+                                      $12::text[], $13::timestamptz[], $14::timestamptz[], $15::bigint[])"
+        )
     };
 }
 
-macro_rules! values_on_sqlite {
+macro_rules! insert_on_sqlite {
     () => {
-        "SELECT $1, value->>0, unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-                value->>8, value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, 0
-           FROM json_each($2) WHERE true"
+        insert!(
+            "SELECT $1, value->>0, unhex(value->>1), value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+                    value->>8, value->>9, value->>10, value->>11, value->>12, value->>13
+               FROM json_each($2) WHERE true"
+        )
     };
 }
 
-const INSERT: Statement =
-    Statement::pair(concat!(insert!(""), values_on_postgres!()), concat!(insert!(""), values_on_sqlite!()));
+const INSERT: Statement = Statement::pair(insert_on_postgres!(), insert_on_sqlite!());
 
 // Nothing is ever inserted: the orders are there and locked.
-macro_rules! update {
-    () => {
-        " ON CONFLICT (tenant, id) DO UPDATE
-             SET holder = excluded.holder, state = excluded.state, customer = excluded.customer,
-                 guest = excluded.guest, sold = excluded.sold, expires = excluded.expires,
-                 first_held = excluded.first_held, committed = excluded.committed, replaces = excluded.replaces,
-                 replaced_by = excluded.replaced_by, pending = excluded.pending, updated = excluded.updated,
-                 version = excluded.version, due = excluded.due, tries = 0"
+macro_rules! move_on {
+    ($insert:expr, $more:literal) => {
+        concat!(
+            $insert,
+            " ON CONFLICT (tenant, id) DO UPDATE
+                 SET holder = excluded.holder, state = excluded.state, expires = excluded.expires,
+                     first_held = excluded.first_held, committed = excluded.committed, replaces = excluded.replaces,
+                     replaced_by = excluded.replaced_by, updated = excluded.updated, version = excluded.version",
+            $more
+        )
     };
 }
 
 const UPDATE: Statement = Statement::pair(
-    concat!(insert!(""), values_on_postgres!(), update!()),
-    concat!(insert!(""), values_on_sqlite!(), update!()),
+    move_on!(
+        insert_on_postgres!(),
+        ", customer = excluded.customer, guest = excluded.guest, sold = excluded.sold"
+    ),
+    move_on!(
+        insert_on_sqlite!(),
+        ", customer = excluded.customer, guest = excluded.guest, sold = excluded.sold"
+    ),
 );
+
+// The document of what was sold stays where it is, unsent and unread.
+const MOVE_ON: Statement =
+    Statement::pair(move_on!(insert_on_postgres!(), ""), move_on!(insert_on_sqlite!(), ""));
 
 const LAPSED: Statement = Statement::same(
     "SELECT tenant, id FROM sales_order WHERE expires IS NOT NULL AND expires <= $1 ORDER BY expires LIMIT $2",
-);
-
-// Whoever moves `due` on has the order for that long: the lease. `tries` numbers the leases.
-const LEASE: Statement = Statement::pair(
-    "UPDATE sales_order SET due = $2, tries = tries + 1
-      WHERE (tenant, id) IN (SELECT tenant, id FROM sales_order WHERE due IS NOT NULL AND due <= $1
-                              ORDER BY due LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
-      RETURNING tenant, id, tries",
-    "UPDATE sales_order SET due = $2, tries = tries + 1
-      WHERE (tenant, id) IN (SELECT tenant, id FROM sales_order WHERE due IS NOT NULL AND due <= $1
-                              ORDER BY due LIMIT $3)
-      RETURNING tenant, id, tries",
 );
 
 // Uses and money of limits that have refused an order or of which four fifths are gone, and whatever is held.
@@ -132,9 +151,13 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::newest_of_customer", NEWEST_OF_CUSTOMER),
     ("order::insert", INSERT),
     ("order::update", UPDATE),
+    ("order::move_on", MOVE_ON),
     ("order::lapsed", LAPSED),
-    ("order::lease", LEASE),
     ("order::near_limits", NEAR_LIMITS),
+    step::STATEMENTS[0],
+    step::STATEMENTS[1],
+    step::STATEMENTS[2],
+    step::STATEMENTS[3],
 ];
 
 #[derive(Debug, FromRow)]
@@ -144,7 +167,8 @@ struct Row {
     state: String,
     customer: Option<String>,
     guest: Option<String>,
-    sold: Json<Sold>,
+    /// `None`: whoever asks has it.
+    sold: Option<Json<Sold>>,
     expires: Option<Instant>,
     first_held: Option<Instant>,
     committed: Option<Instant>,
@@ -156,41 +180,50 @@ struct Row {
     version: i64,
 }
 
-impl TryFrom<Row> for Order {
-    type Error = Fault;
-
-    fn try_from(row: Row) -> Outcome<Self> {
-        let state = State::parse(&row.state).ok_or_else(|| Fault::internal("a stored state is none"))?;
-        Ok(Self {
-            id: row.id,
-            holder: row.holder,
-            state,
-            person: Person { customer: row.customer, guest: row.guest },
-            sold: row.sold.0,
-            expires: row.expires.map(Instant::timestamp),
-            first_held: row.first_held.map(Instant::timestamp),
-            committed: row.committed.map(Instant::timestamp),
-            replaces: row.replaces,
-            replaced_by: row.replaced_by,
-            pending: row.pending.map(|pending| pending.0),
-            created: row.created.timestamp(),
-            updated: row.updated.timestamp(),
-            version: row.version,
+impl Row {
+    fn into_order(self, known: Option<&Arc<Sold>>) -> Outcome<Order> {
+        let unreadable = |what| Fault::internal(what);
+        let read = self.sold.map(|sold| Arc::new(sold.0));
+        Ok(Order {
+            sold: read.or_else(|| known.cloned()).ok_or_else(|| unreadable("a stored order sold nothing"))?,
+            state: State::parse(&self.state).ok_or_else(|| unreadable("a stored state is none"))?,
+            id: self.id,
+            holder: self.holder,
+            person: Person { customer: self.customer, guest: self.guest },
+            expires: self.expires.map(Instant::timestamp),
+            first_held: self.first_held.map(Instant::timestamp),
+            committed: self.committed.map(Instant::timestamp),
+            replaces: self.replaces,
+            replaced_by: self.replaced_by,
+            pending: self.pending.map(|pending| pending.0),
+            created: self.created.timestamp(),
+            updated: self.updated.timestamp(),
+            version: self.version,
         })
     }
 }
 
 fn all(rows: Vec<Row>) -> Outcome<Vec<Order>> {
-    rows.into_iter().map(Order::try_from).collect()
+    rows.into_iter().map(|row| row.into_order(None)).collect()
 }
 
-/// Locks those of these orders that exist, in the order of their ids. The ids differ.
-pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, mut ids: Vec<String>) -> Outcome<Vec<Order>> {
-    ids.sort_unstable();
-    let columns = [Column::Text(ids)];
-    all(on_engine!(tx, LOCK_MANY, |sql, conn| {
+/// Locks those of these orders that exist, in the order of their ids. What was sold is not read again of those that
+/// `wanted` brings along in the version that is stored.
+pub async fn lock_many(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    wanted: &BTreeMap<&str, Option<&Arc<Order>>>,
+) -> Outcome<Vec<Order>> {
+    let versions = wanted.values().map(|known| known.map_or(0, |order| order.version));
+    let columns = [Column::text(wanted.keys().copied()), Column::int(versions)];
+    let rows: Vec<Row> = on_engine!(tx, LOCK_MANY, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
-    })?)
+    })?;
+    let order = |row: Row| {
+        let known = wanted.get(row.id.as_str()).copied().flatten().map(|order| &order.sold);
+        row.into_order(known)
+    };
+    rows.into_iter().map(order).collect()
 }
 
 /// Whether any of these orders exists by now.
@@ -207,7 +240,7 @@ pub async fn find(session: &mut impl Session, tenant: &Tenant, id: &str) -> Outc
     let row: Option<Row> = on_engine!(session, FIND, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
     })?;
-    row.map(Order::try_from).transpose()
+    row.map(|row| row.into_order(None)).transpose()
 }
 
 /// Which orders are listed.
@@ -239,58 +272,70 @@ pub async fn newest(
     })?)
 }
 
-/// An order to be written, and when somebody else is to look after its open step.
-pub type Written<'a> = (&'a Order, Option<Timestamp>);
-
-fn columns(orders: &[Written<'_>]) -> Outcome<[Column; 16]> {
-    let each = || orders.iter().map(|(order, _)| *order);
+fn columns(orders: &[&Order], sold: Column) -> [Column; 14] {
+    let each = || orders.iter().copied();
     let instants = |pick: fn(&Order) -> Option<Timestamp>| Column::OptInstant(each().map(pick).collect());
-    Ok([
+    [
         Column::text(each().map(|order| order.id.as_str())),
         Column::uuid(each().map(|order| order.holder)),
         Column::text(each().map(|order| order.state.text())),
         Column::OptText(each().map(|order| order.person.customer.clone()).collect()),
         Column::OptText(each().map(|order| order.person.guest.clone()).collect()),
-        Column::json(each().map(|order| &order.sold))?,
+        sold,
         instants(|order| order.expires),
         instants(|order| order.first_held),
         instants(|order| order.committed),
         Column::OptText(each().map(|order| order.replaces.clone()).collect()),
         Column::OptText(each().map(|order| order.replaced_by.clone()).collect()),
-        Column::opt_json(each().map(|order| order.pending.as_ref()))?,
         Column::Instant(each().map(|order| order.created).collect()),
         Column::Instant(each().map(|order| order.updated).collect()),
         Column::int(each().map(|order| order.version)),
-        Column::OptInstant(orders.iter().map(|(_, due)| *due).collect()),
-    ])
+    ]
+}
+
+fn sold(orders: &[&Order]) -> Outcome<Column> {
+    Column::json(orders.iter().map(|order| &*order.sold))
 }
 
 /// Writes orders that did not exist. Where another writer has made one of them meanwhile, the transaction is marked for
 /// a replay.
-pub async fn insert(tx: &mut Tx, tenant: &Tenant, orders: &[Written<'_>]) -> Outcome<()> {
+pub async fn insert(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
     if orders.is_empty() {
         return Ok(());
     }
-    let columns = columns(orders)?;
-    let inserted = on_engine!(tx, INSERT, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    });
-    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
+    let columns = columns(orders, sold(orders)?);
+    let inserted = write(tx, tenant, INSERT, &columns).await.map_err(|error| lost_race(tx, error))?;
     same_count(inserted, orders.len())
 }
 
 /// Writes locked orders.
-pub async fn update(tx: &mut Tx, tenant: &Tenant, orders: &[Written<'_>]) -> Outcome<()> {
+pub async fn update(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
     if orders.is_empty() {
         return Ok(());
     }
-    let columns = columns(orders)?;
-    let updated = on_engine!(tx, UPDATE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+    let columns = columns(orders, sold(orders)?);
+    same_count(write(tx, tenant, UPDATE, &columns).await?, orders.len())
+}
+
+/// Writes where locked orders stand, whose buyer and sale are as they were.
+pub async fn move_on(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let columns = columns(orders, Column::json(orders.iter().map(|_| ()))?);
+    same_count(write(tx, tenant, MOVE_ON, &columns).await?, orders.len())
+}
+
+async fn write(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    statement: Statement,
+    columns: &[Column],
+) -> Result<u64, sqlx::Error> {
+    on_engine!(tx, statement, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(columns);
         query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(updated, orders.len())
+    })
 }
 
 /// Orders of any tenant whose hold ended at `now` or before.
@@ -301,18 +346,6 @@ pub async fn lapsed(
 ) -> Outcome<Vec<(String, String)>> {
     Ok(on_engine!(session, LAPSED, |sql, conn| {
         sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
-    })?)
-}
-
-/// Leases orders of any tenant whose open step is due, until `until`: (tenant, order, number of the lease).
-pub async fn lease(
-    tx: &mut Tx,
-    now: Timestamp,
-    until: Timestamp,
-    limit: i64,
-) -> Outcome<Vec<(String, String, i64)>> {
-    Ok(on_engine!(tx, LEASE, |sql, conn| {
-        sqlx::query_as(sql).bind(Instant(now)).bind(Instant(until)).bind(limit).fetch_all(conn).await
     })?)
 }
 

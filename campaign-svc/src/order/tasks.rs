@@ -1,9 +1,11 @@
-//! What runs without a caller: finishing what a crash or a cut left open, and cleaning up after holds that have lapsed.
+//! What runs without a caller: finishing what a crash or a cut left open, cleaning up after holds that have lapsed, and
+//! telling how many orders wait.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tandem_platform::telemetry::metrics::Gauge;
 use tandem_platform::{Outcome, Tenant};
 
 use super::{commands, store};
@@ -18,7 +20,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Orders that one pass cleans up at most.
 const SWEPT: i64 = 500;
 
-/// Starts both on this replica.
+/// How often it is looked how many orders wait.
+const COUNT: Duration = Duration::from_secs(5);
+
+/// Starts all of it on this replica.
 pub fn start(app: &Arc<App>) {
     let resumed = app.clone();
     app.tasks.every("open orders", RESUME, None, move || {
@@ -30,6 +35,39 @@ pub fn start(app: &Arc<App>) {
         let app = swept.clone();
         async move { sweep(&app).await.map(|_| ()) }
     });
+    let (counted, waiting) = (app.clone(), Waiting::new(app));
+    app.tasks.every("waiting orders", COUNT, None, move || {
+        let (app, waiting) = (counted.clone(), waiting.clone());
+        async move { waiting.count(&app).await }
+    });
+}
+
+/// Orders that wait for relationship-svc, as every replica sees them: the greatest of all replicas' numbers counts.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pending: Gauge<u64>,
+    stuck: Gauge<u64>,
+}
+
+impl Waiting {
+    /// The instruments of a process.
+    pub fn new(app: &App) -> Self {
+        let gauge = |name, description| {
+            app.telemetry.meter().u64_gauge(name).with_unit("{order}").with_description(description).build()
+        };
+        Self {
+            pending: gauge("tandem.orders.pending", "Orders with a step that waits for relationship-svc."),
+            stuck: gauge("tandem.orders.stuck", "Those that have waited longer than order.stuck_after_ms."),
+        }
+    }
+
+    /// Counts them once.
+    pub async fn count(&self, app: &App) -> Outcome<()> {
+        let (pending, stuck) = store::step::open(&mut app.db.read().await?, commands::stuck_at(app)).await?;
+        self.pending.record(u64::try_from(pending).unwrap_or_default(), &[]);
+        self.stuck.record(u64::try_from(stuck).unwrap_or_default(), &[]);
+        Ok(())
+    }
 }
 
 /// One pass over open steps; answers how many it has taken up.

@@ -1,5 +1,6 @@
 //! One transaction over a batch: look up, lock, load, decide, write back, claim.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::decide::{self, Change, Command, Setting, World};
 use super::super::ledger::Claim;
-use super::super::store::{self, Written};
+use super::super::store;
 use super::super::{Order, Refusal, State, events};
 use super::{Item, left_alone, limits};
 use crate::App;
@@ -96,8 +97,9 @@ async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Arc<Orde
     (order.state, order.version) = (State::Committed, version);
     order.updated = order.committed.unwrap_or(order.created);
     (order.pending, order.replaced_by) = (None, None);
-    order.sold.lines.iter_mut().for_each(|line| line.back = 0);
-    order.sold.charges.iter_mut().for_each(|charge| (charge.returned, charge.restored) = (0, false));
+    let sold = Arc::make_mut(&mut order.sold);
+    sold.lines.iter_mut().for_each(|line| line.back = 0);
+    sold.charges.iter_mut().for_each(|charge| (charge.returned, charge.restored) = (0, false));
     Ok(Arc::new(order))
 }
 
@@ -111,13 +113,11 @@ async fn load(
 ) -> Outcome<World> {
     let hold_max = SignedDuration::from_secs(app.config.order.hold_max_s.into());
     let mut world = World::new(Setting { now, hold_max });
-    let mut ids: Vec<String> = commands.iter().flat_map(decide::orders).map(str::to_owned).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
+    let wanted = wanted(commands);
+    if wanted.is_empty() {
         return Ok(world);
     }
-    for order in store::lock_many(tx, tenant, ids).await? {
+    for order in store::lock_many(tx, tenant, &wanted).await? {
         world.load(order);
     }
     world.terms = limits::load(app, tx, tenant, now, commands).await?;
@@ -129,6 +129,15 @@ async fn load(
     }
     load_claims(tx, tenant, &mut world).await?;
     Ok(world)
+}
+
+/// The orders that the commands touch, and those of them that they bring along.
+fn wanted(commands: &[Command]) -> BTreeMap<&str, Option<&Arc<Order>>> {
+    let mut wanted: BTreeMap<&str, Option<&Arc<Order>>> =
+        commands.iter().flat_map(decide::orders).map(|id| (id, None)).collect();
+    let known = commands.iter().filter_map(decide::known);
+    wanted.extend(known.map(|order| (order.id.as_str(), Some(order))));
+    wanted
 }
 
 /// Takes in what holds keep of the locked rows, as far as it can matter: what has lapsed, and what the orders of the
@@ -214,23 +223,34 @@ async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> O
     }
     counters::update(tx, tenant, &counted).await?;
     counters::insert(tx, tenant, new).await?;
-    let alone = left_alone(app, world.setting.now);
-    let (mut made_orders, mut changed): (Vec<Arc<Order>>, Vec<Arc<Order>>) = (Vec::new(), Vec::new());
-    for change in world.changes() {
-        match change {
-            Change::Made(order) => made_orders.push(order),
-            Change::Changed(order) => changed.push(order),
-        }
-    }
-    // Two replicas that make the same orders wait for each other in one direction only.
-    made_orders.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    store::update(tx, tenant, &written(&changed, alone)).await?;
-    store::insert(tx, tenant, &written(&made_orders, alone)).await?;
+    write_orders(app, tx, tenant, world).await?;
     counters::insert_claims(tx, tenant, &made).await
 }
 
-fn written(orders: &[Arc<Order>], alone: Timestamp) -> Vec<Written<'_>> {
-    orders.iter().map(|order| (&**order, order.pending.as_ref().map(|_| alone))).collect()
+async fn write_orders(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+    let (mut made, mut changed, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut begun, mut ended) = (Vec::new(), Vec::new());
+    for Change { from, to } in world.changes() {
+        let written = match from {
+            None => &mut made,
+            Some(from) if Arc::ptr_eq(&from.sold, &to.sold) && from.person == to.person => &mut moved,
+            Some(_) => &mut changed,
+        };
+        written.push(to);
+        match (from.and_then(|from| from.pending.as_ref()), &to.pending) {
+            (Some(was), Some(is)) if was.attempt == is.attempt => {}
+            (_, Some(pending)) => begun.push((to.id.as_str(), pending)),
+            (Some(_), None) => ended.push(to.id.as_str()),
+            (None, None) => {}
+        }
+    }
+    // Two replicas that make the same orders wait for each other in one direction only.
+    made.sort_unstable_by(|a: &&Order, b| a.id.cmp(&b.id));
+    store::update(tx, tenant, &changed).await?;
+    store::move_on(tx, tenant, &moved).await?;
+    store::insert(tx, tenant, &made).await?;
+    store::step::delete(tx, tenant, &ended).await?;
+    store::step::write(tx, tenant, &begun, left_alone(app, world.setting.now)).await
 }
 
 /// Leaves the events of the batch, each on behalf of its own caller.
@@ -257,7 +277,7 @@ async fn close(
     for (item, outcome) in items.iter().zip(outcomes) {
         // An answer that came second says nothing about the call whose step it answers.
         let ended = match &item.command {
-            Command::Settle(settle) => world.had_open(&settle.order, settle.attempt),
+            Command::Settle(settle) => world.had_open(&settle.order.id, settle.attempt),
             _ => true,
         };
         if let (Some(request), Some(Settled::Fresh(Ok(order)))) = (&item.request, outcome)

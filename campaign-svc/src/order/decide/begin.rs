@@ -135,7 +135,7 @@ fn write(world: &mut World, item: &Item<'_>, begin: &Begin, begun: Begun) -> Arc
     };
     if let Some(held) = begun.held.as_ref().filter(|_| begun.keeps_place) {
         // In the periods of the hold, whose room it had.
-        order.sold.charges.clone_from(&held.sold.charges);
+        Arc::make_mut(&mut order.sold).charges.clone_from(&held.sold.charges);
     }
     let from = begun.held.as_ref().map_or(State::Refused, |held| held.state);
     let ttl_s = begun.expires.map_or(0, |end| end.duration_since(now).as_secs().max(1));

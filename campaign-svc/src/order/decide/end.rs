@@ -78,7 +78,7 @@ pub(super) fn take_back(
     }
     let mut order = (*order).clone();
     for (id, units) in lines {
-        let line = order.sold.lines.iter_mut().find(|line| line.id == *id);
+        let line = Arc::make_mut(&mut order.sold).lines.iter_mut().find(|line| line.id == *id);
         let line = line.ok_or_else(|| Refusal::Quantity(format!("the order has no line {id:?}")))?;
         let out = line.quantity - line.back;
         if *units > out {

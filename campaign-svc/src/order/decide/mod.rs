@@ -53,7 +53,7 @@ pub struct Begin {
     /// Who buys, as the quote says.
     pub person: Person,
     /// What the quote sealed; its charges are made here.
-    pub sold: Sold,
+    pub sold: Arc<Sold>,
     /// The sealed quote.
     pub token: String,
     /// Id of the order that this one amends.
@@ -75,10 +75,8 @@ pub enum Intent {
 /// An answer of relationship-svc.
 #[derive(Debug, Clone)]
 pub struct Settle {
-    /// Id of the order.
-    pub order: String,
-    /// Id of the order that it amends.
-    pub replaces: Option<String>,
+    /// The order, as whoever asked knew it.
+    pub order: Arc<Order>,
     /// Of which step.
     pub attempt: Uuid,
     /// What it said.
@@ -197,11 +195,11 @@ pub struct World {
 
 /// An order that differs from the database.
 #[derive(Debug)]
-pub enum Change {
-    /// It did not exist.
-    Made(Arc<Order>),
-    /// It was locked.
-    Changed(Arc<Order>),
+pub struct Change<'w> {
+    /// As it was locked; `None`: it did not exist.
+    pub from: Option<&'w Order>,
+    /// As it is now.
+    pub to: &'w Order,
 }
 
 impl World {
@@ -245,13 +243,11 @@ impl World {
     }
 
     /// What is to be written.
-    pub fn changes(&self) -> impl Iterator<Item = Change> + '_ {
-        self.orders.values().filter_map(|slot| match (&slot.loaded, &slot.current) {
-            (None, Some(made)) => Some(Change::Made(made.clone())),
-            (Some(loaded), Some(current)) if !Arc::ptr_eq(loaded, current) => {
-                Some(Change::Changed(current.clone()))
-            }
-            _ => None,
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.orders.values().filter_map(|slot| {
+            let (from, to) = (slot.loaded.as_ref(), slot.current.as_ref()?);
+            let same = from.is_some_and(|from| Arc::ptr_eq(from, to));
+            (!same).then_some(Change { from: from.map(|from| &**from), to })
         })
     }
 
@@ -290,9 +286,17 @@ pub fn orders(command: &Command) -> impl Iterator<Item = &str> {
         Command::Cancel { order } | Command::Return { order, .. } | Command::Expire { order } => {
             (order, None)
         }
-        Command::Settle(settle) => (&settle.order, settle.replaces.as_deref()),
+        Command::Settle(Settle { order, .. }) => (&order.id, order.replaces.as_deref()),
     };
     [Some(one.as_str()), other].into_iter().flatten()
+}
+
+/// An order that an item brings along.
+pub fn known(command: &Command) -> Option<&Arc<Order>> {
+    match command {
+        Command::Settle(settle) => Some(&settle.order),
+        _ => None,
+    }
 }
 
 /// Campaigns and revisions whose limits an item asks for.
@@ -310,9 +314,10 @@ pub fn campaigns(command: &Command) -> impl Iterator<Item = (&str, &str, i64)> {
 /// Says what a new order counts in, and places every row that it or an order it touches may write.
 pub fn place(world: &mut World, command: &mut Command) {
     if let Command::Begin(begin) = command {
-        begin.sold.charges = room::charges(world, &begin.sold, &begin.person);
-        for charge in begin.sold.charges.clone() {
-            for key in keys(&begin.sold, &begin.person, &charge) {
+        let charges = room::charges(world, &begin.sold, &begin.person);
+        Arc::make_mut(&mut begin.sold).charges = charges;
+        for charge in &begin.sold.charges {
+            for key in keys(&begin.sold, &begin.person, charge) {
                 world.ledger.place(key);
             }
         }

@@ -1,6 +1,7 @@
 //! Limits of offers and campaigns: whether there is room, taking it, giving it back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally, threshold};
@@ -180,7 +181,8 @@ pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) 
         if parts(&charge.owner).is_some() {
             returned_now += money;
         }
-        order.sold.charges[at] = Charge { returned, restored: charge.restored || use_back, ..charge };
+        Arc::make_mut(&mut order.sold).charges[at] =
+            Charge { returned, restored: charge.restored || use_back, ..charge };
     }
     returned_now
 }

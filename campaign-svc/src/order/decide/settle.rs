@@ -11,14 +11,14 @@ use super::{Happened, Item, Settle, Verdict, World, room};
 /// commit gives them back, and an amendment those of the order it replaces. Rows that are not needed are not locked.
 pub(super) fn counts(world: &World, settle: &Settle) -> bool {
     let step =
-        world.order(&settle.order).and_then(|order| order.pending.as_ref()).map(|pending| pending.step);
+        world.order(&settle.order.id).and_then(|order| order.pending.as_ref()).map(|pending| pending.step);
     matches!(step, Some(Step::Hold | Step::Redeem))
-        && (settle.verdict != Verdict::Accepted || settle.replaces.is_some())
+        && (settle.verdict != Verdict::Accepted || settle.order.replaces.is_some())
 }
 
 pub(super) fn settle(world: &mut World, item: &Item<'_>, settle: &Settle) -> Result<Arc<Order>, Refusal> {
-    let order = world.order(&settle.order);
-    let order = order.ok_or_else(|| Refusal::Missing(super::super::name(&settle.order)))?.clone();
+    let order = world.order(&settle.order.id);
+    let order = order.ok_or_else(|| Refusal::Missing(super::super::name(&settle.order.id)))?.clone();
     let Some(pending) = order.pending.clone().filter(|pending| pending.attempt == settle.attempt) else {
         return Ok(order);
     };
@@ -99,7 +99,7 @@ fn refused(
 
 /// Discounts of offers that came back with the lines of this step.
 fn returned_now(order: &Order, pending: &Pending) -> i64 {
-    let mut before = order.sold.clone();
+    let mut before = (*order.sold).clone();
     for (id, units) in &pending.lines {
         for line in before.lines.iter_mut().filter(|line| line.id == *id) {
             line.back -= units;

@@ -1,5 +1,7 @@
 //! From the contract to commands, every violation at once.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::money::Currency;
 use tandem_platform::idempotency::Request;
@@ -111,6 +113,7 @@ fn begin(
     let customer = claims.customer.strip_prefix("customers/").unwrap_or(&claims.customer);
     let person = Person { customer: known(customer), guest: known(&claims.guest_key) };
     let sold = sold(claims).ok_or_else(invalid)?;
+    let sold = Arc::new(sold);
     Ok(Command::Begin(Box::new(Begin { order, intent, person, sold, token, replaces })))
 }
 

@@ -23,9 +23,18 @@ async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once
         assert_eq!(resumed().await, 0, "whoever began it is left alone with it");
         let config = &shop.harness.app.config.order;
         let stuck_after = config.stuck_after_ms / config.retry_ms;
-        for _ in 0..stuck_after + 3 {
+        let waiting = tasks::Waiting::new(&shop.harness.app);
+        let told = async || {
+            waiting.count(&shop.harness.app).await.unwrap();
+            let text = shop.harness.app.telemetry.render();
+            let value =
+                |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+            (value("tandem_orders_pending ").unwrap(), value("tandem_orders_stuck ").unwrap())
+        };
+        for tried in 1..stuck_after + 3 {
             shop.harness.clock.advance(SignedDuration::from_millis(config.retry_ms));
             assert_eq!((resumed().await, resumed().await), (1, 0), "one lease at a time");
+            assert_eq!(told().await, (1, u64::from(tried >= stuck_after)));
         }
         let events = shop.harness.events().await;
         let stuck = events.iter().filter(|event| event.r#type == "tandem.campaign.v1.OrderStuck");

@@ -11,7 +11,8 @@ use crate::load::Target;
 use crate::{Outcome, world};
 
 /// What one call writes to, and what it counts there: an event batch gets its position later, from the relay.
-const TABLES: [&str; 6] = ["counter", "event_batch", "redemption", "request_claim", "sales_order", "voucher"];
+const TABLES: [&str; 7] =
+    ["counter", "event_batch", "order_step", "redemption", "request_claim", "sales_order", "voucher"];
 
 /// Rows inserted and updated, by table.
 #[derive(Debug, Clone, PartialEq, Eq)]

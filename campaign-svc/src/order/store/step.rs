@@ -1,0 +1,103 @@
+//! Open steps of orders in the database: written when a step begins, leased by whoever takes it up, deleted when it ends.
+
+use jiff::Timestamp;
+use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, same_count};
+use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+
+use super::super::Pending;
+
+macro_rules! write {
+    ($values:literal) => {
+        concat!(
+            "INSERT INTO order_step (tenant, order_id, pending, due, tries) ",
+            $values,
+            " ON CONFLICT (tenant, order_id) DO UPDATE SET pending = excluded.pending, due = excluded.due, tries = 0"
+        )
+    };
+}
+
+const WRITE: Statement = Statement::pair(
+    write!("SELECT $1, *, 0 FROM UNNEST($2::text[], $3::jsonb[], $4::timestamptz[])"),
+    write!("SELECT $1, value->>0, value->>1, value->>2, 0 FROM json_each($2) WHERE true"),
+);
+
+// LATERAL: one probe of the primary key per order. Steps come and go, and a scan would read all that have gone.
+const DELETE: Statement = Statement::pair(
+    "DELETE FROM order_step WHERE ctid = ANY (ARRAY(
+        SELECT s.ctid FROM UNNEST($2::text[]) AS gone (id)
+         CROSS JOIN LATERAL (SELECT ctid FROM order_step WHERE tenant = $1 AND order_id = gone.id LIMIT 1) AS s))",
+    "DELETE FROM order_step WHERE tenant = $1 AND order_id IN (SELECT value->>0 FROM json_each($2))",
+);
+
+// Whoever moves `due` on has the order for that long: the lease. `tries` numbers the leases.
+const LEASE: Statement = Statement::pair(
+    "UPDATE order_step SET due = $2, tries = tries + 1
+      WHERE (tenant, order_id) IN (SELECT tenant, order_id FROM order_step WHERE due <= $1
+                                    ORDER BY due LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+      RETURNING tenant, order_id, tries",
+    "UPDATE order_step SET due = $2, tries = tries + 1
+      WHERE (tenant, order_id) IN (SELECT tenant, order_id FROM order_step WHERE due <= $1 ORDER BY due LIMIT $3)
+      RETURNING tenant, order_id, tries",
+);
+
+const OPEN: Statement =
+    Statement::same("SELECT count(*), count(CASE WHEN tries >= $1 THEN 1 END) FROM order_step");
+
+pub(super) const STATEMENTS: [(&str, Statement); 4] = [
+    ("order::step::write", WRITE),
+    ("order::step::delete", DELETE),
+    ("order::step::lease", LEASE),
+    ("order::step::open", OPEN),
+];
+
+/// Writes the open steps of these orders, which are locked or new; nobody else takes them up before `due`.
+pub async fn write(tx: &mut Tx, tenant: &Tenant, steps: &[(&str, &Pending)], due: Timestamp) -> Outcome<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        Column::text(steps.iter().map(|(order, _)| *order)),
+        Column::json(steps.iter().map(|(_, pending)| pending))?,
+        Column::Instant(steps.iter().map(|_| due).collect()),
+    ];
+    let written = on_engine!(tx, WRITE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    same_count(written, steps.len())
+}
+
+/// Deletes the steps of these orders, which are locked. Where somebody has leased one of them meanwhile, the transaction
+/// is marked for a replay.
+pub async fn delete(tx: &mut Tx, tenant: &Tenant, orders: &[&str]) -> Outcome<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let columns = [Column::text(orders.iter().copied())];
+    let deleted = on_engine!(tx, DELETE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    if same_count(deleted, orders.len()).is_err() {
+        tx.replay();
+        return Err(Fault::contention());
+    }
+    Ok(())
+}
+
+/// Leases open steps of any tenant that are due, until `until`: (tenant, order, number of the lease).
+pub async fn lease(
+    tx: &mut Tx,
+    now: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<(String, String, i64)>> {
+    Ok(on_engine!(tx, LEASE, |sql, conn| {
+        sqlx::query_as(sql).bind(Instant(now)).bind(Instant(until)).bind(limit).fetch_all(conn).await
+    })?)
+}
+
+/// Open steps of every tenant: all of them, and those that have been leased so often.
+pub async fn open(session: &mut impl Session, tries: i64) -> Outcome<(i64, i64)> {
+    Ok(on_engine!(session, OPEN, |sql, conn| sqlx::query_as(sql).bind(tries).fetch_one(conn).await)?)
+}
