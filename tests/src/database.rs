@@ -150,6 +150,17 @@ impl Outside {
     }
 }
 
+/// Keeps everybody waiting who writes `table` of this PostgreSQL database, until the connection is closed.
+///
+/// # Panics
+/// Where the lock cannot be had.
+pub async fn keep_writers_waiting(url: &str, table: &str) -> PgConnection {
+    let mut outside = PgConnection::connect(url).await.expect("the server answers");
+    execute(&mut outside, "BEGIN".to_owned()).await;
+    execute(&mut outside, format!("LOCK TABLE {table} IN SHARE MODE")).await;
+    outside
+}
+
 /// Waits until a transaction of this PostgreSQL database waits for a lock.
 ///
 /// # Panics

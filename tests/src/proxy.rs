@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-/// What the calls of orders carry as their request_id begins so.
-const MARK: &[u8] = b"order-";
+/// What campaign-svc's calls for orders carry, as their request_id begins so.
+const MARK: &str = "order-";
 const PREFACE: usize = 24;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -41,6 +41,8 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     upstream: String,
+    /// What the calls that count carry.
+    mark: String,
     /// Nothing passes, connections end.
     cut: watch::Sender<bool>,
     /// How long every answer is held back.
@@ -52,16 +54,25 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Before the service at `upstream`.
+    /// Before the relationship-svc at `upstream`: what campaign-svc asks for orders counts.
     ///
     /// # Panics
     /// Where no port is free.
     pub async fn to(upstream: &str) -> Self {
+        Self::marking(upstream, MARK).await
+    }
+
+    /// Before the service at `upstream`: calls whose first message carries `mark` count as those of orders.
+    ///
+    /// # Panics
+    /// Where no port is free.
+    pub async fn marking(upstream: &str, mark: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port").to_string();
         let (told, reached) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
+            mark: mark.to_owned(),
             cut: watch::Sender::new(false),
             delay: Mutex::default(),
             deaf: AtomicBool::new(false),
@@ -181,8 +192,8 @@ impl Frame {
         u32::from_be_bytes([self.bytes[5], self.bytes[6], self.bytes[7], self.bytes[8]]) & 0x7fff_ffff
     }
 
-    fn is_order(&self) -> bool {
-        self.kind() == DATA && self.bytes[9..].windows(MARK.len()).any(|window| window == MARK)
+    fn carries(&self, mark: &str) -> bool {
+        self.kind() == DATA && self.bytes[9..].windows(mark.len()).any(|window| window == mark.as_bytes())
     }
 }
 
@@ -197,7 +208,7 @@ async fn ask(
     to.write_all(&preface).await?;
     loop {
         let frame = Frame::read(&mut from).await?;
-        if frame.is_order() {
+        if frame.carries(&shared.mark) {
             orders.lock().unwrap_or_else(PoisonError::into_inner).insert(frame.stream());
             if shared.stops(Point::Asked) {
                 std::future::pending::<()>().await;

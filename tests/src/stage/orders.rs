@@ -16,7 +16,7 @@ use tandem_proto::common::v1::{Interval, Limits, QuoteClaims, SealedOffer, Seale
 use tandem_proto::convert::seal_claims;
 use tokio::task::JoinSet;
 use tonic::Status;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use super::services::start_relationship;
 use super::{Campaigns, Relationship, in_seconds, incentive, percent, quoted};
@@ -169,6 +169,15 @@ impl Shop {
     /// A caller of one campaign-svc.
     pub fn orders(&self, replica: usize) -> Orders {
         Orders(OrderServiceClient::new(self.campaigns[replica].channel()))
+    }
+
+    /// A caller of whatever answers at `endpoint`.
+    ///
+    /// # Panics
+    /// Where it is no address.
+    pub fn orders_at(&self, endpoint: &str) -> Orders {
+        let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("an address of our own");
+        Orders(OrderServiceClient::new(endpoint.connect_lazy()))
     }
 
     /// What makes quotes of its own accord.
