@@ -18,3 +18,6 @@ SELECT tenant, id, pending, coalesce(due, updated), tries FROM sales_order WHERE
 
 DROP INDEX sales_order_due;
 ALTER TABLE sales_order DROP COLUMN pending, DROP COLUMN due, DROP COLUMN tries;
+
+-- Written once and read whole: as text it is a third smaller, so that a row that moves on finds room on its page.
+ALTER TABLE sales_order ALTER COLUMN sold TYPE json USING sold::json;

@@ -84,9 +84,13 @@ macro_rules! insert {
 macro_rules! insert_on_postgres {
     () => {
         insert!(
-            "SELECT $1, * FROM UNNEST($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::jsonb[],
-                                      $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[],
-                                      $12::text[], $13::timestamptz[], $14::timestamptz[], $15::bigint[])"
+            "SELECT $1, id, holder, state, customer, guest, sold::json, expires, first_held, committed, replaces,
+                    replaced_by, created, updated, version
+               FROM UNNEST($2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+                           $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[],
+                           $13::timestamptz[], $14::timestamptz[], $15::bigint[])
+                    AS o (id, holder, state, customer, guest, sold, expires, first_held, committed, replaces,
+                          replaced_by, created, updated, version)"
         )
     };
 }
@@ -294,7 +298,7 @@ fn columns(orders: &[&Order], sold: Column) -> [Column; 14] {
 }
 
 fn sold(orders: &[&Order]) -> Outcome<Column> {
-    Column::json(orders.iter().map(|order| &*order.sold))
+    Column::json_text(orders.iter().map(|order| &*order.sold))
 }
 
 /// Writes orders that did not exist. Where another writer has made one of them meanwhile, the transaction is marked for
@@ -322,7 +326,7 @@ pub async fn move_on(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome
     if orders.is_empty() {
         return Ok(());
     }
-    let columns = columns(orders, Column::json(orders.iter().map(|_| ()))?);
+    let columns = columns(orders, Column::text(orders.iter().map(|_| "null")));
     same_count(write(tx, tenant, MOVE_ON, &columns).await?, orders.len())
 }
 

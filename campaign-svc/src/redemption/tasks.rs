@@ -23,6 +23,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(6);
 const RENEW: Duration = Duration::from_secs(2);
 /// The wait after a stream broke.
 const RETRY: Duration = Duration::from_millis(500);
+/// The wait after each taking in, so that the next one takes in more: figures may be late by so much.
+const GATHER: Duration = Duration::from_millis(50);
 /// Events that one transaction takes in.
 const BATCH: usize = 256;
 /// How often new tenants are looked for.
@@ -122,6 +124,7 @@ async fn listen(app: &Arc<App>, tenant: &Tenant, holder: Uuid, from_start: bool)
             delivered.push(expected(next)?);
         }
         take_in(app, tenant, delivered).await?;
+        tokio::time::sleep(GATHER).await;
     }
 }
 

@@ -82,22 +82,12 @@ impl Column {
 
     /// A column of documents, each written as JSON. INTERNAL where one cannot be (a map with keys that are no text).
     pub fn json<T: Serialize>(values: impl IntoIterator<Item = T>) -> Outcome<Self> {
-        let mut texts = Vec::new();
-        for value in values {
-            let text = serde_json::to_string(&value)
-                .map_err(|error| Fault::internal("a document cannot be written as JSON").caused_by(error))?;
-            texts.push(text);
-        }
-        Ok(Self::Json(texts))
+        documents(values).map(Self::Json)
     }
 
-    /// A column of documents with nulls.
-    pub fn opt_json<T: Serialize>(values: impl IntoIterator<Item = Option<T>>) -> Outcome<Self> {
-        let text = |value: Option<T>| value.map(|value| serde_json::to_string(&value)).transpose();
-        let texts: Result<Vec<_>, _> = values.into_iter().map(text).collect();
-        let written =
-            texts.map_err(|error| Fault::internal("a document cannot be written as JSON").caused_by(error));
-        Ok(Self::OptJson(written?))
+    /// A column of such documents as texts.
+    pub fn json_text<T: Serialize>(values: impl IntoIterator<Item = T>) -> Outcome<Self> {
+        documents(values).map(Self::Text)
     }
 
     /// How many rows.
@@ -185,6 +175,12 @@ fn write_text(text: &str, into: &mut String) {
 fn rows(columns: &[Column]) -> Option<usize> {
     let first = columns.first().map_or(0, Column::len);
     columns.iter().all(|column| column.len() == first).then_some(first)
+}
+
+fn documents<T: Serialize>(values: impl IntoIterator<Item = T>) -> Outcome<Vec<String>> {
+    let written: Result<Vec<String>, _> =
+        values.into_iter().map(|value| serde_json::to_string(&value)).collect();
+    written.map_err(|error| Fault::internal("a document cannot be written as JSON").caused_by(error))
 }
 
 fn json_rows(columns: &[Column], rows: usize) -> String {

@@ -257,7 +257,10 @@ async fn connect_postgres(config: &DatabaseConfig) -> Outcome<Pools> {
             ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms),
         ])
         // Every statement goes by keys, whatever their values: planning it again for each call costs more than running.
-        .options([("plan_cache_mode", "force_generic_plan")]);
+        .options([("plan_cache_mode", "force_generic_plan")])
+        // A plan is made once, perhaps while its table is empty, and kept while it grows: what is cheap to scan then is
+        // not cheap to scan later. And what cannot but scan is not worth compiling.
+        .options([("enable_seqscan", "off"), ("jit", "off")]);
     if options.get_application_name().is_none() {
         options = options.application_name("tandem");
     }

@@ -95,7 +95,7 @@ const REDEMPTIONS: &str = "
 
 // An order notes what it counts in: its offers and their campaigns.
 const ORDERS: &str = "
-    WITH sold AS (SELECT sold FROM sales_order WHERE state = 'COMMITTED'),
+    WITH sold AS (SELECT sold::jsonb AS sold FROM sales_order WHERE state = 'COMMITTED'),
          charged AS (SELECT count(*) AS uses, coalesce(sum((charge->>'amount')::bigint), 0)::bigint AS money,
                             count(*) FILTER (WHERE charge->'counted'->>'c' = 'true') AS customers
                        FROM sold, jsonb_array_elements(sold->'charges') AS charge),

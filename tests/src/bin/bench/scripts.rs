@@ -137,7 +137,7 @@ BEGIN;
 {limited}
 UPDATE counter SET used = used + 1 WHERE {uses};
 UPDATE counter SET used = used + {OFFERED} WHERE {money};
-INSERT INTO sales_order (tenant, id, holder, state, customer, sold, committed, created, updated, version) VALUES ('default', {ORDER_ID}, {ID}, 'COMMITTED', {CUSTOMER}, {sold}::jsonb, now(), now(), now(), 1);
+INSERT INTO sales_order (tenant, id, holder, state, customer, sold, committed, created, updated, version) VALUES ('default', {ORDER_ID}, {ID}, 'COMMITTED', {CUSTOMER}, {sold}::json, now(), now(), now(), 1);
 {event}
 COMMIT;
 "
