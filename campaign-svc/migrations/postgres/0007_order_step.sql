@@ -4,7 +4,7 @@
 CREATE TABLE order_step (
     tenant text COLLATE "C" NOT NULL,
     order_id text COLLATE "C" NOT NULL,
-    pending jsonb NOT NULL,
+    pending json NOT NULL,
     due timestamptz NOT NULL,
     tries bigint NOT NULL,
     PRIMARY KEY (tenant, order_id)
@@ -14,7 +14,7 @@ CREATE TABLE order_step (
 CREATE INDEX order_step_due ON order_step (due);
 
 INSERT INTO order_step (tenant, order_id, pending, due, tries)
-SELECT tenant, id, pending, coalesce(due, updated), tries FROM sales_order WHERE pending IS NOT NULL;
+SELECT tenant, id, pending::json, coalesce(due, updated), tries FROM sales_order WHERE pending IS NOT NULL;
 
 DROP INDEX sales_order_due;
 ALTER TABLE sales_order DROP COLUMN pending, DROP COLUMN due, DROP COLUMN tries;

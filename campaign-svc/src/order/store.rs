@@ -18,37 +18,46 @@ use super::{Order, Pending, Person, Sold, State};
 use crate::pricing::spent::Taken;
 
 macro_rules! select {
-    ($sold:literal, $from:literal, $tail:literal) => {
+    ($sold:literal, $pending:literal, $from:literal, $tail:literal) => {
         concat!(
             "SELECT o.id, o.holder, o.state, o.customer, o.guest, ",
             $sold,
-            " AS sold, o.expires, o.first_held, o.committed, o.replaces, o.replaced_by, s.pending, o.created, \
-             o.updated, o.version FROM ",
+            " AS sold, o.expires, o.first_held, o.committed, o.replaces, o.replaced_by, ",
+            $pending,
+            " AS pending, o.created, o.updated, o.version FROM ",
             $from,
-            " LEFT JOIN order_step AS s ON s.tenant = o.tenant AND s.order_id = o.id ",
             $tail
         )
     };
     ($tail:literal) => {
-        select!("o.sold", "sales_order AS o", $tail)
+        select!(
+            "o.sold",
+            "(SELECT s.pending FROM order_step AS s WHERE s.tenant = o.tenant AND s.order_id = o.id)",
+            "sales_order AS o ",
+            $tail
+        )
     };
 }
 
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table. Locks in the order of the
-// parameter. What an order sold is a large document: it is not read where the caller has it.
+// parameter. What an order sold and the step that is open are large documents: they are not read where the caller has them.
 const LOCK_MANY: Statement = Statement::pair(
     concat!(
         "SELECT o.* FROM UNNEST($2::text[], $3::bigint[]) AS wanted (id, known) CROSS JOIN LATERAL (",
         select!(
-            "CASE WHEN o.version = wanted.known THEN NULL ELSE o.sold END",
-            "sales_order AS o",
+            "CASE WHEN o.version <> wanted.known THEN o.sold END",
+            "CASE WHEN o.version <> wanted.known THEN
+                (SELECT s.pending FROM order_step AS s WHERE s.tenant = o.tenant AND s.order_id = o.id) END",
+            "sales_order AS o ",
             "WHERE o.tenant = $1 AND o.id = wanted.id FOR NO KEY UPDATE OF o"
         ),
         ") AS o"
     ),
     select!(
-        "CASE WHEN o.version = wanted.value->>1 THEN NULL ELSE o.sold END",
-        "json_each($2) AS wanted JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0",
+        "CASE WHEN o.version <> wanted.value->>1 THEN o.sold END",
+        "CASE WHEN o.version <> wanted.value->>1 THEN
+            (SELECT s.pending FROM order_step AS s WHERE s.tenant = o.tenant AND s.order_id = o.id) END",
+        "json_each($2) AS wanted JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0 ",
         "ORDER BY o.id"
     ),
 );
@@ -184,48 +193,48 @@ struct Row {
     version: i64,
 }
 
-impl Row {
-    fn into_order(self, known: Option<&Arc<Sold>>) -> Outcome<Order> {
-        let unreadable = |what| Fault::internal(what);
-        let read = self.sold.map(|sold| Arc::new(sold.0));
-        Ok(Order {
-            sold: read.or_else(|| known.cloned()).ok_or_else(|| unreadable("a stored order sold nothing"))?,
-            state: State::parse(&self.state).ok_or_else(|| unreadable("a stored state is none"))?,
-            id: self.id,
-            holder: self.holder,
-            person: Person { customer: self.customer, guest: self.guest },
-            expires: self.expires.map(Instant::timestamp),
-            first_held: self.first_held.map(Instant::timestamp),
-            committed: self.committed.map(Instant::timestamp),
-            replaces: self.replaces,
-            replaced_by: self.replaced_by,
-            pending: self.pending.map(|pending| pending.0),
-            created: self.created.timestamp(),
-            updated: self.updated.timestamp(),
-            version: self.version,
+impl TryFrom<Row> for Order {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Outcome<Self> {
+        Ok(Self {
+            sold: Arc::new(row.sold.ok_or_else(|| Fault::internal("a stored order sold nothing"))?.0),
+            state: State::parse(&row.state).ok_or_else(|| Fault::internal("a stored state is none"))?,
+            id: row.id,
+            holder: row.holder,
+            person: Person { customer: row.customer, guest: row.guest },
+            expires: row.expires.map(Instant::timestamp),
+            first_held: row.first_held.map(Instant::timestamp),
+            committed: row.committed.map(Instant::timestamp),
+            replaces: row.replaces,
+            replaced_by: row.replaced_by,
+            pending: row.pending.map(|pending| pending.0),
+            created: row.created.timestamp(),
+            updated: row.updated.timestamp(),
+            version: row.version,
         })
     }
 }
 
 fn all(rows: Vec<Row>) -> Outcome<Vec<Order>> {
-    rows.into_iter().map(|row| row.into_order(None)).collect()
+    rows.into_iter().map(Order::try_from).collect()
 }
 
-/// Locks those of these orders that exist, in the order of their ids. What was sold is not read again of those that
-/// `wanted` brings along in the version that is stored.
+/// Locks those of these orders that exist, in the order of their ids. Those that `wanted` brings along in the version
+/// that is stored are not read again.
 pub async fn lock_many(
     tx: &mut Tx,
     tenant: &Tenant,
     wanted: &BTreeMap<&str, Option<&Arc<Order>>>,
-) -> Outcome<Vec<Order>> {
+) -> Outcome<Vec<Arc<Order>>> {
     let versions = wanted.values().map(|known| known.map_or(0, |order| order.version));
     let columns = [Column::text(wanted.keys().copied()), Column::int(versions)];
     let rows: Vec<Row> = on_engine!(tx, LOCK_MANY, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
-    let order = |row: Row| {
-        let known = wanted.get(row.id.as_str()).copied().flatten().map(|order| &order.sold);
-        row.into_order(known)
+    let order = |row: Row| match wanted.get(row.id.as_str()).copied().flatten() {
+        Some(known) if known.version == row.version => Ok(known.clone()),
+        _ => Order::try_from(row).map(Arc::new),
     };
     rows.into_iter().map(order).collect()
 }
@@ -244,7 +253,7 @@ pub async fn find(session: &mut impl Session, tenant: &Tenant, id: &str) -> Outc
     let row: Option<Row> = on_engine!(session, FIND, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
     })?;
-    row.map(|row| row.into_order(None)).transpose()
+    row.map(Order::try_from).transpose()
 }
 
 /// Which orders are listed.

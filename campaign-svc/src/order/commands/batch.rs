@@ -162,9 +162,10 @@ async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome
     Ok(())
 }
 
-/// Looks again at what was refused, and at what begins a step. Orders that do not exist and requests were read before the
-/// locks; while this transaction waited for them, the very same call may have been done by another one: its use may be the
-/// one that is missing now, and what it did must not be begun again. Then the transaction is replayed and finds it.
+/// Looks again at what was refused, and at what begins a step of an order that was there. Orders that do not exist and
+/// requests were read before the locks; while this transaction waited for them, the very same call may have been done by
+/// another one: its use may be the one that is missing now, and what it did must not be begun again. Then the transaction
+/// is replayed and finds it. Of an order that two make, the second cannot be inserted.
 async fn confirm(
     tx: &mut Tx,
     tenant: &Tenant,
@@ -174,7 +175,7 @@ async fn confirm(
 ) -> Outcome<()> {
     let doubtful = |one: &Option<Settled>| match one {
         Some(Settled::Fresh(Err(_))) => true,
-        Some(Settled::Fresh(Ok(order))) => order.pending.is_some(),
+        Some(Settled::Fresh(Ok(order))) => order.pending.is_some() && world.was_loaded(&order.id),
         _ => false,
     };
     let doubtful = items.iter().zip(outcomes).filter(|(item, one)| !item.settles() && doubtful(one));

@@ -215,8 +215,7 @@ impl World {
     }
 
     /// Takes a locked order in.
-    pub fn load(&mut self, order: Order) {
-        let order = Arc::new(order);
+    pub fn load(&mut self, order: Arc<Order>) {
         let slot = Slot { current: Some(order.clone()), loaded: Some(order.clone()) };
         self.orders.insert(order.id.clone(), slot);
     }

@@ -17,7 +17,10 @@ macro_rules! write {
 }
 
 const WRITE: Statement = Statement::pair(
-    write!("SELECT $1, *, 0 FROM UNNEST($2::text[], $3::jsonb[], $4::timestamptz[])"),
+    write!(
+        "SELECT $1, order_id, pending::json, due, 0
+           FROM UNNEST($2::text[], $3::text[], $4::timestamptz[]) AS s (order_id, pending, due)"
+    ),
     write!("SELECT $1, value->>0, value->>1, value->>2, 0 FROM json_each($2) WHERE true"),
 );
 
@@ -57,7 +60,7 @@ pub async fn write(tx: &mut Tx, tenant: &Tenant, steps: &[(&str, &Pending)], due
     }
     let columns = [
         Column::text(steps.iter().map(|(order, _)| *order)),
-        Column::json(steps.iter().map(|(_, pending)| pending))?,
+        Column::json_text(steps.iter().map(|(_, pending)| pending))?,
         Column::Instant(steps.iter().map(|_| due).collect()),
     ];
     let written = on_engine!(tx, WRITE, |sql, conn| {

@@ -105,5 +105,6 @@ where
     T: Send + 'static,
 {
     call.check_deadline()?;
-    tasks.write(write).await
+    // In a box: a whole command is large, and would be copied from place to place until it runs.
+    tasks.write(Box::pin(write)).await
 }
