@@ -40,14 +40,14 @@ macro_rules! select {
 }
 
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table. Locks in the order of the
-// parameter. What an order sold and the step that is open are large documents: they are not read where the caller has them.
+// parameter. What an order sold is a large document: it is not read where the caller has it. Open steps are read after the
+// locks: a statement that has waited for one sees the row as it is now, and every other table as it was before.
 const LOCK_MANY: Statement = Statement::pair(
     concat!(
         "SELECT o.* FROM UNNEST($2::text[], $3::bigint[]) AS wanted (id, known) CROSS JOIN LATERAL (",
         select!(
             "CASE WHEN o.version <> wanted.known THEN o.sold END",
-            "CASE WHEN o.version <> wanted.known THEN
-                (SELECT s.pending FROM order_step AS s WHERE s.tenant = o.tenant AND s.order_id = o.id) END",
+            "NULL::json",
             "sales_order AS o ",
             "WHERE o.tenant = $1 AND o.id = wanted.id FOR NO KEY UPDATE OF o"
         ),
@@ -55,8 +55,7 @@ const LOCK_MANY: Statement = Statement::pair(
     ),
     select!(
         "CASE WHEN o.version <> wanted.value->>1 THEN o.sold END",
-        "CASE WHEN o.version <> wanted.value->>1 THEN
-            (SELECT s.pending FROM order_step AS s WHERE s.tenant = o.tenant AND s.order_id = o.id) END",
+        "NULL",
         "json_each($2) AS wanted JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0 ",
         "ORDER BY o.id"
     ),
@@ -171,6 +170,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     step::STATEMENTS[1],
     step::STATEMENTS[2],
     step::STATEMENTS[3],
+    step::STATEMENTS[4],
 ];
 
 #[derive(Debug, FromRow)]
@@ -232,9 +232,17 @@ pub async fn lock_many(
     let rows: Vec<Row> = on_engine!(tx, LOCK_MANY, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
-    let order = |row: Row| match wanted.get(row.id.as_str()).copied().flatten() {
-        Some(known) if known.version == row.version => Ok(known.clone()),
-        _ => Order::try_from(row).map(Arc::new),
+    let known = |row: &Row| {
+        wanted.get(row.id.as_str()).copied().flatten().filter(|known| known.version == row.version)
+    };
+    let read: Vec<&str> = rows.iter().filter(|row| known(row).is_none()).map(|row| row.id.as_str()).collect();
+    let mut open = step::of_many(tx, tenant, &read).await?;
+    let order = |row: Row| match known(&row) {
+        Some(known) => Ok(known.clone()),
+        None => {
+            let pending = open.remove(&row.id);
+            Ok(Arc::new(Order { pending, ..Order::try_from(row)? }))
+        }
     };
     rows.into_iter().map(order).collect()
 }

@@ -1,7 +1,9 @@
 //! Open steps of orders in the database: written when a step begins, leased by whoever takes it up, deleted when it ends.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
-use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, same_count};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, same_count};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 
 use super::super::Pending;
@@ -43,13 +45,21 @@ const LEASE: Statement = Statement::pair(
       RETURNING tenant, order_id, tries",
 );
 
+const OF_MANY: Statement = Statement::pair(
+    "SELECT s.order_id, s.pending FROM UNNEST($2::text[]) AS wanted (id)
+      CROSS JOIN LATERAL (SELECT order_id, pending FROM order_step WHERE tenant = $1 AND order_id = wanted.id LIMIT 1) AS s",
+    "SELECT order_id, pending FROM order_step
+      WHERE tenant = $1 AND order_id IN (SELECT value->>0 FROM json_each($2))",
+);
+
 const OPEN: Statement =
     Statement::same("SELECT count(*), count(CASE WHEN tries >= $1 THEN 1 END) FROM order_step");
 
-pub(super) const STATEMENTS: [(&str, Statement); 4] = [
+pub(super) const STATEMENTS: [(&str, Statement); 5] = [
     ("order::step::write", WRITE),
     ("order::step::delete", DELETE),
     ("order::step::lease", LEASE),
+    ("order::step::of_many", OF_MANY),
     ("order::step::open", OPEN),
 ];
 
@@ -86,6 +96,18 @@ pub async fn delete(tx: &mut Tx, tenant: &Tenant, orders: &[&str]) -> Outcome<()
         return Err(Fault::contention());
     }
     Ok(())
+}
+
+/// The open steps of these orders, which are locked.
+pub async fn of_many(tx: &mut Tx, tenant: &Tenant, orders: &[&str]) -> Outcome<HashMap<String, Pending>> {
+    if orders.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let columns = [Column::text(orders.iter().copied())];
+    let rows: Vec<(String, Json<Pending>)> = on_engine!(tx, OF_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().map(|(order, pending)| (order, pending.0)).collect())
 }
 
 /// Leases open steps of any tenant that are due, until `until`: (tenant, order, number of the lease).

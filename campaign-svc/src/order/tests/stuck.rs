@@ -1,21 +1,34 @@
 //! An order that relationship-svc does not answer.
 
-use tandem_proto::common::v1::SealedCode;
+use std::collections::BTreeMap;
 
-use super::super::tasks;
+use sqlx::PgConnection;
+use tandem_platform::testing::postgres;
+use tandem_platform::{Tenant, transact};
+use tandem_proto::common::v1::SealedCode;
+use tokio::sync::Notify;
+
+use super::super::{State, store, tasks};
 use super::*;
 
-#[tokio::test]
-async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once() {
-    engines(&MIGRATIONS, |db| async move {
-        let shop = Shop::open(db, uses(1)).await;
+impl Shop {
+    /// Commits an order with a code, which relationship-svc does not answer.
+    async fn commit_pending(&self) -> Status {
         let code = SealedCode {
             code: "GIFT".to_owned(),
             incentive: "incentives/g".to_owned(),
             ..Default::default()
         };
-        let claims = QuoteClaims { codes: vec![code], ..shop.claims("7", 300) };
-        let status = shop.commit_as("o1", "r1", &claims).await.unwrap_err();
+        let claims = QuoteClaims { codes: vec![code], ..self.claims("7", 300) };
+        self.commit_as("o1", "r1", &claims).await.unwrap_err()
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(1)).await;
+        let status = shop.commit_pending().await;
         assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::Unavailable, "ORDER_PENDING"));
         assert_eq!(shop.get("o1").await.unwrap().state(), OrderState::Committing);
         assert_eq!(shop.taken().await, [1, 300, 0, 0], "nobody else may have it meanwhile");
@@ -41,4 +54,47 @@ async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once
         assert_eq!(stuck.count(), 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
+    postgres(&MIGRATIONS, |database| async move {
+        Shop::open(database.db.clone(), uses(1)).await.commit_pending().await;
+        let (db, tenant) = (&database.db, Tenant::default());
+        let wanted = BTreeMap::from([("o1", None)]);
+        let (locked, go_on) = (Notify::new(), Notify::new());
+        let first = async {
+            transact!(db, |tx| {
+                let order = store::lock_many(tx, &tenant, &wanted).await?.remove(0);
+                assert!(order.pending.is_some());
+                locked.notify_one();
+                go_on.notified().await;
+                let done = crate::order::Order { state: State::Committed, pending: None, ..(*order).clone() };
+                store::move_on(tx, &tenant, &[&done]).await?;
+                store::step::delete(tx, &tenant, &["o1"]).await
+            })
+        };
+        let second = async {
+            locked.notified().await;
+            let waiting = async { transact!(db, |tx| { store::lock_many(tx, &tenant, &wanted).await }) };
+            let release = async {
+                until_somebody_waits(&mut database.connect().await).await;
+                go_on.notify_one();
+            };
+            tokio::join!(waiting, release).0
+        };
+        let (first, second) = tokio::join!(first, second);
+        first.unwrap();
+        let seen = second.unwrap().remove(0);
+        assert_eq!((seen.state, &seen.pending), (State::Committed, &None));
+    })
+    .await;
+}
+
+async fn until_somebody_waits(connection: &mut PgConnection) {
+    let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *connection).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
 }
