@@ -82,7 +82,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
 const ATTEMPTS: usize = 3;
 
 /// What makes two calls the same call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     /// The method of the contract, constant: "RedeemVouchers".
     pub method: &'static str,

@@ -1,6 +1,6 @@
 //! One transaction over a batch: look up, lock, load, decide, write back, claim.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,20 +57,20 @@ enum Stored {
     #[serde(rename = "c")]
     Committed(String, i64),
     #[serde(rename = "o")]
-    Order(Box<Order>),
+    Order(Arc<Order>),
 }
 
 /// Finds the answers that were given before; items without an outcome are to be decided. What relationship-svc has
 /// answered always is, whatever is stored.
 async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Option<Settled>>> {
-    let settling: Vec<&Request> =
+    let settling: HashSet<&Request> =
         items.iter().filter(|item| item.settles()).filter_map(|item| item.request.as_ref()).collect();
     let asked = |item: &'_ &Item| !item.settles();
     let requests: Vec<Option<&Request>> =
         items.iter().map(|item| Some(item).filter(asked).and_then(|item| item.request.as_ref())).collect();
     let mut outcomes = Vec::with_capacity(items.len());
     for (request, recalled) in requests.iter().zip(idempotency::recall(tx, tenant, &requests).await?) {
-        if request.is_some_and(|request| settling.contains(&request)) {
+        if request.is_some_and(|request| settling.contains(request)) {
             // The answer that its step waits for is in this very batch: the caller comes back when it is written down.
             outcomes.push(Some(Settled::Fresh(Err(Refusal::Pending))));
             continue;
@@ -88,7 +88,7 @@ async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Op
 /// The answer that was given before.
 async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Arc<Order>> {
     let (id, version) = match idempotency::outcome_of(stored)? {
-        Stored::Order(order) => return Ok(Arc::from(order)),
+        Stored::Order(order) => return Ok(order),
         Stored::Committed(id, version) => (id, version),
     };
     let order = store::find(tx, tenant, &id).await?;
@@ -183,18 +183,14 @@ async fn confirm(
     if doubtful.is_empty() {
         return Ok(());
     }
-    let mut requests: Vec<&Request> = doubtful.iter().filter_map(|item| item.request.as_ref()).collect();
-    requests.sort_unstable_by_key(|request| (request.method, &request.id));
-    requests.dedup_by_key(|request| (request.method, &request.id));
+    let requests: Vec<&Request> = doubtful.iter().filter_map(|item| item.request.as_ref()).collect();
     let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
-    let mut unknown: Vec<String> = doubtful
+    let unknown: Vec<String> = doubtful
         .iter()
         .flat_map(|item| decide::orders(&item.command))
         .filter(|id| !world.was_loaded(id))
         .map(str::to_owned)
         .collect();
-    unknown.sort_unstable();
-    unknown.dedup();
     // Nothing of this batch is written yet.
     let appeared = !unknown.is_empty() && store::any_of(tx, tenant, unknown).await?;
     if appeared || claims.iter().any(|claim| *claim != Claimed::Fresh) {
@@ -275,6 +271,7 @@ async fn close(
     world: &World,
 ) -> Outcome<()> {
     let mut done: Vec<(&Request, String)> = Vec::with_capacity(items.len());
+    let mut closed: HashSet<&Request> = HashSet::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(outcomes) {
         // An answer that came second says nothing about the call whose step it answers.
         let ended = match &item.command {
@@ -285,11 +282,11 @@ async fn close(
             && ended
             && order.pending.is_none()
             && order.state != State::Refused
-            && !done.iter().any(|(other, _)| *other == request)
+            && closed.insert(request)
         {
             let stored = match order.state {
                 State::Committed => Stored::Committed(order.id.clone(), order.version),
-                _ => Stored::Order(Box::new((**order).clone())),
+                _ => Stored::Order(order.clone()),
             };
             done.push((request, idempotency::to_json(&stored)?));
         }

@@ -7,6 +7,16 @@ use tonic_types::StatusExt;
 
 use super::*;
 
+/// Writes one field of the campaign.
+async fn change(shop: &Shop, campaign: api::Campaign, field: &str) {
+    let request = UpdateCampaignRequest {
+        campaign: Some(campaign),
+        update_mask: Some(prost_types::FieldMask { paths: vec![field.to_owned()] }),
+        ..UpdateCampaignRequest::default()
+    };
+    CampaignServiceClient::new(shop.harness.channel()).update_campaign(request).await.unwrap();
+}
+
 #[tokio::test]
 async fn of_200_orders_on_an_offer_of_60_uses_exactly_60_are_committed() {
     engines(&MIGRATIONS, |db| async move {
@@ -37,12 +47,7 @@ async fn a_campaigns_budget_is_kept_after_what_its_media_plan_takes() {
             budgets: vec![euros(4_500)],
             ..api::Campaign::default()
         };
-        let request = UpdateCampaignRequest {
-            campaign: Some(campaign),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["budgets".to_owned()] }),
-            ..UpdateCampaignRequest::default()
-        };
-        CampaignServiceClient::new(shop.harness.channel()).update_campaign(request).await.unwrap();
+        change(&shop, campaign, "budgets").await;
         shop.commit("o1", "7", 3_000).await.unwrap();
         let promotion = Some(PromotionMix { placements: vec![placement] });
         let request = AdaptCampaignRequest {
@@ -158,12 +163,7 @@ async fn a_campaign_counts_all_its_offers_together() {
             limits: Some(uses(1)),
             ..api::Campaign::default()
         };
-        let request = UpdateCampaignRequest {
-            campaign: Some(campaign),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["limits".to_owned()] }),
-            ..UpdateCampaignRequest::default()
-        };
-        CampaignServiceClient::new(shop.harness.channel()).update_campaign(request).await.unwrap();
+        change(&shop, campaign, "limits").await;
         shop.commit("o1", "7", 100).await.unwrap();
         let status = shop.commit("o2", "7", 100).await.unwrap_err();
         assert_eq!(reason(&status), "OFFER_EXHAUSTED");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
 use tandem_platform::testing::postgres;
 use tandem_platform::{Tenant, transact};
 use tandem_proto::common::v1::SealedCode;
@@ -78,7 +77,7 @@ async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
             locked.notified().await;
             let waiting = async { transact!(db, |tx| { store::lock_many(tx, &tenant, &wanted).await }) };
             let release = async {
-                until_somebody_waits(&mut database.connect().await).await;
+                database.until_somebody_waits().await;
                 go_on.notify_one();
             };
             tokio::join!(waiting, release).0
@@ -89,12 +88,4 @@ async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
         assert_eq!((seen.state, &seen.pending), (State::Committed, &None));
     })
     .await;
-}
-
-async fn until_somebody_waits(connection: &mut PgConnection) {
-    let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-                WHERE NOT granted AND datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *connection).await.unwrap() == 0 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -163,7 +163,7 @@ async fn the_second_waits_for_the_first_and_reads_what_it_left() {
                 let same = request("a", 1);
                 let command = command(&db, &same, "second");
                 let release = async {
-                    until_somebody_waits(&mut database.connect().await).await;
+                    database.until_somebody_waits().await;
                     go_on.notify_one();
                 };
                 tokio::join!(command, release).0
@@ -175,14 +175,6 @@ async fn the_second_waits_for_the_first_and_reads_what_it_left() {
             assert_eq!(second.unwrap(), expected);
         })
         .await;
-    }
-}
-
-async fn until_somebody_waits(connection: &mut PgConnection) {
-    let sql = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-                WHERE NOT granted AND datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *connection).await.unwrap() == 0 {
-        tokio::task::yield_now().await;
     }
 }
 

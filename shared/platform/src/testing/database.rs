@@ -67,6 +67,19 @@ impl Postgres {
         options.connect().await.expect("the database accepts connections")
     }
 
+    /// Returns once a transaction of this database waits for a lock.
+    pub async fn until_somebody_waits(&self) {
+        const WAITING: &str = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE NOT granted AND datname = current_database()";
+        let mut outside = self.connect().await;
+        let mut waiting = 0;
+        while waiting == 0 {
+            let count = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut outside).await;
+            waiting = count.expect("the database answers");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Another [`Db`] on the same database, as another process would have it.
     pub async fn another(&self) -> Db {
         Db::connect(&config(&self.url)).await.expect("the database accepts connections")

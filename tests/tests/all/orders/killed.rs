@@ -113,7 +113,7 @@ async fn stopped(shop: &mut Shop, step: &Step, at: At) -> Stopped {
         At::Settle => {
             shop.network.delay(Duration::from_millis(400));
             let call = shop.orders(0).send_meanwhile(step);
-            until_a_step_is_open(&campaign).await;
+            until_a_step_is_open(shop).await;
             let lock = keep_writers_waiting(&campaign, "sales_order").await;
             let stopped = Stopped::by_lock(call, lock, &campaign).await;
             shop.network.delay(Duration::ZERO);
@@ -129,14 +129,9 @@ async fn stopped(shop: &mut Shop, step: &Step, at: At) -> Stopped {
     }
 }
 
-async fn until_a_step_is_open(url: &str) {
-    let mut outside = PgConnection::connect(url).await.expect("the server answers");
+async fn until_a_step_is_open(shop: &Shop) {
     let end = Instant::now() + Duration::from_secs(10);
-    loop {
-        let open = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM order_step");
-        if open.fetch_one(&mut outside).await.expect("the server answers") > 0 {
-            return;
-        }
+    while shop.read().await.are_closed() {
         assert!(Instant::now() < end, "no step is open");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
