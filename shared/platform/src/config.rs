@@ -4,7 +4,7 @@
 //! leave a default in force. Units stand in the names.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::providers::{Format, Serialized, Toml};
@@ -22,6 +22,12 @@ pub struct ServerConfig {
     /// Permits an address that other machines reach although nobody has to say who he is. For a network that lets only
     /// trusted callers through.
     pub allow_remote_without_authentication: bool,
+    /// TLS. Default: none, callers speak in clear text.
+    pub tls: Option<TlsConfig>,
+    /// The client certificates of the other service, each by the SHA-256 of its DER form in hexadecimal
+    /// (`openssl x509 -outform DER | sha256sum`): who shows one may follow the events of all tenants, as who is on this
+    /// machine may. Needs `tls.client_ca`.
+    pub peer_certificates: Vec<String>,
     /// Calls in progress at once; one more is refused at once with RESOURCE_EXHAUSTED.
     pub max_calls: usize,
     /// Streams without end (subscriptions) at once, beside the calls.
@@ -51,6 +57,8 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_remote_without_authentication: false,
+            tls: None,
+            peer_certificates: Vec::new(),
             max_calls: 4_096,
             max_streams: 1_024,
             max_streams_per_connection: 1_024,
@@ -70,6 +78,32 @@ impl ServerConfig {
     pub fn max_deadline(&self) -> Duration {
         Duration::from_millis(self.max_deadline_ms)
     }
+}
+
+/// The server's side of TLS, all files in PEM. They are read at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate, and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The roots of client certificates. With it a client may show one, and one of another root is turned away. Default:
+    /// none is asked for.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The client's side of TLS, all files in PEM, for an endpoint that begins with `https://`. They are read at the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientTlsConfig {
+    /// The roots that are trusted. Default: those of the system.
+    pub ca: Option<PathBuf>,
+    /// The certificate that is shown; with `key`. Default: none.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
 }
 
 /// The database of one service.
@@ -111,8 +145,10 @@ impl Default for DatabaseConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientConfig {
-    /// `http://host:port`; a name is resolved again on each connect.
+    /// `http://host:port` or `https://host:port`; a name is resolved again on each connect.
     pub endpoint: String,
+    /// For `https://`.
+    pub tls: ClientTlsConfig,
     /// How long a connect may take, in milliseconds.
     pub connect_timeout_ms: u64,
     /// The longest a call may take, in milliseconds; less where our own caller waits less.
@@ -121,7 +157,12 @@ pub struct ClientConfig {
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { endpoint: "http://127.0.0.1:0".to_owned(), connect_timeout_ms: 1_000, max_deadline_ms: 5_000 }
+        Self {
+            endpoint: "http://127.0.0.1:0".to_owned(),
+            tls: ClientTlsConfig::default(),
+            connect_timeout_ms: 1_000,
+            max_deadline_ms: 5_000,
+        }
     }
 }
 
@@ -170,6 +211,11 @@ pub struct MetricsConfig {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(crate) String);
+
+/// Reads a file that the setting `name` names.
+pub(crate) fn read_file(name: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(path).map_err(|error| ConfigError::new(format!("{name} = {path:?}: {error}")))
+}
 
 impl ConfigError {
     /// Settings that contradict each other or the machine.

@@ -23,7 +23,7 @@ use tonic::transport::server::TcpIncoming;
 use tower::Service;
 
 use crate::config::{ConfigError, ServerConfig};
-use crate::grpc::{Health, transport};
+use crate::grpc::{Health, check_peers, transport};
 use crate::tasks::Tasks;
 
 /// A socket that is listened on.
@@ -38,6 +38,7 @@ impl Bound {
     /// asks nobody who he is.
     pub async fn to(config: &ServerConfig) -> Result<Self, ConfigError> {
         let listen = config.listen;
+        check_peers(config)?;
         if !listen.ip().is_loopback() && !config.allow_remote_without_authentication {
             return Err(ConfigError::new(format!(
                 "server.listen = \"{listen}\" can be reached from other machines and callers are not authenticated: \
@@ -170,7 +171,7 @@ where
         // An error means that the other end of this very function is gone: stop as well.
         let _ = told.await;
     };
-    let mut serving = pin!(transport(config).serve_with_incoming_shutdown(service, incoming, told));
+    let mut serving = pin!(transport(config)?.serve_with_incoming_shutdown(service, incoming, told));
     tokio::select! {
         ended = &mut serving => {
             let why = ended.err().map(|error| crate::fault::chain(&error)).unwrap_or_default();

@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig as Secured, Endpoint, Identity};
 
 use super::{PRINCIPAL, TENANT};
 use crate::call::{Call, Trace};
-use crate::config::{ClientConfig, ConfigError};
+use crate::config::{ClientConfig, ClientTlsConfig, ConfigError, read_file};
+use crate::fault::chain;
 
-/// A channel that connects when it is first used, and again whenever it has to. Fails on an ill-formed endpoint only.
+/// A channel that connects when it is first used, and again whenever it has to. Fails on an ill-formed endpoint, and on
+/// files of TLS that cannot be read or used.
 pub fn channel(config: &ClientConfig) -> Result<Channel, ConfigError> {
     const MIB: u32 = 1024 * 1024;
-    let endpoint = Endpoint::from_shared(config.endpoint.clone())
+    let mut endpoint = Endpoint::from_shared(config.endpoint.clone())
         .map_err(|error| ConfigError::new(format!("endpoint {:?}: {error}", config.endpoint)))?
         .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
         .tcp_nodelay(true)
@@ -23,7 +25,31 @@ pub fn channel(config: &ClientConfig) -> Result<Channel, ConfigError> {
         .keep_alive_while_idle(true)
         .initial_stream_window_size(MIB)
         .initial_connection_window_size(4 * MIB);
+    if endpoint.uri().scheme_str() == Some("https") {
+        let refused = |error| ConfigError::new(format!("tls of {}: {}", config.endpoint, chain(&error)));
+        endpoint = endpoint.tls_config(secured(&config.tls)?).map_err(refused)?;
+    } else if config.tls != ClientTlsConfig::default() {
+        return Err(ConfigError::new(format!(
+            "endpoint {:?} is in clear text and takes no tls: write https://",
+            config.endpoint
+        )));
+    }
     Ok(endpoint.connect_lazy())
+}
+
+fn secured(tls: &ClientTlsConfig) -> Result<Secured, ConfigError> {
+    let secured = match &tls.ca {
+        None => Secured::new().with_native_roots(),
+        Some(path) => Secured::new().ca_certificate(Certificate::from_pem(read_file("tls.ca", path)?)),
+    };
+    match (&tls.certificate, &tls.key) {
+        (None, None) => Ok(secured),
+        (Some(certificate), Some(key)) => {
+            let certificate = read_file("tls.certificate", certificate)?;
+            Ok(secured.identity(Identity::from_pem(certificate, read_file("tls.key", key)?)))
+        }
+        _ => Err(ConfigError::new("tls.certificate and tls.key belong together: give both or neither")),
+    }
 }
 
 /// A request on behalf of `call`: its tenant, principal and trace, and what is left of its time, at most `limit`.

@@ -4,6 +4,7 @@ mod drain;
 mod edge;
 mod limits;
 mod probe;
+mod secure;
 
 use std::time::Duration;
 

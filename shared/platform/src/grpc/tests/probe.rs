@@ -13,7 +13,7 @@ use tonic::server::NamedService;
 use tower::Service;
 
 use super::*;
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, ClientTlsConfig};
 use crate::fault::Violations;
 use crate::lifecycle::{self, Bound, Process, StopSignal, Stopped};
 use crate::telemetry::Telemetry;
@@ -35,11 +35,15 @@ pub struct Probe {
 impl Probe {
     async fn ask(&self, request: Request<LocalizedMessage>) -> Outcome<LocalizedMessage> {
         let call = super::call(&request)?;
+        let shown = peer::shown(&request);
         let LocalizedMessage { locale: command, message } = request.into_inner();
         self.entered.add_permits(1);
         match command.as_str() {
             "echo" => {}
             "panic" => panic!("as asked"),
+            "certificate" => {
+                return Ok(LocalizedMessage { locale: command, message: shown.unwrap_or_default() });
+            }
             "wait" => self.pass().await,
             "invalid" => {
                 let mut v = Violations::new();
@@ -203,6 +207,11 @@ impl Server {
     pub fn channel(&self) -> Channel {
         let endpoint = format!("http://{}", self.address);
         super::channel(&ClientConfig { endpoint, ..ClientConfig::default() }).unwrap()
+    }
+
+    pub fn secure_channel(&self, tls: ClientTlsConfig) -> Channel {
+        let endpoint = format!("https://localhost:{}", self.address.port());
+        super::channel(&ClientConfig { endpoint, tls, ..ClientConfig::default() }).unwrap()
     }
 
     pub async fn entered(&self) {
