@@ -5,8 +5,11 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
+use tandem_platform::config::{
+    ClientTlsConfig, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load,
+};
 use tandem_platform::lanes::LanesConfig;
+use tandem_platform::outbox::RelayConfig;
 
 /// The prefix of every environment variable: `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`.
 pub const ENV_PREFIX: &str = "TANDEM_CAMPAIGN_";
@@ -36,6 +39,8 @@ pub struct Config {
     pub seal_keys: String,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
+    /// How events are numbered, and those of relationship-svc taken in.
+    pub relay: RelayConfig,
 }
 
 impl Default for Config {
@@ -51,6 +56,7 @@ impl Default for Config {
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: String::new(),
             event_retention_h: 7 * 24,
+            relay: RelayConfig::default(),
         }
     }
 }
@@ -76,6 +82,7 @@ impl Config {
                 return Err(ConfigError::new(format!("{name} must be at least 1")));
             }
         }
+        self.relay.check()?;
         self.zone().map(drop)
     }
 
@@ -110,8 +117,10 @@ fn without_password(url: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelationshipConfig {
-    /// `http://host:port`.
+    /// `http://host:port` or `https://host:port`.
     pub endpoint: String,
+    /// For `https://`.
+    pub tls: ClientTlsConfig,
     /// How long a connect may take, in milliseconds.
     pub connect_timeout_ms: u64,
     /// How long a quote waits for the customer's incentives before it answers without them, in milliseconds.
@@ -120,7 +129,12 @@ pub struct RelationshipConfig {
 
 impl Default for RelationshipConfig {
     fn default() -> Self {
-        Self { endpoint: "http://127.0.0.1:7402".to_owned(), connect_timeout_ms: 1_000, timeout_ms: 50 }
+        Self {
+            endpoint: "http://127.0.0.1:7402".to_owned(),
+            tls: ClientTlsConfig::default(),
+            connect_timeout_ms: 1_000,
+            timeout_ms: 50,
+        }
     }
 }
 

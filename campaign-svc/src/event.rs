@@ -9,10 +9,14 @@ use prost::Message;
 use tandem_platform::grpc;
 use tandem_platform::outbox::{self, Asked, Recorded};
 use tandem_proto::campaign::v1::event_service_server::EventService;
-use tandem_proto::campaign::v1::{SubscribeRequest, SubscribeResponse};
+use tandem_proto::campaign::v1::{
+    ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
+    RetrySetAsideEventsResponse, SubscribeRequest, SubscribeResponse,
+};
 use tonic::{Request, Response, Status};
 
 use crate::App;
+use crate::redemption::aside;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +31,7 @@ pub fn recorded<M: Message>(type_: &'static str, aggregate: String, version: i64
 /// Starts what numbers events and what forgets old ones.
 pub fn start(app: &Arc<App>) {
     let retention = SignedDuration::from_hours(app.config.event_retention_h.into());
-    outbox::keep(&app.db, &app.clock, &app.tasks, retention);
+    outbox::keep(&app.db, &app.clock, &app.tasks, app.config.relay, retention);
 }
 
 /// The service of the contract.
@@ -58,5 +62,24 @@ impl EventService for Api {
             Ok(SubscribeResponse { cursor, event })
         });
         Ok(Response::new(responses.boxed()))
+    }
+
+    async fn list_set_aside_events(
+        &self,
+        request: Request<ListSetAsideEventsRequest>,
+    ) -> Result<Response<ListSetAsideEventsResponse>, Status> {
+        let call = grpc::call(&request)?;
+        Ok(Response::new(aside::list(&self.0, &call, request.into_inner()).await?))
+    }
+
+    async fn retry_set_aside_events(
+        &self,
+        request: Request<RetrySetAsideEventsRequest>,
+    ) -> Result<Response<RetrySetAsideEventsResponse>, Status> {
+        let (call, request) = (grpc::call(&request)?, request.into_inner());
+        let retry = |app: Arc<App>, call: tandem_platform::Call| async move {
+            aside::retry(&app, &call, request).await
+        };
+        Ok(Response::new(self.0.write(call, retry).await?))
     }
 }

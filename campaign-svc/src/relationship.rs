@@ -112,6 +112,7 @@ impl Relationship {
         let channel = grpc::channel(&ClientConfig {
             endpoint: config.endpoint.clone(),
             connect_timeout_ms: config.connect_timeout_ms,
+            tls: config.tls.clone(),
             ..ClientConfig::default()
         })?;
         Ok(Self {

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
 use tandem_platform::lanes::LanesConfig;
+use tandem_platform::outbox::RelayConfig;
 
 /// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
 pub const ENV_PREFIX: &str = "TANDEM_RELATIONSHIP_";
@@ -34,6 +35,8 @@ pub struct Config {
     pub seal_keys: String,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
+    /// How events are numbered, and told to campaign-svc.
+    pub relay: RelayConfig,
 }
 
 impl Default for Config {
@@ -51,6 +54,7 @@ impl Default for Config {
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: String::new(),
             event_retention_h: 7 * 24,
+            relay: RelayConfig::default(),
         }
     }
 }
@@ -58,7 +62,9 @@ impl Default for Config {
 impl Config {
     /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        load(file, ENV_PREFIX)
+        let config: Self = load(file, ENV_PREFIX)?;
+        config.relay.check()?;
+        Ok(config)
     }
 
     /// The zone of the tenants.

@@ -1,16 +1,19 @@
 //! What happened, as a durable stream for any microservice: the outbox as the contract shows it.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
 use prost::Message;
-use tandem_platform::grpc;
-use tandem_platform::outbox::{self, Asked, Recorded};
+use tandem_platform::outbox::{self, Asked, Cursor, Filter, Recorded, Told};
+use tandem_platform::{Fault, Outcome, Tenant, Violations, grpc};
 use tandem_proto::relationship::v1::event_service_server::EventService;
-use tandem_proto::relationship::v1::{SubscribeRequest, SubscribeResponse};
-use tonic::{Request, Response, Status};
+use tandem_proto::relationship::v1::{
+    Gap, SubscribeAllRequest, SubscribeAllResponse, SubscribeRequest, SubscribeResponse, TenantCursor,
+};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::App;
 
@@ -24,7 +27,7 @@ pub fn recorded<M: Message>(type_: &'static str, aggregate: String, version: i64
 /// Starts what numbers events and what forgets old ones.
 pub fn start(app: &Arc<App>) {
     let retention = SignedDuration::from_hours(app.config.event_retention_h.into());
-    outbox::keep(&app.db, &app.clock, &app.tasks, retention);
+    outbox::keep(&app.db, &app.clock, &app.tasks, app.config.relay, retention);
 }
 
 /// The service of the contract.
@@ -56,4 +59,51 @@ impl EventService for Api {
         });
         Ok(Response::new(responses.boxed()))
     }
+
+    type SubscribeAllStream = Pin<Box<dyn Stream<Item = Result<SubscribeAllResponse, Status>> + Send>>;
+
+    async fn subscribe_all(
+        &self,
+        request: Request<Streaming<SubscribeAllRequest>>,
+    ) -> Result<Response<Self::SubscribeAllStream>, Status> {
+        let app = &self.0;
+        grpc::only_peer(&request, &app.config.server)?;
+        let (known, filter) = said(request.into_inner()).await?;
+        let goodbye = app.tasks.draining().clone().cancelled_owned();
+        let told = outbox::merge(&app.db, known, filter, app.config.relay.tenants_per_transaction);
+        let responses = told.map(|told| Ok(response(told?))).take_until(goodbye);
+        Ok(Response::new(responses.boxed()))
+    }
+}
+
+/// What the follower of all tenants knows and wants, from its first message to its last.
+async fn said(mut requests: Streaming<SubscribeAllRequest>) -> Outcome<(HashMap<Tenant, Cursor>, Filter)> {
+    let (mut known, mut types, mut v) = (HashMap::new(), Vec::new(), Violations::new());
+    while let Some(request) = requests.message().await.map_err(Fault::from_peer)? {
+        for (index, one) in request.cursors.iter().enumerate() {
+            let (tenant, cursor) = (Tenant::parse(&one.tenant), one.cursor.parse::<Cursor>());
+            v.check(tenant.is_some(), format!("cursors[{index}].tenant"), "is not a tenant");
+            v.check(
+                cursor.is_ok(),
+                format!("cursors[{index}].cursor"),
+                "must be a cursor of an earlier response",
+            );
+            known.extend(tenant.zip(cursor.ok()));
+        }
+        types.extend(request.types);
+        outbox::check_types(&mut v, &types);
+        v.finish()?;
+        v = Violations::new();
+    }
+    Ok((known, Filter { types, aggregates: Vec::new() }))
+}
+
+fn response(told: Told) -> SubscribeAllResponse {
+    let gap = match told.gap {
+        None => Gap::Unspecified,
+        Some(outbox::Gap::Expired) => Gap::Expired,
+        Some(outbox::Gap::Unreadable) => Gap::Unreadable,
+    };
+    let reached = TenantCursor { tenant: told.tenant.to_string(), cursor: told.cursor.to_string() };
+    SubscribeAllResponse { reached: Some(reached), event: told.event.map(|event| *event), gap: gap.into() }
 }

@@ -21,7 +21,11 @@ use uuid::Uuid;
 use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, segment, voucher};
 
 /// Streams without end, and those that may take longer than a call.
-const STREAMS: Streams = Streams::new(&["/tandem.relationship.v1.EventService/Subscribe"]).and_long(&[
+const STREAMS: Streams = Streams::new(&[
+    "/tandem.relationship.v1.EventService/Subscribe",
+    "/tandem.relationship.v1.EventService/SubscribeAll",
+])
+.and_long(&[
     "/tandem.relationship.v1.CustomerService/ImportCustomers",
     "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
     "/tandem.relationship.v1.VoucherService/GenerateVouchers",

@@ -4,11 +4,13 @@ use futures::StreamExt;
 use tandem_platform::outbox::{Relay, RelayConfig};
 use tandem_platform::testing;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient;
-use tandem_proto::relationship::v1::{SubscribeRequest, SubscribeResponse};
+use tandem_proto::relationship::v1::{
+    SubscribeAllRequest, SubscribeAllResponse, SubscribeRequest, SubscribeResponse, TenantCursor,
+};
 use tonic::{Code, Streaming};
 
 use crate::MIGRATIONS;
-use crate::segment::tests::create_segment;
+use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
 
 #[tokio::test]
@@ -78,8 +80,9 @@ async fn a_subscriber_sees_every_event_of_its_tenant_once_and_goes_on_where_it_s
         let mut request = tonic::Request::new(SubscribeRequest::default());
         request.metadata_mut().insert("tandem-tenant", "other".parse().unwrap());
         let mut other = client.subscribe(request).await.unwrap().into_inner();
-        let progress = other.next().await.unwrap().unwrap();
-        assert!(progress.event.is_none() && !progress.cursor.is_empty(), "only how far it has looked");
+        create_segment_of(&harness, "other", "theirs", "true").await.unwrap();
+        number(&harness).await;
+        assert_eq!(next(&mut other, 1).await, ["segments/theirs"], "none of another tenant's before it");
         harness.app.tasks.draining().cancel();
         let goodbye = all.next().await.unwrap().unwrap_err();
         assert_eq!((goodbye.code(), reason(&goodbye).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
@@ -102,6 +105,64 @@ async fn a_subscription_that_cannot_be_read_is_refused() {
         let mut ahead = subscribe(&mut client, "7.0", &[]).await;
         let status = ahead.next().await.unwrap().unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::OutOfRange, "CURSOR_EXPIRED"));
+    })
+    .await;
+}
+
+async fn subscribe_all(
+    client: &mut EventServiceClient<Channel>,
+    said: Vec<SubscribeAllRequest>,
+) -> Result<Streaming<SubscribeAllResponse>, tonic::Status> {
+    client.subscribe_all(futures::stream::iter(said)).await.map(tonic::Response::into_inner)
+}
+
+fn known(cursors: &[(&str, &str)]) -> SubscribeAllRequest {
+    let cursor = |(tenant, cursor): &(&str, &str)| TenantCursor {
+        tenant: (*tenant).to_owned(),
+        cursor: (*cursor).to_owned(),
+    };
+    SubscribeAllRequest { cursors: cursors.iter().map(cursor).collect(), types: vec![] }
+}
+
+#[tokio::test]
+async fn the_other_service_follows_all_tenants_each_from_where_it_says_it_is() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = EventServiceClient::new(harness.channel());
+        for (tenant, id) in [("shop", "a"), ("other", "a"), ("shop", "b"), ("third", "a")] {
+            create_segment_of(&harness, tenant, id, "true").await.unwrap();
+        }
+        number(&harness).await;
+        let types =
+            SubscribeAllRequest { cursors: vec![], types: vec!["tandem.relationship.v1.Segment".into()] };
+        let said = vec![types, known(&[("shop", "1.0")]), known(&[("third", "1.0"), ("gone", "7.0")])];
+        let mut stream = subscribe_all(&mut client, said).await.unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let response = stream.next().await.unwrap().unwrap();
+            let event = response.event.unwrap();
+            assert_eq!(response.reached.unwrap().tenant, event.tenant);
+            seen.push((event.tenant, event.aggregate, event.position));
+        }
+        seen.sort();
+        let expected = [("other", "segments/a", 1), ("shop", "segments/b", 2)];
+        assert_eq!(seen, expected.map(|(tenant, id, position)| (tenant.into(), id.into(), position)));
+        create_segment_of(&harness, "third", "b", "true").await.unwrap();
+        number(&harness).await;
+        let response = stream.next().await.unwrap().unwrap();
+        assert_eq!(response.event.unwrap().aggregate, "segments/b");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_follower_of_all_says_wrongly_is_named() {
+    testing::sqlite(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = EventServiceClient::new(harness.channel());
+        let wrong = known(&[("shop", "1.0"), ("No Such", "yesterday")]);
+        let refused = subscribe_all(&mut client, vec![wrong]).await.unwrap_err();
+        assert_eq!(fields(&refused), ["cursors[1].tenant", "cursors[1].cursor"]);
     })
     .await;
 }

@@ -295,10 +295,9 @@ async fn progress_is_what_the_campaigns_of_the_objective_brought_about() {
         clients.objective("growth").await;
         clients.campaign("one", a_campaign(harness.app.clock.now())).await;
         let news = [redeemed("r1", "one", "o1"), redeemed("r2", "one", "o1"), redeemed("r3", "other", "o2")];
-        transact!(harness.app.db, |tx| {
-            redemption::store::save(tx, &harness.call.tenant, &news, harness.app.clock.now()).await
-        })
-        .unwrap();
+        let news: Vec<_> = news.iter().map(|one| (&harness.call.tenant, one)).collect();
+        transact!(harness.app.db, |tx| { redemption::store::save(tx, &news, harness.app.clock.now()).await })
+            .unwrap();
         let request = GetObjectiveProgressRequest { name: name("growth") };
         let progress = clients.objectives.get_objective_progress(request).await.unwrap().into_inner();
         assert_eq!(progress.campaigns, ["campaigns/one"]);

@@ -1,73 +1,191 @@
 //! Taking events in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use tandem_platform::outbox::{Cursor, consumer};
+use tandem_platform::outbox::{Cursor, Gap, consumer};
 use tandem_platform::{Outcome, Tenant, transact};
 use tandem_proto::common::v1::Event;
 use uuid::Uuid;
 
-use super::{Feedback, events, store};
+use super::{Feedback, aside, events, store};
 use crate::App;
 
-/// The name under which the redemptions of a tenant are followed.
-pub fn consumer_of(tenant: &Tenant) -> String {
-    format!("redemption/{tenant}")
+/// The name under which redemptions are followed.
+pub const CONSUMER: &str = "redemption";
+
+/// What is told of one tenant.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Whose.
+    pub tenant: Tenant,
+    /// How far this tenant has been told with it.
+    pub cursor: Cursor,
+    /// What happened; `None` where only the cursor moves.
+    pub event: Option<Event>,
+    /// Something before the cursor is missing.
+    pub gap: Option<Gap>,
 }
 
-/// Takes in what `delivered` tells and moves the cursor behind it, in one transaction; what was taken in before counts
-/// as nothing. Must run where its caller going away does not stop it.
-pub async fn take_in(app: &App, tenant: &Tenant, delivered: &[Event], upto: Cursor) -> Outcome<()> {
-    let now = app.clock.now();
-    let consumer = consumer_of(tenant);
-    let told: Vec<(Uuid, Feedback)> = delivered.iter().filter_map(understood).collect();
-    let ids: Vec<Uuid> = told.iter().map(|(id, _)| *id).collect();
-    transact!(app.db, |tx| {
-        let fresh = consumer::first_time(tx, &consumer, &ids, now).await?;
-        let mut news: HashMap<&str, Feedback> = HashMap::new();
-        for (_, feedback) in told.iter().filter(|(id, _)| fresh.contains(id)) {
-            let newest = news.entry(&feedback.redemption).or_insert_with(|| feedback.clone());
-            // The total of the order is told once, with the first event.
-            let order_total = feedback.order_total.or(newest.order_total);
-            if feedback.version >= newest.version {
-                *newest = feedback.clone();
-            }
-            newest.order_total = order_total;
+/// What became of some deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Events that were set aside.
+    pub set_aside: u64,
+    /// Gaps that were told of.
+    pub missed: u64,
+}
+
+/// The news of one tenant.
+#[derive(Debug, Clone)]
+struct News {
+    tenant: Tenant,
+    /// Not understood: no feedback.
+    told: Vec<(Uuid, Event, Option<Feedback>)>,
+    upto: Cursor,
+    /// The cursor before is worth nothing any more.
+    expired: bool,
+}
+
+/// Takes in what is `delivered` and moves each tenant's cursor behind it; what was taken in before counts as nothing. A
+/// transaction carries at most `relay.tenants_per_transaction` tenants. Where the database refuses one, tenants and then
+/// events are tried each by itself, and what is refused alone is set aside. Must run where its caller going away does not
+/// stop it.
+pub async fn take_in(app: &App, delivered: Vec<Delivered>) -> Outcome<Taken> {
+    let (news, missed) = by_tenant(delivered);
+    let mut taken = Taken { missed, ..Taken::default() };
+    for together in news.chunks(app.config.relay.tenants_per_transaction) {
+        taken.set_aside += take_in_apart(app, together).await?;
+    }
+    Ok(taken)
+}
+
+/// Groups by tenant, in the order of their names; answers also how many gaps there are.
+fn by_tenant(delivered: Vec<Delivered>) -> (Vec<News>, u64) {
+    let mut news: BTreeMap<Tenant, News> = BTreeMap::new();
+    let mut missed = 0;
+    for Delivered { tenant, cursor, event, gap } in delivered {
+        let own = news.entry(tenant.clone()).or_insert_with(|| News {
+            tenant: tenant.clone(),
+            told: Vec::new(),
+            upto: cursor,
+            expired: false,
+        });
+        if let Some(gap) = gap {
+            tracing::error!(%tenant, ?gap, "redemptions were missed: the peer cannot tell of them any more");
+            own.expired |= gap == Gap::Expired;
+            missed += 1;
         }
-        let mut news: Vec<Feedback> = news.into_values().collect();
-        news.sort_unstable_by(|a, b| a.redemption.cmp(&b.redemption));
-        store::save(tx, tenant, &news, now).await?;
-        consumer::advance(tx, &consumer, upto, now).await
+        own.upto = cursor;
+        own.told.extend(event.and_then(understood));
+    }
+    (news.into_values().collect(), missed)
+}
+
+/// An event without an id of its own cannot even be set aside: it is logged and passed.
+fn understood(event: Event) -> Option<(Uuid, Event, Option<Feedback>)> {
+    if !events::TYPES.contains(&event.r#type.as_str()) {
+        return None;
+    }
+    let Ok(id) = Uuid::parse_str(&event.id) else {
+        tracing::error!(event = event.id, "an event of relationship-svc has no id and does not count");
+        return None;
+    };
+    let feedback = events::feedback(&event);
+    Some((id, event, feedback))
+}
+
+/// Takes these in together or, where that is refused, each by itself; answers how many events were set aside.
+async fn take_in_apart(app: &App, news: &[News]) -> Outcome<u64> {
+    let fault = match write(app, news, None).await {
+        Ok(set_aside) => return Ok(set_aside),
+        Err(fault) if fault.is_statement_error() => fault,
+        Err(fault) => return Err(fault),
+    };
+    let mut set_aside = 0;
+    match news {
+        [one] if one.told.len() <= 1 => {
+            tracing::error!(tenant = %one.tenant, ?fault, "what relationship-svc tells cannot be stored");
+            set_aside += write(app, news, Some(aside::REFUSED)).await?;
+        }
+        [one] => {
+            for (id, event, feedback) in &one.told {
+                let upto = Cursor::of(event);
+                let told = vec![(*id, event.clone(), feedback.clone())];
+                set_aside += Box::pin(take_in_apart(app, &[News { told, upto, ..one.clone() }])).await?;
+            }
+            let rest = News { told: Vec::new(), expired: false, ..one.clone() };
+            set_aside += write(app, &[rest], None).await?;
+        }
+        _ => {
+            for one in news {
+                set_aside += Box::pin(take_in_apart(app, std::slice::from_ref(one))).await?;
+            }
+        }
+    }
+    Ok(set_aside)
+}
+
+/// One transaction. With `refused` everything it tells is set aside for that reason.
+async fn write(app: &App, news: &[News], refused: Option<&str>) -> Outcome<u64> {
+    let now = app.clock.now();
+    let ids: Vec<(&Tenant, Uuid)> =
+        news.iter().flat_map(|one| one.told.iter().map(|(id, ..)| (&one.tenant, *id))).collect();
+    let passed: Vec<(&Tenant, Cursor)> = news.iter().map(|one| (&one.tenant, one.upto)).collect();
+    transact!(app.db, |tx| {
+        for one in news {
+            if one.expired {
+                consumer::reset(tx, CONSUMER, &one.tenant).await?;
+            }
+        }
+        let fresh = consumer::first_time(tx, CONSUMER, &ids, now).await?;
+        let mut rows: BTreeMap<(&Tenant, &str), Feedback> = BTreeMap::new();
+        let mut set_aside = 0;
+        for one in news {
+            for (id, event, feedback) in &one.told {
+                match feedback {
+                    _ if !fresh.contains(id) => {}
+                    Some(feedback) if refused.is_none() => newest(&mut rows, &one.tenant, feedback),
+                    _ => {
+                        let reason = refused.unwrap_or(aside::NOT_UNDERSTOOD);
+                        aside::set(app, tx, &one.tenant, (*id, event), reason, now).await?;
+                        set_aside += 1;
+                    }
+                }
+            }
+        }
+        let rows: Vec<(&Tenant, &Feedback)> = rows.iter().map(|((tenant, _), row)| (*tenant, row)).collect();
+        store::save(tx, &rows, now).await?;
+        consumer::advance(tx, CONSUMER, &passed, now).await?;
+        Ok(set_aside)
     })
 }
 
-/// An event that nobody can read is logged and passed: the stream must go on.
-fn understood(event: &Event) -> Option<(Uuid, Feedback)> {
-    let id = Uuid::parse_str(&event.id).ok();
-    let told = id.zip(events::feedback(event));
-    if told.is_none() && events::TYPES.contains(&event.r#type.as_str()) {
-        tracing::error!(
-            event = event.id,
-            "an event of relationship-svc is not understood and does not count"
-        );
+/// Keeps the newest of what is told of a redemption. The total of its order is told once, with the first event.
+fn newest<'n>(
+    rows: &mut BTreeMap<(&'n Tenant, &'n str), Feedback>,
+    tenant: &'n Tenant,
+    feedback: &'n Feedback,
+) {
+    let row = rows.entry((tenant, &feedback.redemption)).or_insert_with(|| feedback.clone());
+    let order_total = feedback.order_total.or(row.order_total);
+    if feedback.version >= row.version {
+        *row = feedback.clone();
     }
-    told
+    row.order_total = order_total;
 }
 
-/// Follow the redemptions of `tenant` for the next while? Only one replica does.
-pub async fn lead(app: &App, tenant: &Tenant, holder: Uuid, lease: jiff::SignedDuration) -> Outcome<bool> {
+/// Follow redemptions for the next while? Only one replica does.
+pub async fn lead(app: &App, holder: Uuid, lease: jiff::SignedDuration) -> Outcome<bool> {
     let now = app.clock.now();
-    let consumer = consumer_of(tenant);
-    transact!(app.db, |tx| { store::lease(tx, &consumer, holder, now + lease, now).await })
+    transact!(app.db, |tx| { store::lease(tx, CONSUMER, holder, now + lease, now).await })
 }
 
 /// Leaves it to another replica.
-pub async fn resign(app: &App, tenant: &Tenant, holder: Uuid) -> Outcome<()> {
-    let consumer = consumer_of(tenant);
-    transact!(app.db, |tx| { store::unlease(tx, &consumer, holder).await })
+pub async fn resign(app: &App, holder: Uuid) -> Outcome<()> {
+    transact!(app.db, |tx| { store::unlease(tx, CONSUMER, holder).await })
 }
 
-/// How far the redemptions of `tenant` have been taken in.
-pub async fn cursor(app: &App, tenant: &Tenant) -> Outcome<Option<Cursor>> {
-    consumer::load_cursor(&mut app.db.read().await?, &consumer_of(tenant)).await
+/// How far the redemptions of each tenant have been taken in.
+pub async fn cursors(app: &App) -> Outcome<HashMap<Tenant, Cursor>> {
+    consumer::load_cursors(&mut app.db.read().await?, CONSUMER).await
 }

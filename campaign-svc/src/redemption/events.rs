@@ -1,12 +1,15 @@
-//! The peer's events as this service reads them.
+//! The peer's events as this service reads them, and what it tells of those that it cannot take in.
 
 use prost::Message;
 use tandem_kernel::money::Money;
+use tandem_platform::outbox::Recorded;
+use tandem_proto::campaign::v1::EventSetAside;
 use tandem_proto::common::v1::Event;
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
 
 use super::{Feedback, State};
+use crate::event::recorded;
 
 /// The events that are followed.
 pub const TYPES: [&str; 2] =
@@ -60,4 +63,15 @@ fn of(redemption: &Redemption, event: &Event) -> Option<Feedback> {
 /// The last part of a resource name.
 fn id_of(name: &str) -> String {
     name.rsplit_once('/').map_or(name, |(_, id)| id).to_owned()
+}
+
+/// That `event` was set aside.
+pub fn set_aside(event: &Event, reason: &str) -> Recorded {
+    let payload = EventSetAside {
+        event_id: event.id.clone(),
+        r#type: event.r#type.clone(),
+        aggregate: event.aggregate.clone(),
+        reason: reason.to_owned(),
+    };
+    recorded("tandem.campaign.v1.EventSetAside", format!("setAsideEvents/{}", event.id), 1, &payload)
 }

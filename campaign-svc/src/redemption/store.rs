@@ -26,17 +26,15 @@ macro_rules! save {
 
 const SAVE: Statement = Statement::pair(
     save!(
-        "SELECT $1, redemption, order_id, campaign, incentive, customer, currency, amount, returned, tender,
-                order_total, state, version, occurred, $2
-           FROM UNNEST($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-                       $10::bigint[], $11::boolean[], $12::bigint[], $13::text[], $14::bigint[], $15::timestamptz[])
-             AS news (redemption, order_id, campaign, incentive, customer, currency, amount, returned, tender,
-                      order_total, state, version, occurred)"
+        "SELECT news.*, $1
+           FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                       $9::bigint[], $10::bigint[], $11::boolean[], $12::bigint[], $13::text[], $14::bigint[],
+                       $15::timestamptz[]) AS news"
     ),
     save!(
-        "SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
-                value->>9, value->>10, value->>11, value->>12, $2
-           FROM json_each($3) WHERE true"
+        "SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+                value->>9, value->>10, value->>11, value->>12, value->>13, $1
+           FROM json_each($2) WHERE true"
     ),
 );
 
@@ -108,29 +106,31 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("unlease", UNLEASE),
 ];
 
-/// Stores what events say; a redemption at most once in `news`. What is older than the row changes nothing.
-pub async fn save(tx: &mut Tx, tenant: &Tenant, news: &[Feedback], now: Timestamp) -> Outcome<()> {
+/// Stores what events say; each redemption of a tenant once in `news`, in their order. What is older than the row changes
+/// nothing.
+pub async fn save(tx: &mut Tx, news: &[(&Tenant, &Feedback)], now: Timestamp) -> Outcome<()> {
     if news.is_empty() {
         return Ok(());
     }
+    let told = || news.iter().map(|(_, one)| *one);
     let columns = [
-        Column::text(news.iter().map(|one| &*one.redemption)),
-        Column::text(news.iter().map(|one| &*one.order_id)),
-        Column::text(news.iter().map(|one| &*one.campaign)),
-        Column::text(news.iter().map(|one| &*one.incentive)),
-        Column::text(news.iter().map(|one| &*one.customer)),
-        Column::text(news.iter().map(|one| one.amount.currency.code())),
-        Column::int(news.iter().map(|one| one.amount.minor)),
-        Column::int(news.iter().map(|one| one.returned)),
-        Column::Bool(news.iter().map(|one| one.tender).collect()),
-        Column::OptInt(news.iter().map(|one| one.order_total).collect()),
-        Column::text(news.iter().map(|one| one.state.text())),
-        Column::int(news.iter().map(|one| one.version)),
-        Column::Instant(news.iter().map(|one| one.occurred).collect()),
+        Column::text(news.iter().map(|(tenant, _)| tenant.as_str())),
+        Column::text(told().map(|one| &*one.redemption)),
+        Column::text(told().map(|one| &*one.order_id)),
+        Column::text(told().map(|one| &*one.campaign)),
+        Column::text(told().map(|one| &*one.incentive)),
+        Column::text(told().map(|one| &*one.customer)),
+        Column::text(told().map(|one| one.amount.currency.code())),
+        Column::int(told().map(|one| one.amount.minor)),
+        Column::int(told().map(|one| one.returned)),
+        Column::Bool(told().map(|one| one.tender).collect()),
+        Column::OptInt(told().map(|one| one.order_total).collect()),
+        Column::text(told().map(|one| one.state.text())),
+        Column::int(told().map(|one| one.version)),
+        Column::Instant(told().map(|one| one.occurred).collect()),
     ];
     on_engine!(tx, SAVE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
-        query.execute(conn).await.map(|_| ())
+        sqlx::query(sql).bind(Instant(now)).bind_columns(&columns).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }

@@ -1,20 +1,22 @@
-//! Following the peer's stream, one stream per tenant that has a catalogue.
+//! Following the peer's events: all tenants by one stream, on the one replica that holds the lease.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, stream};
 use jiff::SignedDuration;
-use tandem_platform::outbox::{Cursor, consumer};
-use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, grpc};
+use tandem_platform::outbox::{Cursor, Gap, consumer};
+use tandem_platform::telemetry::metrics::{Counter, Gauge};
+use tandem_platform::{Call, Fault, Outcome, Tenant, grpc};
+use tandem_proto::relationship::v1 as wire;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient;
-use tandem_proto::relationship::v1::{SubscribeRequest, SubscribeResponse};
-use tokio::sync::Mutex;
+use tandem_proto::relationship::v1::{SubscribeAllRequest, SubscribeAllResponse, TenantCursor};
 use tonic::Streaming;
 use uuid::Uuid;
 
-use super::{commands, events};
+use super::commands::{self, Delivered, Taken};
+use super::events;
 use crate::App;
 
 /// How long a replica leads without renewing.
@@ -23,12 +25,13 @@ const LEASE: SignedDuration = SignedDuration::from_secs(6);
 const RENEW: Duration = Duration::from_secs(2);
 /// The wait after a stream broke.
 const RETRY: Duration = Duration::from_millis(500);
-/// The wait after each taking in, so that the next one takes in more: figures may be late by so much.
+/// The wait after each taking in that left nothing behind, so that the next one takes in more: figures may be late by
+/// so much.
 const GATHER: Duration = Duration::from_millis(50);
-/// Events that one transaction takes in.
+/// Deliveries that are taken in together.
 const BATCH: usize = 256;
-/// How often new tenants are looked for.
-const TENANTS: Duration = Duration::from_secs(1);
+/// Cursors in one message.
+const CURSORS: usize = 1_000;
 /// Longer than any service keeps its events.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
 const SWEEP: Duration = Duration::from_secs(60);
@@ -36,49 +39,74 @@ const SWEEP_LIMIT: u32 = 10_000;
 
 /// Starts to follow.
 pub fn start(app: &Arc<App>) {
-    let followed: Arc<Mutex<HashSet<Tenant>>> = Arc::default();
-    let (known, holder) = (app.clone(), app.ids.next(app.clock.now()));
-    app.tasks.every("redemptions: tenants", TENANTS, None, move || {
-        let (app, followed) = (known.clone(), followed.clone());
-        async move {
-            let mut followed = followed.lock().await;
-            for tenant in app.snapshots.tenants() {
-                if followed.insert(tenant.clone()) {
-                    let follower = app.clone();
-                    app.tasks.spawn("redemptions", async move { follow(&follower, &tenant, holder).await });
-                }
-            }
-            Ok(())
-        }
-    });
+    let (follower, holder, told) = (app.clone(), app.ids.next(app.clock.now()), Told::new(app));
+    let counted = told.clone();
+    app.tasks.spawn("redemptions", async move { follow(&follower, holder, &told).await });
     let swept = app.clone();
     app.tasks.every("redemptions: sweep", SWEEP, None, move || {
-        let app = swept.clone();
+        let (app, told) = (swept.clone(), counted.clone());
         async move {
             consumer::sweep(&app.db, app.clock.now() - REMEMBERED, SWEEP_LIMIT).await?;
+            told.waiting(consumer::aside::count(&app.db).await?);
             Ok(())
         }
     });
 }
 
-/// Follows one tenant's redemptions until the process stops.
-async fn follow(app: &Arc<App>, tenant: &Tenant, holder: Uuid) {
-    let mut from_start = false;
+/// What went wrong, in numbers.
+#[derive(Debug, Clone)]
+struct Told {
+    waiting: Gauge<u64>,
+    set_aside: Counter<u64>,
+    missed: Counter<u64>,
+}
+
+impl Told {
+    fn new(app: &App) -> Self {
+        let meter = app.telemetry.meter();
+        let counter = |name, description| {
+            meter.u64_counter(name).with_unit("{event}").with_description(description).build()
+        };
+        Self {
+            waiting: meter
+                .u64_gauge("tandem.events.waiting")
+                .with_unit("{event}")
+                .with_description("Events of relationship-svc that are set aside, of all tenants.")
+                .build(),
+            set_aside: counter(
+                "tandem.events.set_aside",
+                "Events of relationship-svc that could not be taken in and were set aside.",
+            ),
+            missed: counter(
+                "tandem.events.missed",
+                "Times that relationship-svc could not tell of a tenant's events any more.",
+            ),
+        }
+    }
+
+    fn waiting(&self, count: i64) {
+        self.waiting.record(u64::try_from(count).unwrap_or_default(), &[]);
+    }
+
+    fn count(&self, taken: Taken) {
+        self.set_aside.add(taken.set_aside, &[]);
+        self.missed.add(taken.missed, &[]);
+    }
+}
+
+/// Follows redemptions until the process stops.
+async fn follow(app: &Arc<App>, holder: Uuid, told: &Told) {
     let mut broken = false;
     while !app.tasks.soft().is_cancelled() {
-        let wait = match commands::lead(app, tenant, holder, LEASE).await {
-            Ok(true) => match listen(app, tenant, holder, from_start).await {
+        let wait = match commands::lead(app, holder, LEASE).await {
+            Ok(true) => match listen(app, holder, told).await {
                 Ok(()) => {
-                    (from_start, broken) = (false, false);
+                    broken = false;
                     RENEW
                 }
                 Err(fault) => {
-                    // Events were dropped before they were taken in: go on with the oldest that is left.
-                    from_start = fault.kind() == Kind::OutOfRange;
-                    if from_start {
-                        tracing::error!(%tenant, "redemptions were missed: the cursor is older than the peer's events");
-                    } else if !broken {
-                        tracing::warn!(%tenant, fault = ?fault, "redemptions are not followed at the moment");
+                    if !broken {
+                        tracing::warn!(fault = ?fault, "redemptions are not followed at the moment");
                     }
                     broken = true;
                     RETRY
@@ -86,7 +114,7 @@ async fn follow(app: &Arc<App>, tenant: &Tenant, holder: Uuid) {
             },
             Ok(false) => RENEW,
             Err(fault) => {
-                tracing::debug!(%tenant, fault = ?fault, "no lease on redemptions");
+                tracing::debug!(fault = ?fault, "no lease on redemptions");
                 RENEW
             }
         };
@@ -95,22 +123,21 @@ async fn follow(app: &Arc<App>, tenant: &Tenant, holder: Uuid) {
             () = tokio::time::sleep(wait) => {}
         }
     }
-    if let Err(fault) = commands::resign(app, tenant, holder).await {
-        tracing::debug!(%tenant, fault = ?fault, "the lease on redemptions runs out by itself");
+    if let Err(fault) = commands::resign(app, holder).await {
+        tracing::debug!(fault = ?fault, "the lease on redemptions runs out by itself");
     }
 }
 
 /// Takes in what comes until the lease is lost, the process stops (`Ok`) or the stream breaks.
-async fn listen(app: &Arc<App>, tenant: &Tenant, holder: Uuid, from_start: bool) -> Outcome<()> {
-    let cursor = if from_start { None } else { commands::cursor(app, tenant).await? };
-    let mut stream = subscribe(app, tenant, cursor).await?;
+async fn listen(app: &Arc<App>, holder: Uuid, told: &Told) -> Outcome<()> {
+    let mut stream = subscribe(app, commands::cursors(app).await?).await?;
     let mut renew = tokio::time::interval(RENEW);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let first = tokio::select! {
             () = app.tasks.soft().cancelled() => return Ok(()),
             _ = renew.tick() => {
-                if !commands::lead(app, tenant, holder, LEASE).await? {
+                if !commands::lead(app, holder, LEASE).await? {
                     return Ok(());
                 }
                 continue;
@@ -123,46 +150,49 @@ async fn listen(app: &Arc<App>, tenant: &Tenant, holder: Uuid, from_start: bool)
         {
             delivered.push(expected(next)?);
         }
-        take_in(app, tenant, delivered).await?;
-        tokio::time::sleep(GATHER).await;
+        let full = delivered.len() == BATCH;
+        told.count(commands::take_in(app, delivered).await?);
+        if !full {
+            tokio::time::sleep(GATHER).await;
+        }
     }
 }
 
-async fn take_in(app: &Arc<App>, tenant: &Tenant, delivered: Vec<SubscribeResponse>) -> Outcome<()> {
-    let cursor = delivered.last().map(|last| last.cursor.parse::<Cursor>());
-    let Some(Ok(upto)) = cursor else {
+fn expected(next: Result<Option<SubscribeAllResponse>, tonic::Status>) -> Outcome<Delivered> {
+    match next {
+        Ok(Some(response)) => delivered(response),
+        Ok(None) => Err(Fault::shutting_down()),
+        Err(status) => Err(Fault::from_peer(status)),
+    }
+}
+
+fn delivered(response: SubscribeAllResponse) -> Outcome<Delivered> {
+    let gap = match response.gap() {
+        wire::Gap::Unspecified => None,
+        wire::Gap::Expired => Some(Gap::Expired),
+        wire::Gap::Unreadable => Some(Gap::Unreadable),
+    };
+    let TenantCursor { tenant, cursor } = response.reached.unwrap_or_default();
+    let (Some(tenant), Ok(cursor)) = (Tenant::parse(&tenant), cursor.parse::<Cursor>()) else {
         return Err(Fault::internal("a cursor of relationship-svc is not one"));
     };
-    let events: Vec<_> = delivered.into_iter().filter_map(|response| response.event).collect();
-    commands::take_in(app, tenant, &events, upto).await
+    Ok(Delivered { tenant, cursor, event: response.event, gap })
 }
 
-fn expected(next: Result<Option<SubscribeResponse>, tonic::Status>) -> Outcome<SubscribeResponse> {
-    match next {
-        Ok(Some(response)) => Ok(response),
-        Ok(None) => Err(Fault::shutting_down()),
-        Err(status) => Err(relayed(status)),
-    }
-}
-
-async fn subscribe(
-    app: &App,
-    tenant: &Tenant,
-    cursor: Option<Cursor>,
-) -> Outcome<Streaming<SubscribeResponse>> {
-    let request = SubscribeRequest {
-        cursor: cursor.map(|cursor| cursor.to_string()).unwrap_or_default(),
-        types: events::TYPES.map(str::to_owned).to_vec(),
-        aggregate_prefix: String::new(),
-    };
-    let call = Call::system(tenant.as_str());
-    let mut outgoing = grpc::outgoing(&call, Duration::from_secs(1), request);
+async fn subscribe(app: &App, known: HashMap<Tenant, Cursor>) -> Outcome<Streaming<SubscribeAllResponse>> {
+    let types = events::TYPES.map(str::to_owned).to_vec();
+    let cursors: Vec<TenantCursor> = known
+        .into_iter()
+        .map(|(tenant, cursor)| TenantCursor { tenant: tenant.to_string(), cursor: cursor.to_string() })
+        .collect();
+    let parts =
+        cursors.chunks(CURSORS).map(|some| SubscribeAllRequest { cursors: some.to_vec(), types: vec![] });
+    let said: Vec<SubscribeAllRequest> =
+        std::iter::once(SubscribeAllRequest { cursors: vec![], types }).chain(parts).collect();
+    let call = Call::system(Tenant::default().as_str());
+    let mut outgoing = grpc::outgoing(&call, Duration::from_secs(1), stream::iter(said));
     // A stream without end has no time limit.
     outgoing.metadata_mut().remove("grpc-timeout");
-    let response = EventServiceClient::new(app.relationship.channel()).subscribe(outgoing).await;
-    response.map(tonic::Response::into_inner).map_err(relayed)
-}
-
-fn relayed(status: tonic::Status) -> Fault {
-    Fault::from_peer(status)
+    let response = EventServiceClient::new(app.relationship.channel()).subscribe_all(outgoing).await;
+    response.map(tonic::Response::into_inner).map_err(Fault::from_peer)
 }

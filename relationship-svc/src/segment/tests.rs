@@ -32,6 +32,16 @@ pub async fn create_segment(harness: &Harness, id: &str, rule: &str) -> Result<M
     client(harness).create_segment(request).await.map(|response| response.into_inner().segment.unwrap())
 }
 
+/// The same of another tenant than the default one.
+pub async fn create_segment_of(harness: &Harness, tenant: &str, id: &str, rule: &str) -> Result<(), Status> {
+    let segment = Message { rule: rule.to_owned(), ..Message::default() };
+    let request =
+        CreateSegmentRequest { segment: Some(segment), segment_id: id.to_owned(), request_id: String::new() };
+    let mut request = tonic::Request::new(request);
+    request.metadata_mut().insert("tandem-tenant", tenant.parse().unwrap());
+    client(harness).create_segment(request).await.map(drop)
+}
+
 /// Imports customers `c0`, `c1`, …, every third of them in Austria, the others in Germany.
 pub async fn import_customers(harness: &Harness, count: usize) {
     let customer = |place: usize| Customer {

@@ -3,15 +3,21 @@
 //! A transaction leaves all its events in one row of `event_batch` ([`append`]). The row has no position yet: numbers
 //! given inside transactions become visible out of order, and a reader that has passed 7 never sees a 6 that commits
 //! later. The [`Relay`], one task on every replica, gives positions to what *has* committed; a lock on one row elects
-//! the replica for each pass. Events are addressed as (position, seq), and the positions that are kept have no gaps.
-//! [`subscribe`] reads them in that order, for ever.
+//! the replica for each pass. **Each tenant is numbered by itself**: one number for all would be one row that every
+//! write waits for. Events are addressed as (position, seq) within their tenant, ascending; a position may be left out.
 //!
-//! The other service follows with a stored cursor and deduplicates by event id: [`consumer`].
+//! [`subscribe`] reads one tenant's events in that order, for ever; [`merge`] reads all tenants' as one stream, for the
+//! other service, which follows with a stored cursor for each tenant and deduplicates by event id: [`consumer`].
+//!
+//! Where nothing happens nothing is done: a pass asks once for all tenants who has news, a sweep who has something old.
 
 pub mod consumer;
 mod feed;
 mod keep;
+mod merge;
+mod page;
 mod relay;
+mod signals;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -24,12 +30,14 @@ use jiff::Timestamp;
 use prost::Message;
 use tandem_kernel::clock::Ids;
 use tandem_proto::common::v1::{Event, EventBatch};
-use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-pub use feed::{Asked, feed};
-pub use keep::keep;
-pub use relay::{Relay, RelayConfig, head, sweep};
+pub use feed::{Asked, check_types, feed};
+pub use keep::{keep, sweep};
+pub use merge::{Gap, Told, merge};
+pub use page::head;
+pub use relay::{Relay, RelayConfig};
+pub(crate) use signals::Signals;
 pub use subscribe::{Delivery, Filter, follow, subscribe};
 
 use crate::call::{Call, Tenant};
@@ -38,23 +46,35 @@ use crate::fault::Outcome;
 use crate::on_engine;
 
 const APPEND: Statement =
-    Statement::same("INSERT INTO event_batch (id, created, payload) VALUES ($1, $2, $3)");
+    Statement::same("INSERT INTO event_batch (tenant, id, created, payload) VALUES ($1, $2, $3, $4)");
 
 /// Every statement of the outbox, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("append", APPEND),
-    ("peek", relay::PEEK),
+    ("news", relay::NEWS),
+    ("found", relay::FOUND),
     ("elect", relay::ELECT),
     ("number", relay::NUMBER),
     ("advance_relay", relay::ADVANCE),
+    ("moved", relay::MOVED),
     ("lag", relay::LAG),
-    ("oldest", relay::OLDEST),
-    ("forget", relay::FORGET),
-    ("page", subscribe::PAGE),
-    ("load_cursor", consumer::LOAD),
-    ("advance_cursor", consumer::ADVANCE),
+    ("due", keep::DUE),
+    ("oldest", keep::OLDEST),
+    ("forget", keep::FORGET),
+    ("remember", keep::REMEMBER),
+    ("head", page::HEAD),
+    ("heads", page::HEADS),
+    ("page", page::PAGE),
+    ("pages", page::PAGES),
+    ("load_cursors", consumer::LOAD),
+    ("advance_cursors", consumer::ADVANCE),
+    ("reset_cursor", consumer::RESET),
     ("first_time", consumer::FIRST_TIME),
     ("forget_consumed", consumer::FORGET),
+    ("set_aside", consumer::aside::SET),
+    ("set_aside_list", consumer::aside::LIST),
+    ("set_aside_take", consumer::aside::TAKE),
+    ("set_aside_count", consumer::aside::COUNT),
 ];
 
 /// What happened, as an aggregate's `events.rs` tells it.
@@ -127,21 +147,23 @@ fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
-/// Stores the events with the change: one row, nothing for an empty batch. At most once per transaction and batch.
+/// Stores the events with the change: one row, nothing for an empty batch. A transaction may append batches of several
+/// tenants.
 pub async fn append(tx: &mut Tx, batch: Batch<'_>) -> Outcome<()> {
     if batch.is_empty() {
         return Ok(());
     }
-    let (id, created) = (batch.id, Instant(batch.now));
+    let (tenant, id, created) = (batch.tenant, batch.id, Instant(batch.now));
     let payload = EventBatch { events: batch.events }.encode_to_vec();
     on_engine!(tx, APPEND, |sql, conn| {
-        sqlx::query(sql).bind(id).bind(created).bind(payload).execute(conn).await.map(|_| ())
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(id).bind(created).bind(payload);
+        query.execute(conn).await.map(|_| ())
     })?;
     tx.wake_relay_on_commit();
     Ok(())
 }
 
-/// The address of an event. A follower that has taken it in resumes after it. Written "position.seq".
+/// The address of an event within its tenant. A follower that has taken it in resumes after it. Written "position.seq".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// Of the transaction; from 1. 0: before everything.
@@ -189,33 +211,5 @@ impl FromStr for Cursor {
             position: position.parse().map_err(|_| NotACursor)?,
             seq: seq.parse().map_err(|_| NotACursor)?,
         })
-    }
-}
-
-/// How the commits, the relay and the followers of one process wake each other. A [`Db`](crate::db::Db) carries it.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    appended: Arc<Notify>,
-    head: watch::Sender<i64>,
-}
-
-impl Default for Signals {
-    fn default() -> Self {
-        Self { appended: Arc::default(), head: watch::Sender::new(0) }
-    }
-}
-
-impl Signals {
-    pub(crate) fn wake_relay(&self) {
-        self.appended.notify_one();
-    }
-
-    /// Tells followers how far the positions go; silent where they knew.
-    fn announce(&self, head: i64) {
-        self.head.send_if_modified(|known| {
-            let news = head > *known;
-            *known = head.max(*known);
-            news
-        });
     }
 }

@@ -1,6 +1,8 @@
 //! What flowed back: each redemption once, whatever is delivered twice, late or to two replicas.
 
+mod aside;
 mod stream;
+mod upgrade;
 
 use prost::Message;
 use tandem_platform::outbox::Cursor;
@@ -10,9 +12,10 @@ use tandem_proto::common::v1::{Event, Money};
 use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
 use uuid::Uuid;
 
+use super::commands::{Delivered, Taken};
 use super::{Sums, commands, events, store};
-use crate::MIGRATIONS;
 use crate::testing::Harness;
+use crate::{Config, MIGRATIONS};
 
 fn euros(minor: i64) -> Money {
     let nanos = i32::try_from(minor % 100 * 10_000_000).unwrap();
@@ -61,6 +64,21 @@ fn rolled_back(id: u128, redemption: Redemption, version: i64, returned: i64) ->
     event(id, events::TYPES[1], &payload)
 }
 
+/// These events of one tenant, up to the cursor.
+fn told(tenant: &Tenant, events: &[Event], upto: Cursor) -> Vec<Delivered> {
+    let of = |event: Option<Event>, cursor| Delivered { tenant: tenant.clone(), cursor, event, gap: None };
+    let events = events.iter().map(|event| of(Some(event.clone()), Cursor::of(event)));
+    events.chain([of(None, upto)]).collect()
+}
+
+async fn take_in(harness: &Harness, tenant: &Tenant, events: &[Event], upto: Cursor) -> Taken {
+    commands::take_in(&harness.app, told(tenant, events, upto)).await.unwrap()
+}
+
+async fn cursor(harness: &Harness, tenant: &Tenant) -> Option<Cursor> {
+    commands::cursors(&harness.app).await.unwrap().remove(tenant)
+}
+
 async fn sums(db: &Db, campaigns: &[&str]) -> Sums {
     store::sums(&mut db.read().await.unwrap(), &Tenant::default(), campaigns).await.unwrap()
 }
@@ -89,7 +107,7 @@ async fn an_orders_total_counts_once_and_its_discounts_add_up() {
             ),
             redeemed(5, Redemption { tender: true, ..redemption(5, "o-4", "customers/9", 2_000) }, 2_000),
         ];
-        commands::take_in(&harness.app, &tenant, &delivered, upto(5)).await.unwrap();
+        take_in(&harness, &tenant, &delivered, upto(5)).await;
         let found = sums(&db, &["spring", "other"]).await;
         assert_eq!((found.redemptions, found.orders, found.customers), (4, 3, 2));
         assert_eq!(minor(&found.revenue), 4_500 + 900 + 2_000);
@@ -97,7 +115,7 @@ async fn an_orders_total_counts_once_and_its_discounts_add_up() {
         assert_eq!(sums(&db, &["other"]).await, Sums::default());
         assert_eq!(sums(&db, &[]).await, Sums::default());
         assert_eq!(minor(&sums(&db, &[""]).await.discounts), 50);
-        assert_eq!(commands::cursor(&harness.app, &tenant).await.unwrap(), Some(upto(5)));
+        assert_eq!(cursor(&harness, &tenant).await, Some(upto(5)));
     })
     .await;
 }
@@ -109,18 +127,14 @@ async fn what_is_delivered_twice_counts_once() {
         let tenant = Tenant::default();
         let first = redeemed(1, redemption(1, "o-1", "customers/7", 500), 4_500);
         let back = rolled_back(2, redemption(1, "o-1", "customers/7", 500), 2, 200);
-        commands::take_in(&harness.app, &tenant, &[first.clone(), back.clone()], upto(2)).await.unwrap();
+        take_in(&harness, &tenant, &[first.clone(), back.clone()], upto(2)).await;
         let once = sums(&db, &["spring"]).await;
         assert_eq!((minor(&once.discounts), minor(&once.revenue)), (300, 4_500));
         for again in [vec![first.clone()], vec![back.clone(), first], vec![back]] {
-            commands::take_in(&harness.app, &tenant, &again, upto(1)).await.unwrap();
+            take_in(&harness, &tenant, &again, upto(1)).await;
         }
         assert_eq!(sums(&db, &["spring"]).await, once);
-        assert_eq!(
-            commands::cursor(&harness.app, &tenant).await.unwrap(),
-            Some(upto(2)),
-            "it never moves back"
-        );
+        assert_eq!(cursor(&harness, &tenant).await, Some(upto(2)), "it never moves back");
     })
     .await;
 }
@@ -132,10 +146,10 @@ async fn an_older_version_never_replaces_a_newer_one_and_the_total_is_kept() {
         let tenant = Tenant::default();
         let of = || redemption(1, "o-1", "customers/7", 500);
         // Two replicas may deliver out of order; the newest state counts.
-        commands::take_in(&harness.app, &tenant, &[rolled_back(3, of(), 3, 400)], upto(3)).await.unwrap();
-        commands::take_in(&harness.app, &tenant, &[rolled_back(2, of(), 2, 200)], upto(2)).await.unwrap();
+        take_in(&harness, &tenant, &[rolled_back(3, of(), 3, 400)], upto(3)).await;
+        take_in(&harness, &tenant, &[rolled_back(2, of(), 2, 200)], upto(2)).await;
         assert_eq!(minor(&sums(&db, &["spring"]).await.discounts), 100);
-        commands::take_in(&harness.app, &tenant, &[rolled_back(4, of(), 4, 500)], upto(4)).await.unwrap();
+        take_in(&harness, &tenant, &[rolled_back(4, of(), 4, 500)], upto(4)).await;
         let all_back = sums(&db, &["spring"]).await;
         assert_eq!((all_back.redemptions, minor(&all_back.discounts), minor(&all_back.revenue)), (0, 0, 0));
     })
@@ -150,7 +164,7 @@ async fn two_replicas_that_take_in_the_same_events_count_them_once() {
         let delivered: Vec<Event> = (0..100_u32)
             .map(|id| redeemed(id.into(), redemption(id, &format!("o-{id}"), "customers/7", 10), 90))
             .collect();
-        let takes = (0..4).map(|_| commands::take_in(&harness.app, &tenant, &delivered, upto(100)));
+        let takes = (0..4).map(|_| commands::take_in(&harness.app, told(&tenant, &delivered, upto(100))));
         for taken in futures::future::join_all(takes).await {
             taken.unwrap();
         }
@@ -167,22 +181,8 @@ async fn one_tenants_redemptions_are_not_anothers() {
         let harness = Harness::new(db.clone());
         let other = Tenant::parse("other").unwrap();
         let delivered = [redeemed(1, redemption(1, "o-1", "customers/7", 500), 4_500)];
-        commands::take_in(&harness.app, &other, &delivered, upto(1)).await.unwrap();
+        take_in(&harness, &other, &delivered, upto(1)).await;
         assert_eq!(sums(&db, &["spring"]).await, Sums::default());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_event_that_nobody_understands_is_passed() {
-    engines(&MIGRATIONS, |db| async move {
-        let harness = Harness::new(db.clone());
-        let tenant = Tenant::default();
-        let strange = Event { payload: None, ..redeemed(1, redemption(1, "o-1", "", 500), 4_500) };
-        let good = redeemed(2, redemption(2, "o-2", "", 100), 900);
-        commands::take_in(&harness.app, &tenant, &[strange, good], upto(2)).await.unwrap();
-        assert_eq!(sums(&db, &["spring"]).await.redemptions, 1);
-        assert_eq!(commands::cursor(&harness.app, &tenant).await.unwrap(), Some(upto(2)));
     })
     .await;
 }
@@ -191,17 +191,71 @@ async fn an_event_that_nobody_understands_is_passed() {
 async fn one_replica_follows_until_it_resigns_or_its_lease_runs_out() {
     engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        let (app, tenant) = (&harness.app, Tenant::default());
+        let app = &harness.app;
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let lease = jiff::SignedDuration::from_secs(6);
-        assert!(commands::lead(app, &tenant, one, lease).await.unwrap());
-        assert!(!commands::lead(app, &tenant, two, lease).await.unwrap());
-        assert!(commands::lead(app, &tenant, one, lease).await.unwrap());
+        assert!(commands::lead(app, one, lease).await.unwrap());
+        assert!(!commands::lead(app, two, lease).await.unwrap());
+        assert!(commands::lead(app, one, lease).await.unwrap());
         harness.clock.advance(lease);
-        assert!(commands::lead(app, &tenant, two, lease).await.unwrap());
-        assert!(!commands::lead(app, &tenant, one, lease).await.unwrap());
-        commands::resign(app, &tenant, two).await.unwrap();
-        assert!(commands::lead(app, &tenant, one, lease).await.unwrap());
+        assert!(commands::lead(app, two, lease).await.unwrap());
+        assert!(!commands::lead(app, one, lease).await.unwrap());
+        commands::resign(app, two).await.unwrap();
+        assert!(commands::lead(app, one, lease).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_events_of_many_tenants_are_taken_in_together_and_each_counts_for_its_own() {
+    engines(&MIGRATIONS, |db| async move {
+        for together in [1, 7, 1_000] {
+            let mut config = Config::default();
+            config.relay.tenants_per_transaction = together;
+            let harness = Harness::with(db.clone(), config);
+            let tenants: Vec<Tenant> =
+                (0..20).map(|n| Tenant::parse(&format!("t{together}-{n}")).unwrap()).collect();
+            let mut delivered = Vec::new();
+            // All tenants name their redemptions and orders alike.
+            for round in 0..3_u32 {
+                for (n, tenant) in tenants.iter().enumerate() {
+                    let id = u128::from(round) + 10 * n as u128 + 10_000 * together as u128;
+                    let event =
+                        redeemed(id, redemption(round, &format!("o-{round}"), "customers/7", 100), 900);
+                    delivered.extend(told(tenant, &[event], upto(i64::from(round) + 1)));
+                }
+            }
+            assert_eq!(commands::take_in(&harness.app, delivered).await.unwrap(), Taken::default());
+            for tenant in &tenants {
+                let mut reader = db.read().await.unwrap();
+                let found = store::sums(&mut reader, tenant, &["spring"]).await.unwrap();
+                assert_eq!((found.redemptions, minor(&found.discounts)), (3, 300));
+                assert_eq!(cursor(&harness, tenant).await, Some(upto(3)));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_peer_cannot_tell_any_more_is_counted_and_the_tenant_goes_on() {
+    engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db.clone());
+        let tenant = Tenant::default();
+        take_in(&harness, &tenant, &[redeemed(1, redemption(1, "o-1", "", 500), 4_500)], upto(50)).await;
+        // Of another database than the cursor: positions begin anew.
+        let lost = Delivered {
+            tenant: tenant.clone(),
+            cursor: Cursor::START,
+            event: None,
+            gap: Some(tandem_platform::outbox::Gap::Expired),
+        };
+        let next = told(&tenant, &[redeemed(2, redemption(2, "o-2", "", 300), 900)], upto(3));
+        let delivered = [vec![lost], next].concat();
+        let taken = commands::take_in(&harness.app, delivered).await.unwrap();
+        assert_eq!((taken.missed, taken.set_aside), (1, 0));
+        assert_eq!(cursor(&harness, &tenant).await, Some(upto(3)));
+        assert_eq!(sums(&db, &["spring"]).await.redemptions, 2);
     })
     .await;
 }

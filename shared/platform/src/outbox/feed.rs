@@ -38,17 +38,17 @@ pub async fn feed(
     tenant: &Tenant,
     asked: Asked,
 ) -> Outcome<impl Stream<Item = Outcome<(String, Option<Event>)>> + Send + use<>> {
-    let (from, filter) = read(asked, tenant)?;
+    let (from, filter) = read(asked)?;
     let cursor = match from {
         From::Oldest => None,
         From::After(cursor) => Some(cursor),
-        From::End => Some(head(db).await?),
+        From::End => Some(head(db, tenant).await?),
     };
     let goodbye = tasks.draining().clone().cancelled_owned();
-    Ok(follow(db, cursor, filter).map(|delivery| delivery.map(told)).take_until(goodbye))
+    Ok(follow(db, tenant, cursor, filter).map(|delivery| delivery.map(told)).take_until(goodbye))
 }
 
-fn read(asked: Asked, tenant: &Tenant) -> Outcome<(From, Filter)> {
+fn read(asked: Asked) -> Outcome<(From, Filter)> {
     let mut v = Violations::new();
     let from = match asked.cursor.as_str() {
         "" => From::Oldest,
@@ -61,16 +61,21 @@ fn read(asked: Asked, tenant: &Tenant) -> Outcome<(From, Filter)> {
             }
         },
     };
-    v.check(asked.types.len() <= MAX_TYPES, "types", format!("must have at most {MAX_TYPES} entries"));
-    for (index, prefix) in asked.types.iter().take(MAX_TYPES).enumerate() {
-        let fits = (1..=MAX_PREFIX).contains(&prefix.len());
-        v.check(fits, format!("types[{index}]"), format!("must have 1 to {MAX_PREFIX} bytes"));
-    }
+    check_types(&mut v, &asked.types);
     let fits = asked.aggregate_prefix.len() <= MAX_PREFIX;
     v.check(fits, "aggregate_prefix", format!("must have at most {MAX_PREFIX} bytes"));
     v.finish()?;
     let aggregates = Some(asked.aggregate_prefix).filter(|prefix| !prefix.is_empty()).into_iter().collect();
-    Ok((from, Filter { tenant: Some(tenant.clone()), types: asked.types, aggregates }))
+    Ok((from, Filter { types: asked.types, aggregates }))
+}
+
+/// Notes what is wrong with the types of a subscription.
+pub fn check_types(v: &mut Violations, types: &[String]) {
+    v.check(types.len() <= MAX_TYPES, "types", format!("must have at most {MAX_TYPES} entries"));
+    for (index, prefix) in types.iter().take(MAX_TYPES).enumerate() {
+        let fits = (1..=MAX_PREFIX).contains(&prefix.len());
+        v.check(fits, format!("types[{index}]"), format!("must have 1 to {MAX_PREFIX} bytes"));
+    }
 }
 
 fn told(delivery: Delivery) -> (String, Option<Event>) {

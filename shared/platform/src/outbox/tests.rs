@@ -1,13 +1,18 @@
 //! Events of interleaved transactions on several processes, cursors, retention, consumers.
 
-use std::collections::HashSet;
+mod consumers;
+mod merged;
+mod tenants;
+
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
 use tandem_kernel::clock::{CountingIds, FixedClock, SystemIds};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 use super::*;
 use crate::db::tests::test_migrations;
@@ -31,13 +36,22 @@ fn recorded(type_: &'static str, aggregate: &str, version: i64) -> Recorded {
     Recorded { type_, aggregate: aggregate.to_owned(), version, payload }
 }
 
+/// The tenant of most tests.
+fn shop() -> Tenant {
+    Tenant::default()
+}
+
 /// One event about `aggregate` in a transaction of its own.
 async fn tell(db: &Db, aggregate: &str) {
     tell_at(db, aggregate, now()).await;
 }
 
 async fn tell_at(db: &Db, aggregate: &str, at: Timestamp) {
-    let call = Call::system("default");
+    tell_of(db, &shop(), aggregate, at).await;
+}
+
+async fn tell_of(db: &Db, tenant: &Tenant, aggregate: &str, at: Timestamp) {
+    let call = Call::of(tenant.clone(), Call::anonymous());
     transact!(db, |tx| {
         let mut batch = Batch::new(&call, &SystemIds, at);
         batch.push(recorded("tandem.test.v1.Told", aggregate, 1));
@@ -68,7 +82,7 @@ async fn the_events_of_a_transaction_are_one_row_and_arrive_in_order_with_their_
         })
         .unwrap();
         assert_eq!(relay(&db).pass().await.unwrap(), 1);
-        let events = take(subscribe(&db, None, Filter::default()), 2).await;
+        let events = take(subscribe(&db, &call.tenant, None, Filter::default()), 2).await;
         let places: Vec<Cursor> = events.iter().map(Cursor::of).collect();
         assert_eq!(places, [Cursor { position: 1, seq: 0 }, Cursor { position: 1, seq: 1 }]);
         assert_eq!(aggregates(&events), ["redemptions/1", "vouchers/X"]);
@@ -87,7 +101,7 @@ async fn a_transaction_without_events_leaves_no_row() {
         let call = Call::system("default");
         transact!(db, |tx| { append(tx, Batch::new(&call, &SystemIds, now())).await }).unwrap();
         assert_eq!(relay(&db).pass().await.unwrap(), 0);
-        assert_eq!(head(&db).await.unwrap(), Cursor::after(0));
+        assert_eq!(head(&db, &shop()).await.unwrap(), Cursor::after(0));
     })
     .await;
 }
@@ -114,7 +128,7 @@ async fn a_transaction_that_began_first_and_commits_last_is_never_skipped() {
         };
         let follower = async {
             late_has_written.notified().await;
-            let mut events = pin!(subscribe(&there, None, Filter::default()));
+            let mut events = pin!(subscribe(&there, &shop(), None, Filter::default()));
             tell(&there, "early").await;
             relay(&there).pass().await.unwrap();
             assert_eq!(aggregates(&take(events.as_mut(), 1).await), ["early"]);
@@ -137,7 +151,7 @@ async fn two_processes_with_interleaved_commits_and_two_relays_tell_everything_o
     testing::postgres(test_migrations(), |database| async move {
         let (here, there) = (database.db.clone(), database.another().await);
         let tasks = Tasks::new();
-        let config = RelayConfig { poll: Duration::from_millis(1), gather: Duration::ZERO };
+        let config = RelayConfig { poll_ms: 1, gather_ms: 0, ..RelayConfig::default() };
         for db in [&here, &there] {
             Relay::new(db.clone(), Arc::new(FixedClock::at(now())), config).start(&tasks);
         }
@@ -151,8 +165,8 @@ async fn two_processes_with_interleaved_commits_and_two_relays_tell_everything_o
         });
         let (_, seen, elsewhere) = tokio::join!(
             futures::future::join_all(writers),
-            take(subscribe(&here, None, Filter::default()), 200),
-            take(subscribe(&there, None, Filter::default()), 200),
+            take(subscribe(&here, &shop(), None, Filter::default()), 200),
+            take(subscribe(&there, &shop(), None, Filter::default()), 200),
         );
         assert_eq!(aggregates(&seen).into_iter().collect::<HashSet<_>>().len(), 200);
         assert!(seen.iter().map(|event| event.position).eq(1..=200));
@@ -167,6 +181,8 @@ async fn two_processes_with_interleaved_commits_and_two_relays_tell_everything_o
 async fn a_pass_that_is_not_elected_does_not_wait() {
     testing::postgres(test_migrations(), |database| async move {
         tell(&database.db, "a").await;
+        relay(&database.db).pass().await.unwrap();
+        tell(&database.db, "b").await;
         let mut other = database.connect().await;
         sqlx::query("BEGIN").execute(&mut other).await.unwrap();
         sqlx::query("SELECT 1 FROM relay FOR UPDATE").execute(&mut other).await.unwrap();
@@ -182,18 +198,24 @@ async fn a_pass_that_is_not_elected_does_not_wait() {
 async fn more_than_one_pass_can_number_is_numbered_in_several() {
     testing::engines(test_migrations(), |db| async move {
         const MANY: Statement = Statement::pair(
-            "INSERT INTO event_batch (id, created, payload) SELECT gen_random_uuid(), $1, '' FROM generate_series(1, 2500)",
+            "INSERT INTO event_batch (tenant, id, created, payload)
+             SELECT 'default', gen_random_uuid(), $1, '' FROM generate_series(1, 2500)",
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-             INSERT INTO event_batch (id, created, payload) SELECT randomblob(16), $1, x'' FROM n",
+             INSERT INTO event_batch (tenant, id, created, payload)
+             SELECT 'default', randomblob(16), $1, x'' FROM n",
         );
         transact!(db, |tx| {
-            on_engine!(tx, MANY, |sql, conn| sqlx::query(sql).bind(Instant(now())).execute(conn).await.map(|_| ()))?;
+            on_engine!(tx, MANY, |sql, conn| sqlx::query(sql)
+                .bind(Instant(now()))
+                .execute(conn)
+                .await
+                .map(|_| ()))?;
             Ok(())
         })
         .unwrap();
         let relay = relay(&db);
         assert_eq!(relay.pass().await.unwrap(), 2_500);
-        assert_eq!(head(&db).await.unwrap(), Cursor::after(2_500));
+        assert_eq!(head(&db, &shop()).await.unwrap(), Cursor::after(2_500));
         assert_eq!(relay.pass().await.unwrap(), 0);
     })
     .await;
@@ -216,9 +238,9 @@ async fn the_lag_is_the_age_of_the_oldest_event_without_a_position() {
 async fn a_commit_wakes_the_relay_and_the_relay_its_followers() {
     testing::engines(test_migrations(), |db| async move {
         let tasks = Tasks::new();
-        let never = RelayConfig { poll: Duration::from_secs(3_600), ..RelayConfig::default() };
+        let never = RelayConfig { poll_ms: 3_600_000, ..RelayConfig::default() };
         Relay::new(db.clone(), Arc::new(FixedClock::at(now())), never).start(&tasks);
-        let mut events = pin!(subscribe(&db, None, Filter::default()));
+        let mut events = pin!(subscribe(&db, &shop(), None, Filter::default()));
         for name in ["a", "b", "c"] {
             let (seen, ()) = tokio::join!(take(events.as_mut(), 1), tell(&db, name));
             assert_eq!(aggregates(&seen), [name]);
@@ -243,13 +265,14 @@ async fn a_follower_resumes_after_its_cursor_also_within_a_transaction() {
         })
         .unwrap();
         relay(&db).pass().await.unwrap();
-        let from =
-            |cursor: Cursor, count: usize| take(subscribe(&db, Some(cursor), Filter::default()), count);
+        let from = |cursor: Cursor, count: usize| {
+            take(subscribe(&db, &shop(), Some(cursor), Filter::default()), count)
+        };
         assert_eq!(aggregates(&from(Cursor::START, 4).await), ["a", "b", "c", "d"]);
         assert_eq!(aggregates(&from(Cursor { position: 1, seq: 0 }, 3).await), ["b", "c", "d"]);
         assert_eq!(aggregates(&from(Cursor { position: 2, seq: 1 }, 1).await), ["d"]);
-        let end = head(&db).await.unwrap();
-        let mut to_come = pin!(subscribe(&db, Some(end), Filter::default()));
+        let end = head(&db, &shop()).await.unwrap();
+        let mut to_come = pin!(subscribe(&db, &shop(), Some(end), Filter::default()));
         tell(&db, "e").await;
         relay(&db).pass().await.unwrap();
         assert_eq!(aggregates(&take(to_come.as_mut(), 1).await), ["e"]);
@@ -265,7 +288,8 @@ async fn a_filter_leaves_out_and_says_how_far_it_has_looked() {
             relay(&db).pass().await.unwrap();
         }
         let filter = Filter { aggregates: vec!["vouchers/".to_owned()], ..Filter::default() };
-        let seen: Vec<Delivery> = follow(&db, None, filter).take(3).map(Result::unwrap).collect().await;
+        let seen: Vec<Delivery> =
+            follow(&db, &shop(), None, filter).take(3).map(Result::unwrap).collect().await;
         let event = |delivery: &Delivery| match delivery {
             Delivery::Event(event) => event.aggregate.clone(),
             Delivery::Progress(cursor) => cursor.to_string(),
@@ -277,25 +301,20 @@ async fn a_filter_leaves_out_and_says_how_far_it_has_looked() {
 }
 
 #[test]
-fn a_filter_admits_by_tenant_type_and_aggregate() {
+fn a_filter_admits_by_type_and_aggregate() {
     let event = Event {
-        tenant: "shop".to_owned(),
         r#type: "tandem.relationship.v1.VoucherRedeemed".to_owned(),
         aggregate: "redemptions/1".to_owned(),
         ..Event::default()
     };
-    let filter = |tenant: Option<&str>, types: &[&str], aggregates: &[&str]| Filter {
-        tenant: tenant.and_then(Tenant::parse),
+    let filter = |types: &[&str], aggregates: &[&str]| Filter {
         types: types.iter().map(|&t| t.to_owned()).collect(),
         aggregates: aggregates.iter().map(|&a| a.to_owned()).collect(),
     };
-    assert!(filter(None, &[], &[]).admits(&event));
-    assert!(
-        filter(Some("shop"), &["tandem.relationship.v1.Voucher"], &["x/", "redemptions/"]).admits(&event)
-    );
-    assert!(!filter(Some("other"), &[], &[]).admits(&event));
-    assert!(!filter(None, &["tandem.campaign."], &[]).admits(&event));
-    assert!(!filter(None, &[], &["vouchers/"]).admits(&event));
+    assert!(filter(&[], &[]).admits(&event));
+    assert!(filter(&["tandem.relationship.v1.Voucher"], &["x/", "redemptions/"]).admits(&event));
+    assert!(!filter(&["tandem.campaign."], &[]).admits(&event));
+    assert!(!filter(&[], &["vouchers/"]).admits(&event));
 }
 
 #[tokio::test]
@@ -309,7 +328,7 @@ async fn a_cursor_older_than_the_retention_or_from_elsewhere_is_expired() {
         assert_eq!(sweep(&db, limit, 100).await.unwrap(), 2);
         assert_eq!(sweep(&db, limit, 100).await.unwrap(), 0);
         let first = async |cursor: Option<Cursor>| {
-            let mut events = pin!(subscribe(&db, cursor, Filter::default()));
+            let mut events = pin!(subscribe(&db, &shop(), cursor, Filter::default()));
             tokio::time::timeout(SOON, events.next()).await.unwrap().unwrap()
         };
         assert_eq!(first(None).await.unwrap().aggregate, "c");
@@ -334,7 +353,10 @@ async fn an_idle_followers_cursor_stays_valid_however_old_it_is() {
         relay(&db).pass().await.unwrap();
         assert_eq!(sweep(&db, much_later, 100).await.unwrap(), 0);
         let cursor = Cursor { position: 1, seq: 0 };
-        assert_eq!(aggregates(&take(subscribe(&db, Some(cursor), Filter::default()), 1).await), ["b"]);
+        assert_eq!(
+            aggregates(&take(subscribe(&db, &shop(), Some(cursor), Filter::default()), 1).await),
+            ["b"]
+        );
     })
     .await;
 }
@@ -344,7 +366,7 @@ async fn a_follower_that_falls_behind_the_retention_is_told() {
     testing::engines(test_migrations(), |db| async move {
         tell(&db, "a").await;
         relay(&db).pass().await.unwrap();
-        let mut events = pin!(subscribe(&db, None, Filter::default()));
+        let mut events = pin!(subscribe(&db, &shop(), None, Filter::default()));
         assert_eq!(aggregates(&take(events.as_mut(), 1).await), ["a"]);
         for name in ["b", "c"] {
             tell(&db, name).await;
@@ -370,60 +392,4 @@ fn a_cursor_is_written_and_read_as_position_and_seq() {
     }
     assert!(Cursor::START < Cursor { position: 1, seq: 0 });
     assert!(Cursor { position: 1, seq: 9 } < Cursor::after(1));
-}
-
-#[tokio::test]
-async fn a_consumer_takes_in_each_event_once_and_its_cursor_never_goes_back() {
-    testing::engines(test_migrations(), |db| async move {
-        let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
-        let fresh = async |events: &[Uuid]| {
-            transact!(db, |tx| { consumer::first_time(tx, "orders", events, now()).await }).unwrap()
-        };
-        assert_eq!(fresh(&[a, b, a]).await, HashSet::from([a, b]));
-        assert_eq!(fresh(&[b, c]).await, HashSet::from([c]));
-        assert_eq!(fresh(&[]).await, HashSet::new());
-        let other = transact!(db, |tx| { consumer::first_time(tx, "other", &[a], now()).await });
-        assert_eq!(other.unwrap().len(), 1);
-
-        let load = async || load(&mut db.read().await.unwrap()).await;
-        assert_eq!(load().await, None);
-        for (position, seq, expected) in
-            [(5, 1, (5, 1)), (4, 9, (5, 1)), (5, 0, (5, 1)), (5, 2, (5, 2)), (6, 0, (6, 0))]
-        {
-            let cursor = Cursor { position, seq };
-            transact!(db, |tx| { consumer::advance(tx, "orders", cursor, now()).await }).unwrap();
-            assert_eq!(load().await, Some(Cursor { position: expected.0, seq: expected.1 }));
-        }
-        let later = now() + SignedDuration::from_secs(1);
-        assert_eq!(consumer::sweep(&db, now(), 10).await.unwrap(), 0);
-        assert_eq!(consumer::sweep(&db, later, 3).await.unwrap(), 3);
-        assert_eq!(consumer::sweep(&db, later, 3).await.unwrap(), 1);
-    })
-    .await;
-}
-
-async fn load(session: &mut impl Session) -> Option<Cursor> {
-    consumer::load_cursor(session, "orders").await.unwrap()
-}
-
-#[tokio::test]
-async fn of_two_replicas_that_take_in_one_event_only_one_has_it_first() {
-    testing::postgres(test_migrations(), |database| async move {
-        let event = Uuid::from_u128(1);
-        let start = Arc::new(Barrier::new(2));
-        let replica = |db: Db| {
-            let start = start.clone();
-            async move {
-                start.wait().await;
-                transact!(db, |tx| { consumer::first_time(tx, "orders", &[event], now()).await })
-                    .unwrap()
-                    .len()
-            }
-        };
-        let other = database.another().await;
-        let (one, two) = tokio::join!(replica(database.db.clone()), replica(other.clone()));
-        assert_eq!(one + two, 1);
-        other.close().await;
-    })
-    .await;
 }

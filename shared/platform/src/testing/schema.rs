@@ -124,6 +124,16 @@ async fn both(migrations: &Migrations) -> Vec<String> {
     [label("sqlite", on_sqlite), label("postgres", on_postgres)].concat()
 }
 
+/// The schema as it was after the migration of that number: an upgrade begins there.
+pub fn older(migrations: &Migrations, last: i64) -> &'static Migrations {
+    let up_to = |migrator: &Migrator| -> &'static Migrator {
+        let kept = migrator.iter().filter(|migration| migration.version <= last).cloned().collect();
+        Box::leak(Box::new(Migrator::with_migrations(kept)))
+    };
+    // Tests may leak: a migration is only ever held by reference to a static.
+    Box::leak(Box::new(Migrations { postgres: up_to(migrations.postgres), sqlite: up_to(migrations.sqlite) }))
+}
+
 fn describe(
     columns: Vec<(String, String, String, bool, i64)>,
     class: fn(&str) -> &'static str,

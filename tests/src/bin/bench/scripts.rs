@@ -70,7 +70,7 @@ impl Sample {
     fn event(&self) -> String {
         let bytes = self.payload_bytes;
         format!(
-            "INSERT INTO event_batch (id, created, payload) VALUES ({ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
+            "INSERT INTO event_batch (tenant, id, created, payload) VALUES ('default', {ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
         )
     }
 }

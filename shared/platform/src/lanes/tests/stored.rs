@@ -128,7 +128,7 @@ async fn several_lanes_on_one_counter_never_exceed_it_and_repeat_their_answers()
             }
         }
         assert!(tasks.finish_background(Duration::from_secs(5)).await);
-        assert_eq!(head(&db).await.unwrap().position, 0);
+        assert_eq!(head(&db, &Tenant::default()).await.unwrap().position, 0);
     })
     .await;
 }

@@ -1,0 +1,140 @@
+//! Events of relationship-svc that could not be taken in: set aside with an event of our own, tried again by command.
+
+use jiff::Timestamp;
+use tandem_kernel::page::Listing;
+use tandem_platform::outbox::consumer::aside::{self, Aside};
+use tandem_platform::outbox::{self, Batch};
+use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Tx, Violations, grpc, transact};
+use tandem_proto::campaign::v1::{
+    ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
+    RetrySetAsideEventsResponse, SetAsideEvent,
+};
+use tandem_proto::common::v1::Event;
+use tandem_proto::convert::to_timestamp;
+use uuid::Uuid;
+
+use super::commands::CONSUMER;
+use super::{events, store};
+use crate::App;
+
+/// Why: a newer relationship-svc, or a defect of ours.
+pub const NOT_UNDERSTOOD: &str = "it is not understood: update campaign-svc, then try again";
+/// Why: something about it does not go into the database.
+pub const REFUSED: &str =
+    "the database refuses it: the log of campaign-svc says what, at the time of setting aside";
+
+/// The most events that one call tries again.
+const MOST: usize = 1_000;
+
+/// Sets an event aside and tells of it.
+pub(super) async fn set(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    event: (Uuid, &Event),
+    reason: &str,
+    now: Timestamp,
+) -> Outcome<()> {
+    tracing::error!(%tenant, event = %event.0, reason, "an event of relationship-svc was set aside");
+    aside::set(tx, CONSUMER, tenant, event, reason, now).await?;
+    let call = Call::system(tenant.as_str());
+    let mut batch = Batch::new(&call, app.ids.as_ref(), now);
+    batch.push(events::set_aside(event.1, reason));
+    outbox::append(tx, batch).await
+}
+
+/// ListSetAsideEvents.
+pub async fn list(
+    app: &App,
+    call: &Call,
+    request: ListSetAsideEventsRequest,
+) -> Outcome<ListSetAsideEventsResponse> {
+    let mut v = Violations::new();
+    let size = grpc::page_size(&mut v, request.page_size);
+    v.finish()?;
+    let listing = Listing { tenant: call.tenant.as_str(), list: "ListSetAsideEvents", ..Listing::default() };
+    let after = match listing.resume(&request.page_token).map_err(|_| Fault::invalid_page_token())?.as_deref()
+    {
+        None => Uuid::nil(),
+        Some([id]) => id.parse().map_err(|_| Fault::invalid_page_token())?,
+        Some(_) => return Err(Fault::invalid_page_token()),
+    };
+    let limit = i64::from(size);
+    let mut found = aside::list(&mut app.db.read().await?, CONSUMER, &call.tenant, after, limit + 1).await?;
+    let more = i64::try_from(found.len()).is_ok_and(|found| found > limit);
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next_page_token = match found.last() {
+        Some(last) if more => listing.token(&[last.id.to_string()]),
+        _ => String::new(),
+    };
+    Ok(ListSetAsideEventsResponse { events: found.into_iter().map(message).collect(), next_page_token })
+}
+
+/// RetrySetAsideEvents.
+pub async fn retry(
+    app: &App,
+    call: &Call,
+    request: RetrySetAsideEventsRequest,
+) -> Outcome<RetrySetAsideEventsResponse> {
+    let mut v = Violations::new();
+    let fits = request.event_ids.len() <= MOST;
+    v.check(fits, "event_ids", format!("must have at most {MOST} entries"));
+    let mut wanted: Vec<Uuid> = Vec::new();
+    for (index, id) in request.event_ids.iter().take(MOST).enumerate() {
+        match Uuid::parse_str(id) {
+            Ok(id) => wanted.push(id),
+            Err(_) => v.add(format!("event_ids[{index}]"), "must be the id of an event"),
+        }
+    }
+    v.finish()?;
+    let found = find(app, &call.tenant, &wanted).await?;
+    let mut response = RetrySetAsideEventsResponse::default();
+    for one in found {
+        match try_again(app, &call.tenant, &one).await {
+            Ok(true) => response.taken_in.push(one.id.to_string()),
+            Ok(false) => {}
+            Err(fault) if fault.kind() == Kind::Internal => {
+                tracing::error!(tenant = %call.tenant, event = %one.id, ?fault, "an event stays set aside");
+                response.still_set_aside.push(message(one));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(response)
+}
+
+/// Those that are wanted; the first ones where none is named.
+async fn find(app: &App, tenant: &Tenant, wanted: &[Uuid]) -> Outcome<Vec<Aside>> {
+    let mut reader = app.db.read().await?;
+    if wanted.is_empty() {
+        let most = i64::try_from(MOST).unwrap_or(i64::MAX);
+        return aside::list(&mut reader, CONSUMER, tenant, Uuid::nil(), most).await;
+    }
+    let mut found = Vec::new();
+    for id in wanted {
+        // The one whose id comes after the greatest below it.
+        let below = Uuid::from_u128(id.as_u128().saturating_sub(1));
+        let next = aside::list(&mut reader, CONSUMER, tenant, below, 1).await?;
+        found.extend(next.into_iter().filter(|one| one.id == *id));
+    }
+    Ok(found)
+}
+
+/// Takes one event in; false where somebody else has meanwhile.
+async fn try_again(app: &App, tenant: &Tenant, one: &Aside) -> Outcome<bool> {
+    let now = app.clock.now();
+    let feedback =
+        events::feedback(&one.event).ok_or_else(|| Fault::internal("an event is still not understood"))?;
+    transact!(app.db, |tx| {
+        if !aside::take(tx, CONSUMER, tenant, one.id).await? {
+            return Ok(false);
+        }
+        store::save(tx, &[(tenant, &feedback)], now).await?;
+        Ok(true)
+    })
+}
+
+fn message(one: Aside) -> SetAsideEvent {
+    let set_aside_time = Some(to_timestamp(one.since));
+    SetAsideEvent { event: Some(one.event), reason: one.reason, set_aside_time }
+}
