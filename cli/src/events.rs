@@ -1,6 +1,7 @@
 //! `tandem events`: follow what happens.
 
 use clap::{Args, Subcommand, ValueEnum};
+use tandem_proto::campaign::v1::{ListSetAsideEventsRequest, RetrySetAsideEventsRequest, SetAsideEvent};
 use tandem_proto::common::v1::Event;
 use tandem_proto::{campaign, relationship};
 
@@ -13,6 +14,10 @@ use crate::output::{self, Format};
 pub enum Command {
     /// Print events as they come, one line each, until interrupted.
     Tail(Tail),
+    /// List the events of relationship-svc that campaign-svc could not take in. Normally there are none.
+    SetAside(SetAside),
+    /// Have campaign-svc try again to take in events that it has set aside, once the cause is gone.
+    Retry(Retry),
 }
 
 /// Whose events.
@@ -49,9 +54,80 @@ pub struct Tail {
     limit: Option<u64>,
 }
 
+/// Arguments of `tandem events set-aside`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tandem events set-aside --tenant shop-7")]
+pub struct SetAside {}
+
+/// Arguments of `tandem events retry`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tandem events retry --tenant shop-7
+  tandem events retry --tenant shop-7 0192d3a0-77c2-7b4e-8f4a-2f6c0d2f9a11")]
+pub struct Retry {
+    /// Ids of events, as `tandem events set-aside` lists them. Default: all.
+    events: Vec<String>,
+}
+
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
-    let Command::Tail(arguments) = command;
+    match command {
+        Command::Tail(arguments) => tail(arguments, target, format).await,
+        Command::SetAside(SetAside {}) => set_aside(target, format).await,
+        Command::Retry(Retry { events }) => retry(events, target, format).await,
+    }
+}
+
+async fn set_aside(target: &Target, format: Format) -> Result<(), Failure> {
+    let mut client = target.campaign_events().await?;
+    let mut page_token = String::new();
+    loop {
+        let request = ListSetAsideEventsRequest { page_size: 0, page_token };
+        let page = client.list_set_aside_events(request).await?.into_inner();
+        print_set_aside(&page.events, format)?;
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Ends with a failure where something stays set aside.
+async fn retry(event_ids: Vec<String>, target: &Target, format: Format) -> Result<(), Failure> {
+    let mut client = target.campaign_events().await?;
+    let request = RetrySetAsideEventsRequest { event_ids };
+    let tried = client.retry_set_aside_events(request).await?.into_inner();
+    match format {
+        Format::Json => {
+            println!("{}", output::json("tandem.campaign.v1.RetrySetAsideEventsResponse", &tried)?);
+        }
+        Format::Table => {
+            println!("{} taken in", tried.taken_in.len());
+            print_set_aside(&tried.still_set_aside, format)?;
+        }
+    }
+    match tried.still_set_aside.len() {
+        0 => Ok(()),
+        still => Err(Failure::said(format!("{still} still cannot be taken in"))),
+    }
+}
+
+fn print_set_aside(events: &[SetAsideEvent], format: Format) -> Result<(), Failure> {
+    for one in events {
+        match format {
+            Format::Json => println!("{}", output::json("tandem.campaign.v1.SetAsideEvent", one)?),
+            Format::Table => {
+                let event = one.event.clone().unwrap_or_default();
+                let since = output::time(one.set_aside_time.as_ref());
+                println!("{}  {since:<27}  {}  {}", event.id, event.aggregate, one.reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn tail(arguments: Tail, target: &Target, format: Format) -> Result<(), Failure> {
     let cursor = match (arguments.cursor, arguments.from_start) {
         (Some(cursor), _) => cursor,
         (None, true) => String::new(),
