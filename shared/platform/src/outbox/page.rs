@@ -71,6 +71,9 @@ pub(super) struct Page {
     pub(super) rows: Vec<(i64, Vec<u8>)>,
 }
 
+/// Head, last forgotten, and a transaction where there is one.
+type Found = (i64, i64, Option<i64>, Option<Vec<u8>>);
+
 /// At most `limit` transactions of `tenant` from `start` on.
 pub(super) async fn page(
     session: &mut impl Session,
@@ -78,7 +81,7 @@ pub(super) async fn page(
     start: i64,
     limit: i64,
 ) -> Outcome<Page> {
-    let found: Vec<(i64, i64, Option<i64>, Option<Vec<u8>>)> = on_engine!(session, PAGE, |sql, conn| {
+    let found: Vec<Found> = on_engine!(session, PAGE, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(start).bind(limit).fetch_all(conn).await
     })?;
     let (head, forgotten) = found.first().map(|row| (row.0, row.1)).ok_or_else(no_relay)?;
