@@ -56,6 +56,7 @@ impl App {
         let tasks = Tasks::new();
         let telemetry = Telemetry::new("campaign-svc")?;
         telemetry.observe_pool(&db);
+        telemetry.observe_storage(&db);
         let orders = Orders::default();
         Ok(Arc::new(Self {
             db,

@@ -58,6 +58,7 @@ impl App {
         let redemptions = Redemptions::new(&config.redemption);
         let telemetry = Telemetry::new("relationship-svc")?;
         telemetry.observe_pool(&db);
+        telemetry.observe_storage(&db);
         Ok(Arc::new(Self {
             db,
             clock,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tandem_proto::Reason;
 use tandem_proto::common::v1::ErrorReason;
 
+pub(crate) use database::is_storage_full;
 pub(crate) use status::{refusal, relabel};
 pub use violations::{FieldViolation, Nested, Violations};
 
@@ -192,6 +193,15 @@ impl Fault {
         )
     }
 
+    /// UNAVAILABLE: there is no room on the disk under the database; nothing was done.
+    pub fn storage_full() -> Self {
+        Self::new(
+            Kind::Unavailable,
+            ErrorReason::StorageFull,
+            "the disk under the database is full, nothing was written: try again once there is room",
+        )
+    }
+
     /// UNAVAILABLE: a commit was sent and its answer lost.
     pub fn outcome_unknown() -> Self {
         Self::new(
@@ -307,6 +317,11 @@ impl Fault {
     /// SQLite's BUSY) and may be replayed as a whole.
     pub fn is_retryable(&self) -> bool {
         self.0.replay == Replay::Retryable
+    }
+
+    /// Whether a write was refused for want of room on the disk.
+    pub(crate) fn is_storage_full(&self) -> bool {
+        self.0.reason == ErrorReason::StorageFull.reason()
     }
 
     /// Whether the database refused one statement for its values: in a batch, one item is to blame.

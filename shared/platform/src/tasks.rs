@@ -4,6 +4,8 @@
 //! Three signals, in the order in which [`crate::lifecycle`] gives them: `draining` (streams without end say goodbye),
 //! `soft` (pollers and lanes finish their pass and stop), `hard` (everything lets go at once).
 
+mod streak;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::streak::{Lasted, Say, Streak};
 use crate::fault::{Fault, Outcome};
 
 /// The tasks of one process (or of one test). Clones share them.
@@ -67,7 +70,8 @@ impl Tasks {
     }
 
     /// Runs `pass` at once, then every `period` or as soon as `wake` is notified, until [`Tasks::soft`]. A pass that
-    /// fails or panics is logged and tried again at the next turn; a running pass is never cancelled.
+    /// fails or panics is tried again at the next turn; a running pass is never cancelled. The log hears of a failure
+    /// when it begins, by the minute while it goes on, and when it ends.
     pub fn every<P, F>(
         &self,
         name: &'static str,
@@ -81,10 +85,11 @@ impl Tasks {
     {
         let soft = self.0.soft.clone();
         self.spawn(name, async move {
+            let mut streak = Streak::default();
             while !soft.is_cancelled() {
                 match AssertUnwindSafe(async { pass().await }).catch_unwind().await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(fault)) => tracing::warn!(task = name, fault = ?fault, "a background pass failed"),
+                    Ok(Ok(())) => tell_end(name, streak.succeeded()),
+                    Ok(Err(fault)) => tell(name, &fault, streak.failed(fault.reason())),
                     Err(_) => tracing::error!(task = name, "a background pass panicked"),
                 }
                 let woken = async {
@@ -132,6 +137,22 @@ impl Tasks {
     pub async fn finish_background(&self, limit: Duration) -> bool {
         self.0.soft.cancel();
         finished(&self.0.background, limit).await
+    }
+}
+
+fn tell(task: &'static str, fault: &Fault, say: Say) {
+    match say {
+        Say::New => tracing::warn!(task, ?fault, "a background pass failed"),
+        Say::Still(Lasted { count, seconds }) => {
+            tracing::warn!(task, count, seconds, ?fault, "a background pass still fails");
+        }
+        Say::Nothing => {}
+    }
+}
+
+fn tell_end(task: &'static str, lasted: Option<Lasted>) {
+    if let Some(Lasted { count, seconds }) = lasted {
+        tracing::info!(task, count, seconds, "a background pass succeeds again");
     }
 }
 

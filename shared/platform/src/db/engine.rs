@@ -3,6 +3,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
+use super::held::is_spent;
 use super::tx::Tx;
 
 /// One SQL statement as each engine wants it. Both texts take the same scalars in the same order and answer the same
@@ -70,7 +71,15 @@ impl Session for Reader {
         }
     }
 
-    fn note(&mut self, _error: &sqlx::Error) {}
+    /// A connection of no further use is closed in place of going back to the pool.
+    fn note(&mut self, error: &sqlx::Error) {
+        if is_spent(error) {
+            match &mut self.0 {
+                ReaderConnection::Postgres(connection) => connection.close_on_drop(),
+                ReaderConnection::Sqlite(connection) => connection.close_on_drop(),
+            }
+        }
+    }
 }
 
 impl Session for Tx {

@@ -65,8 +65,10 @@
 
 mod column;
 mod engine;
+mod held;
 mod instant;
 mod migrations;
+mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tx;
@@ -94,11 +96,13 @@ pub use engine::{Engine, Reader, Session, Statement};
 pub use instant::Instant;
 pub use migrations::Migrations;
 pub use sqlx::types::Json;
+pub use storage::Storage;
 pub use tx::{Replays, Tx, body, conclude, lost_race, same_count};
 
 use crate::config::DatabaseConfig;
 use crate::fault::{Fault, Outcome};
 use crate::outbox::Signals;
+use held::Held;
 
 /// A connection that rested longer than this is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -108,6 +112,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 pub struct Db {
     pools: Pools,
     signals: Arc<Signals>,
+    storage: Arc<Storage>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,42 +146,40 @@ impl Db {
         } else {
             connect_postgres(config).await?
         };
-        Ok(Self { pools, signals: Arc::default() })
+        Ok(Self { pools, signals: Arc::default(), storage: Arc::default() })
     }
 
     /// Begins a write transaction; part of [`transact!`](crate::transact), which also ends it.
-    ///
-    /// Runs in a task of its own: sqlx 0.9.0 forgets a BEGIN whose future is dropped half-way, and the next borrower
-    /// of the connection would go on in a stranger's transaction (transact-rs/sqlx issue 4393). A transaction that
-    /// nobody waits for any more is dropped complete, and so rolled back.
     pub async fn begin(&self) -> Outcome<Tx> {
-        let open = match &self.pools {
-            Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                uncancelled(async move { pool.begin().await.map(tx::Open::Postgres) }).await
-            }
-            Pools::Sqlite { write, .. } => {
-                let pool = write.clone();
-                uncancelled(async move { pool.begin_with("BEGIN IMMEDIATE").await.map(tx::Open::Sqlite) })
-                    .await
-            }
-        };
-        Ok(Tx::new(open?))
+        self.begin_by("BEGIN").await
     }
 
     /// Like [`Db::begin`], but READ COMMITTED whatever the server's default is: for work that must see each
     /// statement's newest state and neither disturbs nor is disturbed by serialisable transactions.
     pub(crate) async fn begin_read_committed(&self) -> Outcome<Tx> {
-        match &self.pools {
+        self.begin_by("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    /// Begins with `postgres`; SQLite knows one way only.
+    ///
+    /// Runs in a task of its own, so that a BEGIN is always answered before anybody lets go of its connection. A
+    /// transaction that nobody waits for any more is dropped complete, and its connection closed.
+    async fn begin_by(&self, postgres: &'static str) -> Outcome<Tx> {
+        let open = match &self.pools {
             Pools::Postgres(pool) => {
-                let pool = pool.clone();
-                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-                let open =
-                    uncancelled(async move { pool.begin_with(begin).await.map(tx::Open::Postgres) }).await?;
-                Ok(Tx::new(open))
+                let begun = Held::begin(pool.clone(), postgres);
+                uncancelled(async move { begun.await.map(tx::Open::Postgres) }).await
             }
-            Pools::Sqlite { .. } => self.begin().await,
-        }
+            Pools::Sqlite { write, .. } => {
+                let begun = Held::begin(write.clone(), "BEGIN IMMEDIATE");
+                uncancelled(async move { begun.await.map(tx::Open::Sqlite) }).await
+            }
+        };
+        open.map(Tx::new).inspect_err(|fault| {
+            if fault.is_storage_full() {
+                self.storage.refused();
+            }
+        })
     }
 
     /// Borrows a connection for single statements that only read. Not inside a transaction: a task holds one
@@ -240,11 +243,16 @@ impl Db {
 
     /// The same connections under another process's name: it neither wakes nor is woken by the other handle.
     pub(crate) fn with_own_signals(&self) -> Self {
-        Self { pools: self.pools.clone(), signals: Arc::default() }
+        Self { pools: self.pools.clone(), signals: Arc::default(), storage: Arc::default() }
     }
 
     pub(crate) fn signals(&self) -> &Signals {
         &self.signals
+    }
+
+    /// Whether there is room to write.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 }
 

@@ -1,5 +1,6 @@
 //! The database on both engines: parameters, transactions and what their failures mean, migrations, settings.
 
+mod connections;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod migrations;

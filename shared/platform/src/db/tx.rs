@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite};
 
+use super::held::{Held, is_spent};
 use super::{Db, Engine};
-use crate::fault::{Fault, Outcome};
+use crate::fault::{Fault, Outcome, is_storage_full};
 
 /// Replays of one transaction before its caller is told of contention.
 const REPLAYS_MAX: usize = 12;
@@ -22,13 +23,17 @@ const REPLAY_DELAY_MAX: Duration = Duration::from_millis(100);
 pub struct Tx {
     open: Open,
     failure: Option<Failure>,
+    /// The connection has said that it is of no further use.
+    spent: bool,
+    /// A statement found no room on the disk.
+    found_no_room: bool,
     appended: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Open {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Held<Postgres>),
+    Sqlite(Held<Sqlite>),
 }
 
 /// Why a transaction can no longer commit.
@@ -42,17 +47,19 @@ enum Failure {
 
 impl Tx {
     pub(super) fn new(open: Open) -> Self {
-        Self { open, failure: None, appended: false }
+        Self { open, failure: None, spent: false, found_no_room: false, appended: false }
     }
 
     pub(super) fn connection(&mut self) -> Engine<'_> {
         match &mut self.open {
-            Open::Postgres(tx) => Engine::Postgres(tx),
-            Open::Sqlite(tx) => Engine::Sqlite(tx),
+            Open::Postgres(held) => Engine::Postgres(held.connection()),
+            Open::Sqlite(held) => Engine::Sqlite(held.connection()),
         }
     }
 
     pub(super) fn note_failure(&mut self, error: &sqlx::Error) {
+        self.spent |= is_spent(error);
+        self.found_no_room |= is_storage_full(error);
         if is_contention(error) {
             self.failure = Some(Failure::Contention);
         } else if matches!(error, sqlx::Error::Database(_)) && self.failure.is_none() {
@@ -72,22 +79,22 @@ impl Tx {
     }
 
     async fn rollback(self) {
-        let result = match self.open {
-            Open::Postgres(tx) => tx.rollback().await,
-            Open::Sqlite(tx) => tx.rollback().await,
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "rollback was not answered; the server rolls back when it sees the loss");
+        match self.open {
+            Open::Postgres(held) => held.rollback(self.spent).await,
+            Open::Sqlite(held) => held.rollback(self.spent).await,
         }
     }
 
-    async fn commit(self) -> Commit {
+    async fn commit(self, db: &Db) -> Commit {
         fail::fail_point!("db::before_commit", |how| Commit::simulated(how.as_deref()));
         let result = match self.open {
-            Open::Postgres(tx) => tx.commit().await,
-            Open::Sqlite(tx) => tx.commit().await,
+            Open::Postgres(held) => held.commit().await,
+            Open::Sqlite(held) => held.commit().await,
         };
         fail::fail_point!("db::after_commit", |how| Commit::simulated(how.as_deref()));
+        if result.as_ref().err().is_some_and(is_storage_full) {
+            db.storage().refused();
+        }
         match result {
             Ok(()) => Commit::Done,
             Err(error) if is_contention(&error) => Commit::Contention,
@@ -160,6 +167,9 @@ pub async fn conclude<T>(
     outcome: Outcome<T>,
     replays: &mut Replays,
 ) -> ControlFlow<Outcome<T>> {
+    if tx.found_no_room {
+        db.storage().refused();
+    }
     match (tx.failure, outcome) {
         (Some(Failure::Contention), _) => {
             tx.rollback().await;
@@ -176,7 +186,7 @@ pub async fn conclude<T>(
         }
         (None, Ok(value)) => {
             let appended = tx.appended;
-            match tx.commit().await {
+            match tx.commit(db).await {
                 Commit::Done => {
                     if appended {
                         db.signals().wake_relay();
@@ -210,12 +220,19 @@ pub(super) fn is_contention(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether an error that answers a COMMIT proves that nothing was stored. Lost connections (08), an unknown statement
-/// completion (40003) and a server going down (57P0x) do not.
+/// Whether an error that answers a COMMIT proves that nothing was stored.
 fn is_known_rollback(error: &sqlx::Error) -> bool {
-    let Some(database) = error.as_database_error() else { return false };
-    let code = database.code().unwrap_or_default();
-    !(code.starts_with("08") || code == "40003" || code.starts_with("57P0"))
+    error.as_database_error().is_some_and(|database| rolls_back(&database.code().unwrap_or_default()))
+}
+
+/// Lost connections (08), an unknown statement completion (40003) and a server going down (57P0x) prove nothing. Of
+/// SQLite's, a constraint (19) and a full disk (13) do: the record that ends a transaction did not fit. An error of the
+/// disk (10) does not: that record may be in the log already, and count after a crash.
+fn rolls_back(code: &str) -> bool {
+    match code.len() {
+        ..5 => code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 13 | 19)),
+        _ => !(code.starts_with("08") || code == "40003" || code.starts_with("57P0")),
+    }
 }
 
 /// The fault of an insert that failed. Where another writer has inserted the same key first, what was decided rests on

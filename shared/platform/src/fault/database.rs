@@ -30,7 +30,9 @@ fn of_code(code: &str) -> Fault {
         "40003" | "08007" => Fault::outcome_unknown(),
         // query_canceled: our own statement_timeout. read_only_sql_transaction: talking to a standby after a failover.
         // idle_in_transaction_session_timeout and its kin.
-        "57014" | "25006" | "25P03" | "25P04" => Fault::database_unavailable(),
+        // invalid_sql_statement_name: the next connection prepares the statement anew.
+        "57014" | "25006" | "25P03" | "25P04" | "26000" => Fault::database_unavailable(),
+        full if says_full(full) => Fault::storage_full(),
         sqlite if sqlite.len() < 5 => of_sqlite(sqlite.parse().unwrap_or_default()),
         // connection_exception, insufficient_resources, operator_intervention, system_error
         state if ["08", "53", "57", "58"].iter().any(|class| state.starts_with(class)) => {
@@ -40,12 +42,22 @@ fn of_code(code: &str) -> Fault {
     }
 }
 
+/// Whether a statement or a COMMIT failed for want of room on the disk.
+pub(crate) fn is_storage_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|database| says_full(&database.code().unwrap_or_default()))
+}
+
+/// PostgreSQL's disk_full; SQLite's FULL, and IOERR_SHMSIZE, its word for a disk too full for the index of its log.
+fn says_full(code: &str) -> bool {
+    matches!(code, "53100" | "13" | "4874")
+}
+
 fn of_sqlite(extended: i32) -> Fault {
     match extended & 0xff {
         // BUSY, LOCKED
         5 | 6 => Fault::contention().retryable(),
-        // NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
-        7 | 8 | 9 | 10 | 13 | 14 => Fault::database_unavailable(),
+        // NOMEM, READONLY, INTERRUPT, IOERR, CANTOPEN
+        7 | 8 | 9 | 10 | 14 => Fault::database_unavailable(),
         _ => refused_statement(),
     }
 }
@@ -72,12 +84,21 @@ mod tests {
 
     #[test]
     fn an_absent_database_is_unavailable_and_not_replayed() {
-        for code in ["08006", "57P01", "57P03", "53300", "57014", "25006", "10", "13"] {
+        for code in ["08006", "57P01", "57P03", "53300", "57014", "25006", "26000", "10", "778"] {
             let fault = of_code(code);
             assert_eq!(fault.reason(), "DATABASE_UNAVAILABLE", "{code}");
             assert!(!fault.is_retryable(), "{code}");
         }
         assert_eq!(Fault::from(sqlx::Error::PoolTimedOut).reason(), "DATABASE_UNAVAILABLE");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_and_worth_another_try() {
+        for code in ["53100", "13", "4874"] {
+            let fault = of_code(code);
+            assert_eq!((fault.reason(), fault.kind()), ("STORAGE_FULL", Kind::Unavailable), "{code}");
+            assert!(!fault.is_retryable() && !fault.is_statement_error(), "{code}");
+        }
     }
 
     #[test]

@@ -10,9 +10,25 @@ use super::services::Services;
 use crate::config::ConfigError;
 
 const HEALTH: &str = "grpc.health.v1.Health";
+/// The name under which it is asked whether reads and quotes are answered, whatever becomes of writes.
+const READS: &str = "tandem.reads";
+
+/// What a process can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// Nothing yet, or nothing for now: the database does not answer, or its schema is not current.
+    Nothing,
+    /// All that writes nothing: the disk under the database is full.
+    Reads,
+    /// Everything.
+    Everything,
+}
 
 /// What the process says about itself: NOT_SERVING until told otherwise, and for ever once it is stopping. Clones
 /// share it.
+///
+/// Asked by no name, or by that of a service, it says whether the process can do everything; by `tandem.reads`, whether it
+/// can do all that writes nothing.
 #[derive(Debug, Clone)]
 pub struct Health {
     reporter: HealthReporter,
@@ -21,11 +37,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Says whether the database answers and its schema is current. Without effect once the process is stopping.
-    pub async fn set_serving(&self, serving: bool) {
+    /// Says what the process can do. Without effect once it is stopping.
+    pub async fn set_serving(&self, serving: Serving) {
         let stopping = self.stopping.lock().await;
         if !*stopping {
-            self.say(if serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+            self.say(serving == Serving::Everything).await;
+            self.say_one(READS, serving != Serving::Nothing).await;
         }
     }
 
@@ -33,13 +50,18 @@ impl Health {
     pub async fn stop(&self) {
         let mut stopping = self.stopping.lock().await;
         *stopping = true;
-        self.say(ServingStatus::NotServing).await;
+        self.say(false).await;
     }
 
-    async fn say(&self, status: ServingStatus) {
+    async fn say(&self, serving: bool) {
         for name in self.names.iter() {
-            self.reporter.set_service_status(name, status).await;
+            self.say_one(name, serving).await;
         }
+    }
+
+    async fn say_one(&self, name: &str, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(name, status).await;
     }
 }
 
@@ -48,9 +70,9 @@ impl Services {
     /// far; all NOT_SERVING.
     pub async fn with_health(self) -> (Self, Health) {
         let (reporter, server) = health_reporter();
-        let names = std::iter::once("").chain(self.names()).collect();
+        let names = ["", READS].into_iter().chain(self.names()).collect();
         let health = Health { reporter, names, stopping: Arc::default() };
-        health.say(ServingStatus::NotServing).await;
+        health.say(false).await;
         (self.add(server), health)
     }
 

@@ -37,7 +37,7 @@
 //!
 //!     let bound = Bound::to(config).await?;
 //!     bound.announce("campaign-svc");
-//!     health.set_serving(true).await; // once the database answers and its schema is current
+//!     health.set_serving(Serving::Everything).await; // once the database answers and its schema is current
 //!     let process = Process { config, tasks, health: &health };
 //!     lifecycle::run(bound, road, process, StopSignal::of_process()?, async { /* db.close().await */ }).await
 //! }
@@ -54,6 +54,7 @@ mod health;
 mod metrics;
 mod panic;
 mod peer;
+mod repeats;
 mod request;
 mod services;
 mod shed;
@@ -71,7 +72,7 @@ pub use client::{channel, outgoing};
 pub use deadline::{LimitTime, Limited};
 pub use edge::{Edge, Edged, EdgedBody};
 pub use handle::{Entered, Entry, Handle, ResponseBody};
-pub use health::Health;
+pub use health::{Health, Serving};
 pub use metrics::{MethodId, Metrics};
 pub use panic::{CatchPanics, Catching, CatchingBody};
 pub use peer::{check_peers, only_peer};

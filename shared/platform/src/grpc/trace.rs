@@ -1,7 +1,8 @@
 //! One line and one count per call, at the edge: method, code, duration, tenant. They are written from a guard, so a
-//! call whose caller went away is counted too, as CANCELLED.
+//! call whose caller went away is counted too, as CANCELLED. What makes every call UNAVAILABLE leaves a line by the minute.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -11,11 +12,13 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 use tower::Layer;
 use uuid::Uuid;
 
 use super::handle::{Handle, ResponseBody};
 use super::metrics::{MethodId, Metrics};
+use super::repeats::Repeats;
 use crate::call::{Tenant, Trace};
 use crate::fault::chain;
 
@@ -40,6 +43,7 @@ impl<N> Layer<N> for TraceCalls {
         Traced {
             next,
             metrics: self.metrics.clone(),
+            repeats: Arc::default(),
             process: self.process.as_u128(),
             made: AtomicU64::new(0),
         }
@@ -51,6 +55,7 @@ impl<N> Layer<N> for TraceCalls {
 pub struct Traced<N> {
     next: N,
     metrics: Metrics,
+    repeats: Arc<Repeats>,
     process: u128,
     made: AtomicU64,
 }
@@ -72,6 +77,7 @@ impl<N: Handle> Handle for Traced<N> {
         self.metrics.start(method);
         let seen = Seen {
             metrics: self.metrics.clone(),
+            repeats: self.repeats.clone(),
             method,
             trace,
             started: Instant::now(),
@@ -95,6 +101,7 @@ fn of_caller(headers: &HeaderMap) -> Option<Trace> {
 #[derive(Debug)]
 struct Seen {
     metrics: Metrics,
+    repeats: Arc<Repeats>,
     method: MethodId,
     trace: Trace,
     started: Instant,
@@ -106,12 +113,11 @@ impl Seen {
     /// The head of the answer is known: it may already hold the code, else the trailers will.
     fn answered<B>(mut self, response: &http::Response<B>) -> Option<Self> {
         let Some(code) = code_in(response.headers()) else { return Some(self) };
-        let cause = response.extensions().get::<Status>().and_then(std::error::Error::source).map(chain);
-        self.end(code, cause);
+        self.end(code, response.extensions().get::<Status>());
         None
     }
 
-    fn end(&mut self, code: Code, cause: Option<String>) {
+    fn end(&mut self, code: Code, status: Option<&Status>) {
         self.done = true;
         let took = self.started.elapsed();
         self.metrics.end(self.method, code, took);
@@ -119,15 +125,24 @@ impl Seen {
         let tenant = self.tenant.as_ref().and_then(|value| value.to_str().ok()).and_then(Tenant::parse);
         let tenant = tenant.unwrap_or_default();
         let duration_ms = took.as_secs_f64() * 1_000.0;
+        let cause = status.and_then(std::error::Error::source).map(chain);
         macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(method, code = ?code, duration_ms, %tenant, trace = %self.trace, cause, "call")
+            ($level:ident $(, $field:ident)*) => {
+                tracing::$level!(method, code = ?code, duration_ms, %tenant, trace = %self.trace, $($field,)* cause, "call")
             };
         }
         match code {
             // A caller who went away, or who ends a stream it has read enough of, is no news.
             Code::Ok | Code::Cancelled => line!(debug),
-            Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable => line!(warn),
+            Code::Internal | Code::Unknown | Code::DataLoss => line!(warn),
+            Code::Unavailable => {
+                let info = status.and_then(|status| status.get_details_error_info());
+                let reason = info.map(|info| info.reason).unwrap_or_default();
+                match self.repeats.say(&reason) {
+                    Some(unsaid) => line!(warn, reason, unsaid),
+                    None => line!(debug, reason),
+                }
+            }
             _ => line!(info),
         }
     }

@@ -1,4 +1,4 @@
-//! Whether a process can serve: its database answers and has the schema the process was built for.
+//! Whether a process can serve: its database answers, has the schema the process was built for, and room to write.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::db::Migrations;
-use crate::grpc::Health;
+use crate::grpc::{Health, Serving};
 use crate::tasks::Tasks;
 use crate::{Db, Fault, Outcome};
 
@@ -24,7 +24,7 @@ pub async fn open(config: &DatabaseConfig, migrations: &Migrations) -> Result<Db
     Ok(db)
 }
 
-/// Says SERVING while the process can serve. `ready` is called once, with `address`, the first time that it can.
+/// Says SERVING while the process can serve, and at once where writes find no room. `ready` is called once, with `address`, the first time that it can.
 pub fn watch(
     db: &Db,
     migrations: &'static Migrations,
@@ -35,12 +35,13 @@ pub fn watch(
 ) {
     let (db, health) = (db.clone(), health.clone());
     let ready = Arc::new(Mutex::new(Some(ready)));
-    tasks.every("readiness", POLL, None, move || {
+    let full = db.storage().changed();
+    tasks.every("readiness", POLL, Some(full), move || {
         let (db, health, ready) = (db.clone(), health.clone(), ready.clone());
         async move {
             let serving = can_serve(&db, migrations).await;
-            health.set_serving(*serving.as_ref().unwrap_or(&false)).await;
-            if serving? && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take()) {
+            health.set_serving(*serving.as_ref().unwrap_or(&Serving::Nothing)).await;
+            if serving? != Serving::Nothing && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take()) {
                 ready(address);
             }
             Ok(())
@@ -48,7 +49,11 @@ pub fn watch(
     });
 }
 
-async fn can_serve(db: &Db, migrations: &Migrations) -> Outcome<bool> {
+async fn can_serve(db: &Db, migrations: &Migrations) -> Outcome<Serving> {
     db.check().await?;
-    db.schema_current(migrations).await
+    Ok(match (db.schema_current(migrations).await?, db.storage().has_room()) {
+        (false, _) => Serving::Nothing,
+        (true, false) => Serving::Reads,
+        (true, true) => Serving::Everything,
+    })
 }

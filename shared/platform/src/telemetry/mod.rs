@@ -9,6 +9,7 @@
 
 mod endpoint;
 mod pool;
+mod storage;
 #[cfg(test)]
 mod tests;
 

@@ -29,13 +29,13 @@ async fn an_accepted_call_finishes_while_the_server_drains() {
 #[tokio::test]
 async fn a_stopping_server_says_so_before_it_stops_accepting() {
     let server = Server::start(ServerConfig { lame_duck_ms: 60_000, ..settings() }).await;
-    server.health.set_serving(true).await;
+    server.health.set_serving(Serving::Everything).await;
     let mut health = HealthClient::new(server.channel());
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status, 1);
     server.stop.send(()).await.unwrap();
     assert_eq!(watch.message().await.unwrap().unwrap().status, 2);
-    server.health.set_serving(true).await;
+    server.health.set_serving(Serving::Everything).await;
     assert_eq!(health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status, 2);
     send(&server.channel(), "Ask", ask("echo", "")).await.unwrap();
 

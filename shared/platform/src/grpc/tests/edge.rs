@@ -123,8 +123,19 @@ async fn health_is_not_serving_until_told_and_an_unknown_service_has_a_reason() 
         let asked = HealthCheckRequest { service: service.to_owned() };
         assert_eq!(client.check(asked).await.unwrap().into_inner().status, 2, "{service:?}");
     }
-    server.health.set_serving(true).await;
-    assert_eq!(client.check(HealthCheckRequest::default()).await.unwrap().into_inner().status, 1);
+    for (serving, whole, reads) in [
+        (Serving::Everything, 1, 1),
+        (Serving::Reads, 2, 1),
+        (Serving::Nothing, 2, 2),
+        (Serving::Everything, 1, 1),
+    ] {
+        server.health.set_serving(serving).await;
+        for (service, expected) in [("", whole), ("tandem.test.Probe", whole), ("tandem.reads", reads)] {
+            let asked = HealthCheckRequest { service: service.to_owned() };
+            let answer = client.check(asked).await.unwrap().into_inner();
+            assert_eq!(answer.status, expected, "{serving:?} {service:?}");
+        }
+    }
     let unknown = client.check(HealthCheckRequest { service: "no.Such".to_owned() }).await.unwrap_err();
     assert_eq!(told(&unknown).1, "NOT_FOUND");
 }
