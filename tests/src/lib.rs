@@ -6,10 +6,12 @@
 pub mod answer;
 pub mod books;
 pub mod database;
+pub mod disk;
 pub mod ledger;
 pub mod load;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod scrape;
 pub mod stage;

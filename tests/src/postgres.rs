@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// What a cluster promises when its machine loses power.
@@ -69,6 +71,55 @@ impl Cluster {
     pub fn up(&self) {
         script(&["up", self.socket_folder().to_str().expect("a path in UTF-8")]);
     }
+
+    /// Stops every process of the server where it stands, until the answer is dropped.
+    ///
+    /// # Panics
+    /// Where the server does not run.
+    pub fn freeze(&self) -> Frozen {
+        let pid_file = self.socket_folder().join("data/postmaster.pid");
+        let text = std::fs::read_to_string(pid_file).expect("the server runs");
+        let server = text.lines().next().and_then(|line| line.parse().ok()).expect("a process id");
+        let mut frozen = Frozen(Vec::new());
+        frozen.stop(server);
+        // The server makes no more children: these are all.
+        children(server).into_iter().for_each(|child| frozen.stop(child));
+        frozen
+    }
+}
+
+/// Processes that stand still; they go on when it is dropped.
+#[derive(Debug)]
+pub struct Frozen(Vec<Pid>);
+
+impl Frozen {
+    fn stop(&mut self, pid: i32) {
+        let pid = Pid::from_raw(pid);
+        // One that has ended meanwhile stands still too.
+        if kill(pid, Signal::SIGSTOP).is_ok() {
+            self.0.push(pid);
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for pid in self.0.iter().rev() {
+            let _ = kill(*pid, Signal::SIGCONT);
+        }
+    }
+}
+
+fn children(parent: i32) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").expect("the processes of this machine");
+    let of_parent = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name before it is in parentheses and may hold anything: state and parent follow.
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        after_name.split(' ').nth(1).and_then(|pid| pid.parse().ok()) == Some(parent)
+    };
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(of_parent).collect()
 }
 
 impl Drop for Cluster {

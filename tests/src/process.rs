@@ -1,7 +1,8 @@
 //! A service as a process of its own, that can be killed, frozen and told to stop.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ impl Kind {
 pub struct Service {
     kind: Kind,
     settings: Vec<(String, String)>,
+    /// Where its log goes; nowhere special without.
+    log: Option<PathBuf>,
     child: Child,
     address: String,
 }
@@ -55,6 +58,18 @@ impl Service {
     /// # Panics
     /// Where it does not come up within 30 seconds.
     pub fn start(kind: Kind, database: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(kind, database, settings, None)
+    }
+
+    /// The same, with what it says on standard error in the file `log`.
+    ///
+    /// # Panics
+    /// Where it does not come up within 30 seconds.
+    pub fn start_logged(kind: Kind, database: &str, settings: &[(&str, &str)], log: &Path) -> Self {
+        Self::start_with(kind, database, settings, Some(log.to_owned()))
+    }
+
+    fn start_with(kind: Kind, database: &str, settings: &[(&str, &str)], log: Option<PathBuf>) -> Self {
         let mut all: Vec<(String, String)> = vec![
             ("DATABASE__URL".to_owned(), database.to_owned()),
             ("SERVER__LAME_DUCK_MS".to_owned(), "0".to_owned()),
@@ -64,8 +79,8 @@ impl Service {
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let migrated = command(kind, &all).arg("migrate").status().expect("the service's program runs");
         assert!(migrated.success(), "{} migrate failed", kind.program());
-        let (child, address) = spawn(kind, &all);
-        Self { kind, settings: all, child, address }
+        let (child, address) = spawn(kind, &all, log.as_deref());
+        Self { kind, settings: all, log, child, address }
     }
 
     /// `127.0.0.1:port`.
@@ -98,7 +113,7 @@ impl Service {
         let address = self.address.clone();
         self.settings.retain(|(key, _)| key != "SERVER__LISTEN");
         self.settings.push(("SERVER__LISTEN".to_owned(), address));
-        let (child, address) = spawn(self.kind, &self.settings);
+        let (child, address) = spawn(self.kind, &self.settings, self.log.as_deref());
         (self.child, self.address) = (child, address);
     }
 
@@ -156,9 +171,13 @@ fn program(kind: Kind) -> PathBuf {
     folder.join(kind.program())
 }
 
-fn spawn(kind: Kind, settings: &[(String, String)]) -> (Child, String) {
-    let mut child =
-        command(kind, settings).arg("serve").stdout(Stdio::piped()).spawn().expect("the service starts");
+fn spawn(kind: Kind, settings: &[(String, String)], log: Option<&Path>) -> (Child, String) {
+    let mut command = command(kind, settings);
+    if let Some(log) = log {
+        let log = File::options().create(true).append(true).open(log).expect("a file for the log");
+        command.stderr(log);
+    }
+    let mut child = command.arg("serve").stdout(Stdio::piped()).spawn().expect("the service starts");
     let stdout = child.stdout.take().expect("standard output is piped");
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {

@@ -93,8 +93,22 @@ impl Shop {
         replicas: usize,
         limits: Limits,
     ) -> Self {
+        Self::tuned(relationship_database, campaign_database, replicas, limits, &[]).await
+    }
+
+    /// The same with further `settings` of both services.
+    ///
+    /// # Panics
+    /// Where the stage cannot be set.
+    pub async fn tuned(
+        relationship_database: Database,
+        campaign_database: Database,
+        replicas: usize,
+        limits: Limits,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let relationships: Vec<Service> =
-            (0..replicas).map(|_| start_relationship(relationship_database.url(), &[])).collect();
+            (0..replicas).map(|_| start_relationship(relationship_database.url(), settings)).collect();
         let network = Proxy::to(relationships[0].address()).await;
         let mut campaigns = Vec::new();
         for (place, relationship) in relationships.iter().enumerate() {
@@ -102,12 +116,13 @@ impl Shop {
                 0 => network.endpoint(),
                 _ => format!("http://{}", relationship.address()),
             };
-            let settings = [
+            let own = [
                 ("LOG__FILTER", "error"),
                 ("RELATIONSHIP__ENDPOINT", endpoint.as_str()),
                 ("ORDER__TIMEOUT_MS", "1000"),
                 ("ORDER__RETRY_MS", "1500"),
             ];
+            let settings = [own.as_slice(), settings].concat();
             campaigns.push(Service::start(Kind::Campaign, campaign_database.url(), &settings));
         }
         let keys = seal::keyring("", &ServerConfig::default()).expect("the key for development");

@@ -1,8 +1,12 @@
 //! What is true when something breaks: processes that are killed, frozen or told to stop, and a database that goes away.
 
 mod database;
+mod full;
 mod killed;
+mod mix;
 mod peer;
+mod postgres;
+mod sqlite;
 mod stopped;
 
 use tandem_proto::common::v1::Limits;

@@ -1,13 +1,11 @@
 //! What a Prometheus server reads of a service: a process of its own, scraped over a real connection.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-
 use prost::Message;
 use tandem_proto::campaign::v1::GetObjectiveRequest;
 use tandem_tests::database::{Database, Engine};
 use tandem_tests::process::{Kind, Service};
 use tandem_tests::raw::Raw;
+use tandem_tests::scrape::{free_address, scrape};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
@@ -22,20 +20,13 @@ struct Scraped {
 impl Scraped {
     async fn start(kind: Kind, engine: Engine) -> Self {
         let database = Database::new(engine).await;
-        // The port is free again when the service takes it.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = free_address();
         let service = Service::start(kind, database.url(), &[("METRICS__LISTEN", &address)]);
         Self { service, address, _database: database }
     }
 
     fn scrape(&self) -> String {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
-        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
-        text.to_owned()
+        scrape(&self.address)
     }
 }
 

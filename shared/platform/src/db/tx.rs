@@ -228,7 +228,7 @@ fn is_known_rollback(error: &sqlx::Error) -> bool {
 /// Lost connections (08), an unknown statement completion (40003) and a server going down (57P0x) prove nothing. Of
 /// SQLite's, a constraint (19) and a full disk (13) do: the record that ends a transaction did not fit. An error of the
 /// disk (10) does not: that record may be in the log already, and count after a crash.
-fn rolls_back(code: &str) -> bool {
+pub(super) fn rolls_back(code: &str) -> bool {
     match code.len() {
         ..5 => code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 13 | 19)),
         _ => !(code.starts_with("08") || code == "40003" || code.starts_with("57P0")),

@@ -3,6 +3,7 @@
 use super::transactions::{get, put, stored};
 use super::*;
 use crate::tasks::Tasks;
+use crate::telemetry::Telemetry;
 
 const LARGE: Statement = Statement::same("INSERT INTO counter (name, value) VALUES (hex(zeroblob($1)), 1)");
 
@@ -32,8 +33,33 @@ async fn a_transaction_that_sqlite_ended_by_itself_is_refused_and_the_next_one_i
             transact!(db, |tx| { put(tx, round, 1).await }).unwrap();
             assert_eq!(stored(&db, round).await, Some(1));
         }
+        let telemetry = Telemetry::new("test").unwrap();
+        telemetry.observe_storage(&db);
+        let told = telemetry.render();
+        assert!(told.contains("tandem_storage_full 1\n"), "{told}");
+        assert!(told.contains("tandem_storage_refused_total 3\n"), "{told}");
     })
     .await;
+}
+
+#[test]
+fn a_commit_that_found_the_disk_full_is_known_to_have_stored_nothing_and_one_that_the_disk_failed_is_not() {
+    for (code, known) in [
+        ("13", true),
+        ("19", true),
+        ("787", true),
+        ("10", false),
+        ("1034", false),
+        ("4874", false),
+        ("7", false),
+        ("53100", true),
+        ("23505", true),
+        ("08006", false),
+        ("40003", false),
+        ("57P01", false),
+    ] {
+        assert_eq!(tx::rolls_back(code), known, "{code}");
+    }
 }
 
 #[tokio::test]
