@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
+use tandem_platform::idempotency::{Gates, Request};
 use tandem_platform::tasks::Tasks;
 use tandem_platform::telemetry::Telemetry;
 use tandem_platform::{Call, Db, Outcome, grpc, seal};
@@ -25,6 +26,8 @@ pub struct App {
     pub ids: Arc<dyn Ids>,
     /// Writes in progress and pollers.
     pub tasks: Tasks,
+    /// Where a call waits for an earlier one that is the same.
+    pub gates: Gates,
     /// The instruments of this process.
     pub telemetry: Telemetry,
     /// The settings in force.
@@ -52,9 +55,9 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let snapshots = Snapshots::new(clock.now());
-        let relationship = Relationship::new(&config.relationship)?;
         let tasks = Tasks::new();
         let telemetry = Telemetry::new("campaign-svc")?;
+        let relationship = Relationship::new(&config.relationship, telemetry.meter())?;
         telemetry.observe_pool(&db);
         telemetry.observe_storage(&db);
         let orders = Orders::default();
@@ -63,6 +66,7 @@ impl App {
             clock,
             ids,
             tasks,
+            gates: Gates::default(),
             telemetry,
             config,
             zone,
@@ -73,31 +77,34 @@ impl App {
         }))
     }
 
-    /// Runs a write to its end although its caller may go away; see [`grpc::detached`].
+    /// Runs a write to its end although its caller may go away, and after those that are the same call; see
+    /// [`grpc::once`].
     pub async fn write<T, F>(
         self: &Arc<Self>,
         call: Call,
-        write: impl FnOnce(Arc<Self>, Call) -> F,
+        request: Request,
+        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
     ) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let write = write(self.clone(), call.clone());
-        grpc::detached(&self.tasks, &call, write).await
+        let write = write(self.clone(), call.clone(), request.clone());
+        grpc::once(&self.tasks, &self.gates, &call, &request, write).await
     }
 
     /// As [`App::write`], and has this replica's snapshot look at once at what became of the catalogue.
     pub async fn write_catalogue<T, F>(
         self: &Arc<Self>,
         call: Call,
-        write: impl FnOnce(Arc<Self>, Call) -> F,
+        request: Request,
+        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
     ) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let written = self.write(call, write).await;
+        let written = self.write(call, request, write).await;
         self.snapshots.wake();
         written
     }

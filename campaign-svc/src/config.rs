@@ -72,6 +72,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         for (name, value) in [
             ("relationship.timeout_ms", self.relationship.timeout_ms),
+            ("relationship.retry_ms", self.relationship.retry_ms),
             ("pricing.quote_ttl_s", self.pricing.quote_ttl_s.into()),
             ("pricing.snapshot_poll_ms", self.pricing.snapshot_poll_ms),
             ("pricing.campaign_max_days", self.pricing.campaign_max_days.into()),
@@ -123,8 +124,12 @@ pub struct RelationshipConfig {
     pub tls: ClientTlsConfig,
     /// How long a connect may take, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// How long a quote waits for the customer's incentives before it answers without them, in milliseconds.
+    /// How long a quote waits at most for the customer's incentives before it answers without them, in milliseconds;
+    /// less where half of what is left of its caller's deadline is less. Who has waited so long in vain, while nobody
+    /// else heard anything, finds relationship-svc gone.
     pub timeout_ms: u64,
+    /// How long quotes do not ask a relationship-svc that is gone, before one of them tries again, in milliseconds.
+    pub retry_ms: u64,
 }
 
 impl Default for RelationshipConfig {
@@ -133,7 +138,8 @@ impl Default for RelationshipConfig {
             endpoint: "http://127.0.0.1:7402".to_owned(),
             tls: ClientTlsConfig::default(),
             connect_timeout_ms: 1_000,
-            timeout_ms: 50,
+            timeout_ms: 1_000,
+            retry_ms: 1_000,
         }
     }
 }

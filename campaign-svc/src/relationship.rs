@@ -1,14 +1,16 @@
 //! The port to relationship-svc: the one question of a quote, and what its answer means here.
 //!
-//! Silence is not an error: a peer that is late, gone or overloaded leaves the quote without the customer's incentives,
-//! and is asked again by the next quote. What it refuses on purpose (a caller who guesses codes) is passed on as it
+//! Silence is not an error: a peer that is late, gone or overloaded leaves the quote without the customer's incentives.
+//! A quote waits for half of the time that its own caller leaves it, so that it still has the other half to answer
+//! without; of a peer that is gone ([`breaker`]) it is told at once. What the peer refuses on purpose is passed on as it
 //! said it.
 
+mod breaker;
+mod degraded;
 #[cfg(test)]
 pub(crate) mod double;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,17 +21,21 @@ use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::Rule;
 use tandem_platform::config::{ClientConfig, ConfigError};
+use tandem_platform::telemetry::metrics::Meter;
 use tandem_platform::{Call, Fault, Outcome, Tenant, grpc};
 use tandem_proto::common::v1::{Discount, Overrun};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::{EvaluateIncentivesRequest, EvaluateIncentivesResponse, EvaluatedCode};
+use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Code as Grpc, Status};
-use tonic_types::StatusExt;
 
 use crate::campaign::mix::VOCABULARY;
 use crate::config::RelationshipConfig;
+use breaker::{Breaker, Sign, Turn};
+pub use degraded::Cause;
+use degraded::Degraded;
 
 /// Definitions kept compiled.
 const MAX_DEFINITIONS: usize = 8_192;
@@ -53,6 +59,8 @@ pub struct Question<'a> {
     pub locale: &'a str,
     /// The order the quote is for, or empty.
     pub order_id: &'a str,
+    /// By which the shopper is told apart from others, or empty.
+    pub client_id: &'a str,
 }
 
 /// What relationship-svc said.
@@ -85,6 +93,8 @@ pub struct Code {
     pub balance: Option<i64>,
     /// When it ends.
     pub expires: Option<Timestamp>,
+    /// How long to wait before it is looked up again; of a code that was not because too many were guessed.
+    pub retry_after: Option<Duration>,
 }
 
 /// The definition of one version of an incentive, compiled.
@@ -102,24 +112,27 @@ pub struct Relationship {
     client: IncentiveServiceClient<Channel>,
     channel: Channel,
     limit: Duration,
-    silent: AtomicBool,
+    breaker: Breaker,
+    degraded: Degraded,
     definitions: Definitions,
 }
 
 impl Relationship {
     /// A port that has not connected yet. Fails on an ill-formed endpoint.
-    pub fn new(config: &RelationshipConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: &RelationshipConfig, meter: &Meter) -> Result<Self, ConfigError> {
         let channel = grpc::channel(&ClientConfig {
             endpoint: config.endpoint.clone(),
             connect_timeout_ms: config.connect_timeout_ms,
             tls: config.tls.clone(),
             ..ClientConfig::default()
         })?;
+        let limit = Duration::from_millis(config.timeout_ms);
         Ok(Self {
             client: IncentiveServiceClient::new(channel.clone()),
             channel,
-            limit: Duration::from_millis(config.timeout_ms),
-            silent: AtomicBool::new(false),
+            limit,
+            breaker: Breaker::new(limit, Duration::from_millis(config.retry_ms)),
+            degraded: Degraded::of(meter),
             definitions: Definitions::default(),
         })
     }
@@ -129,52 +142,74 @@ impl Relationship {
         self.channel.clone()
     }
 
-    /// Asks once, and waits no longer than the settings say and three quarters of what the caller still grants.
-    /// `None` where there was no answer in time.
+    /// Asks once, and waits no longer than the settings say and half of what the caller still grants. Answers why there
+    /// was no answer where there was none.
     ///
     /// # Errors
     /// What relationship-svc refuses on purpose.
-    pub async fn evaluate(&self, call: &Call, question: Question<'_>) -> Outcome<Option<Answer>> {
-        let granted = call.deadline.map_or(self.limit, |deadline| deadline.remaining().mul_f32(0.75));
-        let limit = granted.min(self.limit);
+    pub async fn evaluate(&self, call: &Call, question: Question<'_>) -> Outcome<Result<Answer, Cause>> {
+        let asked = Instant::now();
+        if !self.breaker.admits(asked) {
+            self.degraded.count(Cause::BreakerOpen);
+            return Ok(Err(Cause::BreakerOpen));
+        }
         let currency = question.currency;
+        let (heard, sign) = match self.ask(call, question).await {
+            Ok(response) => (Ok(self.understand(&call.tenant, response, currency)), Sign::Heard),
+            Err(None) => (Err(Cause::Timeout), Sign::Silent),
+            Err(Some(status)) if was_meant(&status) => {
+                self.note(asked, Sign::Heard);
+                return Err(Fault::from_peer(status));
+            }
+            Err(Some(status)) => {
+                tracing::debug!(%status, "relationship-svc did not answer a quote");
+                let (cause, sign) = Cause::of(&status);
+                (Err(cause), sign)
+            }
+        };
+        self.note(asked, sign);
+        if let Err(cause) = heard {
+            self.degraded.count(cause);
+        }
+        Ok(heard)
+    }
+
+    /// `Err(None)` where the time was over.
+    async fn ask(
+        &self,
+        call: &Call,
+        question: Question<'_>,
+    ) -> Result<EvaluateIncentivesResponse, Option<Status>> {
+        let granted = call.deadline.map_or(self.limit, |deadline| deadline.remaining() / 2);
+        let limit = granted.min(self.limit);
         let request = EvaluateIncentivesRequest {
             customer: question.customer.to_owned(),
             guest_key: question.guest_key.to_owned(),
             codes: question.codes.to_vec(),
-            currency_code: currency.map(String::from).unwrap_or_default(),
+            currency_code: question.currency.map(String::from).unwrap_or_default(),
             without_segments: question.segments.as_ref().is_some_and(Vec::is_empty),
             segments: question.segments.iter().flatten().map(|id| format!("segments/{id}")).collect(),
             locale: question.locale.to_owned(),
             order_id: question.order_id.to_owned(),
+            client_id: question.client_id.to_owned(),
         };
         let mut client = self.client.clone();
         let asked = client.evaluate_incentives(grpc::outgoing(call, limit, request));
-        let heard = match tokio::time::timeout(limit, asked).await {
-            Ok(Ok(response)) => Some(response.into_inner()),
-            Ok(Err(status)) => {
-                if was_meant(&status) {
-                    return Err(Fault::from_peer(status));
-                }
-                tracing::debug!(%status, "relationship-svc did not answer a quote");
-                None
-            }
-            Err(_) => None,
-        };
-        self.note(heard.is_none());
-        Ok(heard.map(|heard| self.understand(&call.tenant, heard, currency)))
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(Some(status)),
+            Err(_) => Err(None),
+        }
     }
 
-    /// Says once that the peer has fallen silent, and once that it is back.
-    fn note(&self, silent: bool) {
-        if self.silent.load(Ordering::Relaxed) != silent
-            && self.silent.swap(silent, Ordering::Relaxed) != silent
-        {
-            if silent {
+    /// Says once that the peer is gone, and once that it is back.
+    fn note(&self, asked: Instant, sign: Sign) {
+        match self.breaker.note(asked, sign, Instant::now()) {
+            Some(Turn::Gone) => {
                 tracing::warn!("relationship-svc does not answer: quotes go without incentives");
-            } else {
-                tracing::info!("relationship-svc answers again");
             }
+            Some(Turn::Back) => tracing::info!("relationship-svc answers again"),
+            None => {}
         }
     }
 
@@ -200,6 +235,7 @@ impl Relationship {
             balance: minor(given.balance.as_ref()),
             capped: given.overrun == i32::from(Overrun::Cap),
             expires: given.expire_time.and_then(|at| convert::timestamp("", &at, &mut Vec::new())),
+            retry_after: given.retry_delay.and_then(|delay| delay.try_into().ok()),
             terms: match given.refusal.as_str() {
                 "" | USABLE => self.definitions.get(tenant, &given),
                 _ => Err(given.refusal),
@@ -214,14 +250,14 @@ impl Relationship {
 
 /// Whether a failure is an answer: the peer looked at the question and refuses it.
 fn was_meant(status: &Status) -> bool {
-    match status.code() {
-        Grpc::InvalidArgument | Grpc::FailedPrecondition | Grpc::NotFound => true,
-        Grpc::PermissionDenied | Grpc::Unauthenticated => true,
-        Grpc::ResourceExhausted => {
-            status.get_details_error_info().is_some_and(|info| info.domain == "tandem.relationship.v1")
-        }
-        _ => false,
-    }
+    matches!(
+        status.code(),
+        Grpc::InvalidArgument
+            | Grpc::FailedPrecondition
+            | Grpc::NotFound
+            | Grpc::PermissionDenied
+            | Grpc::Unauthenticated
+    )
 }
 
 /// Compiled definitions, one per version of an incentive. What was compiled is compared with what is given: a version

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
-use tandem_platform::Db;
 use tandem_platform::config::ConfigError;
-use tandem_platform::seal;
+use tandem_platform::idempotency::{Gates, Request};
 use tandem_platform::tasks::Tasks;
 use tandem_platform::telemetry::Telemetry;
+use tandem_platform::{Call, Db, Outcome, grpc, seal};
 
 use crate::config::Config;
 use crate::incentive::commands::Evaluations;
@@ -27,6 +27,8 @@ pub struct App {
     pub ids: Arc<dyn Ids>,
     /// Writes in progress and pollers.
     pub tasks: Tasks,
+    /// Where a call waits for an earlier one that is the same.
+    pub gates: Gates,
     /// The instruments of this process.
     pub telemetry: Telemetry,
     /// The settings in force.
@@ -64,6 +66,7 @@ impl App {
             clock,
             ids,
             tasks: Tasks::new(),
+            gates: Gates::default(),
             telemetry,
             config,
             zone,
@@ -73,6 +76,22 @@ impl App {
             evaluations: Evaluations::default(),
             redemptions,
         }))
+    }
+
+    /// Runs a write to its end although its caller may go away, and after those that are the same call; see
+    /// [`grpc::once`].
+    pub async fn write<T, F>(
+        self: &Arc<Self>,
+        call: Call,
+        request: Request,
+        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
+    ) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let write = write(self.clone(), call.clone(), request.clone());
+        grpc::once(&self.tasks, &self.gates, &call, &request, write).await
     }
 }
 

@@ -111,7 +111,8 @@ pub struct RedemptionConfig {
     pub hold_max_s: u32,
     /// How many days a use that came back stays valid where its code has expired meanwhile.
     pub restored_days: u32,
-    /// Unknown codes one caller or customer may try per minute.
+    /// Unknown codes that one customer, guest or client_id may try per minute at one replica; a principal that names none
+    /// of them, and all that are anonymous together, 20 times as many.
     pub guesses_per_minute: u32,
 }
 

@@ -27,7 +27,7 @@ pub async fn create(
 ) -> Outcome<View> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -64,7 +64,7 @@ pub async fn update(
 ) -> Outcome<View> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -94,7 +94,7 @@ pub async fn update(
 pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(()) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(()) = idempotency::claim(tx, call, request, now).await? {
             return Ok(());
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -121,7 +121,7 @@ pub async fn step(
 ) -> Outcome<View> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -159,7 +159,7 @@ pub async fn adapt(
 ) -> Outcome<Adapted> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;

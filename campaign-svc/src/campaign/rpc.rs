@@ -58,7 +58,7 @@ impl CampaignService for Api {
         let id = field::new_id(&mut v, app, COLLECTION, "campaign_id", &body.campaign_id, &given.name);
         let (definition, mix) = parse::draft(&mut v.nest("campaign"), given);
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition, &mix).await
         });
         Ok(Response::new(CreateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
@@ -112,7 +112,7 @@ impl CampaignService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
         Ok(Response::new(UpdateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
@@ -128,7 +128,7 @@ impl CampaignService for Api {
         let request = field::request(&mut v, app, "DeleteCampaign", &request_id, &body);
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
-        let deleted = app.write_catalogue(call, move |app, call| async move {
+        let deleted = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::delete(&app, &call, &request, &id, &body.etag).await
         });
         deleted.await?;
@@ -224,7 +224,7 @@ impl CampaignService for Api {
         let etag = std::mem::take(&mut body.etag);
         let adaptation = parse::adaptation(&mut v, body);
         v.finish()?;
-        let adapted = app.write_catalogue(call, move |app, call| async move {
+        let adapted = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::adapt(&app, &call, &request, &id, &etag, &adaptation).await
         });
         let adapted = adapted.await?;
@@ -324,7 +324,7 @@ impl Api {
         let request = field::request(&mut v, app, method, &request_id, body);
         let id = field::resource(&mut v, "name", COLLECTION, name);
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::step(&app, &call, &request, &id, &etag, step).await
         });
         Ok(message::campaign(&stored.await?))

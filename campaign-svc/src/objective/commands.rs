@@ -19,7 +19,7 @@ pub async fn create(
 ) -> Outcome<Objective> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let objective = Objective::create(id.to_owned(), definition.clone(), now);
@@ -45,7 +45,7 @@ pub async fn update(
 ) -> Outcome<Objective> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let before = locked(tx, call, id, etag).await?;
@@ -71,7 +71,7 @@ pub async fn update(
 pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Objective> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let before = locked(tx, call, id, etag).await?;

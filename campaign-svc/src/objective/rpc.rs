@@ -69,7 +69,7 @@ impl ObjectiveService for Api {
             definition
         };
         v.finish()?;
-        let stored = app.write(call, move |app, call| async move {
+        let stored = app.write(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
         Ok(Response::new(CreateObjectiveResponse { objective: Some(message(&stored.await?)) }))
@@ -121,7 +121,7 @@ impl ObjectiveService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write(call, move |app, call| async move {
+        let stored = app.write(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
         Ok(Response::new(UpdateObjectiveResponse { objective: Some(message(&stored.await?)) }))
@@ -137,7 +137,7 @@ impl ObjectiveService for Api {
         let request = field::request(&mut v, app, "ArchiveObjective", &request_id, &body);
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
-        let stored = app.write(call, move |app, call| async move {
+        let stored = app.write(call, request, move |app, call, request| async move {
             commands::archive(&app, &call, &request, &id, &body.etag).await
         });
         Ok(Response::new(ArchiveObjectiveResponse { objective: Some(message(&stored.await?)) }))

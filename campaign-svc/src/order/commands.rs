@@ -84,8 +84,17 @@ impl Runner for Orderer {
 /// FAILED_PRECONDITION where this service or relationship-svc refuses; then nothing is counted anywhere. UNAVAILABLE
 /// `ORDER_PENDING` where relationship-svc has not answered: the order goes on by itself, and the same call may be sent
 /// again.
-pub async fn order(app: &Arc<App>, call: &Call, request: Request, command: Command) -> Outcome<Arc<Order>> {
-    let order = submit(app, call, Some(request), command).await?;
+pub async fn order(app: &Arc<App>, call: &Call, request: &Request, command: Command) -> Outcome<Arc<Order>> {
+    if !command.may_ask() {
+        return Ok(submit(app, call, Some(request.clone()), command).await??);
+    }
+    let order = loop {
+        match submit(app, call, Some(request.clone()), command.clone()).await? {
+            // The next batch finds what this one has written down.
+            Err(Refusal::Underway) => call.check_deadline()?,
+            decided => break decided?,
+        }
+    };
     if order.pending.is_none() {
         return Ok(order);
     }
@@ -95,7 +104,8 @@ pub async fn order(app: &Arc<App>, call: &Call, request: Request, command: Comma
 
 /// Ends a hold that has lapsed.
 pub async fn expire(app: &Arc<App>, tenant: &Tenant, order: String) -> Outcome<()> {
-    submit(app, &Call::system(tenant.as_str()), None, Command::Expire { order }).await.map(|_| ())
+    submit(app, &Call::system(tenant.as_str()), None, Command::Expire { order }).await??;
+    Ok(())
 }
 
 /// Leases orders of any tenant whose open step is due, for as long as one try may take: (tenant, order, number of the
@@ -147,7 +157,7 @@ async fn finish(app: &Arc<App>, call: &Call, order: Arc<Order>) -> Outcome<Arc<O
     let (request, step) = (request_of(pending), pending.step);
     let settle = Settle { attempt: pending.attempt, order, verdict };
     let call = Call { deadline: None, ..call.clone() };
-    let settled = submit(app, &call, request, Command::Settle(settle)).await?;
+    let settled = submit(app, &call, request, Command::Settle(settle)).await??;
     match refusal {
         Some(fault) if matches!(step, Step::Hold | Step::Redeem) => Err(fault),
         _ if settled.pending.is_some() => Err(unanswered(&settled)),
@@ -179,7 +189,7 @@ async fn submit(
     call: &Call,
     request: Option<Request>,
     command: Command,
-) -> Outcome<Arc<Order>> {
+) -> Outcome<Result<Arc<Order>, Refusal>> {
     let lane = contention(&command);
     let item = Item { request, principal: call.principal.clone(), command };
     let decided = app.orders.lanes(app).submit(call, lane, item).await?;
@@ -187,7 +197,7 @@ async fn submit(
         // The caller quotes again at once: what is spent is to be known by then.
         app.snapshots.wake();
     }
-    Ok(decided?)
+    Ok(decided)
 }
 
 /// What a command will contend for, as far as it says so itself.

@@ -381,6 +381,8 @@ pub enum Refusal {
     Missing(String),
     /// An open step of the order comes first.
     Pending,
+    /// The open step is that of this very call, and its answer is being written down: to be asked again at once.
+    Underway,
     /// The state does not allow it.
     WrongState(State),
     /// Committed with another quote.

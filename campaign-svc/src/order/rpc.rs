@@ -32,8 +32,10 @@ impl Api {
         call: tandem_platform::Call,
         (request, command): (tandem_platform::idempotency::Request, Command),
     ) -> Outcome<Option<tandem_proto::campaign::v1::Order>> {
-        let write = |app: Arc<App>, call| async move { commands::order(&app, &call, request, command).await };
-        let order: Arc<Order> = self.0.write(call, write).await?;
+        let write = |app: Arc<App>, call, request| async move {
+            commands::order(&app, &call, &request, command).await
+        };
+        let order: Arc<Order> = self.0.write(call, request, write).await?;
         Ok(Some(message(&order)))
     }
 }

@@ -118,14 +118,16 @@ async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Out
             .then(|| segments.iter().map(ToString::to_string).collect()),
         locale: &ask.locale,
         order_id: &ask.order_id,
+        client_id: &ask.client_id,
     };
     match app.relationship.evaluate(call, question).await? {
-        Some(answer) => Ok(Incentives::Included(answer)),
-        None if ask.require_incentives => Err(Fault::new(
+        Ok(answer) => Ok(Incentives::Included(answer)),
+        Err(cause) if ask.require_incentives => Err(Fault::new(
             Kind::Unavailable,
             ErrorReason::IncentivesUnavailable,
             "relationship-svc did not answer in time, and the quote requires its incentives: try again",
-        )),
-        None => Ok(Incentives::Unavailable),
+        )
+        .with("cause", cause.name())),
+        Err(_) => Ok(Incentives::Unavailable),
     }
 }

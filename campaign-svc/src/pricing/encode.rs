@@ -139,7 +139,7 @@ fn write_decision(
     priced: &Priced<'_>,
     incentives: &Incentives,
 ) {
-    let mut pays_rather = false;
+    let (mut pays_rather, mut retry_after) = (false, None);
     match verdict.source {
         Source::Offer(entry) => {
             wire.text(1, &entry.name); // source
@@ -165,12 +165,17 @@ fn write_decision(
         Err(refusal) => {
             outcome(wire, DecisionOutcome::Inapplicable, reason_of_refusal(refusal));
             if let (Refusal::CodeRefused, Source::Code(index)) = (refusal, verdict.source) {
-                let reason = incentives.code(index).and_then(|code| code.terms.as_ref().err());
+                let code = incentives.code(index);
+                let reason = code.and_then(|code| code.terms.as_ref().err());
                 wire.text(9, reason.map_or("", String::as_str)); // code_refusal
+                retry_after = code.and_then(|code| code.retry_after);
             }
         }
     }
     wire.truth(14, pays_rather); // tender
+    if let Some(delay) = retry_after {
+        duration(wire, 15, delay); // retry_delay
+    }
 }
 
 fn outcome(wire: &mut Wire, outcome: DecisionOutcome, reason: DecisionReason) {

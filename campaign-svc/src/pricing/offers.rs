@@ -87,11 +87,13 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
         segments: None,
         locale: &request.locale,
         order_id: "",
+        client_id: "",
     };
     let answer = app.relationship.evaluate(call, question).await?;
-    answer.map(|answer| answer.segments).ok_or_else(|| {
+    answer.map(|answer| answer.segments).map_err(|cause| {
         let message = "relationship-svc did not answer in time: try again";
-        Fault::new(FaultKind::Unavailable, ErrorReason::PeerUnavailable, message)
+        let silent = Fault::new(FaultKind::Unavailable, ErrorReason::PeerUnavailable, message);
+        silent.with("cause", cause.name())
     })
 }
 

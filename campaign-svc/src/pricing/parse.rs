@@ -22,6 +22,7 @@ const MAX_CODES: usize = 20;
 const MAX_WITHOUT: usize = 50;
 const MAX_CODE_CHARS: usize = 64;
 const MAX_ORDER_ID: usize = 128;
+const MAX_CLIENT_ID: usize = 128;
 const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
 
@@ -30,7 +31,7 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     let mut v = Violations::new();
     check_texts(&mut v, &request);
     check_without(&mut v, &request.without_offers);
-    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, locale, .. } = request;
+    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, client_id, locale, .. } = request;
     let (require_incentives, without) = (request.require_incentives, request.without_offers);
     let at = place_of(&mut v, &place);
     let basket = match basket {
@@ -42,7 +43,18 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     };
     v.finish()?;
     let basket = basket.ok_or_else(|| Fault::internal("a basket without fault could not be read"))?;
-    Ok(Ask { basket, place, customer, guest_key, codes, order_id, locale, require_incentives, without })
+    Ok(Ask {
+        basket,
+        place,
+        customer,
+        guest_key,
+        codes,
+        order_id,
+        client_id,
+        locale,
+        require_incentives,
+        without,
+    })
 }
 
 fn check_without(v: &mut Violations, offers: &[String]) {
@@ -75,6 +87,11 @@ pub fn check_locale(v: &mut Violations, locale: &str) {
     v.check(locale.len() <= MAX_LOCALE, "locale", "must be a BCP 47 tag of at most 35 characters");
 }
 
+fn check_client_id(v: &mut Violations, id: &str) {
+    let fits = id.chars().count() <= MAX_CLIENT_ID && !id.chars().any(char::is_control);
+    v.check(fits, "client_id", "must have at most 128 characters, none of them control characters");
+}
+
 fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     check_customer(v, &request.customer);
     let key = request.guest_key.as_bytes();
@@ -82,6 +99,7 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
     v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
     v.check(request.order_id.len() <= MAX_ORDER_ID, "order_id", "must have at most 128 characters");
+    check_client_id(v, &request.client_id);
     check_locale(v, &request.locale);
     v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
     for (index, code) in request.codes.iter().take(MAX_CODES).enumerate() {

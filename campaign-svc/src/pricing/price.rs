@@ -36,6 +36,8 @@ pub struct Ask {
     pub codes: Vec<String>,
     /// The only order the token is to serve, or empty.
     pub order_id: String,
+    /// By which the shopper is told apart from others, or empty.
+    pub client_id: String,
     /// For titles.
     pub locale: String,
     /// No answer rather than one without incentives.

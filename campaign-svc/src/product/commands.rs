@@ -21,7 +21,7 @@ pub async fn create(
 ) -> Outcome<Product> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -49,7 +49,7 @@ pub async fn update(
 ) -> Outcome<Product> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -74,7 +74,7 @@ pub async fn update(
 pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Product> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
@@ -113,7 +113,7 @@ pub async fn upsert(
 ) -> Outcome<Vec<Upserted>> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;

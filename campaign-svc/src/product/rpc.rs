@@ -58,7 +58,7 @@ impl ProductService for Api {
         let id = field::new_id(&mut v, app, COLLECTION, "product_id", &body.product_id, &given.name);
         let definition = parse::definition(&mut v.nest("product"), given);
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
         Ok(Response::new(CreateProductResponse { product: Some(message(&stored.await?)) }))
@@ -110,7 +110,7 @@ impl ProductService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
         Ok(Response::new(UpdateProductResponse { product: Some(message(&stored.await?)) }))
@@ -126,7 +126,7 @@ impl ProductService for Api {
         let request = field::request(&mut v, app, "ArchiveProduct", &request_id, &body);
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
         v.finish()?;
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::archive(&app, &call, &request, &id, &body.etag).await
         });
         Ok(Response::new(ArchiveProductResponse { product: Some(message(&stored.await?)) }))
@@ -146,7 +146,7 @@ impl ProductService for Api {
         v.finish()?;
         let names: Vec<String> = body.products.iter().map(|product| product.name.clone()).collect();
         let (wanted, refused) = items(body.products);
-        let stored = app.write_catalogue(call, move |app, call| async move {
+        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::upsert(&app, &call, &request, &wanted).await
         });
         let mut stored = stored.await?.into_iter();

@@ -42,7 +42,7 @@ pub async fn create(
     let now = app.clock.now();
     let customer = Customer::new(id, profile, now);
     transact!(app.db, |tx| {
-        if let Claim::Repeat(customer) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(customer) = idempotency::claim(tx, call, request, now).await? {
             return Ok(customer);
         }
         if !store::insert(tx, &call.tenant, &customer).await? {
@@ -60,7 +60,7 @@ pub async fn create(
 pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Customer> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(customer) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(customer) = idempotency::claim(tx, call, request, now).await? {
             return Ok(customer);
         }
         let found = store::lock(tx, &call.tenant, &change.id).await?;
@@ -86,7 +86,7 @@ pub async fn upsert(
     let now = app.clock.now();
     let block = Block::new(customers);
     transact!(app.db, |tx| {
-        if let Claim::Repeat(upserted) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(upserted) = idempotency::claim(tx, call, request, now).await? {
             return Ok(upserted);
         }
         let upserted = block.write(app, call, tx, now).await?;

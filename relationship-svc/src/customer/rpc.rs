@@ -45,9 +45,10 @@ impl CustomerService for Api {
     ) -> Result<Response<CreateCustomerResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, id, profile) = parse_create(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::create(&app, &caller, &claim, id, profile).await };
-        let customer = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::create(&app, &call, &claim, id, profile).await
+        };
+        let customer = self.0.write(call, claim, write).await?;
         Ok(Response::new(CreateCustomerResponse { customer: Some(events::message(&customer)) }))
     }
 
@@ -88,9 +89,10 @@ impl CustomerService for Api {
     ) -> Result<Response<UpdateCustomerResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, change) = parse_update(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::update(&app, &caller, &claim, change).await };
-        let customer = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::update(&app, &call, &claim, change).await
+        };
+        let customer = self.0.write(call, claim, write).await?;
         Ok(Response::new(UpdateCustomerResponse { customer: Some(events::message(&customer)) }))
     }
 
@@ -101,9 +103,10 @@ impl CustomerService for Api {
         let call = grpc::call(&request)?;
         let (claim, items) = parse_batch(&self.0, request.into_inner())?;
         let (good, verdicts) = sort_out(items);
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::upsert(&app, &caller, &claim, good).await };
-        let upserted = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::upsert(&app, &call, &claim, good).await
+        };
+        let upserted = self.0.write(call, claim, write).await?;
         Ok(Response::new(BatchUpsertCustomersResponse { results: results(verdicts, upserted) }))
     }
 

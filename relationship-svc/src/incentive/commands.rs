@@ -37,7 +37,7 @@ pub async fn create(
     let incentive = Incentive::new(id, definition, now);
     check(&incentive.definition)?;
     transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
             return Ok(incentive);
         }
         if !store::insert(tx, &call.tenant, &incentive).await? {
@@ -56,7 +56,7 @@ pub async fn create(
 pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Incentive> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
             return Ok(incentive);
         }
         let incentive = lock_active(tx, call, &change.id, &change.etag).await?;
@@ -81,7 +81,7 @@ pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -
 pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Incentive> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
             return Ok(incentive);
         }
         let incentive = lock_active(tx, call, id, etag).await?.archived(now);

@@ -41,9 +41,10 @@ impl IncentiveService for Api {
     ) -> Result<Response<CreateIncentiveResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, id, definition) = parse::create(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::create(&app, &caller, &claim, id, definition).await };
-        let incentive = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::create(&app, &call, &claim, id, definition).await
+        };
+        let incentive = self.0.write(call, claim, write).await?;
         Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&incentive)) }))
     }
 
@@ -89,9 +90,10 @@ impl IncentiveService for Api {
     ) -> Result<Response<UpdateIncentiveResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, change) = parse::update(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::update(&app, &caller, &claim, change).await };
-        let incentive = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::update(&app, &call, &claim, change).await
+        };
+        let incentive = self.0.write(call, claim, write).await?;
         Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&incentive)) }))
     }
 
@@ -101,9 +103,10 @@ impl IncentiveService for Api {
     ) -> Result<Response<ArchiveIncentiveResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, id, etag) = parse::archive(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::archive(&app, &caller, &claim, &id, &etag).await };
-        let incentive = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::archive(&app, &call, &claim, &id, &etag).await
+        };
+        let incentive = self.0.write(call, claim, write).await?;
         Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&incentive)) }))
     }
 

@@ -7,12 +7,13 @@ mod usage;
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use jiff::Timestamp;
 use tandem_platform::idempotency::Request;
 use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome, Tenant};
 use uuid::Uuid;
 
-use super::guesses::Guesses;
+use super::guesses::{Guesser, Guesses, Leave};
 use super::{Answer, Command, MAX_CODES, Refused, Take, What};
 use crate::App;
 use crate::config::RedemptionConfig;
@@ -40,6 +41,15 @@ impl Redemptions {
     /// Nothing runs before the first call.
     pub fn new(config: &RedemptionConfig) -> Self {
         Self { lanes: OnceLock::new(), guesses: Guesses::new(config.guesses_per_minute) }
+    }
+
+    /// Says which of its codes a command may look up: those of a quote always, those on a plain basket unless too many were
+    /// guessed. Decided with the batch, because a call that was answered before is answered the same.
+    fn judge(&self, call: &Call, command: &mut Command, now: Timestamp) -> Option<(Guesser, Leave)> {
+        let Command::Take(Take { what: What::Plain(plain), person, .. }) = command else { return None };
+        let guesser = self.guesses.guesser(call, person, &plain.client_id);
+        plain.leave = self.guesses.leave(&guesser, now);
+        Some((guesser, plain.leave))
     }
 
     fn lanes(&self, app: &Arc<App>) -> &Lanes<Redeemer> {
@@ -97,24 +107,22 @@ pub async fn decide(
     app: &Arc<App>,
     call: &Call,
     request: Option<Request>,
-    command: Command,
+    mut command: Command,
 ) -> Outcome<Answer> {
-    let guesser = match &command {
-        Command::Take(Take { what: What::Plain(_), person, .. }) => Some(person.clone()),
-        _ => None,
-    };
-    if let Some(person) = &guesser {
-        app.redemptions.guesses.check(call, person, app.clock.now())?;
-    }
+    let guesser = app.redemptions.judge(call, &mut command, app.clock.now());
     let lane = contention(&command);
     let item = Item { request, principal: call.principal.clone(), command };
     let decided = app.redemptions.lanes(app).submit(call, lane, item).await?;
-    decided.map_err(|refused| {
-        if let Some(person) = &guesser {
-            app.redemptions.guesses.count(call, person, refused.unknown(), app.clock.now());
-        }
-        Fault::from(refused)
-    })
+    if let Some((guesser, leave)) = guesser {
+        let codes = match &decided {
+            Ok(Answer::Taken(taken)) => taken.codes.as_slice(),
+            Ok(_) => &[],
+            Err(refused) => refused.codes.as_slice(),
+        };
+        let guesses = leave.guesses(codes.iter().filter_map(|code| code.refusal));
+        app.redemptions.guesses.count(&guesser, guesses, app.clock.now());
+    }
+    decided.map_err(Fault::from)
 }
 
 /// What a command will contend for: of a quote the incentive of its first code, whose counters are shared by all its

@@ -53,6 +53,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -410,6 +411,8 @@ pub struct Standing {
     pub balance: Option<(i64, Currency)>,
     /// When it can no longer be used; `None` never.
     pub ends: Option<Timestamp>,
+    /// How long to wait before it is looked up again, where it was not.
+    pub wait: Option<Duration>,
 }
 
 /// What a decision tells the world.

@@ -5,6 +5,7 @@ use tandem_kernel::basket::Basket;
 use tandem_kernel::money::{Currency, largest_remainder};
 
 use super::Share;
+use super::guesses::Leave;
 
 /// What a quote promised, as far as redeeming needs it.
 #[derive(Debug, Clone)]
@@ -51,6 +52,10 @@ pub struct Plain {
     pub place: String,
     /// The segments the customer is in, of those that may matter, by id.
     pub segments: Vec<String>,
+    /// By which the shopper is told apart from others, or empty.
+    pub client_id: String,
+    /// Which of the codes may be looked up.
+    pub leave: Leave,
 }
 
 /// Spreads a gift card's `payment` over lines and shipping by what they cost in the end: what comes back when goods do.

@@ -1,6 +1,7 @@
 //! Why a code, or a whole call, is refused.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tandem_platform::Fault;
@@ -13,6 +14,8 @@ use tandem_proto::relationship::v1::ErrorReason;
 pub enum Refusal {
     /// No such code.
     CodeUnknown,
+    /// Too many codes that do not exist were tried.
+    GuessingThrottled,
     /// The code or its incentive was ended.
     CodeDisabled,
     /// Its time has not come.
@@ -73,6 +76,7 @@ impl Refusal {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::CodeUnknown => "there is no such code",
+            Self::GuessingThrottled => "too many codes that do not exist were tried: wait before the next",
             Self::CodeDisabled => "the code is no longer in use",
             Self::CodeNotYetValid => "the code is not valid yet",
             Self::CodeExpired => "the code is no longer valid",
@@ -117,6 +121,7 @@ impl From<Refusal> for ErrorReason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::CodeUnknown => Self::CodeUnknown,
+            Refusal::GuessingThrottled => Self::GuessingThrottled,
             Refusal::CodeDisabled => Self::CodeDisabled,
             Refusal::CodeNotYetValid => Self::CodeNotYetValid,
             Refusal::CodeExpired => Self::CodeExpired,
@@ -156,17 +161,20 @@ pub struct CodeOutcome {
     pub message: Cow<'static, str>,
     /// What it takes off or pays, minor units; 0 where it was refused.
     pub amount: i64,
+    /// How long to wait before it is looked up again, where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
 }
 
 impl CodeOutcome {
     /// Accepted.
     pub fn accepted(code: impl Into<String>, amount: i64) -> Self {
-        Self { code: code.into(), refusal: None, message: Cow::Borrowed(""), amount }
+        Self { code: code.into(), refusal: None, message: Cow::Borrowed(""), amount, wait: None }
     }
 
     /// Refused.
     pub fn refused(code: impl Into<String>, refusal: Refusal) -> Self {
-        Self { code: code.into(), refusal: Some(refusal), message: Cow::Borrowed(""), amount: 0 }
+        Self { code: code.into(), refusal: Some(refusal), message: Cow::Borrowed(""), amount: 0, wait: None }
     }
 
     /// What to tell about the refusal; empty where it was accepted.
@@ -235,12 +243,6 @@ impl Refused {
         self
     }
 
-    /// How many of its codes do not exist.
-    pub fn unknown(&self) -> u32 {
-        let unknown = self.codes.iter().filter(|code| code.refusal == Some(Refusal::CodeUnknown)).count();
-        u32::try_from(unknown).unwrap_or(u32::MAX)
-    }
-
     fn more(&mut self) -> &mut More {
         self.more.get_or_insert_default()
     }
@@ -261,6 +263,9 @@ impl From<Refused> for Fault {
         for code in &refused.codes {
             let reason = code.refusal.map_or("", Refusal::name);
             fault = fault.violating(code.code.as_str(), reason, code.sentence());
+        }
+        if let Some(wait) = refused.codes.iter().filter_map(|code| code.wait).max() {
+            fault = fault.retry_after(wait);
         }
         if let Some((quoted, current)) = totals {
             fault = fault.with("quoted_total", quoted).with("current_total", current);

@@ -18,7 +18,7 @@ use super::{Answer, CodeOutcome, Command, Shared, Taken, commands, events, store
 use crate::App;
 use crate::voucher::Voucher;
 pub use list::list;
-pub use parse::{codes, guest_key};
+pub use parse::{client_id, codes, guest_key};
 
 /// ValidateVouchers.
 pub async fn validate(
@@ -149,6 +149,7 @@ fn refused(code: &CodeOutcome) -> v1::CodeOutcome {
         refusal: code.refusal.map(|refusal| refusal.name().to_owned()).unwrap_or_default(),
         message: code.sentence().to_owned(),
         amount: None,
+        retry_delay: code.wait.and_then(|wait| wait.try_into().ok()),
     }
 }
 

@@ -39,7 +39,7 @@ pub async fn create(
     let now = app.clock.now();
     let segment = Segment::new(id, definition, now);
     transact!(app.db, |tx| {
-        if let Claim::Repeat(segment) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(segment) = idempotency::claim(tx, call, request, now).await? {
             return Ok(segment);
         }
         if !store::insert(tx, &call.tenant, &segment).await? {
@@ -58,7 +58,7 @@ pub async fn create(
 pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Segment> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(segment) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(segment) = idempotency::claim(tx, call, request, now).await? {
             return Ok(segment);
         }
         let found = store::lock(tx, &call.tenant, &change.id).await?;
@@ -80,7 +80,7 @@ pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -
 pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
     let now = app.clock.now();
     transact!(app.db, |tx| {
-        if let Claim::Repeat(()) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(()) = idempotency::claim(tx, call, request, now).await? {
             return Ok(());
         }
         let found = store::lock(tx, &call.tenant, id).await?;

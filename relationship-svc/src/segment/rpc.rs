@@ -52,9 +52,10 @@ impl SegmentService for Api {
     ) -> Result<Response<CreateSegmentResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, id, definition) = parse_create(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::create(&app, &caller, &claim, id, definition).await };
-        let segment = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::create(&app, &call, &claim, id, definition).await
+        };
+        let segment = self.0.write(call, claim, write).await?;
         Ok(Response::new(CreateSegmentResponse { segment: Some(events::message(&segment)) }))
     }
 
@@ -95,9 +96,10 @@ impl SegmentService for Api {
     ) -> Result<Response<UpdateSegmentResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, change) = parse_update(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::update(&app, &caller, &claim, change).await };
-        let segment = grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::update(&app, &call, &claim, change).await
+        };
+        let segment = self.0.write(call, claim, write).await?;
         Ok(Response::new(UpdateSegmentResponse { segment: Some(events::message(&segment)) }))
     }
 
@@ -107,9 +109,10 @@ impl SegmentService for Api {
     ) -> Result<Response<DeleteSegmentResponse>, Status> {
         let call = grpc::call(&request)?;
         let (claim, id, etag) = parse_delete(&self.0, request.into_inner())?;
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move { commands::delete(&app, &caller, &claim, &id, &etag).await };
-        grpc::detached(&self.0.tasks, &call, write).await?;
+        let write = move |app: Arc<App>, call, claim| async move {
+            commands::delete(&app, &call, &claim, &id, &etag).await
+        };
+        self.0.write(call, claim, write).await?;
         Ok(Response::new(DeleteSegmentResponse {}))
     }
 

@@ -151,12 +151,11 @@ impl VoucherService for Api {
         let (claim, wanted) = parse::assign(request.into_inner())?;
         let incentive = self.incentive(&call.tenant, &wanted.incentive).await?;
         let customers: Vec<String> = wanted.assignments.iter().map(|one| one.customer.clone()).collect();
-        let (app, caller) = (self.0.clone(), call.clone());
-        let write = async move {
+        let write = move |app: Arc<App>, call, claim| async move {
             let mut random: StdRng = rand::make_rng();
-            assign::assign(&app, &caller, &claim, &wanted, &mut random).await
+            assign::assign(&app, &call, &claim, &wanted, &mut random).await
         };
-        let assigned = grpc::detached(&self.0.tasks, &call, write).await?;
+        let assigned = self.0.write(call, claim, write).await?;
         let now = self.0.clock.now();
         let of = |(assigned, customer): (_, &String)| assignment(assigned, customer, &incentive, now);
         let results = assigned.into_iter().zip(&customers).map(of).collect();

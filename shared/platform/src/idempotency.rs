@@ -5,7 +5,11 @@
 //! first has ended, and then reads the stored outcome with a new statement; a refusal leaves no claim, so it is judged
 //! anew, unless it is stored as an outcome. The same id with another body is REQUEST_ID_REUSED. Where transactions are
 //! serialisable the second is told to replay instead, and reads the outcome then. Kept 7 days.
+//!
+//! So equal calls get equal answers, whoever is first: a caller that repeats a call while the first is on its way waits,
+//! within its own deadline, at the [`Gates`] of its process and for the claim of another one.
 
+mod gate;
 mod recall;
 #[cfg(test)]
 mod tests;
@@ -18,9 +22,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+pub use gate::{Gates, Passage};
 pub use recall::{Recalled, Settled, answers, recall};
 
-use crate::call::Tenant;
+use crate::call::{Call, Tenant};
 use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx, lost_race};
 use crate::fault::{Fault, Outcome};
 use crate::{on_engine, transact};
@@ -150,20 +155,22 @@ fn duplicates<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Vec<Duplic
     requests.into_iter().enumerate().map(judge).collect()
 }
 
-/// Claims a request: the first statement of its transaction.
+/// Claims a request: the first statement of its transaction. Waits for whoever has claimed it before, as long as somebody
+/// waits for `call`.
 pub async fn claim<T: DeserializeOwned>(
     tx: &mut Tx,
-    tenant: &Tenant,
+    call: &Call,
     request: &Request,
     now: Timestamp,
 ) -> Outcome<Claim<T>> {
+    let tenant = &call.tenant;
     for _ in 0..ATTEMPTS {
         let inserted = on_engine!(tx, CLAIM, |sql, conn| {
             let query = sqlx::query(sql).bind(tenant.as_str()).bind(request.method).bind(&request.id);
             let query = query.bind(request.hash.as_slice()).bind(Instant(now));
             query.execute(conn).await.map(|done| done.rows_affected())
-        })?;
-        if inserted > 0 {
+        });
+        if inserted.map_err(|error| still_claimed(tx, call, error))? > 0 {
             return Ok(Claim::Fresh);
         }
         // A new statement, so that it sees what the insert has waited for.
@@ -183,6 +190,23 @@ pub async fn claim<T: DeserializeOwned>(
     }
     tx.replay();
     Err(Fault::contention())
+}
+
+/// The fault of an insert that failed. The wait for a claim ends when the wait for any lock does; while the caller waits,
+/// another one begins.
+fn still_claimed(tx: &mut Tx, call: &Call, error: sqlx::Error) -> Fault {
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    let code = error.as_database_error().and_then(|database| database.code());
+    if code.as_deref() != Some(LOCK_NOT_AVAILABLE) {
+        return Fault::from(error);
+    }
+    match call.check_deadline() {
+        Ok(()) => {
+            tx.replay();
+            Fault::from(error)
+        }
+        Err(passed) => passed,
+    }
 }
 
 /// Stores the outcome of a claimed request: the last statement of its transaction.

@@ -5,8 +5,10 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod equal;
 mod events;
 mod faults;
+mod guesses;
 mod journeys;
 mod metrics;
 mod orders;

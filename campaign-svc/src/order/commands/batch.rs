@@ -40,6 +40,7 @@ pub(super) async fn run(
             let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
             outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
         }
+        repeat_late(tx, tenant, items, &mut outcomes, &world).await?;
         confirm(tx, tenant, items, &outcomes, &world).await?;
         write_back(app, tx, tenant, &world).await?;
         tell(app, tx, tenant, items, &world).await?;
@@ -70,12 +71,11 @@ async fn look_up(tx: &mut Tx, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Op
         items.iter().map(|item| Some(item).filter(asked).and_then(|item| item.request.as_ref())).collect();
     let mut outcomes = Vec::with_capacity(items.len());
     for (request, recalled) in requests.iter().zip(idempotency::recall(tx, tenant, &requests).await?) {
-        if request.is_some_and(|request| settling.contains(request)) {
-            // The answer that its step waits for is in this very batch: the caller comes back when it is written down.
-            outcomes.push(Some(Settled::Fresh(Err(Refusal::Pending))));
-            continue;
-        }
         outcomes.push(match recalled {
+            // The answer that its step waits for is in this very batch: the caller comes back when it is written down.
+            Recalled::Fresh if request.is_some_and(|request| settling.contains(request)) => {
+                Some(Settled::Fresh(Err(Refusal::Underway)))
+            }
             Recalled::Fresh => None,
             Recalled::Repeat(stored) => Some(Settled::Repeat(Ok(restore(tx, tenant, &stored).await?))),
             Recalled::Same(first) => Some(Settled::Same(first)),
@@ -159,6 +159,32 @@ async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome
         }
     }
     world.ledger.drop_lapsed(world.setting.now);
+    Ok(())
+}
+
+/// Has an answer of relationship-svc that came second say what the first has written down for the same call, whatever has
+/// become of the order since.
+async fn repeat_late(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    items: &[Item],
+    outcomes: &mut [Option<Settled>],
+    world: &World,
+) -> Outcome<()> {
+    let late = |item: &'_ Item| match &item.command {
+        Command::Settle(settle) => !world.had_open(&settle.order.id, settle.attempt),
+        _ => false,
+    };
+    let late = items.iter().enumerate().filter(|(_, item)| late(item));
+    let late: Vec<(usize, &Request)> =
+        late.filter_map(|(at, item)| Some((at, item.request.as_ref()?))).collect();
+    let requests: Vec<&Request> = late.iter().map(|(_, request)| *request).collect();
+    let claims = idempotency::look_up_many(tx, tenant, &requests).await?;
+    for ((at, _), claimed) in late.into_iter().zip(claims) {
+        if let Claimed::Repeat(stored) = claimed {
+            outcomes[at] = Some(Settled::Repeat(Ok(restore(tx, tenant, &stored).await?)));
+        }
+    }
     Ok(())
 }
 

@@ -43,6 +43,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// relationship-svc may have to be asked.
+    pub fn may_ask(&self) -> bool {
+        match self {
+            Self::Begin(begin) => !begin.sold.codes.is_empty(),
+            Self::Cancel { .. } | Self::Return { .. } => true,
+            Self::Settle(_) | Self::Expire { .. } => false,
+        }
+    }
+}
+
 /// Hold or commit a quote.
 #[derive(Debug, Clone)]
 pub struct Begin {

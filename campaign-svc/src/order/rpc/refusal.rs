@@ -14,7 +14,7 @@ impl From<Refusal> for Fault {
         };
         match refusal {
             Refusal::Missing(resource) => Self::not_found(resource),
-            Refusal::Pending => Self::new(
+            Refusal::Pending | Refusal::Underway => Self::new(
                 Kind::Unavailable,
                 Why::OrderPending,
                 "another step of the order is under way: try again, or read the order",

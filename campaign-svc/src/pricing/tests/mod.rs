@@ -208,6 +208,7 @@ fn ask(lines: Vec<Line>) -> Ask {
         guest_key: String::new(),
         codes: Vec::new(),
         order_id: String::new(),
+        client_id: String::new(),
         locale: String::new(),
         require_incentives: false,
         without: Vec::new(),
@@ -226,6 +227,7 @@ fn code(folded: &str, incentive: &str, discount: Discount) -> Code {
         capped: false,
         balance: None,
         expires: None,
+        retry_after: None,
     }
 }
 

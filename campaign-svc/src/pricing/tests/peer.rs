@@ -1,6 +1,7 @@
 //! relationship-svc as a quote meets it: a real server on a real socket that answers, refuses, hangs or is gone.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tandem_platform::{Fault, Kind};
 use tandem_proto::relationship::v1::incentive_service_server::{IncentiveService, IncentiveServiceServer};
@@ -15,6 +16,8 @@ use crate::relationship::double::Double;
 pub enum Manner {
     /// It answers.
     Answers(EvaluateIncentivesResponse),
+    /// It answers so late.
+    AnswersLate(Duration, EvaluateIncentivesResponse),
     /// It refuses.
     Refuses(Fault),
     /// It hangs.
@@ -25,6 +28,8 @@ struct Seen {
     manner: Manner,
     asked: Vec<EvaluateIncentivesRequest>,
     tenants: Vec<String>,
+    /// What each question said of the time that is left.
+    granted: Vec<String>,
 }
 
 /// The peer.
@@ -35,7 +40,12 @@ pub struct Peer {
 
 impl Peer {
     pub fn start(manner: Manner) -> Self {
-        let seen = Arc::new(Mutex::new(Seen { manner, asked: Vec::new(), tenants: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen {
+            manner,
+            asked: Vec::new(),
+            tenants: Vec::new(),
+            granted: Vec::new(),
+        }));
         let service = seen.clone();
         let double = Double::start(move || {
             Server::builder().add_service(IncentiveServiceServer::new(Service(service.clone())))
@@ -53,6 +63,15 @@ impl Peer {
 
     pub fn tenants(&self) -> Vec<String> {
         self.seen.lock().unwrap().tenants.clone()
+    }
+
+    /// Milliseconds that each question grants.
+    pub fn granted_ms(&self) -> Vec<u64> {
+        let ms = |text: &String| {
+            let (digits, unit) = text.split_at(text.len() - 1);
+            digits.parse::<u64>().unwrap() / if unit == "n" { 1_000_000 } else { 1_000 }
+        };
+        self.seen.lock().unwrap().granted.iter().map(ms).collect()
     }
 }
 
@@ -104,16 +123,24 @@ impl IncentiveService for Service {
         &self,
         request: Request<EvaluateIncentivesRequest>,
     ) -> Result<Response<EvaluateIncentivesResponse>, Status> {
-        let tenant = request.metadata().get("tandem-tenant").and_then(|tenant| tenant.to_str().ok());
-        let tenant = tenant.unwrap_or_default().to_owned();
+        let told = |key: &str| {
+            let value = request.metadata().get(key).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (tenant, granted) = (told("tandem-tenant"), told("grpc-timeout"));
         let manner = {
             let mut seen = self.0.lock().unwrap();
             seen.tenants.push(tenant);
+            seen.granted.push(granted);
             seen.asked.push(request.into_inner());
             seen.manner.clone()
         };
         match manner {
             Manner::Answers(answer) => Ok(Response::new(answer)),
+            Manner::AnswersLate(after, answer) => {
+                tokio::time::sleep(after).await;
+                Ok(Response::new(answer))
+            }
             Manner::Refuses(fault) => Err(fault.into()),
             Manner::Hangs => std::future::pending().await,
         }

@@ -16,6 +16,7 @@ use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome, Tenant};
 
 use crate::App;
+use crate::redemption::guesses::Leave;
 use crate::redemption::{Person, Question, Refusal, Standing, standing};
 use crate::segment::catalogue::Customers;
 
@@ -32,6 +33,10 @@ pub struct Asked {
     pub segments: Option<Vec<String>>,
     /// The order the quote is for; what it holds itself does not stand against it.
     pub order: Option<String>,
+    /// By which the shopper is told apart from others, or empty.
+    pub client_id: String,
+    /// Which of the codes may be looked up.
+    pub leave: Leave,
 }
 
 /// The answer.
@@ -69,16 +74,18 @@ impl Evaluations {
 }
 
 /// Answers from a state not older than the question; nothing about customers or codes is kept from an earlier one.
-/// Unknown codes count as guesses, and who has guessed too much is refused.
-pub async fn evaluate(app: &Arc<App>, call: &Call, asked: Asked) -> Outcome<Evaluated> {
-    let (now, person, guesses) = (app.clock.now(), asked.person.clone(), &app.redemptions.guesses);
-    if !asked.codes.is_empty() {
-        guesses.check(call, &person, now)?;
+/// Unknown codes count as guesses, and the codes of who has guessed too much are refused.
+pub async fn evaluate(app: &Arc<App>, call: &Call, mut asked: Asked) -> Outcome<Evaluated> {
+    let lane = (asked.person.subject(), asked.codes.first().cloned());
+    if asked.codes.is_empty() {
+        return app.evaluations.lanes(app).submit(call, lane, asked).await;
     }
-    let lane = (person.subject(), asked.codes.first().cloned());
+    let (now, guesses) = (app.clock.now(), &app.redemptions.guesses);
+    let guesser = guesses.guesser(call, &asked.person, &asked.client_id);
+    let leave = guesses.leave(&guesser, now);
+    asked.leave = leave;
     let evaluated = app.evaluations.lanes(app).submit(call, lane, asked).await?;
-    let unknown = evaluated.codes.iter().filter(|one| one.refusal == Some(Refusal::CodeUnknown)).count();
-    guesses.count(call, &person, u32::try_from(unknown).unwrap_or(u32::MAX), now);
+    guesses.count(&guesser, leave.guesses(evaluated.codes.iter().filter_map(|one| one.refusal)), now);
     Ok(evaluated)
 }
 
@@ -117,7 +124,8 @@ impl Runner for Evaluator {
 impl Asked {
     fn question(&self) -> Option<Question<'_>> {
         let currency = self.currency.filter(|_| !self.codes.is_empty())?;
-        Some(Question { codes: &self.codes, person: &self.person, currency, order: self.order.as_deref() })
+        let (order, leave) = (self.order.as_deref(), self.leave);
+        Some(Question { codes: &self.codes, person: &self.person, currency, order, leave })
     }
 
     /// Adds what the customer's segments say.

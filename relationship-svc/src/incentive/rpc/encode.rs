@@ -54,6 +54,7 @@ fn code(given: &str, standing: Standing, locale: &str, currency: Option<Currency
         message: standing.refusal.map_or("", Refusal::sentence).to_owned(),
         incentive: incentive.map(|incentive| incentive.name()).unwrap_or_default(),
         version: incentive.map_or(0, |incentive| incentive.version),
+        retry_delay: standing.wait.and_then(|wait| wait.try_into().ok()),
         ..EvaluatedCode::default()
     };
     let (None, Some(incentive)) = (standing.refusal, incentive) else { return code };

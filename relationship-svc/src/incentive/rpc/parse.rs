@@ -15,6 +15,7 @@ use tandem_proto::relationship::v1::{
 use crate::App;
 use crate::incentive::commands::{Asked, Change};
 use crate::incentive::{Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
 use crate::segment;
 
@@ -111,12 +112,14 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     v.check(!contradicts, "segments", "must be empty with without_segments");
     let segments = (message.without_segments || !named.is_empty()).then_some(named);
     field::text(&mut v, "locale", message.locale.clone(), 0..=MAX_LOCALE);
+    let client_id = redemption::rpc::client_id(&mut v, message.client_id.clone());
     let order = Some(&message.order_id).filter(|order| !order.is_empty()).cloned();
     if let Some(order) = &order {
         field::text(&mut v, "order_id", order.clone(), 1..=MAX_ORDER_CHARS);
     }
     v.finish()?;
-    Ok(Asked { person: Person { customer, guest }, codes, currency, segments, order })
+    let (person, leave) = (Person { customer, guest }, Leave::default());
+    Ok(Asked { person, codes, currency, segments, order, client_id, leave })
 }
 
 /// Points are a good request to a service that has a loyalty programme.

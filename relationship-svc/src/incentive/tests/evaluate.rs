@@ -9,12 +9,12 @@ use tandem_proto::relationship::v1::{
     EvaluateIncentivesResponse, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
     RedeemVouchersRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{Message, client, create_incentive, get, gift_card, percent};
 use crate::MIGRATIONS;
 use crate::segment::tests::create_segment;
-use crate::testing::{Harness, fields, reason};
+use crate::testing::{Harness, fields};
 
 fn eur(cents: i64) -> Money {
     let nanos = i32::try_from(cents % 100 * 10_000_000).unwrap();
@@ -282,21 +282,50 @@ async fn of_two_codes_of_one_incentive_the_first_counts() {
 }
 
 #[tokio::test]
-async fn who_guesses_too_many_codes_has_to_wait() {
+async fn the_codes_of_who_guesses_too_many_are_throttled_and_the_question_is_answered() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
+        create_incentive(&harness, "plain", percent(100_000)).await.unwrap();
+        code(&harness, "PLAIN-1", "plain", one_use()).await;
         let guesses: Vec<String> = (0..20).map(|place| format!("guess-{place}")).collect();
         let request = EvaluateIncentivesRequest { codes: guesses, ..of(&[]) };
-        assert!(evaluate(&harness, request.clone()).await.is_ok());
-        assert!(evaluate(&harness, request.clone()).await.is_ok());
-        let status = evaluate(&harness, request.clone()).await.unwrap_err();
-        assert_eq!(
-            (status.code(), reason(&status).as_str()),
-            (Code::ResourceExhausted, "GUESSING_THROTTLED")
-        );
-        assert!(evaluate(&harness, of(&[])).await.is_ok(), "who gives no code is not throttled");
+        for _ in 0..2 {
+            assert_eq!(refusals(&harness, request.clone()).await, vec!["CODE_UNKNOWN"; 20]);
+        }
+        assert_eq!(refusals(&harness, request.clone()).await, vec!["GUESSING_THROTTLED"; 20]);
+        let told = evaluate(&harness, of(&["plain-1"])).await.unwrap().codes.remove(0);
+        assert_eq!((told.refusal.as_str(), told.code.as_str()), ("GUESSING_THROTTLED", "PLAIN-1"));
+        assert_eq!(told.retry_delay, Some(prost_types::Duration { seconds: 22, nanos: 0 }));
+        assert!(!told.message.is_empty() && told.incentive.is_empty() && told.discount.is_none());
         harness.clock.advance(jiff::SignedDuration::from_mins(2));
-        assert!(evaluate(&harness, request).await.is_ok());
+        assert_eq!(refusals(&harness, of(&["plain-1"])).await, ["OK"]);
+        assert_eq!(refusals(&harness, request).await, vec!["CODE_UNKNOWN"; 20]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guesser_throttles_himself_and_nobody_else() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        create_incentive(&harness, "plain", percent(100_000)).await.unwrap();
+        code(&harness, "PLAIN-1", "plain", one_use()).await;
+        let by = |customer: &str, client_id: &str, codes: &[&str]| EvaluateIncentivesRequest {
+            customer: customer.to_owned(),
+            client_id: client_id.to_owned(),
+            ..of(codes)
+        };
+        for guess in 0..31 {
+            let wrong = format!("guess-{guess}");
+            assert_eq!(refusals(&harness, by("", "", &[&wrong])).await, ["CODE_UNKNOWN"], "{guess}");
+            refusals(&harness, by("customers/bot", "bot", &[&wrong])).await;
+        }
+        assert_eq!(refusals(&harness, by("", "", &["plain-1"])).await, ["OK"], "anybody else");
+        assert_eq!(refusals(&harness, by("", "other", &["plain-1"])).await, ["OK"]);
+        assert_eq!(refusals(&harness, by("customers/bot", "", &["plain-1"])).await, ["GUESSING_THROTTLED"]);
+        assert_eq!(refusals(&harness, by("", "bot", &["plain-1"])).await, ["GUESSING_THROTTLED"]);
+        let neighbour = by("customers/8", "bot", &["plain-1", "guess"]);
+        assert_eq!(refusals(&harness, neighbour).await, ["OK", "GUESSING_THROTTLED"]);
     })
     .await;
 }
@@ -314,6 +343,7 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             locale: "x".repeat(36),
             order_id: "x".repeat(129),
             without_segments: true,
+            client_id: "x".repeat(129),
         };
         let found = fields(&evaluate(&harness, wrong).await.unwrap_err());
         for field in [
@@ -326,6 +356,7 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             "segments[0]",
             "locale",
             "order_id",
+            "client_id",
         ] {
             assert!(found.iter().any(|one| one == field), "{field} in {found:?}");
         }

@@ -9,7 +9,7 @@ use tandem_platform::{Call, Fault, Outcome, Tenant, counters};
 use super::super::decide::{self, Plan};
 use super::super::store;
 use super::super::world::{World, distinct};
-use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refusal, Take, Terms, What};
+use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Take, Terms, What};
 use super::batch;
 use crate::App;
 use crate::voucher;
@@ -25,8 +25,11 @@ pub struct Validated {
 
 /// Says of each code whether it could be redeemed now, and what it would give together with the others. Unknown codes
 /// count as guesses.
-pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> Outcome<Validated> {
-    app.redemptions.guesses.check(call, &person, app.clock.now())?;
+pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) -> Outcome<Validated> {
+    let (now, guesses) = (app.clock.now(), &app.redemptions.guesses);
+    let guesser = guesses.guesser(call, &person, &plain.client_id);
+    plain.leave = guesses.leave(&guesser, now);
+    let leave = plain.leave;
     let take = Take {
         order: String::new(),
         intent: Intent::Redeem,
@@ -37,7 +40,6 @@ pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> O
         replaces: None,
     };
     let command = Command::Take(take);
-    let now = app.clock.now();
     let mut reader = app.db.read().await?;
     let (world, plans) = look(app, &mut reader, &call.tenant, now, &[&command]).await?;
     drop(reader);
@@ -51,9 +53,7 @@ pub async fn validate(app: &App, call: &Call, plain: Plain, person: Person) -> O
         }
         Err(refused) => (refused.codes, 0),
     };
-    let unknown = codes.iter().filter(|code| code.refusal == Some(Refusal::CodeUnknown)).count();
-    let unknown = u32::try_from(unknown).unwrap_or(u32::MAX);
-    app.redemptions.guesses.count(call, person, unknown, now);
+    guesses.count(&guesser, leave.guesses(codes.iter().filter_map(|code| code.refusal)), now);
     Ok(Validated { codes, total })
 }
 

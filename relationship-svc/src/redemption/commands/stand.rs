@@ -6,6 +6,7 @@ use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
 use uuid::Uuid;
 
+use super::super::guesses::Leave;
 use super::super::world::World;
 use super::super::{Command, Intent, Person, Plain, Standing, State, Take, What, decide};
 use super::look::look;
@@ -22,6 +23,8 @@ pub struct Question<'a> {
     pub currency: Currency,
     /// What this order holds itself does not stand against them.
     pub order: Option<&'a str>,
+    /// Which of them may be looked up.
+    pub leave: Leave,
 }
 
 /// Says of each code what can be said without a basket: what a quote needs to know. Segments and conditions are left
@@ -52,7 +55,14 @@ impl Question<'_> {
     /// As if the codes were to be redeemed for a basket with nothing in it.
     fn command(&self) -> Command {
         let basket = decide::empty_basket(self.currency);
-        let plain = Plain { basket, codes: self.codes.to_vec(), place: String::new(), segments: Vec::new() };
+        let plain = Plain {
+            basket,
+            codes: self.codes.to_vec(),
+            place: String::new(),
+            segments: Vec::new(),
+            client_id: String::new(),
+            leave: self.leave,
+        };
         Command::Take(Take {
             order: self.order.unwrap_or_default().to_owned(),
             intent: Intent::Redeem,

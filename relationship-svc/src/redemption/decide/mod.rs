@@ -7,11 +7,13 @@ mod take;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tandem_kernel::basket::{Basket, TaxMode};
 use tandem_kernel::money::Currency;
 use uuid::Uuid;
 
+use super::guesses::Leave;
 use super::world::{Reach, World, distinct};
 use super::{
     Answer, Command, Counted, CounterKey, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
@@ -36,6 +38,8 @@ pub(super) struct Candidate<'i> {
     pub duplicate: bool,
     /// Where the voucher is; `None`: there is none.
     pub voucher: Option<usize>,
+    /// It is not looked up, or as good as that, for so long.
+    pub throttled: Option<Duration>,
     /// The incentive as it is now.
     pub terms: Option<Arc<Terms>>,
     /// What the quote promised.
@@ -61,7 +65,7 @@ pub(super) fn codes(command: &Command, into: &mut Vec<String>) {
         Command::Take(Take { what: What::Quote(quote), .. }) => {
             into.extend(quote.codes.iter().map(|sealed| sealed.code.clone()));
         }
-        Command::Take(Take { what: What::Plain(plain), .. }) => {
+        Command::Take(Take { what: What::Plain(plain), .. }) if !matches!(plain.leave, Leave::No(_)) => {
             for typed in &plain.codes {
                 let (folded, exact) = voucher::candidates(typed);
                 into.push(folded);
@@ -91,12 +95,8 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
             sealed.map(|sealed| candidate(world, sealed.code.clone(), None, Some(sealed))).collect()
         }
         What::Plain(plain) => {
-            let typed = plain.codes.iter();
-            typed
-                .map(|typed| voucher::candidates(typed))
-                .map(|(folded, exact)| candidate(world, folded, exact, None))
+            plain.codes.iter().map(|typed| typed_candidate(world, &take.order, typed, plain.leave)).collect()
         }
-        .collect::<Vec<_>>(),
     };
     let currency = match &take.what {
         What::Quote(quote) => Some(quote.currency),
@@ -150,6 +150,37 @@ fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>) -> Reach {
     reach
 }
 
+/// A code as it was typed, as far as it may be looked up. One that the order holds already is no guess.
+fn typed_candidate<'i>(world: &World, order: &str, typed: &str, leave: Leave) -> Candidate<'i> {
+    let (folded, exact) = voucher::candidates(typed);
+    let own = |one: &Redemption| {
+        one.state.is_live() && (one.code == folded || exact.as_ref().is_some_and(|exact| one.code == *exact))
+    };
+    match leave {
+        Leave::No(wait) if world.of_order(order, own).is_empty() => {
+            Candidate { throttled: Some(wait), ..unknown(folded) }
+        }
+        Leave::Known(wait) => {
+            let found = candidate(world, folded, exact, None);
+            Candidate { throttled: found.voucher.is_none().then_some(wait), ..found }
+        }
+        Leave::Every | Leave::No(_) => candidate(world, folded, exact, None),
+    }
+}
+
+fn unknown<'i>(code: String) -> Candidate<'i> {
+    Candidate {
+        code,
+        duplicate: false,
+        voucher: None,
+        throttled: None,
+        terms: None,
+        sealed: None,
+        counted: Counted::default(),
+        reach: None,
+    }
+}
+
 fn candidate<'i>(
     world: &World,
     folded: String,
@@ -166,7 +197,7 @@ fn candidate<'i>(
         }
     };
     let terms = voucher.and_then(|at| world.terms.get(&world.voucher(at).incentive).cloned());
-    Candidate { code, duplicate: false, voucher, terms, sealed, counted: Counted::default(), reach: None }
+    Candidate { voucher, terms, sealed, ..unknown(code) }
 }
 
 /// Decides one item. `ids` are fresh, one per code that it may redeem.

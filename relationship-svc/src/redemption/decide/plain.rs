@@ -39,7 +39,7 @@ pub(in super::super) fn price(
     };
     if !partial && verdicts.iter().any(refused) {
         let refused =
-            candidates.iter().zip(verdicts).filter_map(|(one, verdict)| Some(verdict?.outcome(&one.code)));
+            candidates.iter().zip(verdicts).filter_map(|(one, verdict)| Some(verdict?.outcome(one)));
         return Err(Refused::codes(refused.collect()));
     }
     let initial = pricing::initial(&plain.basket, &[]);
@@ -53,7 +53,7 @@ pub(in super::super) fn price(
     let codes = candidates.iter().zip(verdicts).zip(&evaluation.gifts).map(|((one, verdict), gift)| {
         match (verdict, gift) {
             (None, Some(gift)) => (CodeOutcome::accepted(one.code.as_str(), gift.amount), Some(gift.clone())),
-            (Some(verdict), _) => (verdict.outcome(&one.code), None),
+            (Some(verdict), _) => (verdict.outcome(one), None),
             (None, None) => (CodeOutcome::refused(one.code.as_str(), Refusal::NotApplicable), None),
         }
     });
@@ -68,8 +68,9 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn outcome(self, code: &str) -> CodeOutcome {
-        CodeOutcome { message: self.message, ..CodeOutcome::refused(code, self.refusal) }
+    fn outcome(self, one: &Candidate<'_>) -> CodeOutcome {
+        let wait = one.throttled.filter(|_| self.refusal == Refusal::GuessingThrottled);
+        CodeOutcome { message: self.message, wait, ..CodeOutcome::refused(one.code.as_str(), self.refusal) }
     }
 }
 
@@ -128,6 +129,9 @@ fn usable(world: &World, person: &Person, one: &Candidate<'_>, judged_at: Timest
     if one.duplicate {
         return Some(Refusal::DuplicateCode);
     }
+    if one.throttled.is_some() {
+        return Some(Refusal::GuessingThrottled);
+    }
     let Some(voucher) = one.voucher else { return Some(Refusal::CodeUnknown) };
     let (Some(terms), Some(reach)) = (one.terms.as_deref(), one.reach) else {
         return Some(Refusal::CodeDisabled);
@@ -178,6 +182,7 @@ pub(in super::super) fn standing(
             money_left,
             balance: voucher.and_then(|voucher| Some((voucher.balance_left()?, voucher.balance?.currency))),
             ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end(&terms.frame)),
+            wait: one.throttled.filter(|_| refusal == Some(Refusal::GuessingThrottled)),
         });
     }
     standing

@@ -10,6 +10,7 @@ use tandem_proto::common::v1::{QuoteClaims, SealedCode, SealedLine};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_vouchers_request};
 
+use super::super::guesses::Leave;
 use super::super::quote::spread_payment;
 use super::super::{
     Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
@@ -18,12 +19,14 @@ use super::super::{
 use crate::{App, voucher};
 
 const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
+const MAX_CLIENT_CHARS: usize = 128;
 
 pub(super) fn validate(request: v1::ValidateVouchersRequest) -> Outcome<(Plain, Person)> {
     let mut v = Violations::new();
     let person = person(&mut v, &request.customer, &request.guest_key);
+    let client_id = client_id(&mut v, request.client_id);
     let plain = match &request.plain {
-        Some(given) => plain(&mut v, given),
+        Some(given) => plain(&mut v, given, client_id),
         None => {
             v.add("plain", "is required");
             None
@@ -38,6 +41,7 @@ pub(super) async fn redeem(
     mut given: v1::RedeemVouchersRequest,
 ) -> Outcome<(Request, Command)> {
     let mut v = Violations::new();
+    let client_id = client_id(&mut v, std::mem::take(&mut given.client_id));
     let request = request(&mut v, "RedeemVouchers", std::mem::take(&mut given.request_id), &given);
     let order = order_id(&mut v, given.order_id);
     let replaces = replaced(&mut v, given.replaces_order_id, &order);
@@ -45,7 +49,7 @@ pub(super) async fn redeem(
     let brought = match given.what {
         None => Brought::Nothing,
         Some(redeem_vouchers_request::What::QuoteToken(token)) => Brought::Token(token),
-        Some(redeem_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
+        Some(redeem_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given, client_id)),
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
     let (partial, conclusive) = (given.partial, given.conclusive);
@@ -59,6 +63,7 @@ pub(super) async fn hold(
     mut given: v1::HoldVouchersRequest,
 ) -> Outcome<(Request, Command)> {
     let mut v = Violations::new();
+    let client_id = client_id(&mut v, std::mem::take(&mut given.client_id));
     let request = request(&mut v, "HoldVouchers", std::mem::take(&mut given.request_id), &given);
     let order = order_id(&mut v, given.order_id);
     let person = person(&mut v, &given.customer, &given.guest_key);
@@ -73,7 +78,7 @@ pub(super) async fn hold(
             Brought::Nothing
         }
         Some(hold_vouchers_request::What::QuoteToken(token)) => Brought::Token(token),
-        Some(hold_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given)),
+        Some(hold_vouchers_request::What::Plain(given)) => Brought::Plain(plain(&mut v, &given, client_id)),
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
     let (partial, conclusive) = (given.partial, given.conclusive);
@@ -303,7 +308,12 @@ fn duration(given: &prost_types::Duration) -> Result<SignedDuration, &'static st
     asked.filter(|asked| allowed.contains(asked)).ok_or("must be 1 second to 24 hours")
 }
 
-fn plain(v: &mut Violations, given: &v1::PlainBasket) -> Option<Plain> {
+/// By which the shopper is told apart from others; no part of what is asked for.
+pub fn client_id(v: &mut Violations, given: String) -> String {
+    field::text(v, "client_id", given, 0..=MAX_CLIENT_CHARS)
+}
+
+fn plain(v: &mut Violations, given: &v1::PlainBasket, client_id: String) -> Option<Plain> {
     let mut problems = Vec::new();
     let basket = match &given.basket {
         Some(basket) => convert::basket("plain.basket", basket, &mut problems),
@@ -315,7 +325,8 @@ fn plain(v: &mut Violations, given: &v1::PlainBasket) -> Option<Plain> {
     field::problems(v, problems);
     let codes = codes(v, "plain.codes", &given.codes, 1);
     let place = field::text(v, "plain.place", given.place.clone(), 0..=128);
-    Some(Plain { basket: basket?, codes, place, segments: Vec::new() })
+    let (segments, leave) = (Vec::new(), Leave::default());
+    Some(Plain { basket: basket?, codes, place, segments, client_id, leave })
 }
 
 fn check_code(v: &mut Violations, path: &str, code: &str) {

@@ -1,8 +1,9 @@
 //! Codes on a basket that is priced here.
 
 use tandem_kernel::limits::Overrun;
-use tandem_platform::testing;
+use tandem_platform::{Kind as FaultKind, testing};
 use tandem_proto::relationship::v1::{self, RollbackReason};
+use tonic_types::StatusExt;
 
 use super::*;
 use crate::MIGRATIONS;
@@ -48,18 +49,31 @@ impl Shop {
         customer: &str,
         partial: bool,
     ) -> Outcome<v1::RedeemVouchersResponse> {
-        let request = v1::RedeemVouchersRequest {
+        let request = self.plain_request(order, codes, customer);
+        self.redeem_as(v1::RedeemVouchersRequest { partial, ..request }).await
+    }
+
+    fn plain_request(&self, order: &str, codes: &[&str], customer: &str) -> v1::RedeemVouchersRequest {
+        v1::RedeemVouchersRequest {
             what: Some(v1::redeem_vouchers_request::What::Plain(plain(codes))),
             customer: customer.to_owned(),
-            partial,
             ..self.redeem_request(order, String::new())
-        };
-        self.redeem_as(request).await
+        }
     }
 
     async fn hold_plain(&self, order: &str, codes: &[&str]) -> Outcome<v1::HoldVouchersResponse> {
+        self.hold_plain_as(order, codes, "").await
+    }
+
+    async fn hold_plain_as(
+        &self,
+        order: &str,
+        codes: &[&str],
+        customer: &str,
+    ) -> Outcome<v1::HoldVouchersResponse> {
         let request = v1::HoldVouchersRequest {
             what: Some(v1::hold_vouchers_request::What::Plain(plain(codes))),
+            customer: customer.to_owned(),
             ..self.hold_request(order, String::new(), 0)
         };
         self.hold_as(request).await
@@ -245,15 +259,98 @@ async fn who_guesses_codes_has_to_wait_even_with_a_good_one() {
     testing::engines(&MIGRATIONS, |db| async move {
         let shop = Shop::new(db);
         shop.spring(None, Limits::default()).await;
+        let by = "customers/bot";
+        let held = shop.hold_plain_as("held", &["SPRING"], by).await.unwrap();
         for guess in 0..shop.app.config.redemption.guesses_per_minute {
             let code = format!("GUESS{guess}");
-            assert_eq!(reason(shop.redeem_plain("o1", &[&code]).await), "CODE_UNKNOWN");
+            assert_eq!(reason(shop.redeem_plain_as("o1", &[&code], by, false).await), "CODE_UNKNOWN");
         }
-        assert_eq!(reason(shop.redeem_plain("o1", &["SPRING"]).await), "GUESSING_THROTTLED");
-        shop.redeem_plain_as("o2", &["SPRING"], "customers/7", false).await.unwrap();
-        shop.redeem_one("o3", "SPRING", "spring").await.unwrap();
+        let fault = shop.redeem_plain_as("o1", &["SPRING"], by, false).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.reason()), (FaultKind::Precondition, "GUESSING_THROTTLED"));
+        let status = tonic::Status::from(fault);
+        let violations = status.get_details_precondition_failure().unwrap().violations;
+        assert_eq!((&*violations[0].subject, &*violations[0].r#type), ("SPRING", "GUESSING_THROTTLED"));
+        let wait = status.get_details_retry_info().unwrap().retry_delay;
+        assert_eq!(wait, Some(std::time::Duration::from_secs(2)));
+        shop.redeem_plain("o2", &["SPRING"]).await.unwrap();
+        shop.redeem_plain_as("o3", &["SPRING"], "customers/7", false).await.unwrap();
+        shop.redeem_one("o4", "SPRING", "spring").await.unwrap();
+        let redeemed = shop.redeem_plain_as("held", &["SPRING"], by, false).await.unwrap();
+        assert_eq!(
+            redeemed.redemptions[0].name, held.redemptions[0].name,
+            "what the order holds is no guess"
+        );
         shop.later(SignedDuration::from_mins(1));
-        shop.redeem_plain("o1", &["SPRING"]).await.unwrap();
+        shop.redeem_plain_as("o1", &["SPRING"], by, false).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_validation_throttles_codes_and_prices_the_basket() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.spring(None, Limits::default()).await;
+        let guesses: Vec<String> = (0..15).map(|guess| format!("GUESS{guess}")).collect();
+        let guesses: Vec<&str> = guesses.iter().map(String::as_str).collect();
+        let by = |codes: &[&str], client_id: &str| v1::ValidateVouchersRequest {
+            plain: Some(plain(codes)),
+            client_id: client_id.to_owned(),
+            ..v1::ValidateVouchersRequest::default()
+        };
+        for _ in 0..2 {
+            rpc::validate(&shop.app, &shop.call, by(&guesses, "bot")).await.unwrap();
+        }
+        let told = rpc::validate(&shop.app, &shop.call, by(&["spring", "guess"], "bot")).await.unwrap();
+        assert_eq!(refusals(&told.codes), ["GUESSING_THROTTLED"; 2]);
+        assert_eq!(minor(&told.total), 3_990);
+        let wait = prost_types::Duration { seconds: 2, nanos: 0 };
+        assert_eq!(told.codes[0].retry_delay, Some(wait));
+        let told = rpc::validate(&shop.app, &shop.call, by(&["spring", "guess"], "")).await.unwrap();
+        assert_eq!((refusals(&told.codes), minor(&told.total)), (vec!["", "CODE_UNKNOWN"], 2_990));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_answered_before_is_answered_again_however_many_codes_were_guessed_since() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.spring(None, Limits::default()).await;
+        let request = shop.plain_request("o1", &["SPRING"], "customers/7");
+        let first = rpc::redeem(&shop.app, &shop.call, request.clone()).await.unwrap();
+        let guesses: Vec<String> = (0..20).map(|guess| format!("GUESS{guess}")).collect();
+        for order in ["o2", "o3"] {
+            let guesses: Vec<&str> = guesses.iter().map(String::as_str).collect();
+            let partial = shop.redeem_plain_as(order, &guesses, "customers/7", true).await;
+            assert_eq!(reason(partial), "CODE_UNKNOWN");
+        }
+        assert_eq!(
+            reason(shop.redeem_plain_as("o4", &["SPRING"], "customers/7", false).await),
+            "GUESSING_THROTTLED"
+        );
+        let elsewhere = v1::RedeemVouchersRequest { client_id: "10.0.0.1".to_owned(), ..request };
+        assert_eq!(rpc::redeem(&shop.app, &shop.call, elsewhere).await.unwrap(), first);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn guesses_beside_a_code_that_is_accepted_count_too() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.spring(None, Limits::default()).await;
+        let guesses: Vec<String> = (0..19).map(|guess| format!("GUESS{guess}")).collect();
+        let mut codes: Vec<&str> = guesses.iter().map(String::as_str).collect();
+        codes.push("SPRING");
+        for order in ["o1", "o2"] {
+            let taken = shop.redeem_plain_as(order, &codes, "customers/7", true).await.unwrap();
+            assert_eq!(taken.redemptions.len(), 1);
+        }
+        assert_eq!(
+            reason(shop.redeem_plain_as("o3", &["SPRING"], "customers/7", true).await),
+            "GUESSING_THROTTLED"
+        );
     })
     .await;
 }

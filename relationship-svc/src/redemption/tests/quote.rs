@@ -136,10 +136,12 @@ async fn every_wrong_field_is_named_at_once() {
             partial: false,
             conclusive: true,
             replaces_order_id: "x".repeat(129),
+            client_id: "x".repeat(129),
         };
         let fault = shop.redeem_as(request).await.unwrap_err();
         let fields: Vec<&str> = fault.violations().iter().map(|one| one.field.as_str()).collect();
         let wanted = [
+            "client_id",
             "request_id",
             "order_id",
             "replaces_order_id",

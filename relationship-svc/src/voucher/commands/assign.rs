@@ -64,7 +64,7 @@ pub async fn assign(
         None => Vec::new(),
     };
     transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, &call.tenant, request, now).await? {
+        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
         let ready = active(app, tx, &call.tenant, &wanted.incentive).await?;

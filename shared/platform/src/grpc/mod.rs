@@ -86,6 +86,7 @@ pub use transport::transport;
 
 use crate::call::Call;
 use crate::fault::{Fault, Outcome};
+use crate::idempotency::{Gates, Request};
 use crate::tasks::Tasks;
 
 /// The metadata key of the tenant.
@@ -110,4 +111,20 @@ where
     call.check_deadline()?;
     // In a box: a whole command is large, and would be copied from place to place until it runs.
     tasks.write(Box::pin(write)).await
+}
+
+/// As [`detached`], and calls with the same request_id one after the other, whether the caller of the one before still
+/// waits or not: each finds what became of it. Waiting ends with the caller's deadline.
+pub async fn once<T, F>(tasks: &Tasks, gates: &Gates, call: &Call, request: &Request, write: F) -> Outcome<T>
+where
+    F: Future<Output = Outcome<T>> + Send + 'static,
+    T: Send + 'static,
+{
+    let passage = gates.pass(&call.tenant, request).await;
+    let write = async move {
+        let outcome = write.await;
+        drop(passage);
+        outcome
+    };
+    detached(tasks, call, write).await
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use tandem_proto::common::v1::{Line, Money};
 use tokio::sync::{Barrier, Notify};
 
 use super::*;
+use crate::call::Deadline;
 use crate::db::tests::test_migrations;
 use crate::fault::Kind;
 use crate::tasks::Tasks;
@@ -38,9 +40,9 @@ async fn count(db: &Db) -> i64 {
 
 /// A whole command: claim, change, finish. Answers the outcome and whether it was a repetition.
 async fn command(db: &Db, request: &Request, outcome: &str) -> Outcome<(String, bool)> {
-    let tenant = Tenant::default();
+    let (tenant, call) = (Tenant::default(), Call::system("default"));
     transact!(db, |tx| {
-        match claim::<String>(tx, &tenant, request, now()).await? {
+        match claim::<String>(tx, &call, request, now()).await? {
             Claim::Repeat(stored) => Ok((stored, true)),
             Claim::Fresh => {
                 add(tx).await?;
@@ -71,9 +73,9 @@ async fn the_same_id_with_another_body_is_refused_and_with_another_method_or_ten
         assert_eq!((reused.kind(), reused.reason()), (Kind::Invalid, "REQUEST_ID_REUSED"));
         let other = Request { method: "Hold", ..request("a", 1) };
         assert!(!command(&db, &other, "third").await.unwrap().1);
-        let tenant = Tenant::parse("other").unwrap();
+        let (tenant, call) = (Tenant::parse("other").unwrap(), Call::system("other"));
         let fresh = transact!(db, |tx| {
-            let claim = claim::<String>(tx, &tenant, &request("a", 2), now()).await?;
+            let claim = claim::<String>(tx, &call, &request("a", 2), now()).await?;
             finish(tx, &tenant, &request("a", 2), &"fourth").await?;
             Ok(claim)
         });
@@ -85,9 +87,9 @@ async fn the_same_id_with_another_body_is_refused_and_with_another_method_or_ten
 #[tokio::test]
 async fn a_refused_request_leaves_no_claim_and_is_judged_anew() {
     testing::engines(test_migrations(), |db| async move {
-        let tenant = Tenant::default();
+        let call = Call::system("default");
         let refused: Outcome<()> = transact!(db, |tx| {
-            claim::<String>(tx, &tenant, &request("a", 1), now()).await?;
+            claim::<String>(tx, &call, &request("a", 1), now()).await?;
             Err(Fault::not_found("vouchers/x"))
         });
         assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
@@ -148,9 +150,9 @@ async fn the_second_waits_for_the_first_and_reads_what_it_left() {
             let first = {
                 let (db, claimed, go_on) = (db.clone(), claimed.clone(), go_on.clone());
                 async move {
-                    let tenant = Tenant::default();
+                    let (tenant, call) = (Tenant::default(), Call::system("default"));
                     transact!(db, |tx| {
-                        claim::<String>(tx, &tenant, &request("a", 1), now()).await?;
+                        claim::<String>(tx, &call, &request("a", 1), now()).await?;
                         claimed.notify_one();
                         go_on.notified().await;
                         finish(tx, &tenant, &request("a", 1), &"first").await?;
@@ -176,6 +178,44 @@ async fn the_second_waits_for_the_first_and_reads_what_it_left() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn the_second_waits_longer_than_for_any_other_lock_while_its_caller_does() {
+    testing::postgres(test_migrations(), |database| async move {
+        let hasty = database.hasty(50).await;
+        let (claimed, go_on) = (Notify::new(), Notify::new());
+        let call = Call::system("default");
+        let first = async {
+            transact!(database.db, |tx| {
+                claim::<String>(tx, &call, &request("a", 1), now()).await?;
+                claimed.notify_one();
+                go_on.notified().await;
+                finish(tx, &call.tenant, &request("a", 1), &"first").await
+            })
+        };
+        let second = async {
+            claimed.notified().await;
+            let late = Call { deadline: Some(Deadline::after(Duration::ZERO)), ..call.clone() };
+            let nobody_waits =
+                transact!(hasty, |tx| { claim::<String>(tx, &late, &request("a", 1), now()).await });
+            assert_eq!(nobody_waits.unwrap_err().kind(), Kind::DeadlineExceeded);
+            let same = request("a", 1);
+            let command = command(&hasty, &same, "second");
+            let release = async {
+                database.until_somebody_waits().await;
+                database.until_nobody_waits().await;
+                database.until_somebody_waits().await;
+                go_on.notify_one();
+            };
+            tokio::join!(command, release).0
+        };
+        let (first, second) = tokio::join!(first, second);
+        first.unwrap();
+        assert_eq!(second.unwrap(), ("first".to_owned(), true));
+        hasty.close().await;
+    })
+    .await;
 }
 
 #[test]
@@ -244,8 +284,8 @@ async fn batches_that_share_requests_take_effect_once() {
 #[tokio::test]
 async fn a_claim_that_was_never_finished_is_a_fault_of_ours() {
     testing::engines(test_migrations(), |db| async move {
-        let tenant = Tenant::default();
-        transact!(db, |tx| { claim::<String>(tx, &tenant, &request("a", 1), now()).await.map(|_| ()) })
+        let (tenant, call) = (Tenant::default(), Call::system("default"));
+        transact!(db, |tx| { claim::<String>(tx, &call, &request("a", 1), now()).await.map(|_| ()) })
             .unwrap();
         assert_eq!(command(&db, &request("a", 1), "x").await.unwrap_err().kind(), Kind::Internal);
         let never_claimed = transact!(db, |tx| { finish(tx, &tenant, &request("b", 1), &1).await });

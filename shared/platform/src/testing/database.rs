@@ -69,13 +69,23 @@ impl Postgres {
 
     /// Returns once a transaction of this database waits for a lock.
     pub async fn until_somebody_waits(&self) {
+        self.until_waiting(|waiting| waiting > 0).await;
+    }
+
+    /// Returns once no transaction of this database waits for a lock.
+    pub async fn until_nobody_waits(&self) {
+        self.until_waiting(|waiting| waiting == 0).await;
+    }
+
+    async fn until_waiting(&self, wanted: impl Fn(i64) -> bool) {
         const WAITING: &str = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE NOT granted AND datname = current_database()";
         let mut outside = self.connect().await;
-        let mut waiting = 0;
-        while waiting == 0 {
+        loop {
             let count = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&mut outside).await;
-            waiting = count.expect("the database answers");
+            if wanted(count.expect("the database answers")) {
+                break;
+            }
             tokio::task::yield_now().await;
         }
     }
@@ -83,6 +93,12 @@ impl Postgres {
     /// Another [`Db`] on the same database, as another process would have it.
     pub async fn another(&self) -> Db {
         Db::connect(&config(&self.url)).await.expect("the database accepts connections")
+    }
+
+    /// Another [`Db`] on the same database that waits so long for a lock.
+    pub async fn hasty(&self, lock_timeout_ms: u64) -> Db {
+        let config = DatabaseConfig { lock_timeout_ms, ..config(&self.url) };
+        Db::connect(&config).await.expect("the database accepts connections")
     }
 
     /// Another [`Db`] on the same database with `connections` connections at most.

@@ -128,13 +128,19 @@ async fn who_guesses_codes_is_throttled_and_who_knows_one_is_not_taken_for_a_gue
         vouchers.redeem_vouchers(known).await.expect("a known code is no guess");
     }
     let mut told = Vec::new();
-    for guess in 0..8 {
-        let code = format!("GUESS-{guess}");
-        let request = redeem_plain(&format!("guess-{guess}"), goods(), &[&code]);
-        told.push(named(&vouchers.redeem_vouchers(request).await.expect_err("there is no such code")));
+    let guess = |number: i32| RedeemVouchersRequest {
+        client_id: "10.0.0.1".to_owned(),
+        ..redeem_plain(&format!("guess-{number}"), goods(), &[&format!("GUESS-{number}")])
+    };
+    for number in 0..8 {
+        told.push(named(&vouchers.redeem_vouchers(guess(number)).await.expect_err("there is no such code")));
     }
     assert_eq!(told[..5], ["FailedPrecondition CODE_UNKNOWN"; 5]);
-    assert_eq!(told[5..], ["ResourceExhausted GUESSING_THROTTLED"; 3]);
-    let request = redeem_plain("guess-9", goods(), &["GUESS-9"]);
-    assert!(Refusal::of(&vouchers.redeem_vouchers(request).await.expect_err("throttled")).retry);
+    assert_eq!(told[5..], ["FailedPrecondition GUESSING_THROTTLED"; 3]);
+    let refused = vouchers.redeem_vouchers(guess(9)).await.expect_err("throttled");
+    let refusal = Refusal::of(&refused);
+    assert!(refusal.retry);
+    assert_eq!(refusal.preconditions, [("GUESS-9".to_owned(), "GUESSING_THROTTLED".to_owned())]);
+    let known = redeem_plain("anybody", goods(), &["GOOD"]);
+    vouchers.redeem_vouchers(known).await.expect("another one is not to blame");
 }

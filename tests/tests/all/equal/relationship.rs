@@ -1,0 +1,134 @@
+//! What is written at relationship-svc.
+
+use tandem_proto::relationship::v1::*;
+use tandem_tests::stage::{
+    basket, hold_quote, incentive, percent, quoted, redeem_plain, redeem_quote, release, roll_back,
+};
+
+use super::Stage;
+
+/// Each write of the services of customers, segments, incentives and vouchers.
+pub async fn writes(stage: &mut Stage) {
+    customers(stage).await;
+    segments(stage).await;
+    incentives(stage).await;
+    vouchers(stage).await;
+    redemptions(stage).await;
+}
+
+fn id(text: &str) -> String {
+    format!("r-{text}")
+}
+
+async fn customers(stage: &mut Stage) {
+    let customer = |id: &str, country: &str| Customer {
+        name: format!("customers/{id}"),
+        country: country.to_owned(),
+        ..Customer::default()
+    };
+    let create = CreateCustomerRequest {
+        customer: Some(customer("equal", "AT")),
+        customer_id: "equal".to_owned(),
+        request_id: id("create"),
+    };
+    stage.twenty("CreateCustomer", &create).await;
+    let update = UpdateCustomerRequest {
+        customer: Some(customer("equal", "DE")),
+        request_id: id("update"),
+        ..UpdateCustomerRequest::default()
+    };
+    stage.twenty("UpdateCustomer", &update).await;
+    let batch = BatchUpsertCustomersRequest {
+        customers: vec![customer("equal", "CH"), customer("another", "CH")],
+        request_id: id("batch"),
+    };
+    stage.twenty("BatchUpsertCustomers", &batch).await;
+}
+
+async fn segments(stage: &mut Stage) {
+    let segment = |rule: &str| Segment {
+        name: "segments/equal".to_owned(),
+        display_name: "Equal".to_owned(),
+        rule: rule.to_owned(),
+        ..Segment::default()
+    };
+    let create = CreateSegmentRequest {
+        segment: Some(segment("customer.country == \"AT\"")),
+        segment_id: "equal".to_owned(),
+        request_id: id("create"),
+    };
+    stage.twenty("CreateSegment", &create).await;
+    let update = UpdateSegmentRequest {
+        segment: Some(segment("customer.country == \"DE\"")),
+        request_id: id("update"),
+        ..UpdateSegmentRequest::default()
+    };
+    stage.twenty("UpdateSegment", &update).await;
+    let delete = DeleteSegmentRequest {
+        name: "segments/equal".to_owned(),
+        request_id: id("delete"),
+        ..DeleteSegmentRequest::default()
+    };
+    stage.twenty("DeleteSegment", &delete).await;
+}
+
+async fn incentives(stage: &mut Stage) {
+    let named = |rate: i32| Incentive { name: "incentives/equal".to_owned(), ..incentive(percent(rate)) };
+    let create = CreateIncentiveRequest {
+        incentive: Some(named(100_000)),
+        incentive_id: "equal".to_owned(),
+        request_id: id("create"),
+    };
+    stage.twenty("CreateIncentive", &create).await;
+    let update = UpdateIncentiveRequest {
+        incentive: Some(named(200_000)),
+        request_id: id("update"),
+        ..UpdateIncentiveRequest::default()
+    };
+    stage.twenty("UpdateIncentive", &update).await;
+    let other = CreateIncentiveRequest {
+        incentive: Some(Incentive { name: String::new(), ..named(1) }),
+        incentive_id: "over".to_owned(),
+        request_id: id("over"),
+    };
+    stage.twenty("CreateIncentive", &other).await;
+    let archive = ArchiveIncentiveRequest {
+        name: "incentives/over".to_owned(),
+        request_id: id("archive"),
+        ..ArchiveIncentiveRequest::default()
+    };
+    stage.twenty("ArchiveIncentive", &archive).await;
+}
+
+async fn vouchers(stage: &mut Stage) {
+    let generate = GenerateVouchersRequest {
+        incentive: "incentives/equal".to_owned(),
+        quantity: 500,
+        request_id: id("generate"),
+        ..GenerateVouchersRequest::default()
+    };
+    stage.twenty("GenerateVouchers", &generate).await;
+    let assignment =
+        |source: &str| Assignment { customer: "customers/equal".to_owned(), source_id: source.to_owned() };
+    let assign = AssignVouchersRequest {
+        incentive: "incentives/equal".to_owned(),
+        assignments: vec![assignment("one"), assignment("two")],
+        request_id: id("assign"),
+        format: Some(CodeFormat::default()),
+        validity: None,
+    };
+    stage.twenty("AssignVouchers", &assign).await;
+    stage.shop.relationship(0).codes("equal", &["EQUAL", "ENDED"], 0).await;
+    let disable = DisableVoucherRequest { name: "vouchers/ENDED".to_owned(), request_id: id("disable") };
+    stage.twenty("DisableVoucher", &disable).await;
+}
+
+async fn redemptions(stage: &mut Stage) {
+    let claims = quoted("", "customers/equal", &[("EQUAL", "equal", 100)]);
+    stage.twenty("HoldVouchers", &hold_quote("held", &claims, 600)).await;
+    stage.twenty("ReleaseHold", &release("held")).await;
+    stage.twenty("RedeemVouchers", &redeem_quote("quoted", &claims)).await;
+    let plain = redeem_plain("plain", basket(&[("1", 2, 1_000)]), &["EQUAL"]);
+    stage.twenty("RedeemVouchers", &plain).await;
+    stage.twenty("RollbackRedemption", &roll_back("plain")).await;
+}
