@@ -14,6 +14,7 @@ use tandem_platform::{Call, Db, Outcome, grpc, seal};
 use crate::config::Config;
 use crate::order::commands::Orders;
 use crate::pricing::snapshots::Snapshots;
+use crate::pricing::spending::Spending;
 use crate::relationship::Relationship;
 
 /// The service without its network: tests call it as the server does.
@@ -38,6 +39,8 @@ pub struct App {
     pub keys: Keyring,
     /// The compiled catalogues.
     pub snapshots: Snapshots,
+    /// What limits have counted, as far as quotes ask.
+    pub spending: Spending,
     /// The other service.
     pub relationship: Relationship,
     /// The lanes of orders, and the limits they keep.
@@ -55,6 +58,7 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let snapshots = Snapshots::new(clock.now());
+        let spending = Spending::new(clock.now());
         let tasks = Tasks::new();
         let telemetry = Telemetry::new("campaign-svc")?;
         let relationship = Relationship::new(&config.relationship, telemetry.meter())?;
@@ -72,6 +76,7 @@ impl App {
             zone,
             keys,
             snapshots,
+            spending,
             relationship,
             orders,
         }))

@@ -167,7 +167,7 @@ pub struct OrderConfig {
 impl Default for OrderConfig {
     fn default() -> Self {
         Self {
-            lanes: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 256 },
+            lanes: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 256, ..LanesConfig::default() },
             timeout_ms: 2_000,
             retry_ms: 3_000,
             stuck_after_ms: 60_000,

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
-use tandem_platform::lanes::LanesConfig;
+use tandem_platform::lanes::{LanesConfig, TENANTS_PER_TRANSACTION};
 use tandem_platform::outbox::RelayConfig;
 
 /// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
@@ -25,6 +25,7 @@ pub struct Config {
     /// Where its metrics are scraped.
     pub metrics: MetricsConfig,
     /// Answering what quotes ask; a batch of questions is read together. `lanes` 0: one for every two cores.
+    /// `tenants_per_transaction`: tenants that one lane reads for side by side, each on a connection of its own.
     pub evaluation: LanesConfig,
     /// Holding, redeeming and rolling back.
     pub redemption: RedemptionConfig,
@@ -49,7 +50,7 @@ impl Default for Config {
             },
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
-            evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128 },
+            evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128, tenants_per_transaction: 4 },
             redemption: RedemptionConfig::default(),
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: String::new(),
@@ -105,6 +106,8 @@ pub struct RedemptionConfig {
     pub lane_capacity: usize,
     /// Calls that one transaction takes at most.
     pub max_batch: usize,
+    /// Tenants that one transaction serves at most, one after the other; 1 on a distributed engine.
+    pub tenants_per_transaction: usize,
     /// How long a hold lasts where the caller does not say, in seconds.
     pub hold_ttl_s: u32,
     /// How long after its first hold an order may hold at most, in seconds.
@@ -122,6 +125,7 @@ impl Default for RedemptionConfig {
             lanes: 0,
             lane_capacity: 4_096,
             max_batch: 512,
+            tenants_per_transaction: TENANTS_PER_TRANSACTION,
             hold_ttl_s: 15 * 60,
             hold_max_s: 24 * 60 * 60,
             restored_days: 14,

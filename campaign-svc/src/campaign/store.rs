@@ -52,7 +52,7 @@ const SAVE: Statement = Statement::same(concat!(
             budgets = excluded.budgets, limits = excluded.limits, labels = excluded.labels, step = excluded.step,
             launched = excluded.launched, phases = excluded.phases, latest_revision = excluded.latest_revision,
             deleted = excluded.deleted, version = excluded.version, created = excluded.created,
-            updated = excluded.updated
+            updated = excluded.updated, settled = false
       WHERE campaign.version = excluded.version - 1"
 ));
 
@@ -122,6 +122,12 @@ const HEADS: Statement = Statement::pair(
       WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 
+// Across tenants: what runs without a caller looks for them.
+const UNSETTLED: Statement =
+    Statement::same("SELECT tenant, id FROM campaign WHERE NOT settled AND ends < $1 ORDER BY ends LIMIT $2");
+const SETTLE: Statement =
+    Statement::same("UPDATE campaign SET settled = true WHERE tenant = $1 AND id = $2 AND ends < $3");
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("find", FIND),
@@ -142,6 +148,8 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("since", SINCE),
     ("heads", HEADS),
     ("revisions_since", REVISIONS_SINCE),
+    ("unsettled", UNSETTLED),
+    ("settle", SETTLE),
 ];
 
 /// A campaign as it is stored: a deleted draft leaves its row.
@@ -464,4 +472,26 @@ pub async fn revisions_since(
         query.fetch_all(conn).await
     })?;
     Ok(rows.into_iter().map(RevisionRow::of_campaign).collect())
+}
+
+/// Campaigns of any tenant that ended before `over` and whose counters are still there, at most `limit`.
+pub async fn unsettled(
+    session: &mut impl Session,
+    over: Timestamp,
+    limit: usize,
+) -> Outcome<Vec<(Tenant, String)>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<(String, String)> = on_engine!(session, UNSETTLED, |sql, conn| {
+        sqlx::query_as(sql).bind(Instant(over)).bind(limit).fetch_all(conn).await
+    })?;
+    Ok(rows.into_iter().filter_map(|(tenant, id)| Some((Tenant::parse(&tenant)?, id))).collect())
+}
+
+/// Writes down that the counters of a campaign are gone, if it still ended before `over`. No part of the catalogue: no
+/// version counts it.
+pub async fn settle(tx: &mut Tx, tenant: &Tenant, id: &str, over: Timestamp) -> Outcome<()> {
+    on_engine!(tx, SETTLE, |sql, conn| {
+        sqlx::query(sql).bind(tenant.as_str()).bind(id).bind(Instant(over)).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
 }

@@ -3,12 +3,13 @@
 
 mod batch;
 mod limits;
+mod settled;
 
 use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_platform::idempotency::Request;
-use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
+use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, transact};
 use tandem_proto::campaign::v1::ErrorReason;
@@ -18,6 +19,8 @@ use super::decide::{Command, Settle, Verdict};
 use super::remote::Said;
 use super::{Order, Pending, Refusal, Sold, Step, events, remote, store, terms};
 use crate::App;
+
+pub use settled::forget_what_is_over;
 
 /// What orders need beside the database: their lanes, and the limits of revisions.
 #[derive(Default)]
@@ -69,12 +72,13 @@ impl Runner for Orderer {
     type Item = Item;
     type Output = Result<Arc<Order>, Refusal>;
 
-    async fn run(&self, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Outcome<Self::Output>>> {
+    async fn run(&self, groups: &[Group<'_, Item>]) -> Outcome<Vec<Outcome<Self::Output>>> {
         let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
         // Drawn before the transaction, so that a replay decides the same.
         let now = app.clock.now();
-        let fresh: Vec<[Uuid; 2]> = items.iter().map(|_| [app.ids.next(now), app.ids.next(now)]).collect();
-        batch::run(&app, tenant, items, now, &fresh).await
+        let two = |_: &Item| [app.ids.next(now), app.ids.next(now)];
+        let fresh: Vec<Vec<[Uuid; 2]>> = groups.iter().map(|of| of.items.iter().map(two).collect()).collect();
+        batch::run(&app, groups, now, &fresh).await
     }
 }
 
@@ -112,6 +116,9 @@ pub async fn expire(app: &Arc<App>, tenant: &Tenant, order: String) -> Outcome<(
 /// try). Nobody else looks after them meanwhile.
 pub async fn lease(app: &App, limit: i64) -> Outcome<Vec<(String, String, i64)>> {
     let now = app.clock.now();
+    if !store::step::any_due(&mut app.db.read().await?, now).await? {
+        return Ok(Vec::new());
+    }
     let until = left_alone(app, now);
     transact!(app.db, |tx| { store::step::lease(tx, now, until, limit).await })
 }
@@ -195,7 +202,7 @@ async fn submit(
     let decided = app.orders.lanes(app).submit(call, lane, item).await?;
     if decided.as_ref().is_err_and(|refusal| refusal.limit().is_some()) {
         // The caller quotes again at once: what is spent is to be known by then.
-        app.snapshots.wake();
+        app.spending.wake();
     }
     Ok(decided)
 }

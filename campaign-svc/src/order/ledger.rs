@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tandem_kernel::limits::{CounterKey, CounterKind, Tally};
 use uuid::Uuid;
 
-/// Stands in `told` of a row whose limit has refused an order before its first threshold: quotes look at it from then on.
+/// Stands in `told` of a row under a limit that has refused an order, or of which something was held, before its first
+/// threshold: quotes look at it from then on.
 pub const NEAR: i64 = 79;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -157,6 +158,25 @@ impl Ledger {
     pub fn set(&mut self, at: usize, tally: Tally) {
         self.undo.push(Undo::Tally(at, self.rows[at].tally));
         self.rows[at].tally = tally;
+    }
+
+    /// Has quotes look at a row from now on.
+    pub fn watch(&mut self, at: usize) {
+        let tally = self.rows[at].tally;
+        self.set(at, Tally { told: tally.told.max(NEAR), ..tally });
+    }
+
+    /// Whether there is such a row, or will be. One that is gone was of a period or a campaign long over.
+    pub fn exists(&self, at: usize) -> bool {
+        let row = &self.rows[at];
+        row.loaded.is_some() || row.tally != Tally::default()
+    }
+
+    /// The rows that quotes look at and that differ from the database.
+    pub fn near(&self) -> impl Iterator<Item = &CounterKey> {
+        let changed = self.rows.iter().filter(|row| row.loaded != Some(row.tally) && row.tally.told >= NEAR);
+        let open_to_all = |row: &&Row| matches!(row.key.kind, CounterKind::Uses | CounterKind::Budget);
+        changed.filter(open_to_all).map(|row| &row.key)
     }
 
     /// Has quotes look at the uses and the money of an owner: it has refused an order. Stays though the order is undone.

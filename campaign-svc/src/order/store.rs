@@ -1,5 +1,6 @@
 //! Orders in the database.
 
+pub mod near;
 pub mod step;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
-use tandem_kernel::limits::CounterKind;
 use tandem_platform::db::{
     BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
 };
@@ -15,7 +15,6 @@ use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
 use super::{Order, Pending, Person, Sold, State};
-use crate::pricing::spent::Taken;
 
 macro_rules! select {
     ($sold:literal, $pending:literal, $from:literal, $tail:literal) => {
@@ -145,13 +144,9 @@ const MOVE_ON: Statement =
     Statement::pair(move_on!(insert_on_postgres!(), ""), move_on!(insert_on_sqlite!(), ""));
 
 const LAPSED: Statement = Statement::same(
-    "SELECT tenant, id FROM sales_order WHERE expires IS NOT NULL AND expires <= $1 ORDER BY expires LIMIT $2",
-);
-
-// Uses and money of limits that have refused an order or of which four fifths are gone, and whatever is held.
-const NEAR_LIMITS: Statement = Statement::same(
-    "SELECT tenant, kind, owner, subject, period, used + held FROM counter
-      WHERE kind <= 2 AND (told >= 79 OR held > 0)",
+    "SELECT expires, tenant, id FROM sales_order
+      WHERE expires IS NOT NULL AND expires <= $1 AND (expires, tenant, id) > ($2, $3, $4)
+      ORDER BY expires, tenant, id LIMIT $5",
 );
 
 /// Every statement, for the test that prepares them on both engines.
@@ -165,12 +160,17 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::update", UPDATE),
     ("order::move_on", MOVE_ON),
     ("order::lapsed", LAPSED),
-    ("order::near_limits", NEAR_LIMITS),
+    near::STATEMENTS[0],
+    near::STATEMENTS[1],
+    near::STATEMENTS[2],
+    near::STATEMENTS[3],
+    near::STATEMENTS[4],
     step::STATEMENTS[0],
     step::STATEMENTS[1],
     step::STATEMENTS[2],
     step::STATEMENTS[3],
     step::STATEMENTS[4],
+    step::STATEMENTS[5],
 ];
 
 #[derive(Debug, FromRow)]
@@ -359,24 +359,28 @@ async fn write(
     })
 }
 
-/// Orders of any tenant whose hold ended at `now` or before.
+/// An order whose hold has ended.
+#[derive(Debug, Clone, FromRow)]
+pub struct Lapsed {
+    expires: Instant,
+    /// Whose.
+    pub tenant: String,
+    /// Of the order.
+    pub id: String,
+}
+
+/// Orders of any tenant whose hold ended at `now` or before, those that ended first first: the next `limit` of them.
 pub async fn lapsed(
     session: &mut impl Session,
     now: Timestamp,
+    behind: Option<&Lapsed>,
     limit: i64,
-) -> Outcome<Vec<(String, String)>> {
+) -> Outcome<Vec<Lapsed>> {
+    let expires = behind.map_or(Instant(Timestamp::UNIX_EPOCH), |one| one.expires);
+    let tenant = behind.map(|one| one.tenant.as_str()).unwrap_or_default();
+    let id = behind.map(|one| one.id.as_str()).unwrap_or_default();
     Ok(on_engine!(session, LAPSED, |sql, conn| {
-        sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
+        let query = sqlx::query_as(sql).bind(Instant(now)).bind(expires).bind(tenant).bind(id);
+        query.bind(limit).fetch_all(conn).await
     })?)
-}
-
-/// What the owners of limits have counted and held, of every tenant, as far as it can matter to a quote.
-pub async fn near_limits(session: &mut impl Session) -> Outcome<Vec<(Tenant, String, Taken)>> {
-    let rows: Vec<(String, i64, String, String, String, i64)> =
-        on_engine!(session, NEAR_LIMITS, |sql, conn| sqlx::query_as(sql).fetch_all(conn).await)?;
-    let row = |(tenant, kind, owner, subject, period, taken): (String, i64, String, String, String, i64)| {
-        let kind = CounterKind::parse(kind)?;
-        Some((Tenant::parse(&tenant)?, owner, Taken { kind, subject, period, taken }))
-    };
-    Ok(rows.into_iter().filter_map(row).collect())
 }

@@ -1,5 +1,6 @@
-//! What runs without a caller: finishing what a crash or a cut left open, cleaning up after holds that have lapsed, and
-//! telling how many orders wait.
+//! What runs without a caller: finishing what a crash or a cut left open, cleaning up after holds that have lapsed,
+//! telling how many orders wait, and forgetting counters that are over. Each looks once for all tenants, by an index, and
+//! that is all where there is nothing to do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use futures::future::join_all;
 use tandem_platform::telemetry::metrics::Gauge;
 use tandem_platform::{Outcome, Tenant};
 
+use super::store::Lapsed;
 use super::{commands, store};
 use crate::App;
 
@@ -17,11 +19,16 @@ const RESUME: Duration = Duration::from_millis(500);
 const LEASED: i64 = 64;
 /// How often lapsed holds are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// Orders that one pass cleans up at most.
+/// Orders that are cleaned up side by side.
 const SWEPT: i64 = 500;
 
 /// How often it is looked how many orders wait.
 const COUNT: Duration = Duration::from_secs(5);
+/// So many are counted at most: that many more would be nobody's surprise.
+const COUNTED: i64 = 10_000;
+
+/// How often counters that are over are looked for.
+const FORGET: Duration = Duration::from_secs(60);
 
 /// Starts all of it on this replica.
 pub fn start(app: &Arc<App>) {
@@ -40,6 +47,11 @@ pub fn start(app: &Arc<App>) {
         let (app, waiting) = (counted.clone(), waiting.clone());
         async move { waiting.count(&app).await }
     });
+    let forgetful = app.clone();
+    app.tasks.every("counters that are over", FORGET, None, move || {
+        let app = forgetful.clone();
+        async move { commands::forget_what_is_over(&app).await.map(|_| ()) }
+    });
 }
 
 /// Orders that wait for relationship-svc, as every replica sees them: the greatest of all replicas' numbers counts.
@@ -56,14 +68,18 @@ impl Waiting {
             app.telemetry.meter().u64_gauge(name).with_unit("{order}").with_description(description).build()
         };
         Self {
-            pending: gauge("tandem.orders.pending", "Orders with a step that waits for relationship-svc."),
+            pending: gauge(
+                "tandem.orders.pending",
+                "Orders with a step that waits for relationship-svc, up to 10,000.",
+            ),
             stuck: gauge("tandem.orders.stuck", "Those that have waited longer than order.stuck_after_ms."),
         }
     }
 
     /// Counts them once.
     pub async fn count(&self, app: &App) -> Outcome<()> {
-        let (pending, stuck) = store::step::open(&mut app.db.read().await?, commands::stuck_at(app)).await?;
+        let mut reader = app.db.read().await?;
+        let (pending, stuck) = store::step::open(&mut reader, commands::stuck_at(app), COUNTED).await?;
         self.pending.record(u64::try_from(pending).unwrap_or_default(), &[]);
         self.stuck.record(u64::try_from(stuck).unwrap_or_default(), &[]);
         Ok(())
@@ -84,15 +100,28 @@ pub async fn resume(app: &Arc<App>) -> Outcome<usize> {
     Ok(count)
 }
 
-/// One pass over lapsed holds; answers how many it has cleaned up.
+/// One pass over lapsed holds, oldest first; answers how many it has cleaned up. One that cannot be cleaned up holds up no
+/// other: the first fault is answered when all have been tried.
 pub async fn sweep(app: &Arc<App>) -> Outcome<usize> {
-    let lapsed = store::lapsed(&mut app.db.read().await?, app.clock.now(), SWEPT).await?;
-    let passes = lapsed.iter().filter_map(|(tenant, order)| {
-        let tenant = Tenant::parse(tenant)?;
-        Some(async move { commands::expire(app, &tenant, order.clone()).await })
-    });
-    for cleaned in join_all(passes).await {
-        cleaned?;
+    let now = app.clock.now();
+    let (mut cleaned, mut fault) = (0, None);
+    let mut behind: Option<Lapsed> = None;
+    loop {
+        let lapsed = store::lapsed(&mut app.db.read().await?, now, behind.as_ref(), SWEPT).await?;
+        let passes = lapsed.iter().filter_map(|Lapsed { tenant, id, .. }| {
+            let tenant = Tenant::parse(tenant)?;
+            Some(async move { commands::expire(app, &tenant, id.clone()).await })
+        });
+        for done in join_all(passes).await {
+            match done {
+                Ok(()) => cleaned += 1,
+                Err(one) => fault = fault.or(Some(one)),
+            }
+        }
+        let full = i64::try_from(lapsed.len()) == Ok(SWEPT);
+        behind = lapsed.into_iter().next_back();
+        if !full || app.tasks.soft().is_cancelled() {
+            return fault.map_or(Ok(cleaned), Err);
+        }
     }
-    Ok(lapsed.len())
 }

@@ -49,7 +49,7 @@ pub async fn quote<'q>(
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
     let incentives = incentives(app, call, ask, &reach).await?;
     let now = app.clock.now();
-    let priced = setting(app, call, snapshot, now).price(ask, &reach, &incentives, None);
+    let priced = setting(app, call, snapshot, now).await?.price(ask, &reach, &incentives, None);
     let digest = digest::of(ask);
     let claims = encode::claims(call.tenant.as_str(), ask, &priced, &incentives, &digest, now);
     let token = app.keys.seal(&claims);
@@ -80,7 +80,7 @@ pub async fn explain<'q>(
         None
     };
     let also = refusal.is_none().then_some(offer);
-    let priced = setting(app, call, snapshot, now).price(ask, &reach, &incentives, also);
+    let priced = setting(app, call, snapshot, now).await?.price(ask, &reach, &incentives, also);
     let source = Source::Offer(offer);
     let of_offer =
         |verdict: &&Verdict<'_>| matches!(verdict.source, Source::Offer(entry) if Arc::ptr_eq(entry, offer));
@@ -99,9 +99,15 @@ fn is_among(segment: &str, incentives: &Incentives) -> bool {
     incentives.segments().iter().any(|known| known == segment)
 }
 
-fn setting<'s>(app: &'s App, call: &Call, snapshot: &'s Snapshot, now: jiff::Timestamp) -> Setting<'s> {
+async fn setting<'s>(
+    app: &'s App,
+    call: &Call,
+    snapshot: &'s Snapshot,
+    now: jiff::Timestamp,
+) -> Outcome<Setting<'s>> {
     let ttl = SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into());
-    Setting { snapshot, now, zone: &app.zone, ttl, spent: app.snapshots.spent(&call.tenant) }
+    let spent = app.spending.of(app, &call.tenant).await?;
+    Ok(Setting { snapshot, now, zone: &app.zone, ttl, spent })
 }
 
 async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Outcome<Incentives> {

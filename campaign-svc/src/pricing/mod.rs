@@ -29,6 +29,7 @@ pub mod serve;
 mod shards;
 pub mod snapshot;
 pub mod snapshots;
+pub mod spending;
 pub mod spent;
 pub mod tasks;
 #[cfg(test)]

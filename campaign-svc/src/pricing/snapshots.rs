@@ -15,9 +15,8 @@ use tokio::sync::{Mutex, Notify};
 use super::compile;
 use super::prior::LOOK_BACK;
 use super::snapshot::{Changes, Snapshot};
-use super::spent::{Spent, Taken};
 use crate::campaign::revisions::Revision;
-use crate::{App, campaign, catalogue, order, product};
+use crate::{App, campaign, catalogue, product};
 
 /// How often what is over is dropped.
 const TIDY: SignedDuration = SignedDuration::from_mins(1);
@@ -30,9 +29,7 @@ type Map = HashMap<Tenant, Arc<Snapshot>, RandomState>;
 #[derive(Debug)]
 pub struct Snapshots {
     tenants: ArcSwap<Map>,
-    spent: ArcSwap<HashMap<Tenant, Arc<Spent>, RandomState>>,
     unknown: Arc<Snapshot>,
-    nothing: Arc<Spent>,
     /// When the catalogue was last found to be what the snapshots say, in microseconds.
     fresh: AtomicI64,
     tidied: AtomicI64,
@@ -46,9 +43,7 @@ impl Snapshots {
     pub fn new(now: Timestamp) -> Self {
         Self {
             tenants: ArcSwap::default(),
-            spent: ArcSwap::default(),
             unknown: Arc::default(),
-            nothing: Arc::default(),
             fresh: AtomicI64::new(now.as_microsecond()),
             tidied: AtomicI64::new(now.as_microsecond()),
             wake: Arc::default(),
@@ -59,11 +54,6 @@ impl Snapshots {
     /// The catalogue of a tenant; an empty one where the tenant has none.
     pub fn of(&self, tenant: &Tenant) -> Arc<Snapshot> {
         self.tenants.load().get(tenant).unwrap_or(&self.unknown).clone()
-    }
-
-    /// What limits of a tenant have counted, not older than its catalogue.
-    pub fn spent(&self, tenant: &Tenant) -> Arc<Spent> {
-        self.spent.load().get(tenant).unwrap_or(&self.nothing).clone()
     }
 
     /// The tenants that have a catalogue.
@@ -91,12 +81,7 @@ impl Snapshots {
     pub async fn refresh(&self, app: &App) -> Outcome<()> {
         let _one = self.refreshing.lock().await;
         let now = app.clock.now();
-        let (versions, spent) = {
-            let mut reader = app.db.read().await?;
-            let versions = catalogue::store::versions(&mut reader).await?;
-            (versions, order::store::near_limits(&mut reader).await?)
-        };
-        self.count(spent);
+        let versions = catalogue::store::versions(&mut app.db.read().await?).await?;
         for (tenant, version) in versions {
             let known = self.tenants.load().get(&tenant).cloned();
             if known.as_ref().is_some_and(|known| known.version >= version) {
@@ -109,15 +94,6 @@ impl Snapshots {
         self.tidy(app, now);
         self.fresh.store(now.as_microsecond(), Ordering::Relaxed);
         Ok(())
-    }
-
-    fn count(&self, rows: Vec<(Tenant, String, Taken)>) {
-        let mut spent: HashMap<Tenant, Spent, RandomState> = HashMap::default();
-        for (tenant, owner, taken) in rows {
-            spent.entry(tenant).or_default().add(owner, taken);
-        }
-        let spent = spent.into_iter().map(|(tenant, spent)| (tenant, Arc::new(spent)));
-        self.spent.store(Arc::new(spent.collect()));
     }
 
     /// Drops what has been over for long, now and then.

@@ -86,10 +86,32 @@ impl Limited {
     }
 }
 
+impl Taken {
+    fn is_same_row(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.subject == other.subject && self.period == other.period
+    }
+}
+
 impl Spent {
-    /// Adds what a row of an owner has counted.
-    pub fn add(&mut self, owner: String, taken: Taken) {
-        self.0.entry(owner).or_default().push(taken);
+    /// What these rows have counted, each under its owner.
+    pub fn of(rows: impl IntoIterator<Item = (String, Taken)>) -> Self {
+        let mut spent = Self::default();
+        rows.into_iter().for_each(|(owner, taken)| spent.put(owner, taken));
+        spent
+    }
+
+    /// Takes in what a row of an owner has counted by now.
+    pub fn put(&mut self, owner: String, taken: Taken) {
+        let of_owner = self.0.entry(owner).or_default();
+        match of_owner.iter_mut().find(|one| one.is_same_row(&taken)) {
+            Some(known) => *known = taken,
+            None => of_owner.push(taken),
+        }
+    }
+
+    /// Whether that is what a row of an owner is known to have counted.
+    pub fn has(&self, owner: &str, taken: &Taken) -> bool {
+        self.0.get(owner).is_some_and(|of_owner| of_owner.contains(taken))
     }
 
     fn taken(&self, owner: &str, kind: CounterKind, subject: &str, period: &str) -> i64 {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use tandem_kernel::limits::periods_before;
 use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::{Db, Outcome, Tenant};
 
@@ -54,11 +55,23 @@ pub async fn audit(db: &Db, tenant: &Tenant) -> Outcome<Audit> {
             audit.faults.push(format!("{key:?} says {found:?}, the ledger {wanted:?}"));
         }
     }
-    for (key, wanted) in counted.into_iter().filter(|(_, wanted)| *wanted != Count::default()) {
+    let over = forgotten(&ledger);
+    let expected =
+        |key: &CounterKey| !over.iter().any(|(first, end)| (&**first..&**end).contains(&&*key.period));
+    for (key, wanted) in
+        counted.into_iter().filter(|(key, wanted)| *wanted != Count::default() && expected(key))
+    {
         audit.faults.push(format!("{key:?} does not exist, the ledger says {wanted:?}"));
     }
     compare_vouchers(&mut audit, vouchers, codes);
     Ok(audit)
+}
+
+/// The names of the periods whose counters may have been forgotten by the time of the last redemption.
+fn forgotten(ledger: &[Redemption]) -> Vec<(String, String)> {
+    let last = ledger.iter().map(|one| one.updated).max();
+    let before = last.and_then(|last| last.checked_sub(counters::KEPT_AFTER_END).ok());
+    before.map(periods_before).map(Vec::from).unwrap_or_default()
 }
 
 fn count(

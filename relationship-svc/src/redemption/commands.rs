@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
 use tandem_platform::idempotency::Request;
-use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
-use tandem_platform::{Call, Fault, Outcome, Tenant};
+use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
+use tandem_platform::{Call, Fault, Outcome};
 use uuid::Uuid;
 
 use super::guesses::{Guesser, Guesses, Leave};
@@ -60,6 +60,7 @@ impl Redemptions {
                 lanes: app.db.writers(if config.lanes == 0 { lanes::cores() + 1 } else { config.lanes }),
                 capacity: config.lane_capacity,
                 max_batch: config.max_batch,
+                tenants_per_transaction: config.tenants_per_transaction,
             };
             Lanes::start(&config, &app.tasks, Redeemer(Arc::downgrade(app)))
         })
@@ -83,12 +84,14 @@ impl Runner for Redeemer {
     type Item = Item;
     type Output = Result<Answer, Refused>;
 
-    async fn run(&self, tenant: &Tenant, items: &[Item]) -> Outcome<Vec<Outcome<Self::Output>>> {
+    async fn run(&self, groups: &[Group<'_, Item>]) -> Outcome<Vec<Outcome<Self::Output>>> {
         let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
         // Drawn before the transaction, so that a replay decides the same.
         let now = app.clock.now();
-        let ids: Vec<Vec<Uuid>> = items.iter().map(|item| fresh_ids(&app, now, &item.command)).collect();
-        batch::run(&app, tenant, items, now, &ids).await
+        let of_item = |item: &Item| fresh_ids(&app, now, &item.command);
+        let ids: Vec<Vec<Vec<Uuid>>> =
+            groups.iter().map(|group| group.items.iter().map(of_item).collect()).collect();
+        batch::run(&app, groups, now, &ids).await
     }
 }
 

@@ -81,7 +81,9 @@ const COUNT_ORDERS: Statement = Statement::pair(
 );
 
 const LAPSED: Statement = Statement::same(
-    "SELECT DISTINCT tenant, order_id FROM redemption WHERE expires IS NOT NULL AND expires <= $1 LIMIT $2",
+    "SELECT expires, tenant, id, order_id FROM redemption
+      WHERE expires IS NOT NULL AND expires <= $1 AND (expires, tenant, id) > ($2, $3, $4)
+      ORDER BY expires, tenant, id LIMIT $5",
 );
 
 const ORDERS_HOLDING: Statement = Statement::pair(
@@ -273,14 +275,30 @@ pub async fn newest(
     })?)
 }
 
-/// Orders of any tenant with a hold that ended at `now` or before.
+/// A hold that has ended.
+#[derive(Debug, Clone, FromRow)]
+pub struct Lapsed {
+    expires: Instant,
+    /// Whose.
+    pub tenant: String,
+    id: Uuid,
+    /// Id of its order.
+    pub order_id: String,
+}
+
+/// Holds of any tenant that ended at `now` or before, those that ended first first: the next `limit` of them.
 pub async fn lapsed(
     session: &mut impl Session,
     now: Timestamp,
+    behind: Option<&Lapsed>,
     limit: i64,
-) -> Outcome<Vec<(String, String)>> {
+) -> Outcome<Vec<Lapsed>> {
+    let expires = behind.map_or(Instant(Timestamp::UNIX_EPOCH), |one| one.expires);
+    let tenant = behind.map(|one| one.tenant.as_str()).unwrap_or_default();
+    let id = behind.map_or(Uuid::nil(), |one| one.id);
     Ok(on_engine!(session, LAPSED, |sql, conn| {
-        sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
+        let query = sqlx::query_as(sql).bind(Instant(now)).bind(expires).bind(tenant).bind(id);
+        query.bind(limit).fetch_all(conn).await
     })?)
 }
 

@@ -229,6 +229,12 @@ impl World {
         self.counters[at].tally
     }
 
+    /// Whether there is such a counter, or will be.
+    pub fn has_counter(&self, at: usize) -> bool {
+        let slot = &self.counters[at];
+        slot.loaded.is_some() || slot.tally != Tally::default()
+    }
+
     pub fn redemption(&self, at: usize) -> &Arc<Redemption> {
         &self.redemptions[at].current
     }

@@ -5,7 +5,7 @@ mod count;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{Counted, CounterKey, CounterKind, Tally, period, threshold};
+pub use count::{Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, threshold};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;

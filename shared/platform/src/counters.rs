@@ -4,6 +4,10 @@
 //! are locked in the order of their keys, after whatever else the transaction locks, and written only under their lock.
 //! One that does not exist is zero: it is inserted with its first value, and a writer who loses that race replays.
 //!
+//! A counter of a period that is long over is forgotten ([`forget_over`]), and so are those of an owner that is over, where
+//! the service knows that it is ([`forget_owned`]). Nothing can be refused by them any more; what comes back of a sale that
+//! counted there finds no row, and gives nothing back. The sales themselves are the ledger.
+//!
 //! A claim is what one holder keeps of one counter until an instant; the counter's `held` is the sum of its claims. It is
 //! read and written only under the lock of its counter, and one that has lapsed is taken off by whoever locks the counter
 //! next. [`CounterKind::Voucher`] names a row of the service's own that counts by itself: it has claims and no counter.
@@ -11,12 +15,12 @@
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
-use tandem_kernel::limits::{CounterKey, CounterKind, Tally};
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::limits::{CounterKey, CounterKind, Tally, periods_before};
 use uuid::Uuid;
 
-use crate::db::{BindColumns, Column, Instant, Session, Statement, Tx, lost_race, same_count};
-use crate::{Fault, Outcome, Tenant, on_engine};
+use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, lost_race, same_count};
+use crate::{Fault, Outcome, Tenant, on_engine, transact};
 
 /// The reference text of the tables, which a migration of every service that counts contains.
 pub mod schema {
@@ -134,6 +138,25 @@ const DELETE_CLAIMS: Statement = Statement::pair(
         (SELECT value->>0, value->>1, value->>2, value->>3, unhex(value->>4) FROM json_each($2))",
 );
 
+const FORGET: Statement = Statement::pair(
+    "DELETE FROM counter WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM counter WHERE period <> '' AND period >= $1 AND period < $2 AND held = 0
+         ORDER BY period LIMIT $3 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM counter WHERE (tenant, kind, owner, subject, period) IN
+        (SELECT tenant, kind, owner, subject, period FROM counter
+          WHERE period <> '' AND period >= $1 AND period < $2 AND held = 0 ORDER BY period LIMIT $3)",
+);
+
+const FORGET_OWNED: Statement = Statement::pair(
+    "DELETE FROM counter WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM counter
+         WHERE tenant = $1 AND kind = $2 AND (owner = $3 OR (owner >= $4 AND owner < $5)) AND held = 0
+         LIMIT $6 FOR UPDATE SKIP LOCKED))",
+    "DELETE FROM counter WHERE tenant = $1 AND (kind, owner, subject, period) IN
+        (SELECT kind, owner, subject, period FROM counter
+          WHERE tenant = $1 AND kind = $2 AND (owner = $3 OR (owner >= $4 AND owner < $5)) AND held = 0 LIMIT $6)",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("counter::lock", LOCK),
@@ -147,6 +170,8 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("counter::all_claims", ALL_CLAIMS),
     ("counter::insert_claims", INSERT_CLAIMS),
     ("counter::delete_claims", DELETE_CLAIMS),
+    ("counter::forget", FORGET),
+    ("counter::forget_owned", FORGET_OWNED),
 ];
 
 type Row = (i64, String, String, String, i64, i64, i64);
@@ -352,4 +377,44 @@ pub async fn delete_claims(tx: &mut Tx, tenant: &Tenant, claims: &[ClaimRow]) ->
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;
     same_count(deleted, claims.len())
+}
+
+/// How long a counter stays behind its period's end: longer than anything held in it, and long enough to be looked at.
+pub const KEPT_AFTER_END: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Forgets counters of periods that ended [`KEPT_AFTER_END`] before `now` or earlier and of which nothing is held, in
+/// transactions of `limit` rows; answers how many.
+pub async fn forget_over(db: &Db, now: Timestamp, limit: u32) -> Outcome<u64> {
+    let before = now.saturating_sub(KEPT_AFTER_END).unwrap_or(Timestamp::MIN);
+    let mut forgotten = 0;
+    for (first, end) in periods_before(before) {
+        loop {
+            let rows = transact!(db, |tx| {
+                Ok(on_engine!(tx, FORGET, |sql, conn| {
+                    let query = sqlx::query(sql).bind(&first).bind(&end).bind(i64::from(limit));
+                    query.execute(conn).await.map(|done| done.rows_affected())
+                })?)
+            })?;
+            forgotten += rows;
+            if rows < u64::from(limit.max(1)) {
+                break;
+            }
+        }
+    }
+    Ok(forgotten)
+}
+
+/// Forgets at most `limit` counters of `owner` and of what is named below it, "owner/…", of which nothing is held; answers
+/// how many.
+pub async fn forget_owned(tx: &mut Tx, tenant: &Tenant, owner: &str, limit: u32) -> Outcome<u64> {
+    let mut forgotten = 0;
+    for kind in [CounterKind::Uses, CounterKind::Budget, CounterKind::Customer, CounterKind::CustomerPeriod] {
+        let left = i64::from(limit).saturating_sub_unsigned(forgotten);
+        forgotten += on_engine!(tx, FORGET_OWNED, |sql, conn| {
+            let query = sqlx::query(sql).bind(tenant.as_str()).bind(kind.number()).bind(owner);
+            let query = query.bind(format!("{owner}/")).bind(format!("{owner}0")).bind(left);
+            query.execute(conn).await.map(|done| done.rows_affected())
+        })?;
+    }
+    Ok(forgotten)
 }

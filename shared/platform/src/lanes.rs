@@ -1,10 +1,14 @@
 //! Coalesces hot writes: many callers, one transaction.
 //!
-//! A caller joins the lane that the hash of its contention key names. A lane takes everything of one tenant that queued
-//! while its previous transaction ran, and has the [`Runner`] decide all of it in one transaction. There is no timer:
-//! an idle lane takes a single item at once, a busy one takes ever larger batches. Batches of a few items take turns
-//! with those of other lanes, half of the lanes at a time, because the fixed cost of a transaction is what they would
-//! multiply; large ones run beside anything.
+//! A caller joins the lane that the hash of its contention key names. A lane takes what queued while its previous
+//! transaction ran, and has the [`Runner`] decide all of it in one transaction. There is no timer: an idle lane takes a
+//! single item at once, a busy one takes ever larger batches. Batches of a few items take turns with those of other
+//! lanes, half of the lanes at a time, because the fixed cost of a transaction is what they would multiply; large ones
+//! run beside anything.
+//!
+//! One transaction serves several tenants ([`LanesConfig::tenants_per_transaction`]), one after the other in the order
+//! of their names, each statement naming one of them. All that a tenant locks is locked before anything of the next, so
+//! two lanes that share tenants never wait for each other in a circle.
 //!
 //! Lanes give throughput only. Correctness rests on the rows that the runner locks, so two lanes, two processes and a
 //! plain command may meet on any of them.
@@ -29,18 +33,36 @@ pub trait Runner: Send + Sync + 'static {
     /// What a caller is answered.
     type Output: Send + 'static;
 
-    /// Runs one transaction over items of one tenant, in their order of arrival, and answers one outcome each. A
-    /// refusal of one item is an `Err` inside the vector, after its claim has been released; the items beside it commit.
+    /// Runs one transaction over `groups`, each group to its end before the next is begun, its items in their order, and
+    /// answers one outcome per item, in that order. A refusal of one item is an `Err` inside the vector, after its claim
+    /// has been released; the items beside it commit.
     ///
-    /// An `Err` for the whole batch says that nothing was stored (or that nobody knows). After contention, an absent
-    /// database and an unknown outcome every caller is told so: `transact!` has replayed already. After any other fault
-    /// the batch is run again in halves, until the item that causes it fails alone.
+    /// An `Err` for the whole batch says that nothing was stored (or that nobody knows). After an absent database and an
+    /// unknown outcome every caller is told so, after contention every caller of a batch of one tenant: `transact!` has
+    /// replayed already. Contention among several tenants is one tenant's: each is run again by itself. After any other
+    /// fault the batch is run again in halves, until the item that causes it fails alone.
     fn run(
         &self,
-        tenant: &Tenant,
-        items: &[Self::Item],
+        groups: &[Group<'_, Self::Item>],
     ) -> impl Future<Output = Outcome<Vec<Outcome<Self::Output>>>> + Send;
 }
+
+/// What one tenant's callers ask of a transaction.
+#[derive(Debug)]
+pub struct Group<'b, I> {
+    /// Whose they are; no other group of the transaction has the same.
+    pub tenant: &'b Tenant,
+    /// In their order of arrival, at least one.
+    pub items: &'b [I],
+}
+
+impl<I> Clone for Group<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I> Copy for Group<'_, I> {}
 
 /// The shape of a set of lanes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +74,17 @@ pub struct LanesConfig {
     pub capacity: usize,
     /// Items in one transaction.
     pub max_batch: usize,
+    /// Tenants in one transaction. More share the cost of a commit where callers are spread over many tenants; locks of
+    /// the first are kept until the last is done. 1 on a distributed engine, where each tenant may be on another node.
+    pub tenants_per_transaction: usize,
 }
+
+/// Tenants that share a transaction by default: docs/adr/0019.
+pub const TENANTS_PER_TRANSACTION: usize = 16;
 
 impl Default for LanesConfig {
     fn default() -> Self {
-        Self { lanes: 4, capacity: 2_048, max_batch: 512 }
+        Self { lanes: 4, capacity: 2_048, max_batch: 512, tenants_per_transaction: TENANTS_PER_TRANSACTION }
     }
 }
 
@@ -91,7 +119,7 @@ impl<R: Runner> Lanes<R> {
         let lane = |_| {
             let (sender, receiver) = mpsc::channel(config.capacity.max(1));
             let (runner, turns) = (runner.clone(), turns.clone());
-            let worker = worker::Worker::new(receiver, runner, turns, config.max_batch.max(1), tasks);
+            let worker = worker::Worker::new(receiver, runner, turns, config, tasks);
             tasks.spawn("lane", worker.work());
             sender
         };

@@ -1,4 +1,4 @@
-//! One transaction over a batch: look up, lock, load, decide, write back, claim.
+//! One transaction over a batch, tenant by tenant: look up, lock, load, decide, write back, claim.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::limits::{CounterKey, Tally};
 use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
+use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
@@ -21,32 +22,45 @@ use crate::App;
 
 type Decided = Result<Arc<Order>, Refusal>;
 
-/// Decides `items`, all of one tenant, in their order. `fresh` are ids, drawn per item.
+/// Decides `groups`, one after the other. `fresh` are ids, drawn per item.
 pub(super) async fn run(
     app: &App,
-    tenant: &Tenant,
-    items: &[Item],
+    groups: &[Group<'_, Item>],
+    now: Timestamp,
+    fresh: &[Vec<[Uuid; 2]>],
+) -> Outcome<Vec<Outcome<Decided>>> {
+    transact!(app.db, |tx| {
+        let mut answers = Vec::new();
+        for (group, fresh) in groups.iter().zip(fresh) {
+            answers.extend(run_one(app, tx, *group, now, fresh).await?);
+        }
+        Ok(answers)
+    })
+}
+
+async fn run_one(
+    app: &App,
+    tx: &mut Tx,
+    Group { tenant, items }: Group<'_, Item>,
     now: Timestamp,
     fresh: &[[Uuid; 2]],
 ) -> Outcome<Vec<Outcome<Decided>>> {
-    transact!(app.db, |tx| {
-        let mut outcomes = look_up(tx, tenant, items).await?;
-        let open: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
-        let mut commands: Vec<Command> = open.iter().map(|at| items[*at].command.clone()).collect();
-        let mut world = load(app, tx, tenant, now, &mut commands).await?;
-        for (at, command) in open.iter().zip(&commands) {
-            let item = &items[*at];
-            let caller = item.request.as_ref().map(|request| (request.id.clone(), request.hash));
-            let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
-            outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
-        }
-        repeat_late(tx, tenant, items, &mut outcomes, &world).await?;
-        confirm(tx, tenant, items, &outcomes, &world).await?;
-        write_back(app, tx, tenant, &world).await?;
-        tell(app, tx, tenant, items, &world).await?;
-        close(tx, tenant, items, &outcomes, &world).await?;
-        Ok(idempotency::answers(outcomes))
-    })
+    let mut outcomes = look_up(tx, tenant, items).await?;
+    let open: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
+    let mut commands: Vec<Command> = open.iter().map(|at| items[*at].command.clone()).collect();
+    let mut world = load(app, tx, tenant, now, &mut commands).await?;
+    for (at, command) in open.iter().zip(&commands) {
+        let item = &items[*at];
+        let caller = item.request.as_ref().map(|request| (request.id.clone(), request.hash));
+        let item = decide::Item { index: *at, caller, principal: &item.principal, fresh: fresh[*at] };
+        outcomes[*at] = Some(Settled::Fresh(decide::decide(&mut world, &item, command)));
+    }
+    repeat_late(tx, tenant, items, &mut outcomes, &world).await?;
+    confirm(tx, tenant, items, &outcomes, &world).await?;
+    write_back(app, tx, tenant, &world).await?;
+    tell(app, tx, tenant, items, &world).await?;
+    close(tx, tenant, items, &outcomes, &world).await?;
+    Ok(idempotency::answers(outcomes))
 }
 
 type Settled = idempotency::Settled<Decided>;
@@ -246,6 +260,8 @@ async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> O
     }
     counters::update(tx, tenant, &counted).await?;
     counters::insert(tx, tenant, new).await?;
+    let near: Vec<&CounterKey> = world.ledger.near().collect();
+    store::near::mark(tx, tenant, &near, world.setting.now).await?;
     write_orders(app, tx, tenant, world).await?;
     counters::insert_claims(tx, tenant, &made).await
 }

@@ -153,18 +153,27 @@ fn tell_threshold(world: &mut World, item: &Item<'_>, sold: &Sold, charge: &Char
     world.ledger.set(at, Tally { told: reached, ..tally });
 }
 
-/// Keeps room in everything an order is charged to.
+/// Keeps room in everything an order is charged to. What is held of a limit is not offered to anybody else.
 pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid, expires: Timestamp) {
     for charge in &sold.charges {
         for key in keys(sold, person, charge) {
             let (uses, amount) = if key.kind == CounterKind::Budget { (0, charge.amount) } else { (1, 0) };
+            let limited = limits(world, sold, charge).is_some_and(|(limits, _)| match key.kind {
+                CounterKind::Uses => limits.max_uses.is_some(),
+                CounterKind::Budget => matches!(limits.budget(sold.currency), Budget::Limited(_)),
+                _ => false,
+            });
             let row = world.ledger.place(key);
             world.ledger.claim(Claim { row, holder, uses, amount, expires });
+            if limited {
+                world.ledger.watch(row);
+            }
         }
     }
 }
 
-/// Gives back what has come back of an order since the last time, and its uses where all has.
+/// Gives back what has come back of an order since the last time, and its uses where all has. A counter that is gone was
+/// of a period or a campaign long over: nothing can be refused by it any more.
 pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) -> i64 {
     let mut returned_now = 0;
     let all_back = everything || order.sold.is_all_back();
@@ -175,6 +184,9 @@ pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) 
         for key in keys_of(order, &charge) {
             let less = if key.kind == CounterKind::Budget { money } else { i64::from(use_back) };
             let row = world.ledger.place(key);
+            if !world.ledger.exists(row) {
+                continue;
+            }
             let tally = world.ledger.tally(row);
             world.ledger.set(row, Tally { used: tally.used - less, ..tally });
         }

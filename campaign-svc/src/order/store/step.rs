@@ -52,14 +52,21 @@ const OF_MANY: Statement = Statement::pair(
       WHERE tenant = $1 AND order_id IN (SELECT value->>0 FROM json_each($2))",
 );
 
-const OPEN: Statement =
-    Statement::same("SELECT count(*), count(CASE WHEN tries >= $1 THEN 1 END) FROM order_step");
+// A look that writes nothing, before the lease that does.
+const ANY_DUE: Statement = Statement::same("SELECT due FROM order_step WHERE due <= $1 ORDER BY due LIMIT 1");
 
-pub(super) const STATEMENTS: [(&str, Statement); 5] = [
+// Those that are due first stand first: what is stuck is among them.
+const OPEN: Statement = Statement::same(
+    "SELECT count(*), count(CASE WHEN tries >= $1 THEN 1 END)
+       FROM (SELECT tries FROM order_step ORDER BY due LIMIT $2) AS open",
+);
+
+pub(super) const STATEMENTS: [(&str, Statement); 6] = [
     ("order::step::write", WRITE),
     ("order::step::delete", DELETE),
     ("order::step::lease", LEASE),
     ("order::step::of_many", OF_MANY),
+    ("order::step::any_due", ANY_DUE),
     ("order::step::open", OPEN),
 ];
 
@@ -122,7 +129,17 @@ pub async fn lease(
     })?)
 }
 
-/// Open steps of every tenant: all of them, and those that have been leased so often.
-pub async fn open(session: &mut impl Session, tries: i64) -> Outcome<(i64, i64)> {
-    Ok(on_engine!(session, OPEN, |sql, conn| sqlx::query_as(sql).bind(tries).fetch_one(conn).await)?)
+/// Whether there is anything to lease.
+pub async fn any_due(session: &mut impl Session, now: Timestamp) -> Outcome<bool> {
+    let due: Option<Instant> = on_engine!(session, ANY_DUE, |sql, conn| {
+        sqlx::query_scalar(sql).bind(Instant(now)).fetch_optional(conn).await
+    })?;
+    Ok(due.is_some())
+}
+
+/// Open steps of every tenant: all of them, and those that have been leased so often. No more than `limit` are looked at.
+pub async fn open(session: &mut impl Session, tries: i64, limit: i64) -> Outcome<(i64, i64)> {
+    Ok(on_engine!(session, OPEN, |sql, conn| {
+        sqlx::query_as(sql).bind(tries).bind(limit).fetch_one(conn).await
+    })?)
 }

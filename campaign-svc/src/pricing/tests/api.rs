@@ -109,6 +109,7 @@ pub async fn launch(harness: &Harness, id: &str) {
 
 pub async fn refresh(harness: &Harness) {
     harness.app.snapshots.refresh(&harness.app).await.unwrap();
+    harness.app.spending.refresh(&harness.app).await.unwrap();
 }
 
 pub fn line(id: &str, product: &str, quantity: i64) -> v1::Line {

@@ -5,15 +5,17 @@
 //! added here, because the answer needs the customer's segments anyway.
 //!
 //! Questions travel in lanes as redemptions do: what is asked while the lane reads is answered together by its next
-//! reading, with as many statements as one question needs.
+//! reading, with as many statements as one question needs. Several tenants are read side by side, each by its own
+//! statements on a connection of its own.
 
 use std::cell::LazyCell;
 use std::sync::{Arc, OnceLock, Weak};
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use tandem_kernel::money::Currency;
-use tandem_platform::lanes::{self, Lanes, LanesConfig, Runner};
-use tandem_platform::{Call, Fault, Outcome, Tenant};
+use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
+use tandem_platform::{Call, Fault, Outcome};
 
 use crate::App;
 use crate::redemption::guesses::Leave;
@@ -97,28 +99,39 @@ impl Runner for Evaluator {
     type Item = Asked;
     type Output = Evaluated;
 
-    async fn run(&self, tenant: &Tenant, items: &[Asked]) -> Outcome<Vec<Outcome<Evaluated>>> {
+    async fn run(&self, groups: &[Group<'_, Asked>]) -> Outcome<Vec<Outcome<Evaluated>>> {
         let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
         let now = app.clock.now();
-        let mut customers: Vec<String> =
-            items.iter().filter_map(|asked| asked.person.customer.clone()).collect();
-        customers.sort_unstable();
-        customers.dedup();
-        let questions: Vec<Question<'_>> = items.iter().filter_map(Asked::question).collect();
-        let mut reader = app.db.read().await?;
-        let customers = app.catalogues.customers(&mut reader, tenant, customers).await?;
-        let mut standings = match questions.is_empty() {
-            true => Vec::new(),
-            false => standing(&app, &mut reader, tenant, now, &questions).await?,
-        }
-        .into_iter();
-        drop(reader);
-        let evaluated = items.iter().map(|asked| {
-            let codes = asked.question().and_then(|_| standings.next()).unwrap_or_default();
-            Ok(asked.judged(&app, &customers, codes, now))
-        });
-        Ok(evaluated.collect())
+        // Every reading runs to its end, whatever becomes of the others.
+        let read = join_all(groups.iter().map(|group| answers(&app, *group, now))).await;
+        let answers: Vec<Vec<Evaluated>> = read.into_iter().collect::<Outcome<_>>()?;
+        Ok(answers.into_iter().flatten().map(Ok).collect())
     }
+}
+
+/// Answers the questions of one tenant.
+async fn answers(
+    app: &App,
+    Group { tenant, items }: Group<'_, Asked>,
+    now: Timestamp,
+) -> Outcome<Vec<Evaluated>> {
+    let mut customers: Vec<String> = items.iter().filter_map(|asked| asked.person.customer.clone()).collect();
+    customers.sort_unstable();
+    customers.dedup();
+    let questions: Vec<Question<'_>> = items.iter().filter_map(Asked::question).collect();
+    let mut reader = app.db.read().await?;
+    let customers = app.catalogues.customers(&mut reader, tenant, customers).await?;
+    let mut standings = match questions.is_empty() {
+        true => Vec::new(),
+        false => standing(app, &mut reader, tenant, now, &questions).await?,
+    }
+    .into_iter();
+    drop(reader);
+    let evaluated = items.iter().map(|asked| {
+        let codes = asked.question().and_then(|_| standings.next()).unwrap_or_default();
+        asked.judged(app, &customers, codes, now)
+    });
+    Ok(evaluated.collect())
 }
 
 impl Asked {

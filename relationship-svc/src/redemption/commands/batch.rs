@@ -1,4 +1,4 @@
-//! One transaction over a batch: look up, lock, load, decide, write back, claim.
+//! One transaction over a batch, tenant by tenant: look up, lock, load, decide, write back, claim.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::db::Session;
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
+use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
@@ -23,29 +24,42 @@ use crate::voucher;
 
 type Decided = Result<Answer, Refused>;
 
-/// Decides `items`, all of one tenant, in their order. `ids` are fresh, drawn per item.
+/// Decides `groups`, one after the other. `ids` are fresh, drawn per item.
 pub(super) async fn run(
     app: &App,
-    tenant: &Tenant,
-    items: &[Item],
+    groups: &[Group<'_, Item>],
+    now: Timestamp,
+    ids: &[Vec<Vec<Uuid>>],
+) -> Outcome<Vec<Outcome<Decided>>> {
+    transact!(app.db, |tx| {
+        let mut answers = Vec::new();
+        for (group, ids) in groups.iter().zip(ids) {
+            answers.extend(run_one(app, tx, *group, now, ids).await?);
+        }
+        Ok(answers)
+    })
+}
+
+async fn run_one(
+    app: &App,
+    tx: &mut Tx,
+    Group { tenant, items }: Group<'_, Item>,
     now: Timestamp,
     ids: &[Vec<Uuid>],
 ) -> Outcome<Vec<Outcome<Decided>>> {
-    transact!(app.db, |tx| {
-        let mut outcomes = look_up(tx, tenant, items).await?;
-        let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
-        let commands: Vec<&Command> = fresh.iter().map(|at| &items[*at].command).collect();
-        let (mut world, plans) = load(app, tx, tenant, setting(app, now), &commands).await?;
-        for (at, plan) in fresh.iter().zip(&plans) {
-            let decided = decide::decide(&mut world, *at, &items[*at].command, plan, &ids[*at]);
-            outcomes[*at] = Some(Settled::Fresh(decided));
-        }
-        confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
-        write_back(tx, tenant, &world).await?;
-        tell(app, tx, tenant, items, &world).await?;
-        close(tx, tenant, items, &outcomes, now).await?;
-        Ok(idempotency::answers(outcomes))
-    })
+    let mut outcomes = look_up(tx, tenant, items).await?;
+    let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
+    let commands: Vec<&Command> = fresh.iter().map(|at| &items[*at].command).collect();
+    let (mut world, plans) = load(app, tx, tenant, setting(app, now), &commands).await?;
+    for (at, plan) in fresh.iter().zip(&plans) {
+        let decided = decide::decide(&mut world, *at, &items[*at].command, plan, &ids[*at]);
+        outcomes[*at] = Some(Settled::Fresh(decided));
+    }
+    confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
+    write_back(tx, tenant, &world).await?;
+    tell(app, tx, tenant, items, &world).await?;
+    close(tx, tenant, items, &outcomes, now).await?;
+    Ok(idempotency::answers(outcomes))
 }
 
 pub(super) fn setting(app: &App, now: Timestamp) -> Setting {

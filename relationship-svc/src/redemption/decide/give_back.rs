@@ -170,18 +170,23 @@ fn return_units(redemption: &mut Redemption, lines: &[(String, i64)]) -> Result<
     Ok(())
 }
 
-/// Gives money, and perhaps the use, back to what the redemption counted in.
+/// Gives money, and perhaps the use, back to what the redemption counted in. A counter that is gone was of a period long
+/// over: nothing can be refused by it any more.
 fn give_back(world: &mut World, at: usize, returned: i64, restored: bool, frame: &Frame) {
     let tender = world.redemption(at).details.tender;
     let Some(reach) = world.redemptions[at].reach else { return };
     let budget = world.tally(reach.budget);
-    world.set_tally(reach.budget, Tally { used: budget.used - returned, ..budget });
+    if world.has_counter(reach.budget) {
+        world.set_tally(reach.budget, Tally { used: budget.used - returned, ..budget });
+    }
     let mut usage = world.voucher(reach.voucher).usage;
     if restored {
         usage.uses -= 1;
         for counter in reach.use_counters() {
-            let tally = world.tally(counter);
-            world.set_tally(counter, Tally { used: tally.used - 1, ..tally });
+            if world.has_counter(counter) {
+                let tally = world.tally(counter);
+                world.set_tally(counter, Tally { used: tally.used - 1, ..tally });
+            }
         }
     }
     if tender {

@@ -1,9 +1,10 @@
 //! Limits as rows: which counters a use counts in, and what they have counted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Limits;
@@ -128,6 +129,31 @@ pub fn period(recurrence: Recurrence, at: Timestamp, zone: &TimeZone) -> String 
     format!("{kind}{}", zone.to_datetime(recurrence.period_start(at, zone)).date())
 }
 
+/// Every recurrence there is.
+const RECURRENCES: [Recurrence; 3] = [Recurrence::Day, Recurrence::Week, Recurrence::Month];
+/// How far a zone lies behind UTC and before it at most.
+const BEHIND: SignedDuration = SignedDuration::from_hours(12);
+const AHEAD: SignedDuration = SignedDuration::from_hours(14);
+
+/// The names of the periods that it is `at` somewhere in the world, and the empty one, of what counts without end.
+pub fn periods_at(at: Timestamp) -> BTreeSet<String> {
+    let somewhere = [at.saturating_sub(BEHIND), Ok(at), at.saturating_add(AHEAD)];
+    let names = somewhere.into_iter().flatten().flat_map(|local| {
+        RECURRENCES.into_iter().map(move |recurrence| period(recurrence, local, &TimeZone::UTC))
+    });
+    names.chain([String::new()]).collect()
+}
+
+/// The names of the periods that were over everywhere at `at`: for each recurrence from the first name on, below the
+/// second.
+pub fn periods_before(at: Timestamp) -> [(String, String); 3] {
+    let last = at.saturating_sub(BEHIND).unwrap_or(Timestamp::MIN);
+    RECURRENCES.map(|recurrence| {
+        let end = period(recurrence, last, &TimeZone::UTC);
+        (end.chars().take(1).collect(), end)
+    })
+}
+
 /// The highest threshold, in per cent, that `used` of `limit` has reached: 100, 95, 80, or 0 for none.
 pub fn threshold(used: i64, limit: i64) -> i64 {
     let percent = i128::from(used) * 100 / i128::from(limit.max(1));
@@ -154,6 +180,22 @@ mod tests {
         assert_eq!(period(Recurrence::Week, at, &vienna()), "w2026-06-29");
         assert_eq!(period(Recurrence::Month, at, &vienna()), "m2026-07-01");
         assert_eq!(period(Recurrence::Month, at, &TimeZone::UTC), "m2026-06-01");
+    }
+
+    #[test]
+    fn a_period_is_in_force_while_it_is_that_day_anywhere_and_over_when_it_is_nowhere() {
+        let at: Timestamp = "2026-06-30T22:30:00Z".parse().unwrap();
+        let names: Vec<String> = periods_at(at).into_iter().collect();
+        let wanted = ["", "d2026-06-30", "d2026-07-01", "m2026-06-01", "m2026-07-01", "w2026-06-29"];
+        assert_eq!(names, wanted);
+        let over = |period: &str| {
+            periods_before(at).iter().any(|(first, end)| (first.as_str()..end.as_str()).contains(&period))
+        };
+        assert!(over("d2026-06-29") && over("d2025-12-31") && over("w2026-06-22") && over("m2026-05-01"));
+        assert!(wanted.iter().all(|name| !over(name)), "what is in force somewhere is over nowhere");
+        for name in periods_at("2026-07-01T11:59:59Z".parse().unwrap()) {
+            assert!(!over(&name), "{name}");
+        }
     }
 
     #[test]

@@ -35,3 +35,6 @@ CREATE TABLE hold_claim (
 ) WITHOUT ROWID;
 
 CREATE INDEX hold_claim_holder ON hold_claim (tenant, holder);
+
+-- Across tenants: counters of periods that are over.
+CREATE INDEX counter_period ON counter (period) WHERE period <> '';

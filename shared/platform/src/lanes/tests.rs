@@ -43,10 +43,12 @@ impl Runner for Recorder {
     type Item = u32;
     type Output = u32;
 
-    async fn run(&self, tenant: &Tenant, items: &[u32]) -> Outcome<Vec<Outcome<u32>>> {
-        self.batches.lock().unwrap().push((tenant.to_string(), items.to_vec()));
+    async fn run(&self, groups: &[Group<'_, u32>]) -> Outcome<Vec<Outcome<u32>>> {
+        let tenants: Vec<&str> = groups.iter().map(|group| group.tenant.as_str()).collect();
+        let items: Vec<u32> = groups.iter().flat_map(|group| group.items).copied().collect();
+        self.batches.lock().unwrap().push((tenants.join(" "), items.clone()));
         self.gate.acquire().await.unwrap().forget();
-        (self.whole)(items)?;
+        (self.whole)(&items)?;
         let judge =
             |item: &u32| if *item == 404 { Err(Fault::not_found("items/404")) } else { Ok(item * 10) };
         Ok(items.iter().map(judge).collect())
@@ -54,7 +56,7 @@ impl Runner for Recorder {
 }
 
 fn config() -> LanesConfig {
-    LanesConfig { lanes: 1, ..LanesConfig::default() }
+    LanesConfig { lanes: 1, tenants_per_transaction: 1, ..LanesConfig::default() }
 }
 
 /// Submits all at once, in order, and answers in order.
@@ -100,6 +102,71 @@ async fn what_queues_during_a_transaction_forms_the_next_one_by_tenant_in_order(
     tokio::join!(first, rest);
     let batch = |tenant: &str, items: &[u32]| (tenant.to_owned(), items.to_vec());
     assert_eq!(recorder.batches(), [batch("a", &[1]), batch("a", &[2, 3, 6, 7]), batch("b", &[4, 5])]);
+}
+
+#[tokio::test]
+async fn tenants_share_a_transaction_up_to_the_setting_in_the_order_of_their_names() {
+    let recorder = Recorder::new(|_| Ok(()));
+    let config = LanesConfig { tenants_per_transaction: 2, ..config() };
+    let lanes = Lanes::start(&config, &Tasks::new(), recorder.clone());
+    let first = submit(&lanes, "z", &[1]);
+    let rest = async {
+        until(|| recorder.batches().len() == 1).await;
+        let open = async {
+            until(|| lanes.waiting() == 6).await;
+            recorder.gate.add_permits(100);
+        };
+        tokio::join!(
+            submit(&lanes, "c", &[2, 3]),
+            submit(&lanes, "a", &[4]),
+            submit(&lanes, "b", &[5]),
+            submit(&lanes, "c", &[6, 404]),
+            open
+        )
+    };
+    let (_, (c, a, b, late, ())) = tokio::join!(first, rest);
+    let batch = |tenants: &str, items: &[u32]| (tenants.to_owned(), items.to_vec());
+    let wanted = [batch("z", &[1]), batch("a c", &[4, 2, 3, 6, 404]), batch("b", &[5])];
+    assert_eq!(recorder.batches(), wanted);
+    let told = |outcomes: Vec<Outcome<u32>>| outcomes.into_iter().map(Result::ok).collect::<Vec<_>>();
+    assert_eq!(told(c), [Some(20), Some(30)], "every caller its own");
+    assert_eq!((told(a), told(b), told(late)), (vec![Some(40)], vec![Some(50)], vec![Some(60), None]));
+}
+
+#[tokio::test]
+async fn contention_among_several_tenants_is_that_of_one() {
+    let locked = |items: &[u32]| if items.contains(&BAD) { Err(Fault::contention()) } else { Ok(()) };
+    let recorder = Recorder::new(locked).open();
+    let config = LanesConfig { tenants_per_transaction: 3, ..config() };
+    let lanes = Lanes::start(&config, &Tasks::new(), recorder.clone());
+    let (a, b, c) =
+        tokio::join!(submit(&lanes, "a", &[1]), submit(&lanes, "b", &[BAD, 2]), submit(&lanes, "c", &[3]));
+    assert!(a[0].is_ok() && c[0].is_ok());
+    assert!(b.iter().all(|one| one.as_ref().unwrap_err().kind() == Kind::Aborted));
+    assert_eq!(recorder.batches().len(), 4, "once together, once each");
+}
+
+#[tokio::test]
+async fn one_bad_item_of_one_tenant_never_fails_another_tenant() {
+    let refuse_bad = |items: &[u32]| {
+        if items.contains(&BAD) { Err(Fault::internal("the database refused a statement")) } else { Ok(()) }
+    };
+    let recorder = Recorder::new(refuse_bad).open();
+    let config = LanesConfig { tenants_per_transaction: 8, ..config() };
+    let lanes = Lanes::start(&config, &Tasks::new(), recorder.clone());
+    let tenants = ["a", "b", "c", "d", "e"];
+    let items = |tenant: &str| if tenant == "d" { [1, BAD, 2] } else { [1, 2, 3] };
+    let outcomes = futures::future::join_all(
+        tenants.map(|tenant| async { submit(&lanes, tenant, &items(tenant)).await }),
+    );
+    for (tenant, outcomes) in tenants.iter().zip(outcomes.await) {
+        for (item, outcome) in items(tenant).iter().zip(outcomes) {
+            match outcome {
+                Ok(value) => assert_eq!(value, item * 10),
+                Err(fault) => assert_eq!((*item, fault.kind()), (BAD, Kind::Internal)),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One lane: takes a batch, has it run, answers it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, Runner};
+use super::{Group, Job, LanesConfig, Runner};
 use crate::call::Tenant;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::tasks::Tasks;
@@ -23,12 +23,14 @@ const CROWD: usize = 32;
 
 pub(super) struct Worker<R: Runner> {
     queue: mpsc::Receiver<Job<R>>,
-    /// Taken from the queue and not run yet, in order of arrival: what belongs to other tenants than the last batch.
+    /// Taken from the queue and not run yet, in order of arrival: what belongs to other tenants than those of the last
+    /// batch.
     held: VecDeque<Job<R>>,
     runner: Arc<R>,
     /// One permit for every two lanes: what small batches run under.
     turns: Arc<Semaphore>,
     max_batch: usize,
+    max_tenants: usize,
     soft: CancellationToken,
     hard: CancellationToken,
 }
@@ -38,11 +40,12 @@ impl<R: Runner> Worker<R> {
         queue: mpsc::Receiver<Job<R>>,
         runner: Arc<R>,
         turns: Arc<Semaphore>,
-        max_batch: usize,
+        config: &LanesConfig,
         tasks: &Tasks,
     ) -> Self {
         let (soft, hard) = (tasks.soft().clone(), tasks.hard().clone());
-        Self { queue, held: VecDeque::new(), runner, turns, max_batch, soft, hard }
+        let (max_batch, max_tenants) = (config.max_batch.max(1), config.tenants_per_transaction.max(1));
+        Self { queue, held: VecDeque::new(), runner, turns, max_batch, max_tenants, soft, hard }
     }
 
     pub(super) async fn work(mut self) {
@@ -55,10 +58,12 @@ impl<R: Runner> Worker<R> {
                 }
                 continue;
             }
-            if let Some((tenant, items, replies)) = self.take_batch() {
-                let mut parts = PARTS_MAX;
-                let outcomes = run(self.runner.as_ref(), &tenant, &items, &mut parts).await;
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            let batch = self.take_batch();
+            if !batch.is_empty() {
+                let groups = batch.iter().map(|(tenant, of)| Group { tenant, items: &of.items }).collect();
+                let outcomes = run(self.runner.as_ref(), groups).await;
+                let replies = batch.into_values().flat_map(|of| of.replies);
+                for (reply, outcome) in replies.zip(outcomes) {
                     // A caller that is gone will find the outcome by its request_id.
                     let _ = reply.send(outcome);
                 }
@@ -106,71 +111,97 @@ impl<R: Runner> Worker<R> {
         }
     }
 
-    /// Everything held of the tenant whose turn it is, without what nobody waits for any more.
-    fn take_batch(&mut self) -> Option<Batch<R>> {
-        let tenant = self.held.front()?.tenant.clone();
-        let (mut items, mut replies) = (Vec::new(), Vec::new());
+    /// Everything held of the tenants whose turn it is, without what nobody waits for any more.
+    fn take_batch(&mut self) -> Batch<R> {
+        let mut batch = Batch::<R>::new();
         for job in std::mem::take(&mut self.held) {
             if job.reply.is_closed() {
                 continue;
             }
             if job.deadline.is_some_and(|deadline| deadline.passed()) {
                 let _ = job.reply.send(Err(Fault::deadline_exceeded()));
-            } else if job.tenant == tenant {
-                items.push(job.item);
-                replies.push(job.reply);
+            } else if batch.len() < self.max_tenants || batch.contains_key(&job.tenant) {
+                let of = batch
+                    .entry(job.tenant)
+                    .or_insert_with(|| OfTenant { items: Vec::new(), replies: Vec::new() });
+                of.items.push(job.item);
+                of.replies.push(job.reply);
             } else {
                 self.held.push_back(job);
             }
         }
-        (!items.is_empty()).then_some((tenant, items, replies))
+        batch
     }
 }
 
-type Batch<R> = (Tenant, Vec<<R as Runner>::Item>, Vec<oneshot::Sender<Outcome<<R as Runner>::Output>>>);
+/// By tenant, in the order in which all lanes lock them.
+type Batch<R> = BTreeMap<Tenant, OfTenant<R>>;
 
-/// Runs the items, in parts where one of them fails the whole; always as many outcomes as items.
-async fn run<R: Runner>(
-    runner: &R,
-    tenant: &Tenant,
-    items: &[R::Item],
-    parts: &mut usize,
-) -> Vec<Outcome<R::Output>> {
-    let mut outcomes = Vec::with_capacity(items.len());
+/// What one tenant's callers wait for.
+struct OfTenant<R: Runner> {
+    items: Vec<R::Item>,
+    replies: Vec<oneshot::Sender<Outcome<R::Output>>>,
+}
+
+/// Part of a batch.
+type Part<'b, R> = Vec<Group<'b, <R as Runner>::Item>>;
+
+/// Runs a batch, in parts where one of its items fails the whole; always as many outcomes as items, in their order.
+async fn run<R: Runner>(runner: &R, batch: Part<'_, R>) -> Vec<Outcome<R::Output>> {
+    let mut outcomes = Vec::with_capacity(count::<R>(&batch));
+    let mut parts = PARTS_MAX;
     // Parts still to run, the next one last, so that items are decided in order of arrival.
-    let mut open = vec![items];
+    let mut open = vec![batch];
     while let Some(part) = open.pop() {
-        match run_once(runner, tenant, part).await {
+        match run_once(runner, &part).await {
             Ok(decided) => outcomes.extend(decided),
-            Err(fault) if part.len() > 1 && is_one_items(&fault) && *parts > 0 => {
-                *parts -= 1;
-                let (first, second) = part.split_at(part.len() / 2);
+            Err(fault) if fault.kind() == Kind::Aborted && part.len() > 1 => {
+                open.extend(part.into_iter().rev().map(|group| vec![group]));
+            }
+            Err(fault) if count::<R>(&part) > 1 && is_one_items(&fault) && parts > 0 => {
+                parts -= 1;
+                let (first, second) = halves::<R>(part);
                 open.push(second);
                 open.push(first);
             }
-            Err(fault) => outcomes.extend(part.iter().map(|_| Err(fault.clone()))),
+            Err(fault) => outcomes.extend((0..count::<R>(&part)).map(|_| Err(fault.clone()))),
         }
     }
     outcomes
 }
 
-async fn run_once<R: Runner>(
-    runner: &R,
-    tenant: &Tenant,
-    items: &[R::Item],
-) -> Outcome<Vec<Outcome<R::Output>>> {
-    let decided = match AssertUnwindSafe(runner.run(tenant, items)).catch_unwind().await {
+fn count<R: Runner>(part: &[Group<'_, R::Item>]) -> usize {
+    part.iter().map(|group| group.items.len()).sum()
+}
+
+/// Half of the tenants each; of a single one, half of its items.
+fn halves<R: Runner>(mut part: Part<'_, R>) -> (Part<'_, R>, Part<'_, R>) {
+    match part.as_slice() {
+        [Group { tenant, items }] => {
+            let (first, second) = items.split_at(items.len() / 2);
+            (vec![Group { tenant, items: first }], vec![Group { tenant, items: second }])
+        }
+        groups => {
+            let second = part.split_off(groups.len() / 2);
+            (part, second)
+        }
+    }
+}
+
+async fn run_once<R: Runner>(runner: &R, part: &[Group<'_, R::Item>]) -> Outcome<Vec<Outcome<R::Output>>> {
+    let items = count::<R>(part);
+    let decided = match AssertUnwindSafe(runner.run(part)).catch_unwind().await {
         Ok(decided) => decided?,
         Err(_) => {
-            tracing::error!(%tenant, items = items.len(), "a batch panicked");
+            tracing::error!(tenants = part.len(), items, "a batch panicked");
             // Before or after its commit: nobody knows, so nobody may run it again without its request_ids.
             return Err(Fault::outcome_unknown());
         }
     };
-    if decided.len() == items.len() {
+    if decided.len() == items {
         Ok(decided)
     } else {
-        tracing::error!(%tenant, items = items.len(), outcomes = decided.len(), "a batch lost outcomes");
+        tracing::error!(tenants = part.len(), items, outcomes = decided.len(), "a batch lost outcomes");
         Err(Fault::outcome_unknown())
     }
 }

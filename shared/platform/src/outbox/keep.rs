@@ -31,7 +31,7 @@ pub(super) const REMEMBER: Statement = Statement::same(
 const CLAIM_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often old rows are looked for.
 const SWEEP_POLL: Duration = Duration::from_secs(60);
-/// Rows that one sweep deletes at most, and tenants that it goes through.
+/// Rows that one turn of a sweep deletes at most, and tenants that it goes through.
 const SWEEP_LIMIT: u32 = 10_000;
 /// Rows that it deletes in one transaction.
 const SWEEP_STEP: u32 = 1_000;
@@ -46,8 +46,9 @@ pub fn keep(db: &Db, clock: &Arc<dyn Clock>, tasks: &Tasks, relay: RelayConfig, 
 
 async fn forget(db: Db, clock: Arc<dyn Clock>, retention: SignedDuration) -> Outcome<()> {
     let now = clock.now();
-    sweep(&db, now - retention, SWEEP_LIMIT).await?;
-    idempotency::sweep(&db, now - CLAIM_RETENTION, SWEEP_LIMIT).await?;
+    // Turn by turn, so that it keeps up with whatever comes and no transaction of it is long.
+    while sweep(&db, now - retention, SWEEP_LIMIT).await? >= u64::from(SWEEP_LIMIT) {}
+    while idempotency::sweep(&db, now - CLAIM_RETENTION, SWEEP_LIMIT).await? >= u64::from(SWEEP_LIMIT) {}
     Ok(())
 }
 

@@ -1,0 +1,163 @@
+//! What limits have counted, in the memory of this replica. A tenant's is read when its first quote asks; from then on
+//! only what orders have written since is read again, for all tenants together: where nothing is sold nothing is read,
+//! and what is over is never read at all.
+//!
+//! News is what was written since the last look, and a little before it ([`OVERLAP`]): an order is stamped before its
+//! transaction begins and seen after it ends. What comes later than that, because a clock is wrong or a transaction
+//! hung, is found by the look at everything now and then ([`WHOLE`]), which also drops what is over and gives back the
+//! memory of tenants that nobody has asked for since the one before.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use foldhash::fast::RandomState;
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::limits::periods_at;
+use tandem_platform::{Outcome, Tenant};
+use tokio::sync::{Mutex, Notify};
+
+use super::spent::Spent;
+use crate::App;
+use crate::order::store::near::{self, Near};
+
+/// How long before the last look news may be stamped: the longest transaction, and the clocks of replicas that differ.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
+/// How often everything is read again.
+const WHOLE: SignedDuration = SignedDuration::from_mins(10);
+
+type Map<V> = HashMap<Tenant, V, RandomState>;
+
+/// What limits of every tenant that quotes have asked for have counted.
+#[derive(Debug)]
+pub struct Spending {
+    tenants: RwLock<Map<Known>>,
+    /// When news was last read, and when everything was, in microseconds.
+    read: AtomicI64,
+    whole: AtomicI64,
+    wake: Arc<Notify>,
+    /// One look at a time.
+    looking: Mutex<()>,
+}
+
+/// What is known of one tenant.
+#[derive(Debug, Default)]
+struct Known {
+    spent: Arc<Spent>,
+    /// Since the last look at everything.
+    asked: AtomicBool,
+}
+
+impl Spending {
+    /// Nothing is known; `now` is when the replica starts.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            tenants: RwLock::default(),
+            read: AtomicI64::new(now.as_microsecond()),
+            whole: AtomicI64::new(now.as_microsecond()),
+            wake: Arc::default(),
+            looking: Mutex::new(()),
+        }
+    }
+
+    /// What limits of a tenant have counted. Read from the database where it is not known, which is one statement.
+    pub async fn of(&self, app: &App, tenant: &Tenant) -> Outcome<Arc<Spent>> {
+        if let Some(spent) = self.known(tenant) {
+            return Ok(spent);
+        }
+        let periods = periods_at(app.clock.now()).into_iter().collect();
+        let rows = near::of_tenant(&mut app.db.read().await?, tenant, periods).await?;
+        let spent = Arc::new(Spent::of(rows.into_iter().map(|(_, owner, taken)| (owner, taken))));
+        let known = Known { spent: spent.clone(), asked: AtomicBool::new(true) };
+        self.tenants.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), known);
+        Ok(spent)
+    }
+
+    fn known(&self, tenant: &Tenant) -> Option<Arc<Spent>> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let known = tenants.get(tenant)?;
+        known.asked.store(true, Ordering::Relaxed);
+        Some(known.spent.clone())
+    }
+
+    /// The tenants that are known.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Has the poller look at once: this replica has just refused an order for a limit.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// What [`Spending::wake`] notifies.
+    pub(super) fn waker(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    /// Takes in what orders have written since the last time; now and then everything. Answers how many rows were read.
+    pub async fn refresh(&self, app: &App) -> Outcome<usize> {
+        let _one = self.looking.lock().await;
+        let now = app.clock.now();
+        let at = |instant: &AtomicI64| {
+            Timestamp::from_microsecond(instant.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN)
+        };
+        let rows = if now.duration_since(at(&self.whole)) >= WHOLE {
+            let rows = self.take_all(app, now).await?;
+            self.whole.store(now.as_microsecond(), Ordering::Relaxed);
+            rows
+        } else {
+            let since = at(&self.read).saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+            let news = near::news(&mut app.db.read().await?, since).await?;
+            let rows = news.len();
+            self.take_in(news);
+            rows
+        };
+        self.read.store(now.as_microsecond(), Ordering::Relaxed);
+        Ok(rows)
+    }
+
+    /// Of tenants that nobody has asked for, nothing is kept.
+    fn take_in(&self, news: Vec<Near>) {
+        let changed: Vec<Near> = {
+            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            let differs = |(tenant, owner, taken): &Near| {
+                tenants.get(tenant).is_some_and(|known| !known.spent.has(owner, taken))
+            };
+            news.into_iter().filter(differs).collect()
+        };
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, owner, taken) in changed {
+            if let Some(known) = tenants.get_mut(&tenant) {
+                Arc::make_mut(&mut known.spent).put(owner, taken);
+            }
+        }
+    }
+
+    async fn take_all(&self, app: &App, now: Timestamp) -> Outcome<usize> {
+        // Whoever is loaded meanwhile is left as it was loaded.
+        let kept: Vec<Tenant> = {
+            let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            tenants.retain(|_, known| known.asked.swap(false, Ordering::Relaxed));
+            tenants.keys().cloned().collect()
+        };
+        if kept.is_empty() {
+            return Ok(0);
+        }
+        let rows = near::news(&mut app.db.read().await?, Timestamp::UNIX_EPOCH).await?;
+        let (read, periods) = (rows.len(), periods_at(now));
+        let mut fresh: Map<Spent> = kept.into_iter().map(|tenant| (tenant, Spent::default())).collect();
+        for (tenant, owner, taken) in rows {
+            if let Some(spent) = fresh.get_mut(&tenant).filter(|_| periods.contains(&taken.period)) {
+                spent.put(owner, taken);
+            }
+        }
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, spent) in fresh {
+            if let Some(known) = tenants.get_mut(&tenant) {
+                known.spent = Arc::new(spent);
+            }
+        }
+        Ok(read)
+    }
+}
