@@ -7,10 +7,12 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::idempotency::{Gates, Request};
+use tandem_platform::lifecycle::readiness::FirstLoads;
 use tandem_platform::tasks::Tasks;
 use tandem_platform::telemetry::Telemetry;
 use tandem_platform::{Call, Db, Outcome, grpc, seal};
 
+use crate::catalogue::written::Written;
 use crate::config::Config;
 use crate::order::commands::Orders;
 use crate::pricing::snapshots::Snapshots;
@@ -37,6 +39,8 @@ pub struct App {
     pub zone: TimeZone,
     /// The keys that seal quotes.
     pub keys: Keyring,
+    /// What is to be read before the process serves.
+    pub first_loads: FirstLoads,
     /// The compiled catalogues.
     pub snapshots: Snapshots,
     /// What limits have counted, as far as quotes ask.
@@ -57,7 +61,8 @@ impl App {
     ) -> Result<Arc<Self>, ConfigError> {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
-        let snapshots = Snapshots::new(clock.now());
+        let first_loads = FirstLoads::of(&db);
+        let snapshots = Snapshots::new(&db, &first_loads, clock.now());
         let spending = Spending::new(clock.now());
         let tasks = Tasks::new();
         let telemetry = Telemetry::new("campaign-svc")?;
@@ -75,6 +80,7 @@ impl App {
             config,
             zone,
             keys,
+            first_loads,
             snapshots,
             spending,
             relationship,
@@ -98,20 +104,20 @@ impl App {
         grpc::once(&self.tasks, &self.gates, &call, &request, write).await
     }
 
-    /// As [`App::write`], and has this replica's snapshot look at once at what became of the catalogue.
+    /// As [`App::write`], and waits until this replica quotes by what was written.
     pub async fn write_catalogue<T, F>(
         self: &Arc<Self>,
         call: Call,
         request: Request,
         write: impl FnOnce(Arc<Self>, Call, Request) -> F,
-    ) -> Outcome<T>
+    ) -> Outcome<Written<T>>
     where
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let written = self.write(call, request, write).await;
-        self.snapshots.wake();
-        written
+        let value = self.write(call.clone(), request, write).await?;
+        let followed = self.snapshots.follows(self, &call).await;
+        Ok(Written { value, followed })
     }
 }
 

@@ -75,6 +75,8 @@ impl Config {
             ("relationship.retry_ms", self.relationship.retry_ms),
             ("pricing.quote_ttl_s", self.pricing.quote_ttl_s.into()),
             ("pricing.snapshot_poll_ms", self.pricing.snapshot_poll_ms),
+            ("pricing.snapshot_idle_s", self.pricing.snapshot_idle_s.into()),
+            ("pricing.first_load_ms", self.pricing.first_load_ms),
             ("pricing.campaign_max_days", self.pricing.campaign_max_days.into()),
             ("order.timeout_ms", self.order.timeout_ms),
             ("order.retry_ms", u64::try_from(self.order.retry_ms).unwrap_or(0)),
@@ -185,13 +187,25 @@ pub struct PricingConfig {
     pub quote_ttl_s: u32,
     /// How often a replica looks for a new version of the catalogue, in milliseconds.
     pub snapshot_poll_ms: u64,
+    /// After what time without a quote a tenant's catalogue is dropped from memory, in seconds. It is read again before
+    /// the next quote.
+    pub snapshot_idle_s: u32,
+    /// How long the start waits for the catalogue of any one tenant, in milliseconds; its quotes wait for it by
+    /// themselves after that.
+    pub first_load_ms: u64,
     /// The longest window of a campaign, in days.
     pub campaign_max_days: u32,
 }
 
 impl Default for PricingConfig {
     fn default() -> Self {
-        Self { quote_ttl_s: 15 * 60, snapshot_poll_ms: 250, campaign_max_days: 92 }
+        Self {
+            quote_ttl_s: 15 * 60,
+            snapshot_poll_ms: 250,
+            snapshot_idle_s: 15 * 60,
+            first_load_ms: 30_000,
+            campaign_max_days: 92,
+        }
     }
 }
 

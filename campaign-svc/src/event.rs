@@ -77,9 +77,9 @@ impl EventService for Api {
         request: Request<RetrySetAsideEventsRequest>,
     ) -> Result<Response<RetrySetAsideEventsResponse>, Status> {
         let (call, request) = (grpc::call(&request)?, request.into_inner());
-        let retry = |app: Arc<App>, call: tandem_platform::Call| async move {
-            aside::retry(&app, &call, request).await
-        };
-        Ok(Response::new(self.0.write(call, retry).await?))
+        let (app, caller) = (self.0.clone(), call.clone());
+        // Needs no request_id: an event counts once, however often it is tried.
+        let retry = async move { aside::retry(&app, &caller, request).await };
+        Ok(Response::new(grpc::detached(&self.0.tasks, &call, retry).await?))
     }
 }

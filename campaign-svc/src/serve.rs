@@ -42,7 +42,7 @@ pub async fn run(
     }
     let (services, health) = services(&app).with_health().await;
     let road = road(&app, services.with_reflection()?, process);
-    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, bound.address(), ready);
+    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, &app.first_loads, bound.address(), ready);
     event::start(&app);
     pricing::tasks::start(&app);
     redemption::tasks::start(&app);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
 use tandem_platform::config::{ConfigError, ServerConfig};
 use tandem_platform::grpc::{self, Metrics, Services, Streams};
+use tandem_platform::lifecycle::readiness::FirstLoads;
 use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, readiness};
 use tandem_platform::telemetry::Endpoint;
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
@@ -52,7 +53,9 @@ pub async fn run(
     }
     let (services, health) = services(&app).with_health().await;
     let road = road(&app, services.with_reflection()?, process);
-    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, bound.address(), ready);
+    // Nothing is answered from memory here but beside the version that was just read: there is nothing to wait for.
+    let loads = FirstLoads::of(&db);
+    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, &loads, bound.address(), ready);
     event::start(&app);
     redemption::tasks::start(&app);
     let process = Process { config: &app.config.server, tasks: &app.tasks, health: &health };

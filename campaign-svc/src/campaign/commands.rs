@@ -30,7 +30,7 @@ pub async fn create(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         realises(tx, call, &definition.objective).await?;
         let after = match store::lock(tx, &call.tenant, id).await? {
             Some(Stored { deleted: false, .. }) => return Err(Fault::already_exists(name(id))),
@@ -67,7 +67,7 @@ pub async fn update(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         if let Some(objective) = &change.objective {
             realises(tx, call, objective).await?;
         }
@@ -97,7 +97,7 @@ pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &
         if let Claim::Repeat(()) = idempotency::claim(tx, call, request, now).await? {
             return Ok(());
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let (before, _) = locked(tx, call, id, etag, now).await?;
         let campaign = before.delete(now).map_err(|refusal| refusal.fault(id))?;
         let stored = Stored { campaign, deleted: true };
@@ -124,7 +124,7 @@ pub async fn step(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let (before, revisions) = locked(tx, call, id, etag, now).await?;
         let revision = current(&revisions)?;
         let campaign =
@@ -162,7 +162,7 @@ pub async fn adapt(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let (before, revisions) = locked(tx, call, id, etag, now).await?;
         let newest = revisions.last().ok_or_else(no_revision)?;
         let revision = newest.adapt(&before, adaptation.clone(), &call.principal, now);

@@ -14,11 +14,12 @@ use tandem_platform::db::Reader;
 use tandem_platform::list::{Asked, List, Listed, Order, Position};
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
-use tandem_proto::campaign::v1::{self, *};
+use tandem_proto::campaign::v1::*;
 use tonic::{Request, Response, Status};
 
 use super::events::message;
 use super::{COLLECTION, Campaign, Move, Revision, View, commands, name, revision_name, store};
+use crate::catalogue::written::Written;
 use crate::{App, field, word};
 
 /// What a filter may read.
@@ -61,7 +62,8 @@ impl CampaignService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition, &mix).await
         });
-        Ok(Response::new(CreateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
+        let answer = |stored| CreateCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(stored.await?.response(answer))
     }
 
     async fn get_campaign(
@@ -115,7 +117,8 @@ impl CampaignService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
-        Ok(Response::new(UpdateCampaignResponse { campaign: Some(message::campaign(&stored.await?)) }))
+        let answer = |stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(stored.await?.response(answer))
     }
 
     async fn delete_campaign(
@@ -131,8 +134,7 @@ impl CampaignService for Api {
         let deleted = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::delete(&app, &call, &request, &id, &body.etag).await
         });
-        deleted.await?;
-        Ok(Response::new(DeleteCampaignResponse {}))
+        Ok(deleted.await?.response(|()| DeleteCampaignResponse {}))
     }
 
     async fn schedule_campaign(
@@ -143,7 +145,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("ScheduleCampaign", Move::Schedule);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(ScheduleCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| ScheduleCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn launch_campaign(
@@ -154,7 +157,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("LaunchCampaign", Move::Launch);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(LaunchCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| LaunchCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn pause_campaign(
@@ -165,7 +169,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("PauseCampaign", Move::Pause);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(PauseCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| PauseCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn resume_campaign(
@@ -176,7 +181,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("ResumeCampaign", Move::Resume);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(ResumeCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| ResumeCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn end_campaign(
@@ -187,7 +193,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("EndCampaign", Move::End);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(EndCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| EndCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn cancel_campaign(
@@ -198,7 +205,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("CancelCampaign", Move::Cancel);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(CancelCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| CancelCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn archive_campaign(
@@ -209,7 +217,8 @@ impl CampaignService for Api {
         let request_id = std::mem::take(&mut body.request_id);
         let (method, step) = ("ArchiveCampaign", Move::Archive);
         let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
-        Ok(Response::new(ArchiveCampaignResponse { campaign: Some(self.step(call, wanted).await?) }))
+        let answer = |stored| ArchiveCampaignResponse { campaign: Some(message::campaign(&stored)) };
+        Ok(self.step(call, wanted).await?.response(answer))
     }
 
     async fn adapt_campaign(
@@ -227,8 +236,7 @@ impl CampaignService for Api {
         let adapted = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::adapt(&app, &call, &request, &id, &etag, &adaptation).await
         });
-        let adapted = adapted.await?;
-        Ok(Response::new(AdaptCampaignResponse {
+        Ok(adapted.await?.response(|adapted| AdaptCampaignResponse {
             campaign: Some(message::campaign(&adapted.view)),
             revision: Some(message::revision(&adapted.view.campaign.id, &adapted.revision)),
         }))
@@ -317,7 +325,7 @@ struct Wanted<'a, M> {
 }
 
 impl Api {
-    async fn step<M: Message>(&self, call: Call, wanted: Wanted<'_, M>) -> Outcome<v1::Campaign> {
+    async fn step<M: Message>(&self, call: Call, wanted: Wanted<'_, M>) -> Outcome<Written<View>> {
         let Wanted { method, step, request_id, name, etag, body } = wanted;
         let (app, etag) = (&self.0, etag.to_owned());
         let mut v = Violations::new();
@@ -327,7 +335,7 @@ impl Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::step(&app, &call, &request, &id, &etag, step).await
         });
-        Ok(message::campaign(&stored.await?))
+        stored.await
     }
 
     async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Campaign> {

@@ -105,13 +105,16 @@ const CURRENT_MANY: Statement = Statement::pair(
     ),
 );
 
+// A whole catalogue goes by the primary key, page by page; what is new goes by the version, and is little.
+const PAGE: Statement =
+    Statement::same(select!("AND id > $2 AND ends > $3 AND NOT deleted ORDER BY id LIMIT $4"));
 const SINCE: Statement =
     Statement::same(select!("AND catalogue_version > $2 AND (ends > $3 OR deleted) ORDER BY id"));
 
-const REVISIONS_SINCE: Statement = Statement::same(select_revision!(
-    "AND campaign IN (SELECT id FROM campaign WHERE tenant = $1 AND catalogue_version > $2 AND ends > $3)
-     ORDER BY campaign, revision"
-));
+const REVISIONS_OF: Statement = Statement::pair(
+    select_revision!("AND campaign IN (SELECT * FROM UNNEST($2::text[])) ORDER BY campaign, revision"),
+    select_revision!("AND campaign IN (SELECT value->>0 FROM json_each($2)) ORDER BY campaign, revision"),
+);
 
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
 const HEADS: Statement = Statement::pair(
@@ -145,9 +148,10 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("revisions", REVISIONS),
     ("from_current", FROM_CURRENT),
     ("current_many", CURRENT_MANY),
+    ("page", PAGE),
     ("since", SINCE),
     ("heads", HEADS),
-    ("revisions_since", REVISIONS_SINCE),
+    ("revisions_of", REVISIONS_OF),
     ("unsettled", UNSETTLED),
     ("settle", SETTLE),
 ];
@@ -444,6 +448,22 @@ pub async fn current_revisions(
     Ok(rows.into_iter().map(RevisionRow::of_campaign).collect())
 }
 
+/// At most `limit` campaigns behind the id `after` whose windows end after `ending_after`. By id.
+pub async fn campaigns_page(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    after: &str,
+    ending_after: Timestamp,
+    limit: usize,
+) -> Outcome<Vec<Stored>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<Row> = on_engine!(session, PAGE, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(after).bind(Instant(ending_after));
+        query.bind(limit).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(Row::stored).collect()
+}
+
 /// Campaigns that a version of the catalogue above `version` has stamped and whose windows end after `ending_after`,
 /// and deleted drafts. By id.
 pub async fn campaigns_since(
@@ -459,17 +479,15 @@ pub async fn campaigns_since(
     rows.into_iter().map(Row::stored).collect()
 }
 
-/// Every revision of the campaigns that [`campaigns_since`] answers, past, current and coming: (campaign, revision), by
-/// campaign and number.
-pub async fn revisions_since(
+/// Every revision of these campaigns, past, current and coming: (campaign, revision), by campaign and number.
+pub async fn revisions_of(
     session: &mut impl Session,
     tenant: &Tenant,
-    version: i64,
-    ending_after: Timestamp,
+    campaigns: impl Iterator<Item = &str>,
 ) -> Outcome<Vec<(String, Revision)>> {
-    let rows: Vec<RevisionRow> = on_engine!(session, REVISIONS_SINCE, |sql, conn| {
-        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(version).bind(Instant(ending_after));
-        query.fetch_all(conn).await
+    let columns = [Column::text(campaigns)];
+    let rows: Vec<RevisionRow> = on_engine!(session, REVISIONS_OF, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
     Ok(rows.into_iter().map(RevisionRow::of_campaign).collect())
 }

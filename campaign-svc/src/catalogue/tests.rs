@@ -12,7 +12,7 @@ async fn write(db: &Db, id: &str) -> i64 {
     let product = Product::create(id.to_owned(), Definition::default(), jiff::Timestamp::UNIX_EPOCH);
     let tenant = Tenant::default();
     transact!(*db, |tx| {
-        let version = store::bump(tx, &tenant).await?;
+        let version = store::bump(tx, &tenant, jiff::Timestamp::UNIX_EPOCH).await?;
         products::save(tx, &tenant, version, std::slice::from_ref(&product)).await?;
         Ok(version)
     })
@@ -25,10 +25,46 @@ async fn each_tenant_counts_its_own_versions() {
         let other = Tenant::parse("other").unwrap();
         assert_eq!(write(&db, "p1").await, 1);
         assert_eq!(write(&db, "p2").await, 2);
-        let first = transact!(db, |tx| { store::bump(tx, &other).await }).unwrap();
+        let first =
+            transact!(db, |tx| { store::bump(tx, &other, jiff::Timestamp::UNIX_EPOCH).await }).unwrap();
         assert_eq!(first, 1);
         let versions = store::versions(&mut db.read().await.unwrap()).await.unwrap();
         assert_eq!(versions, [(Tenant::default(), 2), (other, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_what_was_written_since_is_told() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let at = |second| jiff::Timestamp::from_second(second).unwrap();
+        for (tenant, second) in [("a", 10), ("b", 20), ("c", 30)] {
+            let tenant = Tenant::parse(tenant).unwrap();
+            transact!(db, |tx| { store::bump(tx, &tenant, at(second)).await }).unwrap();
+        }
+        let mut reader = db.read().await.unwrap();
+        let since = async |reader: &mut _, second| -> Vec<String> {
+            let changed = store::changed(reader, at(second)).await.unwrap();
+            changed.into_iter().map(|(tenant, _)| tenant.to_string()).collect()
+        };
+        assert_eq!(since(&mut reader, 20).await, ["b", "c"]);
+        assert!(since(&mut reader, 31).await.is_empty());
+        // Who was asked for last comes first, and the clock of a slow replica takes nothing back.
+        let used = async |reader: &mut _| -> Vec<String> {
+            store::used(reader, at(15)).await.unwrap().iter().map(Tenant::to_string).collect()
+        };
+        assert_eq!(used(&mut reader).await, ["c", "b"]);
+        drop(reader);
+        for (tenant, second) in [("a", 40), ("c", 5)] {
+            let tenant = Tenant::parse(tenant).unwrap();
+            transact!(db, |tx| { store::note_use(tx, &tenant, at(second)).await }).unwrap();
+        }
+        let mut reader = db.read().await.unwrap();
+        assert_eq!(used(&mut reader).await, ["a", "c", "b"]);
+        let a = store::stand(&mut reader, &Tenant::parse("a").unwrap()).await.unwrap();
+        assert_eq!(a, store::Stand { version: 1, used: Some(at(40)) });
+        let nobody = store::stand(&mut reader, &Tenant::parse("nobody").unwrap()).await.unwrap();
+        assert_eq!(nobody, store::Stand { version: 0, used: None });
     })
     .await;
 }
@@ -82,7 +118,7 @@ async fn a_replica_that_asks_above_its_version_misses_nothing() {
                 let mut reader = db.read().await.unwrap();
                 let versions = store::versions(&mut reader).await.unwrap();
                 let Some((tenant, version)) = versions.into_iter().next() else { continue };
-                let rows = products::products_since(&mut reader, &tenant, known).await.unwrap();
+                let rows = products::sold_since(&mut reader, &tenant, known).await.unwrap();
                 seen.lock().unwrap().extend(rows.into_iter().map(|product| product.id));
                 assert!(version >= known);
                 // Every version up to this one has been seen, whoever wrote it.

@@ -53,7 +53,7 @@ pub async fn quote<'q>(
     let digest = digest::of(ask);
     let claims = encode::claims(call.tenant.as_str(), ask, &priced, &incentives, &digest, now);
     let token = app.keys.seal(&claims);
-    Ok(Quote { ask, priced, incentives, token, digest, age: app.snapshots.age(now) })
+    Ok(Quote { ask, priced, incentives, token, digest, age: app.snapshots.age(&call.tenant, now) })
 }
 
 /// Says of one offer what becomes of it in a quote of `ask`. `running` is false where its campaign does not run.

@@ -70,10 +70,10 @@ pub async fn stored(app: &App, tenant: &Tenant, id: &str) -> Outcome<Option<Camp
     Ok(Some(Campaign { runs: found.life.step == Step::Open, entries, open_prices: Vec::new() }))
 }
 
-/// A change of a list price, with its product.
-pub fn price((product, entry): (String, PriceEntry)) -> (String, ListChange) {
+/// A change of a list price.
+pub fn price(entry: PriceEntry) -> ListChange {
     let PriceEntry { place, currency, minor, effective } = entry;
-    (product, ListChange { place: place.into(), currency, from: effective, price: minor })
+    ListChange { place: place.into(), currency, from: effective, price: minor }
 }
 
 /// One revision where it stands in its campaign.

@@ -1,8 +1,10 @@
 //! What a basket costs: prices first, then offers and codes, every decision explained, the result sealed.
 //!
-//! - **No database on the way.** Each replica keeps a compiled [`snapshot`] of every tenant's catalogue; a poller takes
-//!   in what changed, and a quote of a tenant nobody has seen is priced without offers. While the database is away the
-//!   last snapshot serves, and the answer says how old it is.
+//! - **No database on the way.** Each replica keeps a compiled [`snapshot`] of the catalogues that are asked for; a
+//!   poller takes in what changed. While the database is away the last snapshot serves, and the answer says how old it
+//!   is.
+//! - **Nothing is answered from what was not read.** A tenant that is not held is loaded before its first quote, which
+//!   waits for it; [`snapshots`] is the only door.
 //! - **Only what can matter is touched.** The [`index`] leads from the basket's products and categories, its place and
 //!   the customer's segments to the offers; what runs is judged by the clock of the quote, never baked in.
 //! - **relationship-svc is asked once**, and only where a customer, a guest or a code is given. Without its answer the
@@ -17,7 +19,9 @@ mod compile;
 mod digest;
 mod encode;
 pub mod entry;
+mod held;
 pub mod index;
+mod load;
 pub mod offers;
 mod parse;
 pub mod place;

@@ -1,5 +1,7 @@
 //! The offers that run now, page by page, from the snapshot.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tandem_kernel::basket::{Basket, Line, TaxMode, merged};
 use tandem_kernel::discount::{Discount, Kind, ShippingBenefit, Tier, TierBenefit};
@@ -32,10 +34,11 @@ struct Wanted<'w> {
 /// Answers ListApplicableOffers.
 ///
 /// # Errors
+/// CATALOGUE_LOADING where the tenant is not held yet.
 /// PEER_UNAVAILABLE where a customer is given and relationship-svc is silent: a page without the personal offers would
 /// look complete.
 pub async fn list(
-    app: &App,
+    app: &Arc<App>,
     call: &Call,
     request: ListApplicableOffersRequest,
 ) -> Outcome<ListApplicableOffersResponse> {
@@ -64,7 +67,7 @@ pub async fn list(
     let after = after.as_deref().and_then(|keys| keys.first()).map(String::as_str);
     let segments = segments(app, call, &request).await?;
     let wanted = Wanted { place, currency, product, segments, locale: &request.locale };
-    let snapshot = app.snapshots.of(&call.tenant);
+    let snapshot = app.snapshots.of(app, call).await?;
     let mut offers = wanted.after(&snapshot, after, app.clock.now(), size + 1);
     let more = offers.len() > size;
     offers.truncate(size);
@@ -133,7 +136,7 @@ impl Wanted<'_> {
 
     fn shown<'e>(&self, entry: &'e Entry, snapshot: &Snapshot, now: Timestamp) -> Option<&'e Offer> {
         let offer = entry.offer()?;
-        let mine = |segment: &std::sync::Arc<str>| self.segments.iter().any(|known| **known == **segment);
+        let mine = |segment: &Arc<str>| self.segments.iter().any(|known| **known == **segment);
         let fits = entry.in_force(now)
             && self.place.within(&entry.places)
             && (!entry.is_personal() || entry.segments.iter().any(mine))

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use tandem_kernel::money::{Amounts, Currency};
 
 use super::place::Place;
-use crate::product::ListPrice;
+use crate::product::store::Sold;
+use crate::product::{ListPrice, State};
 
 /// A list price from a moment on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,26 +43,25 @@ pub struct Product {
     pub history: Arc<Vec<ListChange>>,
 }
 
-impl From<&crate::product::Product> for Product {
+impl From<Sold> for Product {
     /// Without its history.
-    fn from(product: &crate::product::Product) -> Self {
-        let definition = &product.definition;
+    fn from(sold: Sold) -> Self {
         let (mut general, mut local) = (Vec::new(), Vec::new());
-        for ListPrice { place, price } in &definition.prices {
+        for ListPrice { place, price } in sold.prices {
             match place.as_str() {
                 "" => general.push((price.currency, price.minor)),
-                place => local.push((place.into(), price.currency, price.minor)),
+                _ => local.push((place.into(), price.currency, price.minor)),
             }
         }
         local.sort_unstable();
         Self {
-            id: Arc::from(product.id.as_str()),
-            categories: definition.categories.clone(),
+            id: sold.id.into(),
+            categories: sold.categories,
             general,
             local,
-            unit_costs: definition.unit_costs.clone(),
-            tax_rate_ppm: definition.tax_rate_ppm,
-            on_sale: product.state == crate::product::State::Active,
+            unit_costs: sold.unit_costs,
+            tax_rate_ppm: sold.tax_rate_ppm,
+            on_sale: sold.state == State::Active,
             history: Arc::default(),
         }
     }

@@ -32,7 +32,7 @@ impl Api {
 
     /// A quote, as the bytes of a QuoteResponse.
     pub(super) async fn written(&self, call: &Call, request: QuoteRequest) -> Outcome<Vec<u8>> {
-        let snapshot = self.0.snapshots.of(&call.tenant);
+        let snapshot = self.0.snapshots.of(&self.0, call).await?;
         let ask = parse::ask(request, &snapshot)?;
         Ok(encode::quote(&commands::quote(&self.0, call, &snapshot, &ask).await?))
     }
@@ -77,7 +77,6 @@ impl PricingService for Api {
         request: Request<ExplainOfferRequest>,
     ) -> Result<Response<ExplainOfferResponse>, Status> {
         let (app, call, request) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let snapshot = app.snapshots.of(&call.tenant);
         let mut v = Violations::new();
         let name = id::parse_path(["campaigns", "offers"], &request.offer);
         if let Err(error) = &name {
@@ -86,6 +85,7 @@ impl PricingService for Api {
         v.check(request.quote.is_some(), "quote", "is required");
         v.finish()?;
         let [campaign, _] = name.map_err(|error| Fault::invalid_field("offer", error.to_string()))?;
+        let snapshot = app.snapshots.of(app, &call).await?;
         let ask = parse::ask(request.quote.unwrap_or_default(), &snapshot)?;
         let missing = || Fault::not_found(&request.offer);
         let found = match snapshot.campaign(campaign).cloned() {

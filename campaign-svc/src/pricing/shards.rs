@@ -59,6 +59,15 @@ impl<V: Clone> Shards<V> {
         Arc::make_mut(&mut self.shards[place]).remove(key)
     }
 
+    /// The value of `key` to be changed; nothing is copied where it is not there.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        let place = self.shard_of(key);
+        if !self.shards[place].contains_key(key) {
+            return None;
+        }
+        Arc::make_mut(&mut self.shards[place]).get_mut(key)
+    }
+
     /// The value of `key` to be changed, made by `empty` where there is none.
     pub fn entry(&mut self, key: &Arc<str>, empty: impl FnOnce() -> V) -> &mut V {
         let place = self.shard_of(key);

@@ -1,7 +1,7 @@
 //! The catalogue of one tenant as quotes read it: products, offers and price rules, compiled and indexed. Immutable;
 //! the next one shares with it whatever has not changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,16 @@ impl Campaign {
         let mut named = self.entries.iter().filter(|entry| &*entry.name == name && entry.offer().is_some());
         named.clone().find(|entry| entry.in_force(now)).or_else(|| named.next_back())
     }
+
+    fn has_past(&self, over: Timestamp, horizon: Timestamp) -> bool {
+        self.entries.iter().any(|entry| entry.until < over)
+            || self.open_prices.iter().any(|entry| entry.until < horizon)
+    }
+}
+
+/// Before this, what is over is no longer posted.
+fn lingering(now: Timestamp) -> Timestamp {
+    now.checked_sub(LINGER).unwrap_or(Timestamp::MIN)
 }
 
 /// What a snapshot takes in.
@@ -43,16 +53,9 @@ pub struct Changes {
     /// New states of products; their histories are left out.
     pub products: Vec<Product>,
     /// Changes of list prices, by product id.
-    pub prices: Vec<(String, ListChange)>,
+    pub prices: Vec<(String, Vec<ListChange>)>,
     /// New states by campaign id; nothing where a campaign no longer concerns quotes.
     pub campaigns: Vec<(Arc<str>, Option<Campaign>)>,
-}
-
-impl Changes {
-    /// Whether nothing has changed.
-    pub fn is_empty(&self) -> bool {
-        self.products.is_empty() && self.prices.is_empty() && self.campaigns.is_empty()
-    }
 }
 
 /// The compiled catalogue of one tenant.
@@ -74,13 +77,7 @@ impl Snapshot {
     pub fn with(&self, changes: Changes, version: i64, horizon: Timestamp) -> Self {
         let mut next = Self { version, ..self.clone() };
         let mut prices_moved = !changes.products.is_empty() || !changes.prices.is_empty();
-        for mut product in changes.products {
-            if let Some(known) = next.products.get(&product.id) {
-                product.history = known.history.clone();
-            }
-            next.products.insert(product.id.clone(), Arc::new(product));
-        }
-        next.take_prices(changes.prices, horizon);
+        next.take_goods(changes.products, changes.prices, horizon);
         if !changes.campaigns.is_empty() {
             let mut campaigns = BTreeMap::clone(&next.campaigns);
             for (id, campaign) in changes.campaigns {
@@ -103,15 +100,16 @@ impl Snapshot {
         next
     }
 
-    /// The same without what has been over for long: postings for an hour, open prices since before `horizon`. `None`
-    /// where there is nothing of the kind.
+    /// Whether something has been over for long: postings for an hour, open prices since before `horizon`.
+    pub fn has_past(&self, now: Timestamp, horizon: Timestamp) -> bool {
+        self.campaigns.values().any(|campaign| campaign.has_past(lingering(now), horizon))
+    }
+
+    /// The same without what has been over for long. `None` where there is nothing of the kind.
     pub fn without_past(&self, now: Timestamp, horizon: Timestamp) -> Option<Self> {
-        let over = now.checked_sub(LINGER).unwrap_or(Timestamp::MIN);
-        let stale = |campaign: &Campaign| {
-            campaign.entries.iter().any(|entry| entry.until < over)
-                || campaign.open_prices.iter().any(|entry| entry.until < horizon)
-        };
-        let past: Vec<_> = self.campaigns.iter().filter(|(_, campaign)| stale(campaign)).collect();
+        let over = lingering(now);
+        let past: Vec<_> =
+            self.campaigns.iter().filter(|(_, campaign)| campaign.has_past(over, horizon)).collect();
         if past.is_empty() {
             return None;
         }
@@ -132,16 +130,31 @@ impl Snapshot {
         Some(next)
     }
 
-    fn take_prices(&mut self, prices: Vec<(String, ListChange)>, horizon: Timestamp) {
-        let mut by_product: HashMap<String, Vec<ListChange>> = HashMap::new();
-        for (product, change) in prices {
-            by_product.entry(product).or_default().push(change);
+    /// Products and their list prices, which come in the same order as a rule: then each is looked up once.
+    fn take_goods(
+        &mut self,
+        products: Vec<Product>,
+        prices: Vec<(String, Vec<ListChange>)>,
+        horizon: Timestamp,
+    ) {
+        let (mut prices, mut others) = (prices.into_iter().peekable(), Vec::new());
+        for mut product in products {
+            if let Some(known) = self.products.get(&product.id) {
+                product.history = known.history.clone();
+            }
+            while let Some(other) = prices.next_if(|(id, _)| **id < *product.id) {
+                others.push(other);
+            }
+            if let Some((_, news)) = prices.next_if(|(id, _)| **id == *product.id) {
+                product.history = Arc::new(continued(&product.history, news, horizon));
+            }
+            self.products.insert(product.id.clone(), Arc::new(product));
         }
-        for (id, news) in by_product {
-            // A history without its product is one that is just being created; its row follows with the next pass.
-            let Some(known) = self.products.get(&id).cloned() else { continue };
-            let history = Arc::new(continued(&known.history, news, horizon));
-            self.products.insert(known.id.clone(), Arc::new(Product { history, ..Product::clone(&known) }));
+        for (id, news) in others.into_iter().chain(prices) {
+            // A history without its product is one that is just being created; its row follows with the next round.
+            let Some(known) = self.products.get_mut(&id) else { continue };
+            let product = Arc::make_mut(known);
+            product.history = Arc::new(continued(&product.history, news, horizon));
         }
     }
 

@@ -24,7 +24,7 @@ pub async fn create(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let product = Product::create(id.to_owned(), definition.clone(), now);
         if store::find(tx, &call.tenant, id).await?.is_some() {
             return Err(Fault::already_exists(product.name()));
@@ -52,7 +52,7 @@ pub async fn update(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let before = locked(tx, call, id, etag).await?;
         let definition = before.definition.clone().with(change.clone());
         let product = if definition == before.definition {
@@ -77,7 +77,7 @@ pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: 
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let before = locked(tx, call, id, etag).await?;
         let product = if before.state == State::Archived {
             before
@@ -116,7 +116,7 @@ pub async fn upsert(
         if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
             return Ok(done);
         }
-        let catalogue_version = catalogue::store::bump(tx, &call.tenant).await?;
+        let catalogue_version = catalogue::store::bump(tx, &call.tenant, now).await?;
         let ids: Vec<&str> = wanted.iter().map(|(id, _)| id.as_str()).collect();
         let found = store::lock_many(tx, &call.tenant, &ids).await?;
         let found: BTreeMap<&str, &Product> =

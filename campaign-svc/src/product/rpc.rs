@@ -61,7 +61,7 @@ impl ProductService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
-        Ok(Response::new(CreateProductResponse { product: Some(message(&stored.await?)) }))
+        Ok(stored.await?.response(|stored| CreateProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn get_product(
@@ -113,7 +113,7 @@ impl ProductService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
-        Ok(Response::new(UpdateProductResponse { product: Some(message(&stored.await?)) }))
+        Ok(stored.await?.response(|stored| UpdateProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn archive_product(
@@ -129,7 +129,7 @@ impl ProductService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::archive(&app, &call, &request, &id, &body.etag).await
         });
-        Ok(Response::new(ArchiveProductResponse { product: Some(message(&stored.await?)) }))
+        Ok(stored.await?.response(|stored| ArchiveProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn batch_upsert_products(
@@ -149,17 +149,19 @@ impl ProductService for Api {
         let stored = app.write_catalogue(call, request, move |app, call, request| async move {
             commands::upsert(&app, &call, &request, &wanted).await
         });
-        let mut stored = stored.await?.into_iter();
-        let results = names.into_iter().zip(refused).map(|(name, refused)| match refused {
-            Some(fault) => {
-                UpsertProductResult { name, status: Some(field::item_status(fault)), created: false }
-            }
-            None => {
-                let created = stored.next() == Some(Upserted::Created);
-                UpsertProductResult { name, status: Some(field::item_ok()), created }
-            }
-        });
-        Ok(Response::new(BatchUpsertProductsResponse { results: results.collect() }))
+        Ok(stored.await?.response(|stored| {
+            let mut stored = stored.into_iter();
+            let results = names.into_iter().zip(refused).map(|(name, refused)| match refused {
+                Some(fault) => {
+                    UpsertProductResult { name, status: Some(field::item_status(fault)), created: false }
+                }
+                None => {
+                    let created = stored.next() == Some(Upserted::Created);
+                    UpsertProductResult { name, status: Some(field::item_ok()), created }
+                }
+            });
+            BatchUpsertProductsResponse { results: results.collect() }
+        }))
     }
 
     async fn list_price_history(

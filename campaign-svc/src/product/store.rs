@@ -8,7 +8,7 @@ use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement
 use tandem_platform::list::{Order, Position};
 use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
 
-use super::{Definition, ListPrice, PriceEntry, Product};
+use super::{Definition, ListPrice, PriceEntry, Product, State};
 use crate::word;
 
 macro_rules! columns {
@@ -69,7 +69,18 @@ const BY_TIME: Statement =
 const BY_TIME_DESCENDING: Statement =
     Statement::same(select!("AND (created, id) < ($2, $3) ORDER BY created DESC, id DESC LIMIT $4"));
 
-const SINCE: Statement = Statement::same(select!("AND catalogue_version > $2 ORDER BY id"));
+macro_rules! select_sold {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, categories, prices, unit_costs, tax_rate_ppm, state FROM product WHERE tenant = $1 ",
+            $rest
+        )
+    };
+}
+
+// A whole catalogue goes by the primary key, page by page; what is new goes by the version, and is little.
+const SOLD: Statement = Statement::same(select_sold!("AND id > $2 ORDER BY id LIMIT $3"));
+const SOLD_SINCE: Statement = Statement::same(select_sold!("AND catalogue_version > $2 ORDER BY id"));
 
 // A second change within one microsecond replaces the first: nobody could have bought in between.
 const ADD_PRICES: Statement = Statement::pair(
@@ -90,10 +101,21 @@ const PRICES: Statement = Statement::same(
       ORDER BY effective DESC, place DESC, currency DESC LIMIT $9",
 );
 
-const PRICES_SINCE: Statement = Statement::same(
-    "SELECT product, place, currency, minor, effective FROM price_history
-      WHERE tenant = $1 AND catalogue_version > $2 ORDER BY product, effective, place, currency",
-);
+macro_rules! select_change {
+    ($rest:literal) => {
+        concat!(
+            "SELECT product, place, currency, minor, effective FROM price_history WHERE tenant = $1 ",
+            $rest,
+            " ORDER BY product, place, currency, effective"
+        )
+    };
+}
+
+const CHANGES: Statement = Statement::same(concat!(
+    select_change!("AND (product, place, currency, effective) > ($2, $3, $4, $5)"),
+    " LIMIT $6"
+));
+const CHANGES_SINCE: Statement = Statement::same(select_change!("AND catalogue_version > $2"));
 
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
@@ -105,10 +127,12 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("by_name_descending", BY_NAME_DESCENDING),
     ("by_time", BY_TIME),
     ("by_time_descending", BY_TIME_DESCENDING),
-    ("since", SINCE),
+    ("sold", SOLD),
+    ("sold_since", SOLD_SINCE),
     ("add_prices", ADD_PRICES),
     ("prices", PRICES),
-    ("prices_since", PRICES_SINCE),
+    ("changes", CHANGES),
+    ("changes_since", CHANGES_SINCE),
 ];
 
 #[derive(sqlx::FromRow)]
@@ -306,27 +330,101 @@ pub async fn price_history(
     rows.into_iter().map(|row| row.entry().map(|(_, entry)| entry)).collect()
 }
 
-/// Products that a version of the catalogue above `version` has stamped, archived ones included. By id.
-pub async fn products_since(
-    session: &mut impl Session,
-    tenant: &Tenant,
-    version: i64,
-) -> Outcome<Vec<Product>> {
-    let rows: Vec<Row> = on_engine!(session, SINCE, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind(version).fetch_all(conn).await
-    })?;
-    rows.into_iter().map(Row::product).collect()
+/// A product as far as quotes read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sold {
+    /// Its id.
+    pub id: String,
+    /// Sorted, each once.
+    pub categories: Vec<String>,
+    /// Sorted by place and currency, each pair once.
+    pub prices: Vec<ListPrice>,
+    /// Cost of one unit before tax.
+    pub unit_costs: Amounts,
+    /// Tax in parts per million.
+    pub tax_rate_ppm: i32,
+    /// Whether it is sold.
+    pub state: State,
 }
 
-/// Entries of the price history that a version of the catalogue above `version` has stamped: (product, entry), by
-/// product and time. An entry of the same product, place, currency and instant replaces an earlier one.
-pub async fn price_history_since(
+type SoldRow = (String, Json<Vec<String>>, Json<Vec<ListPrice>>, Json<Amounts>, i64, String);
+
+fn sold(rows: Vec<SoldRow>) -> Outcome<Vec<Sold>> {
+    let one = |(id, categories, prices, unit_costs, tax_rate_ppm, state): SoldRow| {
+        Ok(Sold {
+            id,
+            categories: categories.0,
+            prices: prices.0,
+            unit_costs: unit_costs.0,
+            tax_rate_ppm: i32::try_from(tax_rate_ppm).map_err(unreadable)?,
+            state: word::parse(&state)?,
+        })
+    };
+    rows.into_iter().map(one).collect()
+}
+
+/// At most `limit` products behind the id `after`, archived ones included. By id.
+pub async fn sold_page(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    after: &str,
+    limit: usize,
+) -> Outcome<Vec<Sold>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<SoldRow> = on_engine!(session, SOLD, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await
+    })?;
+    sold(rows)
+}
+
+/// Products that a version of the catalogue above `version` has stamped, archived ones included. By id.
+pub async fn sold_since(session: &mut impl Session, tenant: &Tenant, version: i64) -> Outcome<Vec<Sold>> {
+    let rows: Vec<SoldRow> = on_engine!(session, SOLD_SINCE, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(version).fetch_all(conn).await
+    })?;
+    sold(rows)
+}
+
+type ChangeRow = (String, String, String, Option<i64>, Instant);
+
+fn changes(rows: Vec<ChangeRow>) -> Outcome<Vec<(String, PriceEntry)>> {
+    let one = |(product, place, currency, minor, effective): ChangeRow| {
+        PriceRow { product, place, currency, minor, effective }.entry()
+    };
+    rows.into_iter().map(one).collect()
+}
+
+/// At most `limit` entries of the price history behind `after`: (product, entry), by product, place, currency and time.
+pub async fn changes_page(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    after: Option<&(String, PriceEntry)>,
+    limit: usize,
+) -> Outcome<Vec<(String, PriceEntry)>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // No product has an empty id.
+    let (product, place, currency, effective) = match after {
+        None => ("", "", "", Timestamp::UNIX_EPOCH),
+        Some((product, entry)) => {
+            (product.as_str(), entry.place.as_str(), entry.currency.code(), entry.effective)
+        }
+    };
+    let rows: Vec<ChangeRow> = on_engine!(session, CHANGES, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(product).bind(place).bind(currency);
+        query.bind(Instant(effective)).bind(limit).fetch_all(conn).await
+    })?;
+    changes(rows)
+}
+
+/// Entries of the price history that a version of the catalogue above `version` has stamped, in the order of
+/// [`changes_page`]. An entry of the same product, place, currency and instant replaces an earlier one.
+pub async fn changes_since(
     session: &mut impl Session,
     tenant: &Tenant,
     version: i64,
 ) -> Outcome<Vec<(String, PriceEntry)>> {
-    let rows: Vec<PriceRow> = on_engine!(session, PRICES_SINCE, |sql, conn| {
+    let rows: Vec<ChangeRow> = on_engine!(session, CHANGES_SINCE, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind(version).fetch_all(conn).await
     })?;
-    rows.into_iter().map(PriceRow::entry).collect()
+    changes(rows)
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -127,6 +128,22 @@ impl Tasks {
         handle.await.unwrap_or_else(|_| Err(Fault::internal("a detached write panicked")))
     }
 
+    /// Runs `future` to its end on a thread beside those that serve calls, whatever becomes of the returned future: for
+    /// long reading and computing, which would keep calls waiting. Whoever calls bounds how many there are.
+    pub async fn aside<F, T>(&self, future: F) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (tracked, runtime) = (self.0.background.token(), Handle::current());
+        let thread = tokio::task::spawn_blocking(move || {
+            let outcome = runtime.block_on(future);
+            drop(tracked);
+            outcome
+        });
+        thread.await.unwrap_or_else(|_| Err(Fault::internal("work beside the calls panicked")))
+    }
+
     /// Refuses new writes and waits at most `limit` for those that run; false where some still do.
     pub async fn finish_writes(&self, limit: Duration) -> bool {
         self.0.writes_refused.store(true, Ordering::SeqCst);
@@ -215,6 +232,26 @@ mod tests {
     #[tokio::test]
     async fn a_panicking_write_is_an_internal_fault() {
         let fault = Tasks::new().write(async { panic!("no") as Outcome<()> }).await.unwrap_err();
+        assert_eq!(fault.reason(), "INTERNAL");
+    }
+
+    #[tokio::test]
+    async fn work_beside_the_calls_ends_although_its_caller_goes_away_and_may_panic() {
+        let tasks = Tasks::new();
+        let (go, gate) = oneshot::channel::<()>();
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = done.clone();
+        let mut work = Box::pin(tasks.aside(async move {
+            let _ = gate.await;
+            seen.store(true, Ordering::SeqCst);
+            Ok(())
+        }));
+        assert!(futures::poll!(&mut work).is_pending());
+        drop(work);
+        go.send(()).unwrap();
+        assert!(tasks.finish_background(SOON).await);
+        assert!(done.load(Ordering::SeqCst));
+        let fault = tasks.aside(async { panic!("no") as Outcome<()> }).await.unwrap_err();
         assert_eq!(fault.reason(), "INTERNAL");
     }
 

@@ -140,11 +140,15 @@ async fn replicas_are_fed_what_changed_and_what_is_gone() {
         let fed = store::campaigns_since(&mut reader, &tenant, 1, now).await.unwrap();
         let seen: Vec<(&str, bool)> = fed.iter().map(|one| (one.campaign.id.as_str(), one.deleted)).collect();
         assert_eq!(seen, [("spring", true), ("summer", false)]);
-        let revisions = store::revisions_since(&mut reader, &tenant, 1, now).await.unwrap();
+        let revisions =
+            store::revisions_of(&mut reader, &tenant, ["spring", "summer"].into_iter()).await.unwrap();
         assert_eq!(
             revisions.iter().map(|(id, one)| (id.as_str(), one.revision)).collect::<Vec<_>>(),
             [("summer", 1)]
         );
+        let whole = store::campaigns_page(&mut reader, &tenant, "", now, 10).await.unwrap();
+        assert_eq!(whole, fed[1..], "who reads everything is not told what is gone");
+        assert!(store::campaigns_page(&mut reader, &tenant, "summer", now, 10).await.unwrap().is_empty());
         let long_over = now + SignedDuration::from_hours(24 * 400);
         let later = store::campaigns_since(&mut reader, &tenant, 0, long_over).await.unwrap();
         assert_eq!(later.len(), 1, "what ended before is left out, what is gone is told");

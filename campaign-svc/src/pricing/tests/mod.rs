@@ -2,7 +2,9 @@
 
 pub(crate) mod api;
 mod degraded;
+mod follow;
 mod index;
+mod memory;
 mod peer;
 mod prior;
 mod quote;
@@ -161,15 +163,15 @@ fn product(id: &str, price: i64) -> Product {
     }
 }
 
-fn listed(product: &str, place: &str, from: &str, price: Option<i64>) -> (String, ListChange) {
-    (product.to_owned(), ListChange { place: place.into(), currency: eur(), from: at(from), price })
+fn listed(product: &str, place: &str, from: &str, price: Option<i64>) -> (String, Vec<ListChange>) {
+    (product.to_owned(), vec![ListChange { place: place.into(), currency: eur(), from: at(from), price }])
 }
 
 fn horizon() -> Timestamp {
     now() - SignedDuration::from_hours(24 * 200)
 }
 
-fn changes(products: Vec<Product>, prices: Vec<(String, ListChange)>, campaigns: &[Planned]) -> Changes {
+fn changes(products: Vec<Product>, prices: Vec<(String, Vec<ListChange>)>, campaigns: &[Planned]) -> Changes {
     let compiled = campaigns.iter().map(|Planned(campaign, revisions)| {
         (Arc::from(campaign.id.as_str()), compile::campaign(campaign, revisions, now(), horizon()))
     });

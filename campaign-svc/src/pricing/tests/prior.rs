@@ -8,8 +8,8 @@ fn reduced_to(id: &str, start: &str, end: &str, price: i64) -> Planned {
     during(id, start, end, mix(Vec::new(), vec![rule]))
 }
 
-fn catalogue(prices: Vec<(String, ListChange)>, campaigns: &[Planned]) -> Snapshot {
-    let list = prices.last().and_then(|(_, change)| change.price).unwrap_or(0);
+fn catalogue(prices: Vec<(String, Vec<ListChange>)>, campaigns: &[Planned]) -> Snapshot {
+    let list = prices.last().and_then(|(_, changes)| changes.last()?.price).unwrap_or(0);
     Snapshot::default().with(changes(vec![product("1", list)], prices, campaigns), 1, horizon())
 }
 

@@ -1,5 +1,7 @@
 //! How the snapshot follows the catalogue.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use tandem_platform::testing::{engines, postgres, second_handle};
 use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
@@ -8,7 +10,12 @@ use tandem_proto::campaign::v1::*;
 
 use super::api::{asked, draft, launch, line, mix, offer, percent, quote, refresh, store_product};
 use crate::MIGRATIONS;
+use crate::pricing::snapshot::Snapshot;
 use crate::testing::Harness;
+
+async fn held(harness: &Harness) -> Arc<Snapshot> {
+    harness.app.snapshots.of(&harness.app, &harness.call).await.unwrap()
+}
 
 async fn total(harness: &Harness) -> i64 {
     let response = quote(harness, asked(vec![line("a", "1", 1)])).await.unwrap();
@@ -23,9 +30,9 @@ async fn every_change_is_taken_in_and_nothing_else_is_loaded_again() {
         store_product(&harness, "1", 1_000).await;
         refresh(&harness).await;
         assert_eq!(total(&harness).await, 1_000);
-        let before = harness.app.snapshots.of(&harness.call.tenant);
+        let before = held(&harness).await;
         refresh(&harness).await;
-        assert!(std::sync::Arc::ptr_eq(&before, &harness.app.snapshots.of(&harness.call.tenant)));
+        assert!(Arc::ptr_eq(&before, &held(&harness).await));
 
         draft(&harness, "c", &[], mix(vec![offer("ten", percent(100_000))], Vec::new())).await;
         launch(&harness, "c").await;
@@ -78,7 +85,7 @@ async fn a_deleted_draft_is_gone() {
         let request = DeleteCampaignRequest { name: "campaigns/c".to_owned(), ..Default::default() };
         CampaignServiceClient::new(harness.channel()).delete_campaign(request).await.unwrap();
         refresh(&harness).await;
-        assert!(harness.app.snapshots.of(&harness.call.tenant).campaign("c").is_none());
+        assert!(held(&harness).await.campaign("c").is_none());
     })
     .await;
 }
@@ -104,6 +111,7 @@ async fn without_the_database_the_last_snapshot_serves_and_says_its_age() {
     engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db.clone());
         store_product(&harness, "1", 1_000).await;
+        assert_eq!(total(&harness).await, 1_000);
         refresh(&harness).await;
         db.close().await;
         harness.clock.advance(SignedDuration::from_secs(90));

@@ -1,8 +1,12 @@
-//! Whether a process can serve: its database answers, has the schema the process was built for, and room to write.
+//! Whether a process can serve: its database answers, has the schema the process was built for and room to write, and
+//! everything that is answered from memory has been read once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::db::Migrations;
@@ -12,6 +16,53 @@ use crate::{Db, Fault, Outcome};
 
 /// How often the process looks whether it can serve.
 const POLL: Duration = Duration::from_secs(1);
+
+/// What a process has to read once before it answers from it. Clones share it. What has been read stays so: a database
+/// that goes away later takes back nothing.
+#[derive(Debug, Clone, Default)]
+pub struct FirstLoads(Arc<Loads>);
+
+#[derive(Debug, Default)]
+struct Loads {
+    missing: Mutex<BTreeSet<&'static str>>,
+    wake: Arc<Notify>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct FirstLoad {
+    name: &'static str,
+    loads: Arc<Loads>,
+}
+
+impl FirstLoads {
+    /// None yet. Whoever waits for them is woken as well when the disk under `db` is found full.
+    pub fn of(db: &Db) -> Self {
+        Self(Arc::new(Loads { missing: Mutex::default(), wake: db.storage().changed() }))
+    }
+
+    /// Adds one more, under a name of its own. Before [`watch`] begins.
+    pub fn expect(&self, name: &'static str) -> FirstLoad {
+        self.0.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        FirstLoad { name, loads: self.0.clone() }
+    }
+
+    /// Whether nothing is missing any more.
+    pub fn are_done(&self) -> bool {
+        self.0.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+impl FirstLoad {
+    /// Says that it has been read. The process serves as soon as nothing is missing.
+    pub fn done(&self) {
+        let removed = self.loads.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
+        if removed {
+            tracing::info!(what = self.name, "read for the first time");
+            self.loads.wake.notify_one();
+        }
+    }
+}
 
 /// Connects. SQLite is migrated here; on PostgreSQL `migrate` is a command of its own, and the server waits until the
 /// schema is current.
@@ -30,18 +81,20 @@ pub fn watch(
     migrations: &'static Migrations,
     tasks: &Tasks,
     health: &Health,
+    loads: &FirstLoads,
     address: SocketAddr,
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) {
-    let (db, health) = (db.clone(), health.clone());
+    let (db, health, loads) = (db.clone(), health.clone(), loads.clone());
     let ready = Arc::new(Mutex::new(Some(ready)));
-    let full = db.storage().changed();
-    tasks.every("readiness", POLL, Some(full), move || {
-        let (db, health, ready) = (db.clone(), health.clone(), ready.clone());
+    tasks.every("readiness", POLL, Some(loads.0.wake.clone()), move || {
+        let (db, health, loads, ready) = (db.clone(), health.clone(), loads.clone(), ready.clone());
         async move {
-            let serving = can_serve(&db, migrations).await;
+            let serving = can_serve(&db, migrations, &loads).await;
             health.set_serving(*serving.as_ref().unwrap_or(&Serving::Nothing)).await;
-            if serving? != Serving::Nothing && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take()) {
+            if serving? != Serving::Nothing
+                && let Some(ready) = ready.lock().ok().and_then(|mut ready| ready.take())
+            {
                 ready(address);
             }
             Ok(())
@@ -49,11 +102,32 @@ pub fn watch(
     });
 }
 
-async fn can_serve(db: &Db, migrations: &Migrations) -> Outcome<Serving> {
+/// What can be answered now.
+pub async fn can_serve(db: &Db, migrations: &Migrations, loads: &FirstLoads) -> Outcome<Serving> {
     db.check().await?;
-    Ok(match (db.schema_current(migrations).await?, db.storage().has_room()) {
+    let answers = db.schema_current(migrations).await? && loads.are_done();
+    Ok(match (answers, db.storage().has_room()) {
         (false, _) => Serving::Nothing,
         (true, false) => Serving::Reads,
         (true, true) => Serving::Everything,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_that_is_expected_must_have_been_read_once() {
+        let loads = FirstLoads::default();
+        assert!(loads.are_done());
+        let (first, second) = (loads.expect("first"), loads.expect("second"));
+        first.done();
+        first.done();
+        assert!(!loads.are_done());
+        second.done();
+        assert!(loads.are_done());
+        // Readiness looks at once, not at its next turn.
+        loads.0.wake.notified().await;
+    }
 }

@@ -9,7 +9,9 @@ impl Telemetry {
         let looked_at = db.clone();
         self.meter()
             .u64_observable_gauge("tandem.storage.full")
-            .with_description("1 while writes are refused because the disk under the database is full, else 0.")
+            .with_description(
+                "1 while writes are refused because the disk under the database is full, else 0.",
+            )
             .with_callback(move |gauge| gauge.observe((!looked_at.storage().has_room()).into(), &[]))
             .build();
         let looked_at = db.clone();

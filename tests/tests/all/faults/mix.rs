@@ -4,16 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tandem_proto::campaign::v1::{
-    CreateProductRequest, GetProductRequest, ListPrice, Product, QuoteRequest,
-};
+use tandem_proto::campaign::v1::{CreateProductRequest, GetProductRequest, ListPrice, Product, QuoteRequest};
 use tandem_proto::relationship::v1::GetIncentiveRequest;
 use tandem_tests::answer::{Tally, named};
 use tandem_tests::database::Database;
 use tandem_tests::stage::orders::{Orders, Quotes, Shop, Step, is_settled};
-use tandem_tests::stage::{
-    Campaigns, Relationship, basket, eur, incentive, percent, quoted, redeem_quote,
-};
+use tandem_tests::stage::{Campaigns, Relationship, basket, eur, incentive, percent, quoted, redeem_quote};
 use tokio::task::JoinSet;
 use tonic::{Request, Status};
 

@@ -1,7 +1,5 @@
 //! A call as grpcurl makes it: by the method's name, from JSON to JSON.
 
-use std::time::{Duration, Instant};
-
 use prost::Message;
 use prost::bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -32,14 +30,7 @@ pub async fn call(address: &str, method: &str, body: &str) -> Value {
     client.ready().await.unwrap();
     let path = PathAndQuery::try_from(format!("/{method}")).unwrap();
     let asked = Bytes::from(asked.encode_to_vec());
-    let mut answer = client.unary(Request::new(asked.clone()), path.clone(), Raw).await;
-    // Quotes know a product within 250 ms of its making: whoever types is slower than that, and this is not.
-    let end = Instant::now() + Duration::from_secs(2);
-    while name == "Quote" && answer.is_err() && Instant::now() < end {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        client.ready().await.unwrap();
-        answer = client.unary(Request::new(asked.clone()), path.clone(), Raw).await;
-    }
+    let answer = client.unary(Request::new(asked), path, Raw).await;
     let answer = answer.unwrap_or_else(|status| panic!("{method} with {body}: {status:?}")).into_inner();
     serde_json::to_value(DynamicMessage::decode(found.output(), answer).unwrap()).unwrap()
 }
