@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tandem_proto::campaign::v1::{CreateProductRequest, GetProductRequest, ListPrice, Product, QuoteRequest};
-use tandem_proto::relationship::v1::GetIncentiveRequest;
+use tandem_proto::campaign::v1::{
+    CommitOrderRequest, CreateProductRequest, GetProductRequest, ListPrice, Product, QuoteRequest,
+};
+use tandem_proto::relationship::v1::{GetIncentiveRequest, RedeemVouchersRequest};
 use tandem_tests::answer::{Tally, named};
 use tandem_tests::database::Database;
 use tandem_tests::stage::orders::{Orders, Quotes, Shop, Step, is_settled};
@@ -124,8 +126,19 @@ pub async fn goes_on(shop: &Shop, mut fault: impl Fault, expected: Expected) {
 struct Call {
     kind: Kind,
     id: String,
+    asked: Asked,
     answer: Result<(), Status>,
     ended: Instant,
+}
+
+/// What was asked.
+#[derive(Debug, Clone)]
+enum Asked {
+    Quote(QuoteRequest),
+    Read(GetIncentiveRequest),
+    Create(CreateProductRequest),
+    Redeem(RedeemVouchersRequest),
+    Commit(CommitOrderRequest),
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +173,8 @@ impl Mix {
                 let mut calls = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     let id = format!("{kind:?}-{caller}-{}", calls.len()).to_lowercase();
-                    let answer = asks.call(kind, &id).await;
+                    let asked = asks.ask(kind, &id);
+                    let answer = asks.send(&asked).await;
                     let count = &counts[kind as usize];
                     let told = if answer.is_ok() { &count.done } else { &count.failed };
                     told.fetch_add(1, Ordering::Relaxed);
@@ -168,7 +182,7 @@ impl Mix {
                     if answer.is_err() || READS.contains(&kind) {
                         tokio::time::sleep(REST).await;
                     }
-                    calls.push(Call { kind, id, answer, ended: Instant::now() });
+                    calls.push(Call { kind, id, asked, answer, ended: Instant::now() });
                 }
                 calls
             });
@@ -214,45 +228,53 @@ impl Caller {
         }
     }
 
-    async fn call(&self, kind: Kind, id: &str) -> Result<(), Status> {
+    /// A call of a kind; a token in it is sealed once, for a repeat must say the same.
+    fn ask(&self, kind: Kind, id: &str) -> Asked {
         match kind {
             Kind::Quote => {
                 let basket = Some(basket(&[("1", 1, 10_000)]));
-                let request = QuoteRequest { basket, ..QuoteRequest::default() };
-                self.campaigns.pricing.clone().quote(granted(request)).await.map(drop)
+                Asked::Quote(QuoteRequest { basket, ..QuoteRequest::default() })
             }
-            Kind::Read => {
-                let request = GetIncentiveRequest { name: "incentives/direct".to_owned() };
+            Kind::Read => Asked::Read(GetIncentiveRequest { name: "incentives/direct".to_owned() }),
+            Kind::Create => Asked::Create(CreateProductRequest {
+                product: Some(product(id)),
+                product_id: id.to_owned(),
+                request_id: id.to_owned(),
+            }),
+            Kind::Redeem => {
+                let claims = quoted(id, "customers/ada", &[("DIRECT", "direct", 100)]);
+                Asked::Redeem(redeem_quote(id, &claims))
+            }
+            Kind::Commit => match self.quotes.commit(id, &["MIXED"]) {
+                Step::Commit(request) => Asked::Commit(request),
+                other => panic!("{other:?} is no commit"),
+            },
+        }
+    }
+
+    async fn send(&self, asked: &Asked) -> Result<(), Status> {
+        match asked.clone() {
+            Asked::Quote(request) => self.campaigns.pricing.clone().quote(granted(request)).await.map(drop),
+            Asked::Read(request) => {
                 self.relationship.incentives.clone().get_incentive(granted(request)).await.map(drop)
             }
-            Kind::Create => {
-                let request = CreateProductRequest {
-                    product: Some(product(id)),
-                    product_id: id.to_owned(),
-                    request_id: id.to_owned(),
-                };
+            Asked::Create(request) => {
                 self.campaigns.products.clone().create_product(granted(request)).await.map(drop)
             }
-            Kind::Redeem => {
-                let request = redeem_quote(id, &quoted(id, "customers/ada", &[("DIRECT", "direct", 100)]));
+            Asked::Redeem(request) => {
                 self.relationship.vouchers.clone().redeem_vouchers(granted(request)).await.map(drop)
             }
-            Kind::Commit => {
-                let Step::Commit(request) = self.quotes.commit(id, &["MIXED"]) else {
-                    panic!("a commit is a commit")
-                };
-                self.orders.0.clone().commit_order(granted(request)).await.map(drop)
-            }
+            Asked::Commit(request) => self.orders.0.clone().commit_order(granted(request)).await.map(drop),
         }
     }
 
     /// Repeats a write under its own request_id until it is done or refused by a rule.
-    async fn insist(&self, kind: Kind, id: &str) -> Result<(), Status> {
+    async fn insist(&self, call: &Call) -> Result<(), Status> {
         let end = Instant::now() + LIMIT;
         loop {
-            match self.call(kind, id).await {
+            match self.send(&call.asked).await {
                 Err(status) if !is_settled(&status) => {
-                    assert!(Instant::now() < end, "{kind:?} {id}: {}", named(&status));
+                    assert!(Instant::now() < end, "{}: {}", call.id, named(&status));
                     tokio::time::sleep(REST).await;
                 }
                 settled => return settled,
@@ -281,7 +303,7 @@ async fn nothing_is_lost(shop: &Shop, calls: Vec<Call>) {
     let caller = Caller::of(shop);
     let writes: Vec<Call> = calls.into_iter().filter(|call| WRITES.contains(&call.kind)).collect();
     for call in &writes {
-        caller.insist(call.kind, &call.id).await.expect("a repeat is done");
+        caller.insist(call).await.expect("a repeat is done");
     }
     let end = Instant::now() + LIMIT;
     let mut books = shop.read().await;

@@ -244,14 +244,21 @@ async fn a_disk_that_is_full_and_has_room_again() {
 /// Where nothing can be mounted: the same answer from the server, without a disk that is full.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_the_disk_is_full() {
-    const BEGIN: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
-        DO $$ DECLARE name text; BEGIN
+    const ROOM: &str = "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RETURN NULL; END $$";
+    const NO_ROOM: &str = "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$";
+    const ASK_IT: &str = "DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
             EXECUTE format('CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE OR DELETE ON %I
                             EXECUTE FUNCTION full_disk()', name);
         END LOOP; END $$";
-    let end = &["DROP FUNCTION full_disk CASCADE"];
-    let expected = Expected { failures: FULL, goes_on: READS, recovers_within: ROOM_LIMIT };
-    broken_by(&[BEGIN], &[], end, expected).await;
+    let (relationship, campaign) =
+        (Database::new(Engine::Postgres).await, Database::new(Engine::Postgres).await);
+    let mut operator = Operator::of(&[relationship.url(), campaign.url()]).await;
+    let shop = shop(relationship, campaign).await;
+    operator.run(ROOM).await;
+    operator.run(ASK_IT).await;
+    let fault = Broken { operator, begin: &[NO_ROOM], again: &[], end: &[ROOM] };
+    goes_on(&shop, fault, Expected { failures: FULL, goes_on: READS, recovers_within: ROOM_LIMIT }).await;
 }
