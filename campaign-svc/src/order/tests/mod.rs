@@ -1,6 +1,7 @@
 //! Orders without codes, on both engines: one transaction, no remote call. What two services do together is told in the
 //! crate `tests`.
 
+mod equal;
 mod give_back;
 mod hold;
 mod limits;
@@ -46,6 +47,10 @@ impl Shop {
         // Nobody listens there: orders without codes ask nobody.
         let mut config = Config::default();
         config.relationship.endpoint = "http://127.0.0.1:1".to_owned();
+        Self::configured(db, limits, config).await
+    }
+
+    async fn configured(db: Db, limits: common::Limits, config: Config) -> Self {
         let harness = Harness::with(db, config);
         let offer = api::Offer { limits: Some(limits), ..offer("ten", percent(100_000)) };
         draft(&harness, "spring", &[], mix(vec![offer], vec![])).await;

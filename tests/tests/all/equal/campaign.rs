@@ -2,7 +2,7 @@
 
 use tandem_proto::campaign::v1::*;
 use tandem_proto::common::v1::Interval;
-use tandem_tests::stage::{eur, in_seconds};
+use tandem_tests::stage::{eur, in_seconds, percent};
 
 use super::Stage;
 
@@ -86,7 +86,14 @@ async fn products(stage: &mut Stage) {
 }
 
 fn mix() -> MarketingMix {
+    let offer = Offer {
+        id: "ten".to_owned(),
+        titles: [(String::new(), "Ten".to_owned())].into(),
+        discount: Some(percent(100_000)),
+        ..Offer::default()
+    };
     MarketingMix {
+        price: Some(PriceMix { offers: vec![offer], ..PriceMix::default() }),
         product: Some(ProductMix { categories: vec!["equal".to_owned()], ..ProductMix::default() }),
         ..MarketingMix::default()
     }
