@@ -26,15 +26,16 @@ const RETRY_MAX: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_SOON: Duration = Duration::from_millis(500);
 /// How exactly it is written down that somebody has asked.
 const NOTED: SignedDuration = SignedDuration::from_hours(24);
-/// An asking is noted in memory no more often than this.
-const ASKED: i64 = 1_000_000;
+/// How exactly it is kept in memory, in microseconds: not every quote writes where all of them read.
+const ASKED: u64 = 1_000_000;
 
 /// One tenant.
 #[derive(Debug)]
 pub(super) struct Held {
     pub tenant: Tenant,
     snapshot: ArcSwapOption<Snapshot>,
-    /// When somebody last asked for it, in microseconds.
+    since: Timestamp,
+    /// When somebody last asked for it, in microseconds; `i64::MIN`: nobody has.
     asked: AtomicI64,
     progress: watch::Sender<Progress>,
 }
@@ -69,7 +70,7 @@ pub(super) struct Wanted {
 }
 
 impl Held {
-    /// Nothing is loaded yet.
+    /// Nothing is loaded yet, and nobody has asked.
     pub fn new(tenant: Tenant, now: Timestamp) -> Self {
         let progress = Progress {
             begun: 0,
@@ -81,8 +82,8 @@ impl Held {
             lags: false,
             used: None,
         };
-        let (progress, asked) = (watch::Sender::new(progress), AtomicI64::new(now.as_microsecond()));
-        Self { tenant, snapshot: ArcSwapOption::empty(), asked, progress }
+        let (progress, asked) = (watch::Sender::new(progress), AtomicI64::new(i64::MIN));
+        Self { tenant, snapshot: ArcSwapOption::empty(), since: now, asked, progress }
     }
 
     /// The snapshot, once there is one.
@@ -98,24 +99,24 @@ impl Held {
     /// Notes that somebody asks.
     pub fn asked(&self, now: Timestamp) {
         let now = now.as_microsecond();
-        if (now - self.asked.load(Ordering::Relaxed)).abs() >= ASKED {
+        if now.abs_diff(self.asked.load(Ordering::Relaxed)) >= ASKED {
             self.asked.store(now, Ordering::Relaxed);
         }
     }
 
-    fn last_asked(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.asked.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN)
+    fn last_asked(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.asked.load(Ordering::Relaxed)).ok()
     }
 
     /// Whether nobody has asked since `since` and nobody is at work.
     pub fn is_silent(&self, since: Timestamp) -> bool {
         let progress = self.progress.borrow();
-        progress.wanted == progress.ended && self.last_asked() < since
+        progress.wanted == progress.ended && self.last_asked().max(Some(self.since)) < Some(since)
     }
 
     /// Whether it is to be written down that somebody has asked, and when.
     pub fn use_to_note(&self) -> Option<Timestamp> {
-        let (asked, stored) = (self.last_asked(), self.progress.borrow().used?);
+        let (asked, stored) = (self.last_asked()?, self.progress.borrow().used?);
         (asked.duration_since(stored) >= NOTED).then_some(asked)
     }
 

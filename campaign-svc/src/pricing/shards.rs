@@ -16,14 +16,14 @@ type Shard<V> = HashMap<Arc<str>, V, RandomState>;
 /// best an `Arc`.
 #[derive(Debug, Clone)]
 pub struct Shards<V> {
+    /// None before the first entry: most maps of most tenants stay empty.
     shards: Vec<Arc<Shard<V>>>,
     place: RandomState,
 }
 
 impl<V> Default for Shards<V> {
     fn default() -> Self {
-        let empty = Arc::new(Shard::default());
-        Self { shards: vec![empty; SHARDS], place: RandomState::default() }
+        Self { shards: Vec::new(), place: RandomState::default() }
     }
 }
 
@@ -46,31 +46,31 @@ impl<V> Shards<V> {
 impl<V: Clone> Shards<V> {
     /// Sets the value of `key`.
     pub fn insert(&mut self, key: Arc<str>, value: V) {
-        let place = self.shard_of(&key);
-        Arc::make_mut(&mut self.shards[place]).insert(key, value);
+        self.shard_mut(&key).insert(key, value);
     }
 
     /// Removes `key`; nothing is copied where it is not there.
     pub fn remove(&mut self, key: &str) -> Option<V> {
-        let place = self.shard_of(key);
-        if !self.shards[place].contains_key(key) {
-            return None;
-        }
-        Arc::make_mut(&mut self.shards[place]).remove(key)
+        self.get(key)?;
+        self.shard_mut(key).remove(key)
     }
 
     /// The value of `key` to be changed; nothing is copied where it is not there.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
-        let place = self.shard_of(key);
-        if !self.shards[place].contains_key(key) {
-            return None;
-        }
-        Arc::make_mut(&mut self.shards[place]).get_mut(key)
+        self.get(key)?;
+        self.shard_mut(key).get_mut(key)
     }
 
     /// The value of `key` to be changed, made by `empty` where there is none.
     pub fn entry(&mut self, key: &Arc<str>, empty: impl FnOnce() -> V) -> &mut V {
+        self.shard_mut(key).entry(key.clone()).or_insert_with(empty)
+    }
+
+    fn shard_mut(&mut self, key: &str) -> &mut Shard<V> {
+        if self.shards.is_empty() {
+            self.shards = vec![Arc::default(); SHARDS];
+        }
         let place = self.shard_of(key);
-        Arc::make_mut(&mut self.shards[place]).entry(key.clone()).or_insert_with(empty)
+        Arc::make_mut(&mut self.shards[place])
     }
 }

@@ -114,6 +114,12 @@ impl Snapshots {
         held.ended(round, Some(Instant::now() + granted.min(WRITTEN))).await
     }
 
+    /// How many catalogues are held, and how many of them cannot be loaded.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).len();
+        (held, self.failing.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
     /// Has the poller look at once.
     pub fn wake(&self) {
         self.wake.notify_one();
