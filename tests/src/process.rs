@@ -79,7 +79,9 @@ impl Service {
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let migrated = command(kind, &all).arg("migrate").status().expect("the service's program runs");
         assert!(migrated.success(), "{} migrate failed", kind.program());
-        let (child, address) = spawn(kind, &all, log.as_deref());
+        let up = spawn(kind, &all, log.as_deref(), START_LIMIT);
+        let (child, address) =
+            up.unwrap_or_else(|| panic!("{} did not answer within {START_LIMIT:?}", kind.program()));
         Self { kind, settings: all, log, child, address }
     }
 
@@ -109,12 +111,25 @@ impl Service {
     }
 
     /// Starts it again on the same address after it was killed or has ended.
+    ///
+    /// # Panics
+    /// Where it does not come up within 30 seconds.
     pub fn restart(&mut self) {
+        let up = self.restart_within(START_LIMIT);
+        assert!(up, "{} did not answer within {START_LIMIT:?}", self.kind.program());
+    }
+
+    /// The same; false where it does not come up within `limit`: it is killed then.
+    pub fn restart_within(&mut self, limit: Duration) -> bool {
         let address = self.address.clone();
         self.settings.retain(|(key, _)| key != "SERVER__LISTEN");
         self.settings.push(("SERVER__LISTEN".to_owned(), address));
-        let (child, address) = spawn(self.kind, &self.settings, self.log.as_deref());
-        (self.child, self.address) = (child, address);
+        let up = spawn(self.kind, &self.settings, self.log.as_deref(), limit);
+        let is_up = up.is_some();
+        if let Some((child, address)) = up {
+            (self.child, self.address) = (child, address);
+        }
+        is_up
     }
 
     /// Sends a signal.
@@ -171,7 +186,13 @@ fn program(kind: Kind) -> PathBuf {
     folder.join(kind.program())
 }
 
-fn spawn(kind: Kind, settings: &[(String, String)], log: Option<&Path>) -> (Child, String) {
+/// `None` where it does not come up within `limit`: it is killed then.
+fn spawn(
+    kind: Kind,
+    settings: &[(String, String)],
+    log: Option<&Path>,
+    limit: Duration,
+) -> Option<(Child, String)> {
     let mut command = command(kind, settings);
     if let Some(log) = log {
         let log = File::options().create(true).append(true).open(log).expect("a file for the log");
@@ -191,11 +212,12 @@ fn spawn(kind: Kind, settings: &[(String, String)], log: Option<&Path>) -> (Chil
         }
         let _ = lines.read_to_end(&mut Vec::new());
     });
-    match receive.recv_timeout(START_LIMIT) {
-        Ok(address) => (child, address),
+    match receive.recv_timeout(limit) {
+        Ok(address) => Some((child, address)),
         Err(_) => {
             let _ = child.kill();
-            panic!("{} did not answer within {START_LIMIT:?}", kind.program());
+            let _ = child.wait();
+            None
         }
     }
 }

@@ -69,6 +69,20 @@ pub struct Scale {
     pub crowd: u32,
     /// Codes that are generated at once.
     pub generated: u32,
+    /// Tenants, where there are many.
+    pub tenants: u32,
+    /// Tenants, where there are very many.
+    pub many_tenants: u32,
+    /// Events that campaign-svc takes in.
+    pub events: usize,
+    /// Products that a service starts with.
+    pub products: u32,
+    /// Orders of a year, and claims of a week.
+    pub orders: u32,
+    /// Offers limited by day, and incentives.
+    pub limited: u32,
+    /// Days on which each of them was used up.
+    pub days: u32,
     /// Each measurement.
     pub measure: Duration,
     /// Unmeasured load before it.
@@ -101,6 +115,13 @@ impl Args {
             one_codes: 100_000,
             crowd: 10_000,
             generated: 1_000_000,
+            tenants: 1_000,
+            many_tenants: 10_000,
+            events: 20_000,
+            products: 300_000,
+            orders: 1_000_000,
+            limited: 1_000,
+            days: 365,
             measure: measure(8),
             warm_up: Duration::from_secs(2),
         };
@@ -112,6 +133,13 @@ impl Args {
             one_codes: 10_000,
             crowd: 1_000,
             generated: 100_000,
+            tenants: 100,
+            many_tenants: 200,
+            events: 1_000,
+            products: 3_000,
+            orders: 10_000,
+            limited: 100,
+            days: 30,
             measure: measure(2),
             warm_up: Duration::from_millis(500),
             ..full

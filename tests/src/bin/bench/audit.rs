@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use prost::bytes::Bytes;
 use sqlx::{FromRow, PgPool};
 use tandem_tests::process::Service;
+use tonic::metadata::AsciiMetadataValue;
 
 use crate::load::Target;
 use crate::{Outcome, world};
@@ -35,11 +36,17 @@ impl Writes {
 
     /// What one call alone writes. The service is stopped before and after it, because its sessions hand in their
     /// counts as they end; it stays stopped.
-    pub async fn of_one(service: &mut Service, path: &str, call: Bytes, pool: &PgPool) -> Outcome<Self> {
+    pub async fn of_one(
+        service: &mut Service,
+        path: &str,
+        tenant: Option<&AsciiMetadataValue>,
+        call: Bytes,
+        pool: &PgPool,
+    ) -> Outcome<Self> {
         world::stop(service).await?;
         let before = Self::so_far(pool).await?;
         service.restart();
-        Target::connect(service.address(), path).await?.call(call).await?;
+        Target::connect(service.address(), path).await?.call_of(tenant, call).await?;
         world::stop(service).await?;
         Ok(Self::so_far(pool).await?.since(&before))
     }

@@ -37,8 +37,8 @@ pub const AISLES: u32 = 5;
 
 const CATEGORIES: u32 = 20;
 /// In every product.
-const GOODS: &str = "goods";
-const OBJECTIVE: &str = "objectives/bench";
+pub const GOODS: &str = "goods";
+const OBJECTIVE: &str = "bench";
 const PER_MESSAGE: usize = 500;
 const SIDE_BY_SIDE: usize = 16;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -46,7 +46,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Everything; `campaigns` of them run.
 pub async fn set(channel: Channel, campaigns: u32) -> Outcome {
     products(channel.clone()).await?;
-    objective(channel.clone()).await?;
+    ObjectiveServiceClient::new(channel.clone()).create_objective(objective(OBJECTIVE)).await?;
     stream::iter(0..campaigns)
         .map(|number| launched(channel.clone(), format!("c{number}"), campaign_of(number, None)))
         .buffer_unordered(SIDE_BY_SIDE)
@@ -71,17 +71,22 @@ async fn products(channel: Channel) -> Outcome {
     let products: Vec<_> = (0..PRODUCTS).map(product).collect();
     for block in products.chunks(PER_MESSAGE) {
         let request = campaign::BatchUpsertProductsRequest { products: block.to_vec(), ..Default::default() };
-        let results = client.batch_upsert_products(request).await?.into_inner().results;
-        let refused =
-            results.iter().filter_map(|result| result.status.as_ref()).find(|status| status.code != 0);
-        if let Some(status) = refused {
-            return Err(format!("a product was refused: {}", status.message).into());
-        }
+        upserted(&client.batch_upsert_products(request).await?.into_inner())?;
     }
     Ok(())
 }
 
-fn product(number: u32) -> campaign::Product {
+/// Fails where a product was refused.
+pub fn upserted(answer: &campaign::BatchUpsertProductsResponse) -> Outcome {
+    let mut results = answer.results.iter().filter_map(|result| result.status.as_ref());
+    match results.find(|status| status.code != 0) {
+        Some(status) => Err(format!("a product was refused: {}", status.message).into()),
+        None => Ok(()),
+    }
+}
+
+/// One of the products of the baskets.
+pub fn product(number: u32) -> campaign::Product {
     let price = i64::from(5 + number % 60);
     campaign::Product {
         name: product_name(number),
@@ -108,7 +113,8 @@ fn category(number: u32) -> String {
     format!("category-{}", number % CATEGORIES)
 }
 
-async fn objective(channel: Channel) -> Outcome {
+/// An objective that campaigns can serve.
+pub fn objective(id: &str) -> campaign::CreateObjectiveRequest {
     let objective = campaign::Objective {
         display_name: "Orders".to_owned(),
         metric: campaign::ObjectiveMetric::Orders.into(),
@@ -116,13 +122,32 @@ async fn objective(channel: Channel) -> Outcome {
         window: Some(window(30)),
         ..Default::default()
     };
-    let request = campaign::CreateObjectiveRequest {
+    campaign::CreateObjectiveRequest {
         objective: Some(objective),
-        objective_id: "bench".to_owned(),
+        objective_id: id.to_owned(),
         ..Default::default()
-    };
-    ObjectiveServiceClient::new(channel).create_objective(request).await?;
-    Ok(())
+    }
+}
+
+/// A campaign of these offers that runs from its launch on, at these places.
+pub fn running(
+    objective: &str,
+    offers: Vec<campaign::Offer>,
+    place: campaign::PlaceMix,
+) -> campaign::Campaign {
+    campaign::Campaign {
+        display_name: "Campaign".to_owned(),
+        objective: format!("objectives/{objective}"),
+        window: Some(window(20)),
+        time_zone: "Europe/Berlin".to_owned(),
+        mix: Some(campaign::MarketingMix {
+            product: Some(campaign::ProductMix { categories: vec![GOODS.to_owned()], ..Default::default() }),
+            price: Some(campaign::PriceMix { offers, ..Default::default() }),
+            place: Some(place),
+            promotion: Some(campaign::PromotionMix { placements: vec![placement()] }),
+        }),
+        ..Default::default()
+    }
 }
 
 fn window(days: u32) -> common::Interval {
@@ -133,7 +158,8 @@ fn window(days: u32) -> common::Interval {
     }
 }
 
-async fn launched(channel: Channel, id: String, campaign: campaign::Campaign) -> Outcome {
+/// Makes and launches a campaign.
+pub async fn launched(channel: Channel, id: String, campaign: campaign::Campaign) -> Outcome {
     let mut client = CampaignServiceClient::new(channel);
     let request = campaign::CreateCampaignRequest {
         campaign: Some(campaign),
@@ -175,7 +201,7 @@ fn campaign_of(number: u32, limits: Option<common::Limits>) -> campaign::Campaig
     };
     campaign::Campaign {
         display_name: format!("Campaign {number}"),
-        objective: OBJECTIVE.to_owned(),
+        objective: format!("objectives/{OBJECTIVE}"),
         window: Some(window(20)),
         time_zone: "Europe/Berlin".to_owned(),
         segments: if matching { vec![] } else { vec![format!("segments/s{}", number % SEGMENTS)] },
@@ -264,7 +290,8 @@ fn matching_discount(number: u32) -> common::Discount {
     }
 }
 
-fn percent(rate_ppm: i32, group: i32) -> common::Discount {
+/// A share of the goods.
+pub fn percent(rate_ppm: i32, group: i32) -> common::Discount {
     let percent = common::PercentDiscount { rate_ppm };
     common::Discount { kind: Some(discount::Kind::Percent(percent)), group, ..Default::default() }
 }

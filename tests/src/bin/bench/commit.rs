@@ -13,7 +13,7 @@ use tandem_tests::process::Service;
 
 use crate::args::{Args, CALLERS, CAMPAIGNS, Scale};
 use crate::audit::{Book, Writes};
-use crate::load::{Measured, Target};
+use crate::load::{Calls, Measured, Target, said};
 use crate::orders::{self, Brought, Codes, Orders};
 use crate::pgbench::Pgbench;
 use crate::redeem::Redeem;
@@ -63,12 +63,12 @@ pub async fn measure(
         eprintln!("{}", row.name);
         let mut rounds = Rounds::default();
         for round in 1..=args.rounds {
-            let mut theirs = commit.pgbench.best(world, COMMIT, round).await?;
+            let mut theirs = commit.pgbench.best(&world.server, COMMIT, round).await?;
             if row.with_code {
-                let redeemed = redeem.pgbench.best(world, Codes::Many.name(), round).await?;
+                let redeemed = redeem.pgbench.best(&world.server, Codes::Many.name(), round).await?;
                 theirs = 1.0 / (1.0 / theirs + 1.0 / redeemed);
             }
-            world.checkpoint().await?;
+            world.server.checkpoint().await?;
             rounds.add(theirs, commit.ours(row.with_code.then_some(&redeem.product)).await?);
         }
         rounds.report(report, row.name, row.yardstick, row.target);
@@ -96,27 +96,27 @@ impl Commit {
         let mut service = world.campaign(ORDERS).await;
         catalogue::set(service.channel(), CAMPAIGNS).await?;
         catalogue::set_limited(service.channel()).await?;
-        let product = world.pool(ORDERS).await?;
+        let product = world.server.pool(ORDERS).await?;
         let mut orders = Orders::new(scale, "c")?;
         let target = Target::connect(service.address(), orders::COMMIT).await?;
         for order in orders.commit_of_each(0) {
-            target.call(order).await.map_err(|status| format!("the first commits: {status:?}"))?;
+            target.call(order).await.map_err(|status| format!("the first commits: {}", said(&status)))?;
         }
         let with_code = orders.commit(1, 0, Some(Brought::of_many(0)));
-        let with_code = Writes::of_one(&mut service, orders::COMMIT, with_code, &product).await?;
+        let with_code = Writes::of_one(&mut service, orders::COMMIT, None, with_code, &product).await?;
         eprintln!("  one commit with a code writes {}, and a redemption", with_code.shown());
         service.restart();
         let one = orders.commit(2, 0, None);
-        let one = Writes::of_one(&mut service, orders::COMMIT, one, &product).await?;
+        let one = Writes::of_one(&mut service, orders::COMMIT, None, one, &product).await?;
         let sample = Sample::newest(&product, Book::Orders).await?;
         eprintln!("  one commit writes {}; {}", one.shown(), sample.shown());
         product.close().await;
-        world.copy_for_yardstick(ORDERS, ORDERS_YARDSTICK).await?;
+        world.server.copy(ORDERS, ORDERS_YARDSTICK).await?;
         service.restart();
         let scripts = [scripts::order(&sample, &scale)];
         let commit = Self {
-            pgbench: Pgbench::new(world, ORDERS_YARDSTICK, &scripts, one, scale.measure).await?,
-            product: world.pool(ORDERS).await?,
+            pgbench: Pgbench::new(&world.server, ORDERS_YARDSTICK, &scripts, one, scale.measure).await?,
+            product: world.server.pool(ORDERS).await?,
             orders,
             target: Target::connect(service.address(), orders::COMMIT).await?,
             scale,
@@ -128,9 +128,10 @@ impl Commit {
     async fn ours(&mut self, redemptions: Option<&PgPool>) -> Outcome<(Measured, f64)> {
         let with_code = redemptions.is_some();
         let requests = self.orders.for_time(self.scale.load(), |orders| orders.any_commit(with_code));
+        let calls = Calls::once(requests);
         let mut books = vec![(&self.product, Book::Orders)];
         books.extend(redemptions.map(|pool| (pool, Book::Redemptions)));
-        rounds::measured(&self.target, requests, CALLERS, &self.scale, &books).await
+        rounds::measured(&self.target, &calls, CALLERS, &self.scale, &books).await
     }
 
     async fn single(&self, world: &World, service: &Service, args: &Args, report: &mut Report) -> Outcome {
@@ -146,7 +147,7 @@ impl Commit {
         let books = [(&self.product, Book::Orders)];
         let mut p50s = Vec::new();
         for round in 1..=args.rounds {
-            world.checkpoint().await?;
+            world.server.checkpoint().await?;
             let taken = rounds::audited(&books, async {
                 let warm = checkout.run(self.scale.warm_up).await?;
                 let measured = checkout.run(self.scale.measure).await?;

@@ -29,21 +29,22 @@ pub fn wanted(args: &Args, scale: &Scale) -> bool {
 pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Scale) -> Outcome {
     let [rate, time] = names(scale);
     eprintln!("{rate}");
-    let (product, yardstick) = (world.pool(PRODUCT).await?, world.pool(YARDSTICK).await?);
+    let (product, yardstick) = (world.server.pool(PRODUCT).await?, world.server.pool(YARDSTICK).await?);
     let count = f64::from(scale.generated);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=args.rounds {
         let incentive = format!("generated{round}");
         people::incentive(world.relationship.channel(), &incentive).await?;
-        world.checkpoint().await?;
+        world.server.checkpoint().await?;
         let made = generate(world, &incentive, scale.generated).await?;
         written(&product, &incentive, scale.generated).await?;
-        let file = world.cluster.socket_folder().join(format!("{incentive}.copy")).display().to_string();
+        let file =
+            world.server.cluster.socket_folder().join(format!("{incentive}.copy")).display().to_string();
         // In the order in which they were stored, not in that of an index.
         let unload =
             format!("COPY (SELECT * FROM voucher WHERE incentive = '{incentive}' ORDER BY ctid) TO '{file}'");
         sqlx::raw_sql(AssertSqlSafe(unload)).execute(&product).await?;
-        world.checkpoint().await?;
+        world.server.checkpoint().await?;
         let copied = copy(&yardstick, &file).await?;
         written(&yardstick, &incentive, scale.generated).await?;
         eprintln!("  round {round}: generated in {made:.2} s, COPY took {copied:.2} s");

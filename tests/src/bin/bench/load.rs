@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use prost::bytes::Bytes;
+use tandem_platform::grpc::TENANT;
 use tokio::task::JoinSet;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -20,6 +22,9 @@ use tandem_tests::raw::Raw;
 
 /// HTTP/2 connections the callers share.
 const CONNECTIONS: usize = 4;
+/// How long the last answers of a load may take after its end, and any one call alone: longer than any service takes
+/// over a call.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A method of a server.
 #[derive(Debug, Clone)]
@@ -39,21 +44,44 @@ impl Target {
         Ok(Self { channels, path: PathAndQuery::from_str(path)? })
     }
 
-    /// One call.
+    /// One call of nobody's tenant in particular.
     pub async fn call(&self, request: Bytes) -> Result<Bytes, Status> {
-        call(&mut Grpc::new(self.channels[0].clone()), &self.path, request).await
+        self.call_of(None, request).await
+    }
+
+    /// One call of a tenant.
+    pub async fn call_of(
+        &self,
+        tenant: Option<&AsciiMetadataValue>,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
+        let mut grpc = Grpc::new(self.channels[0].clone()).max_decoding_message_size(usize::MAX);
+        let answer = call(&mut grpc, &self.path, tenant, request);
+        let late = |_| Status::deadline_exceeded(format!("no answer within {PATIENCE:?}"));
+        tokio::time::timeout(PATIENCE, answer).await.map_err(late)?
     }
 }
 
-async fn call(grpc: &mut Grpc<Channel>, path: &PathAndQuery, request: Bytes) -> Result<Bytes, Status> {
+async fn call(
+    grpc: &mut Grpc<Channel>,
+    path: &PathAndQuery,
+    tenant: Option<&AsciiMetadataValue>,
+    request: Bytes,
+) -> Result<Bytes, Status> {
     grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-    grpc.unary(Request::new(request), path.clone(), Raw).await.map(tonic::Response::into_inner)
+    let mut request = Request::new(request);
+    if let Some(tenant) = tenant {
+        request.metadata_mut().insert(TENANT, tenant.clone());
+    }
+    grpc.unary(request, path.clone(), Raw).await.map(tonic::Response::into_inner)
 }
 
 /// Requests made in advance, taken in their order by whoever is free.
 #[derive(Debug)]
 pub struct Calls {
     requests: Vec<Bytes>,
+    /// Whose they are, in turn; empty: nobody's in particular.
+    tenants: Vec<AsciiMetadataValue>,
     next: AtomicUsize,
     again: bool,
 }
@@ -61,19 +89,35 @@ pub struct Calls {
 impl Calls {
     /// Each is sent once; the load ends where they run out.
     pub fn once(requests: Vec<Bytes>) -> Arc<Self> {
-        Arc::new(Self { requests, next: AtomicUsize::new(0), again: false })
+        Self::once_of(vec![], requests)
+    }
+
+    /// The same, the first for the first tenant and so on, in turn.
+    pub fn once_of(tenants: Vec<AsciiMetadataValue>, requests: Vec<Bytes>) -> Arc<Self> {
+        Arc::new(Self { requests, tenants, next: AtomicUsize::new(0), again: false })
     }
 
     /// From the start again, as often as there is time.
     pub fn again(requests: Vec<Bytes>) -> Arc<Self> {
-        Arc::new(Self { requests, next: AtomicUsize::new(0), again: true })
+        Self::again_of(vec![], requests)
     }
 
-    fn next(&self) -> Option<Bytes> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        let index = if self.again { index % self.requests.len().max(1) } else { index };
-        self.requests.get(index).cloned()
+    /// The same for these tenants in turn.
+    pub fn again_of(tenants: Vec<AsciiMetadataValue>, requests: Vec<Bytes>) -> Arc<Self> {
+        Arc::new(Self { requests, tenants, next: AtomicUsize::new(0), again: true })
     }
+
+    fn next(&self) -> Option<(Option<&AsciiMetadataValue>, Bytes)> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let index = if self.again { turn % self.requests.len().max(1) } else { turn };
+        let tenant = self.tenants.get(turn % self.tenants.len().max(1));
+        Some((tenant, self.requests.get(index)?.clone()))
+    }
+}
+
+/// A refusal for people, on one line.
+pub fn said(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
 }
 
 /// What came of a load.
@@ -102,8 +146,8 @@ impl Measured {
         let ms = |quantile| self.latency.value_at_quantile(quantile) as f64 / 1_000.0;
         let mut text = format!("{:.0}/s, p50 {:.2} ms, p99 {:.2} ms", self.rate(), ms(0.5), ms(0.99));
         if let Some(failure) = &self.failure {
-            let said = format!("{:?}: {}", failure.code(), failure.message());
-            text.push_str(&format!(", {} of {} FAILED, first {said}", self.failed, self.failed + self.ok));
+            let (all, said) = (self.failed + self.ok, said(failure));
+            text.push_str(&format!(", {} of {all} FAILED, first {said}", self.failed));
         }
         text
     }
@@ -131,7 +175,8 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, callers: usize, time: Dura
         seconds: 0.0,
         latency: Histogram::new_with_max(60_000_000, 3)?,
     };
-    let finished = running.join_all().await;
+    let finished = tokio::time::timeout(time + PATIENCE, running.join_all()).await;
+    let finished = finished.map_err(|_| format!("calls without an answer {PATIENCE:?} after the end"))?;
     measured.seconds = start.elapsed().as_secs_f64();
     for caller in finished {
         measured.ok += caller.micros.len() as u64;
@@ -145,12 +190,12 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, callers: usize, time: Dura
 }
 
 async fn call_until(channel: Channel, path: PathAndQuery, calls: Arc<Calls>, end: Instant) -> Caller {
-    let mut grpc = Grpc::new(channel);
+    let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
     let mut caller = Caller::default();
     let mut begin = Instant::now();
     while begin < end {
-        let Some(request) = calls.next() else { break };
-        let answer = call(&mut grpc, &path, request).await;
+        let Some((tenant, request)) = calls.next() else { break };
+        let answer = call(&mut grpc, &path, tenant, request).await;
         let now = Instant::now();
         match answer {
             Ok(_) => caller.micros.push(u32::try_from((now - begin).as_micros()).unwrap_or(u32::MAX)),

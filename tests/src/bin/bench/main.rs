@@ -7,9 +7,14 @@ mod args;
 mod audit;
 mod baskets;
 mod catalogue;
+mod clones;
 mod commit;
+mod cpu;
 mod echo;
 mod generate;
+mod ground;
+mod hard;
+mod idle;
 mod load;
 mod orders;
 mod people;
@@ -20,7 +25,10 @@ mod report;
 mod rounds;
 mod run;
 mod scripts;
+mod start;
+mod tenants;
 mod world;
+mod year;
 
 use std::process::ExitCode;
 

@@ -32,7 +32,7 @@ const LINES: u32 = 3;
 const LINE_PRICE: i64 = 3_000;
 const SHIPPING: i64 = 490;
 /// The fastest anybody hopes for: requests are made for so many calls a second.
-const MOST_PER_SECOND: f64 = 40_000.0;
+pub const MOST_PER_SECOND: f64 = 40_000.0;
 const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// Which codes the orders bring.
@@ -60,8 +60,10 @@ impl Codes {
 /// A code that an order brings, and its incentive.
 #[derive(Debug, Clone)]
 pub struct Brought {
-    code: String,
-    incentive: String,
+    /// As typed.
+    pub code: String,
+    /// Its id.
+    pub incentive: String,
 }
 
 impl Brought {
@@ -94,8 +96,7 @@ pub struct Orders {
 impl Orders {
     /// Sealed with the key for development, as both services have it without settings.
     pub fn new(scale: Scale, prefix: &'static str) -> Outcome<Self> {
-        let keys = tandem_platform::seal::keyring("", &ServerConfig::default())?;
-        Ok(Self { keys, scale, random: StdRng::seed_from_u64(11), made: 0, prefix })
+        Ok(Self { keys: development_keys()?, scale, random: StdRng::seed_from_u64(11), made: 0, prefix })
     }
 
     /// More orders than can be sent in `time`.
@@ -145,31 +146,19 @@ impl Orders {
 
     /// Redeems one code.
     pub fn redemption(&mut self, customer: u32, brought: Brought) -> Bytes {
-        let order_id = self.next_id();
         let offer = "campaigns/spring/offers/volume".to_owned();
-        let claims = claims(&order_id, customer_name(customer), offer, Some(brought));
-        let request = RedeemVouchersRequest {
-            request_id: format!("r-{order_id}"),
-            order_id,
-            customer: claims.customer.clone(),
-            what: Some(redeem_vouchers_request::What::QuoteToken(convert::seal_claims(&claims, &self.keys))),
-            ..Default::default()
-        };
-        Bytes::from(request.encode_to_vec())
+        self.sale(customer, offer, Some(brought)).redemption(&self.keys)
     }
 
     /// Commits one order with the offer of a campaign; the first campaign has the number 0.
     pub fn commit(&mut self, customer: u32, campaign: u32, brought: Option<Brought>) -> Bytes {
-        let order_id = self.next_id();
         let offer = format!("campaigns/k{}/offers/{OFFER}", FIRST_LIMITED + campaign);
-        let claims = claims(&order_id, customer_name(customer), offer, brought);
-        let request = CommitOrderRequest {
-            request_id: format!("r-{order_id}"),
-            order_id,
-            quote_token: convert::seal_claims(&claims, &self.keys),
-            ..Default::default()
-        };
-        Bytes::from(request.encode_to_vec())
+        self.sale(customer, offer, brought).commit(&self.keys)
+    }
+
+    fn sale(&mut self, customer: u32, offer: String, brought: Option<Brought>) -> Sale {
+        let (tenant, order_id) = ("default".to_owned(), self.next_id());
+        Sale { tenant, order_id, customer: customer_name(customer), offer, brought }
     }
 
     fn next_id(&mut self) -> String {
@@ -178,8 +167,53 @@ impl Orders {
     }
 }
 
-/// What campaign-svc would have sealed: three lines, an offer, and the code.
-fn claims(order: &str, customer: String, offer: String, brought: Option<Brought>) -> QuoteClaims {
+/// The key for development, as both services have it without settings.
+pub fn development_keys() -> Outcome<Keyring> {
+    Ok(tandem_platform::seal::keyring("", &ServerConfig::default())?)
+}
+
+/// One order: three lines, an offer, and the code.
+#[derive(Debug, Clone)]
+pub struct Sale {
+    /// Whose business it is.
+    pub tenant: String,
+    /// Its request_id is "r-" and this.
+    pub order_id: String,
+    /// "customers/{customer}", or empty.
+    pub customer: String,
+    /// "campaigns/{campaign}/offers/{offer}".
+    pub offer: String,
+    /// The code.
+    pub brought: Option<Brought>,
+}
+
+impl Sale {
+    /// Redeems the code.
+    pub fn redemption(self, keys: &Keyring) -> Bytes {
+        let request = RedeemVouchersRequest {
+            request_id: format!("r-{}", self.order_id),
+            order_id: self.order_id.clone(),
+            customer: self.customer.clone(),
+            what: Some(redeem_vouchers_request::What::QuoteToken(convert::seal_claims(&claims(self), keys))),
+            ..Default::default()
+        };
+        Bytes::from(request.encode_to_vec())
+    }
+
+    /// Commits the order.
+    pub fn commit(self, keys: &Keyring) -> Bytes {
+        let request = CommitOrderRequest {
+            request_id: format!("r-{}", self.order_id),
+            order_id: self.order_id.clone(),
+            quote_token: convert::seal_claims(&claims(self), keys),
+            ..Default::default()
+        };
+        Bytes::from(request.encode_to_vec())
+    }
+}
+
+/// What campaign-svc would have sealed.
+fn claims(Sale { tenant, order_id, customer, offer, brought }: Sale) -> QuoteClaims {
     let now = SystemClock.now();
     let by_code = if brought.is_some() { AMOUNT } else { 0 };
     let lines = i64::from(LINES);
@@ -202,8 +236,8 @@ fn claims(order: &str, customer: String, offer: String, brought: Option<Brought>
         ..Default::default()
     };
     QuoteClaims {
-        tenant: "default".to_owned(),
-        order_id: order.to_owned(),
+        tenant,
+        order_id,
         order_digest: vec![7; 32].into(),
         customer,
         currency_code: "EUR".to_owned(),

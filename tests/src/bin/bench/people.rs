@@ -120,22 +120,26 @@ pub fn customer_name(number: u32) -> String {
 
 /// 5 % with a limit per code, in all, per customer, and a money budget.
 pub async fn incentive(channel: Channel, id: &str) -> Outcome {
+    IncentiveServiceClient::new(channel).create_incentive(create_incentive(id, limits())).await?;
+    Ok(())
+}
+
+/// 5 % with a limit per code and others.
+pub fn create_incentive(id: &str, limits: common::Limits) -> relationship::CreateIncentiveRequest {
     let percent = discount::Kind::Percent(common::PercentDiscount { rate_ppm: 50_000 });
     let incentive = relationship::Incentive {
         display_name: format!("Incentive {id}"),
         titles: BTreeMap::from([(String::new(), "Five per cent".to_owned())]).into_iter().collect(),
         discount: Some(common::Discount { kind: Some(percent), group: 20, ..Default::default() }),
-        limits: Some(limits()),
+        limits: Some(limits),
         max_uses_per_code: Some(MAX_USES_PER_CODE),
         ..Default::default()
     };
-    let request = relationship::CreateIncentiveRequest {
+    relationship::CreateIncentiveRequest {
         incentive: Some(incentive),
         incentive_id: id.to_owned(),
         ..Default::default()
-    };
-    IncentiveServiceClient::new(channel).create_incentive(request).await?;
-    Ok(())
+    }
 }
 
 /// Every kind of limit, never reached.

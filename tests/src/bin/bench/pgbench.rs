@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::audit::Writes;
 use crate::report::figure;
 use crate::scripts::Script;
-use crate::world::World;
+use crate::world::Server;
 
 /// Clients side by side; the best of them counts.
 const CLIENTS: [u32; 3] = [1, 16, 64];
@@ -33,7 +33,7 @@ pub struct Pgbench {
     binary: PathBuf,
     socket: PathBuf,
     port: String,
-    database: &'static str,
+    database: String,
     pool: PgPool,
     scripts: TempDir,
     runs: u32,
@@ -45,8 +45,8 @@ pub struct Pgbench {
 impl Pgbench {
     /// Writes the scripts; each run lasts `measure`.
     pub async fn new(
-        world: &World,
-        database: &'static str,
+        server: &Server,
+        database: &str,
         scripts: &[Script],
         one: Writes,
         measure: Duration,
@@ -57,10 +57,10 @@ impl Pgbench {
         }
         Ok(Self {
             binary: binary()?,
-            socket: world.cluster.socket_folder(),
-            port: world.port()?.to_owned(),
-            database,
-            pool: world.pool(database).await?,
+            socket: server.cluster.socket_folder(),
+            port: server.port()?.to_owned(),
+            database: database.to_owned(),
+            pool: server.pool(database).await?,
             scripts: folder,
             runs: 0,
             measure,
@@ -69,11 +69,11 @@ impl Pgbench {
     }
 
     /// Transactions per second, the best of all numbers of clients.
-    pub async fn best(&mut self, world: &World, script: &str, round: u32) -> Outcome<f64> {
+    pub async fn best(&mut self, server: &Server, script: &str, round: u32) -> Outcome<f64> {
         let mut best: f64 = 0.0;
         let mut shown = Vec::new();
         for clients in CLIENTS {
-            world.checkpoint().await?;
+            server.checkpoint().await?;
             let timed = self.run(script, clients, false).await?;
             shown.push(format!("{} ({clients})", figure(timed.rate)));
             best = best.max(timed.rate);
@@ -115,7 +115,7 @@ impl Pgbench {
         if latency {
             command.arg("--log").arg("--log-prefix").arg(&log);
         }
-        let said = command.arg(self.database).output()?;
+        let said = command.arg(&self.database).output()?;
         let text = String::from_utf8_lossy(&said.stdout);
         let number = |before: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(before))?;

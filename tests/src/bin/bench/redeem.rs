@@ -5,7 +5,7 @@ use tandem_tests::process::{Kind, Service};
 
 use crate::args::{Args, CALLERS, Scale};
 use crate::audit::{Book, Writes};
-use crate::load::{self, Calls, Measured, Target};
+use crate::load::{self, Calls, Measured, Target, said};
 use crate::orders::{self, Brought, Codes, Orders};
 use crate::pgbench::Pgbench;
 use crate::report::{Beside, Report, Target as Aim};
@@ -56,24 +56,24 @@ pub struct Redeem {
 impl Redeem {
     /// Redeems each incentive once, then one code alone to see what that writes, and copies the database.
     pub async fn prepare(world: &mut World, scale: Scale) -> Outcome<Self> {
-        let product = world.pool(PRODUCT).await?;
+        let product = world.server.pool(PRODUCT).await?;
         let mut orders = Orders::new(scale, "o")?;
         let target = Target::connect(world.relationship.address(), orders::REDEEM).await?;
         for order in orders.redemption_of_each(0) {
-            target.call(order).await.map_err(|status| format!("the first redemptions: {status:?}"))?;
+            target.call(order).await.map_err(|status| format!("the first redemptions: {}", said(&status)))?;
         }
         let one = orders.redemption(1, Brought::hot());
-        let one = Writes::of_one(&mut world.relationship, orders::REDEEM, one, &product).await?;
+        let one = Writes::of_one(&mut world.relationship, orders::REDEEM, None, one, &product).await?;
         let sample = Sample::newest(&product, Book::Redemptions).await?;
         eprintln!("  one redemption writes {}; {}", one.shown(), sample.shown());
         product.close().await;
-        world.copy_for_yardstick(PRODUCT, YARDSTICK).await?;
+        world.server.copy(PRODUCT, YARDSTICK).await?;
         world.relationship.restart();
         let all = [Codes::Hot, Codes::Many, Codes::One];
         let scripts = all.map(|codes| scripts::redemption(codes, &sample, &scale));
         Ok(Self {
-            pgbench: Pgbench::new(world, YARDSTICK, &scripts, one, scale.measure).await?,
-            product: world.pool(PRODUCT).await?,
+            pgbench: Pgbench::new(&world.server, YARDSTICK, &scripts, one, scale.measure).await?,
+            product: world.server.pool(PRODUCT).await?,
             orders,
             target: Target::connect(world.relationship.address(), orders::REDEEM).await?,
             scale,
@@ -86,8 +86,8 @@ impl Redeem {
             eprintln!("{}", row.name);
             let mut rounds = Rounds::default();
             for round in 1..=args.rounds {
-                let theirs = self.pgbench.best(world, row.codes.name(), round).await?;
-                world.checkpoint().await?;
+                let theirs = self.pgbench.best(&world.server, row.codes.name(), round).await?;
+                world.server.checkpoint().await?;
                 rounds.add(theirs, self.ours(row.codes, CALLERS).await?);
             }
             rounds.report(report, row.name, PGBENCH, row.target);
@@ -102,7 +102,7 @@ impl Redeem {
         eprintln!("{SINGLE}");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 1..=args.rounds {
-            world.checkpoint().await?;
+            world.server.checkpoint().await?;
             let timed = self.pgbench.run(Codes::Many.name(), 1, true).await?;
             eprintln!("  round {round}: pgbench, 1 client: p50 {:.3} ms, {:.0}/s", timed.p50_ms, timed.rate);
             theirs.push(timed.p50_ms);
@@ -116,9 +116,10 @@ impl Redeem {
     }
 
     async fn ours(&mut self, codes: Codes, callers: usize) -> Outcome<(Measured, f64)> {
-        let requests = self.orders.for_time(self.scale.load(), |orders| orders.any_redemption(codes));
+        let calls =
+            Calls::once(self.orders.for_time(self.scale.load(), |orders| orders.any_redemption(codes)));
         let books = [(&self.product, Book::Redemptions)];
-        rounds::measured(&self.target, requests, callers, &self.scale, &books).await
+        rounds::measured(&self.target, &calls, callers, &self.scale, &books).await
     }
 }
 

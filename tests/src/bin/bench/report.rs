@@ -24,8 +24,8 @@ pub enum Target {
 pub struct Row {
     /// What was measured.
     pub name: String,
-    /// The median over the rounds.
-    pub value: f64,
+    /// The median over the rounds; absent where it could not be measured.
+    pub value: Option<f64>,
     /// Of both values.
     pub unit: &'static str,
     /// What it is compared with, or empty.
@@ -38,6 +38,8 @@ pub struct Row {
     pub target: Option<String>,
     /// Whether it does.
     pub met: Option<bool>,
+    /// Why it could not be measured.
+    pub problem: Option<String>,
 }
 
 /// Every row of a run.
@@ -64,14 +66,38 @@ impl Report {
         eprintln!("  = {name}: {} {unit}{compared}{judged}", figure(value));
         self.rows.push(Row {
             name,
-            value,
+            value: Some(value),
             unit,
             yardstick: beside.yardstick,
             yardstick_value,
             ratio,
             target,
             met,
+            problem: None,
         });
+    }
+
+    /// Ends a group of rows. Those of them that it has not come to because something went wrong are shown with what
+    /// did, and miss their target: whoever measures the next group still can.
+    pub fn close(&mut self, rows: impl IntoIterator<Item = String>, measured: Outcome) {
+        let Err(problem) = measured else { return };
+        for name in rows {
+            if self.rows.iter().any(|row| row.name == name) {
+                continue;
+            }
+            eprintln!("  = {name}: {problem} – MISSED");
+            self.rows.push(Row {
+                name,
+                value: None,
+                unit: "",
+                yardstick: "",
+                yardstick_value: None,
+                ratio: None,
+                target: None,
+                met: Some(false),
+                problem: Some(problem.to_string()),
+            });
+        }
     }
 
     /// One JSON object per line.
@@ -92,9 +118,9 @@ impl Report {
         for row in &self.rows {
             table.add_row([
                 row.name.clone(),
-                figure(row.value),
+                row.value.map(figure).unwrap_or_default(),
                 row.unit.to_owned(),
-                row.yardstick.to_owned(),
+                row.problem.clone().unwrap_or_else(|| row.yardstick.to_owned()),
                 row.yardstick_value.map(figure).unwrap_or_default(),
                 row.ratio.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default(),
                 row.target.clone().unwrap_or_default(),

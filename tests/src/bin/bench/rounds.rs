@@ -1,8 +1,8 @@
 //! Loads whose accepted calls are found again in the ledgers, and what their rounds come to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use prost::bytes::Bytes;
 use sqlx::PgPool;
 
 use crate::Outcome;
@@ -30,17 +30,16 @@ pub async fn audited<T>(books: &Books<'_>, load: impl Future<Output = Outcome<(u
     Ok(result)
 }
 
-/// Sends `requests`, first to warm up, then measured; answers also how far the slowest relay was behind, in seconds.
+/// Sends `calls`, first to warm up, then measured; answers also how far the slowest relay was behind, in seconds.
 pub async fn measured(
     target: &Target,
-    requests: Vec<Bytes>,
+    calls: &Arc<Calls>,
     callers: usize,
     scale: &Scale,
     books: &Books<'_>,
 ) -> Outcome<(Measured, f64)> {
-    let calls = Calls::once(requests);
     audited(books, async {
-        let warm = load::run(target, &calls, callers, scale.warm_up).await?;
+        let warm = load::run(target, calls, callers, scale.warm_up).await?;
         let lag = async {
             tokio::time::sleep(scale.measure.saturating_sub(BEFORE_END)).await;
             let mut worst: f64 = 0.0;
@@ -49,7 +48,7 @@ pub async fn measured(
             }
             Outcome::Ok(worst)
         };
-        let (measured, lag) = tokio::join!(load::run(target, &calls, callers, scale.measure), lag);
+        let (measured, lag) = tokio::join!(load::run(target, calls, callers, scale.measure), lag);
         let measured = measured?;
         Ok((warm.ok + measured.ok, (measured, lag?)))
     })

@@ -5,7 +5,7 @@ use tandem_tests::process::Service;
 use crate::args::Args;
 use crate::report::{Beside, Report, Target};
 use crate::world::World;
-use crate::{Outcome, commit, generate, people, quotes, redeem};
+use crate::{Outcome, commit, generate, hard, people, quotes, redeem, start, tenants, year};
 
 const MEMORY: &str = "resident memory after the run";
 const MEMORY_LIMIT_MIB: f64 = 200.0;
@@ -18,7 +18,7 @@ pub async fn all(args: &Args) -> Outcome<Report> {
     let (commit, generate) = (commit::wanted(args), generate::wanted(args, &scale));
     if quotes || redeem || commit || generate {
         let mut world = World::start().await;
-        eprintln!("PostgreSQL {}, {} cores", world.postgres_version().await?, cores());
+        eprintln!("PostgreSQL {}, {} cores", world.server.version().await?, cores());
         people::set(world.relationship.channel(), &scale).await?;
         // Before the first quote is asked for, because the copy needs the service to stop.
         let mut prepared = match redeem || commit || generate {
@@ -57,6 +57,10 @@ pub async fn all(args: &Args) -> Outcome<Report> {
         }
     }
     redeem::on_sqlite(args, &mut report, scale).await?;
+    tenants::measure(args, &mut report, &scale).await;
+    start::measure(args, &mut report, &scale).await;
+    year::measure(args, &mut report, &scale).await;
+    hard::measure(args, &mut report, &scale).await;
     Ok(report)
 }
 
@@ -73,7 +77,7 @@ fn stay(world: &World, campaign: Option<&Service>) -> Outcome {
         campaign.map(|service| format!(", campaign-svc {} (pid {})", service.address(), service.pid()));
     eprintln!(
         "database {}, relationship-svc {} (pid {}){}; Enter ends",
-        world.cluster.url(),
+        world.server.cluster.url(),
         world.relationship.address(),
         world.relationship.pid(),
         campaign.unwrap_or_default()

@@ -12,19 +12,29 @@ use crate::people::{
     BUDGET_EUR, FIRST_CODE, FIRST_CUSTOMER, FIRST_INCENTIVE, HOT, HOT_CODE, MAX_USES, MAX_USES_PER_CODE,
     MAX_USES_PER_CUSTOMER, ONE,
 };
+use crate::tenants::stage as tenants;
 
 /// The script that commits an order.
 pub const COMMIT: &str = "commit";
+/// The script that redeems a code of any tenant.
+pub const REDEEM: &str = "redeem";
+
+/// The tenant of the rows about one business.
+const DEFAULT: &str = "'default'";
 
 const REDEMPTION: &str = "
     SELECT c.method, c.outcome, r.details::text AS document,
-           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes
+           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes,
+           EXISTS (SELECT 1 FROM information_schema.columns
+                    WHERE table_name = 'event_batch' AND column_name = 'tenant') AS event_has_tenant
       FROM redemption AS r JOIN request_claim AS c ON c.request_id = 'r-' || r.order_id
      ORDER BY r.id DESC LIMIT 1";
 
 const ORDER: &str = "
     SELECT c.method, c.outcome, o.sold::text AS document,
-           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes
+           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes,
+           EXISTS (SELECT 1 FROM information_schema.columns
+                    WHERE table_name = 'event_batch' AND column_name = 'tenant') AS event_has_tenant
       FROM sales_order AS o JOIN request_claim AS c ON c.request_id = 'r-' || o.id
      ORDER BY o.created DESC LIMIT 1";
 
@@ -42,6 +52,7 @@ pub struct Sample {
     /// Details of the redemption, or what the order sold.
     document: String,
     payload_bytes: i32,
+    event_has_tenant: bool,
 }
 
 impl Sample {
@@ -60,17 +71,19 @@ impl Sample {
         format!("outcome {outcome} bytes, document {document} bytes, event {} bytes", self.payload_bytes)
     }
 
-    fn claim(&self) -> String {
+    fn claim(&self, tenant: &str) -> String {
         let (method, outcome) = (&self.method, constant(&self.outcome));
         format!(
-            "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created) VALUES ('default', '{method}', 'r-' || {ORDER_ID}, decode(repeat('a7', 32), 'hex'), {outcome}, now()) ON CONFLICT DO NOTHING;"
+            "INSERT INTO request_claim (tenant, method, request_id, hash, outcome, created) VALUES ({tenant}, '{method}', 'r-' || {ORDER_ID}, decode(repeat('a7', 32), 'hex'), {outcome}, now()) ON CONFLICT DO NOTHING;"
         )
     }
 
-    fn event(&self) -> String {
+    fn event(&self, tenant: &str) -> String {
         let bytes = self.payload_bytes;
+        let (column, value) =
+            if self.event_has_tenant { ("tenant, ", format!("{tenant}, ")) } else { ("", String::new()) };
         format!(
-            "INSERT INTO event_batch (tenant, id, created, payload) VALUES ('default', {ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
+            "INSERT INTO event_batch ({column}id, created, payload) VALUES ({value}{ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
         )
     }
 }
@@ -84,11 +97,21 @@ pub struct Script {
     pub text: String,
 }
 
+/// What a transaction is about: lines that draw variables, and SQL made of these.
+#[derive(Debug)]
+struct Drawn {
+    draw: String,
+    tenant: &'static str,
+    /// The code and its incentive, or the offer and its campaign.
+    what: String,
+    of: String,
+}
+
 /// A redemption. Guards stand where the service judges limits; documents are constants of the statement, so that they
 /// cost the least.
 pub fn redemption(codes: Codes, sample: &Sample, scale: &Scale) -> Script {
     let last = |count: u32| FIRST_CODE + count - 1;
-    let (draw, code, incentive) = match codes {
+    let (draw, what, of) = match codes {
         Codes::Hot => (String::new(), format!("'{HOT_CODE}'"), format!("'{HOT}'")),
         Codes::Many => (
             format!(
@@ -104,40 +127,69 @@ pub fn redemption(codes: Codes, sample: &Sample, scale: &Scale) -> Script {
             format!("'{ONE}'"),
         ),
     };
-    let (claim, event, details) = (sample.claim(), sample.event(), constant(&sample.document));
-    let limited = limited(&incentive, AMOUNT);
-    let draw_customer = draw_customer(scale);
-    let text = format!(
-        "\\set i :i + 1
-{draw_customer}{draw}BEGIN;
-{claim}
-UPDATE voucher SET uses = uses + 1, version = version + 1 WHERE tenant = 'default' AND code = {code} AND NOT disabled AND uses + uses_held < least(max_uses, {MAX_USES_PER_CODE});
-{limited}
-INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, state, currency, amount, returned, details, created, updated, version) VALUES ('default', {ID}, {ORDER_ID}, 0, {code}, {incentive}, 1, {CUSTOMER}, 'REDEEMED', 'EUR', {AMOUNT}, 0, {details}::jsonb, now(), now(), 1);
-{event}
-COMMIT;
-"
-    );
-    Script { name: codes.name(), text }
+    let draw = draw_customer(scale.customers) + &draw;
+    redeemed(codes.name(), &Drawn { draw, tenant: DEFAULT, what, of }, sample)
 }
 
 /// An order with one offer, which counts in its own limits and in its campaign's sums.
 pub fn order(sample: &Sample, scale: &Scale) -> Script {
-    let campaign = "'campaigns/k' || :campaign";
-    let (claim, event, sold) = (sample.claim(), sample.event(), constant(&sample.document));
-    let limited = limited(&format!("{campaign} || '/offers/{OFFER}'"), OFFERED);
-    let [uses, money] = [counter(1, campaign, ""), counter(2, campaign, "EUR")];
-    let draw_customer = draw_customer(scale);
     let last_campaign = FIRST_LIMITED + LIMITED - 1;
+    let draw = draw_customer(scale.customers)
+        + &format!("\\set campaign random({FIRST_LIMITED}, {last_campaign})\n");
+    let of = "'campaigns/k' || :campaign".to_owned();
+    committed(&Drawn { draw, tenant: DEFAULT, what: format!("{of} || '/offers/{OFFER}'"), of }, sample)
+}
+
+/// A redemption or an order of any one of so many tenants.
+pub fn of_tenants(book: Book, sample: &Sample, tenants: u32) -> Script {
+    let draw = draw_customer(tenants::CUSTOMERS)
+        + &format!("\\set tenant random({0}, {0} + {tenants} - 1)\n", tenants::TENANTS.first);
+    let tenant = "('t' || :tenant)";
+    let (first, last) = (tenants::CODES.first, tenants::CODES.first + tenants::CODES_EACH - 1);
+    match book {
+        Book::Redemptions => {
+            let draw = format!("{draw}\\set code random({first}, {last})\n");
+            let what = format!("'{}' || :code", tenants::CODES.stem);
+            redeemed(REDEEM, &Drawn { draw, tenant, what, of: format!("'{}'", tenants::INCENTIVE) }, sample)
+        }
+        Book::Orders => {
+            let of = format!("'campaigns/{}'", tenants::CAMPAIGN);
+            committed(&Drawn { draw, tenant, what: format!("{of} || '/offers/{OFFER}'"), of }, sample)
+        }
+    }
+}
+
+fn redeemed(name: &'static str, drawn: &Drawn, sample: &Sample) -> Script {
+    let Drawn { draw, tenant, what: code, of: incentive } = drawn;
+    let (claim, event, details) = (sample.claim(tenant), sample.event(tenant), constant(&sample.document));
+    let limited = limited(tenant, incentive, AMOUNT);
     let text = format!(
         "\\set i :i + 1
-{draw_customer}\\set campaign random({FIRST_LIMITED}, {last_campaign})
-BEGIN;
+{draw}BEGIN;
+{claim}
+UPDATE voucher SET uses = uses + 1, version = version + 1 WHERE tenant = {tenant} AND code = {code} AND NOT disabled AND uses + uses_held < least(max_uses, {MAX_USES_PER_CODE});
+{limited}
+INSERT INTO redemption (tenant, id, order_id, ordinal, code, incentive, incentive_version, customer, state, currency, amount, returned, details, created, updated, version) VALUES ({tenant}, {ID}, {ORDER_ID}, 0, {code}, {incentive}, 1, {CUSTOMER}, 'REDEEMED', 'EUR', {AMOUNT}, 0, {details}::jsonb, now(), now(), 1);
+{event}
+COMMIT;
+"
+    );
+    Script { name, text }
+}
+
+fn committed(drawn: &Drawn, sample: &Sample) -> Script {
+    let Drawn { draw, tenant, what: offer, of: campaign } = drawn;
+    let (claim, event, sold) = (sample.claim(tenant), sample.event(tenant), constant(&sample.document));
+    let limited = limited(tenant, offer, OFFERED);
+    let [uses, money] = [counter(tenant, 1, campaign, ""), counter(tenant, 2, campaign, "EUR")];
+    let text = format!(
+        "\\set i :i + 1
+{draw}BEGIN;
 {claim}
 {limited}
 UPDATE counter SET used = used + 1 WHERE {uses};
 UPDATE counter SET used = used + {OFFERED} WHERE {money};
-INSERT INTO sales_order (tenant, id, holder, state, customer, sold, committed, created, updated, version) VALUES ('default', {ORDER_ID}, {ID}, 'COMMITTED', {CUSTOMER}, {sold}::json, now(), now(), now(), 1);
+INSERT INTO sales_order (tenant, id, holder, state, customer, sold, committed, created, updated, version) VALUES ({tenant}, {ORDER_ID}, {ID}, 'COMMITTED', {CUSTOMER}, {sold}::json, now(), now(), now(), 1);
 {event}
 COMMIT;
 "
@@ -145,24 +197,24 @@ COMMIT;
     Script { name: COMMIT, text }
 }
 
-fn draw_customer(scale: &Scale) -> String {
-    format!("\\set customer random({FIRST_CUSTOMER}, {})\n", FIRST_CUSTOMER + scale.customers - 1)
+fn draw_customer(customers: u32) -> String {
+    format!("\\set customer random({FIRST_CUSTOMER}, {})\n", FIRST_CUSTOMER + customers - 1)
 }
 
 /// Counts a use by the customer and the money under limits of every kind.
-fn limited(owner: &str, amount: i64) -> String {
-    let [uses, money] = [counter(1, owner, ""), counter(2, owner, "EUR")];
+fn limited(tenant: &str, owner: &str, amount: i64) -> String {
+    let [uses, money] = [counter(tenant, 1, owner, ""), counter(tenant, 2, owner, "EUR")];
     let budget = BUDGET_EUR * 100;
     format!(
         "UPDATE counter SET used = used + 1 WHERE {uses} AND used + held < {MAX_USES};
 UPDATE counter SET used = used + {amount} WHERE {money} AND used + held + {amount} <= {budget};
-INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told) VALUES ('default', 3, {owner}, 'c/' || {CUSTOMER}, '', 1, 0, 0) ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE SET used = counter.used + 1 WHERE counter.used + counter.held < {MAX_USES_PER_CUSTOMER};"
+INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told) VALUES ({tenant}, 3, {owner}, 'c/' || {CUSTOMER}, '', 1, 0, 0) ON CONFLICT (tenant, kind, owner, subject, period) DO UPDATE SET used = counter.used + 1 WHERE counter.used + counter.held < {MAX_USES_PER_CUSTOMER};"
     )
 }
 
-fn counter(kind: u32, owner: &str, subject: &str) -> String {
+fn counter(tenant: &str, kind: u32, owner: &str, subject: &str) -> String {
     format!(
-        "tenant = 'default' AND kind = {kind} AND owner = {owner} AND subject = '{subject}' AND period = ''"
+        "tenant = {tenant} AND kind = {kind} AND owner = {owner} AND subject = '{subject}' AND period = ''"
     )
 }
 

@@ -25,38 +25,39 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// Past the interval in which idle sessions hand in their counts.
 const STATISTICS_LAG: Duration = Duration::from_millis(300);
 
-/// A durable PostgreSQL and relationship-svc on it.
+/// A durable PostgreSQL.
 #[derive(Debug)]
-pub struct World {
-    /// The service; it goes before its database.
-    pub relationship: Service,
-    /// The cluster.
+pub struct Server {
+    /// It ends when dropped.
     pub cluster: Cluster,
 }
 
-impl World {
-    /// Starts both.
-    pub async fn start() -> Self {
-        let cluster = Cluster::start(Durability::Durable);
-        let url = database(&cluster, PRODUCT).await;
-        let relationship = Service::start(Kind::Relationship, &url, &[QUIET]);
-        Self { relationship, cluster }
+impl Server {
+    /// Starts one.
+    pub fn start() -> Self {
+        Self { cluster: Cluster::start(Durability::Durable) }
     }
 
-    /// A campaign-svc with a database of its own that asks our relationship-svc.
-    pub async fn campaign(&self, name: &str) -> Service {
-        let endpoint = format!("http://{}", self.relationship.address());
-        let url = database(&self.cluster, name).await;
-        Service::start(Kind::Campaign, &url, &[QUIET, ("RELATIONSHIP__ENDPOINT", &endpoint)])
+    /// Makes an empty database and answers its URL.
+    pub async fn database(&self, name: &str) -> String {
+        self.cluster.database(name).await;
+        self.url(name)
+    }
+
+    /// Of a database: both sides reach it over the Unix socket.
+    pub fn url(&self, database: &str) -> String {
+        let url = self.cluster.url();
+        let server = url.rsplit_once('/').map_or(url, |(server, _)| server);
+        format!("{server}/{database}?host={}", self.cluster.socket_folder().display())
     }
 
     /// Copies the database of a stopped service, file by file: the same schema, indexes, data and statistics.
-    pub async fn copy_for_yardstick(&self, product: &str, yardstick: &str) -> Outcome {
-        let pool = self.pool(product).await?;
+    pub async fn copy(&self, from: &str, to: &str) -> Outcome {
+        let pool = self.pool(from).await?;
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await?;
         pool.close().await;
         let server = self.pool("postgres").await?;
-        let copy = format!("CREATE DATABASE {yardstick} TEMPLATE {product}");
+        let copy = format!("CREATE DATABASE {to} TEMPLATE {from}");
         sqlx::raw_sql(AssertSqlSafe(copy)).execute(&server).await?;
         server.close().await;
         Ok(())
@@ -64,7 +65,7 @@ impl World {
 
     /// Connections to one of the databases.
     pub async fn pool(&self, database: &str) -> Outcome<PgPool> {
-        Ok(PgPool::connect(&over_socket(&self.cluster, database)).await?)
+        Ok(PgPool::connect(&self.url(database)).await?)
     }
 
     /// The port of the cluster.
@@ -74,7 +75,7 @@ impl World {
     }
 
     /// The version of PostgreSQL.
-    pub async fn postgres_version(&self) -> Outcome<String> {
+    pub async fn version(&self) -> Outcome<String> {
         let pool = self.pool("postgres").await?;
         Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await?)
     }
@@ -88,21 +89,36 @@ impl World {
     }
 }
 
+/// A durable PostgreSQL and relationship-svc on it.
+#[derive(Debug)]
+pub struct World {
+    /// The service; it goes before its database.
+    pub relationship: Service,
+    /// The server.
+    pub server: Server,
+}
+
+impl World {
+    /// Starts both.
+    pub async fn start() -> Self {
+        let server = Server::start();
+        let url = server.database(PRODUCT).await;
+        let relationship = Service::start(Kind::Relationship, &url, &[QUIET]);
+        Self { relationship, server }
+    }
+
+    /// A campaign-svc with a database of its own that asks our relationship-svc.
+    pub async fn campaign(&self, name: &str) -> Service {
+        let endpoint = format!("http://{}", self.relationship.address());
+        let url = self.server.database(name).await;
+        Service::start(Kind::Campaign, &url, &[QUIET, ("RELATIONSHIP__ENDPOINT", &endpoint)])
+    }
+}
+
 /// Ends a service in order: its sessions have handed in their statistics, and its database can be copied.
 pub async fn stop(service: &mut Service) -> Outcome {
     service.signal(Signal::SIGTERM);
     service.wait(STOP_LIMIT).ok_or("a service did not stop")?;
     tokio::time::sleep(STATISTICS_LAG).await;
     Ok(())
-}
-
-async fn database(cluster: &Cluster, name: &str) -> String {
-    cluster.database(name).await;
-    over_socket(cluster, name)
-}
-
-/// Both sides reach the database over the Unix socket.
-fn over_socket(cluster: &Cluster, database: &str) -> String {
-    let server = cluster.url().rsplit_once('/').map_or(cluster.url(), |(server, _)| server);
-    format!("{server}/{database}?host={}", cluster.socket_folder().display())
 }
