@@ -58,7 +58,8 @@ impl Service {
     /// # Panics
     /// Where it does not come up within 30 seconds.
     pub fn start(kind: Kind, database: &str, settings: &[(&str, &str)]) -> Self {
-        Self::start_with(kind, database, settings, None)
+        let up = Self::start_with(kind, database, settings, None, START_LIMIT);
+        up.unwrap_or_else(|| panic!("{} did not answer within {START_LIMIT:?}", kind.program()))
     }
 
     /// The same, with what it says on standard error in the file `log`.
@@ -66,10 +67,30 @@ impl Service {
     /// # Panics
     /// Where it does not come up within 30 seconds.
     pub fn start_logged(kind: Kind, database: &str, settings: &[(&str, &str)], log: &Path) -> Self {
-        Self::start_with(kind, database, settings, Some(log.to_owned()))
+        let up = Self::start_with(kind, database, settings, Some(log.to_owned()), START_LIMIT);
+        up.unwrap_or_else(|| panic!("{} did not answer within {START_LIMIT:?}", kind.program()))
     }
 
-    fn start_with(kind: Kind, database: &str, settings: &[(&str, &str)], log: Option<PathBuf>) -> Self {
+    /// The same; `None` where it does not come up within `limit`.
+    ///
+    /// # Panics
+    /// Where the database cannot be migrated.
+    pub fn start_within(
+        kind: Kind,
+        database: &str,
+        settings: &[(&str, &str)],
+        limit: Duration,
+    ) -> Option<Self> {
+        Self::start_with(kind, database, settings, None, limit)
+    }
+
+    fn start_with(
+        kind: Kind,
+        database: &str,
+        settings: &[(&str, &str)],
+        log: Option<PathBuf>,
+        limit: Duration,
+    ) -> Option<Self> {
         let mut all: Vec<(String, String)> = vec![
             ("DATABASE__URL".to_owned(), database.to_owned()),
             ("SERVER__LAME_DUCK_MS".to_owned(), "0".to_owned()),
@@ -79,10 +100,8 @@ impl Service {
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let migrated = command(kind, &all).arg("migrate").status().expect("the service's program runs");
         assert!(migrated.success(), "{} migrate failed", kind.program());
-        let up = spawn(kind, &all, log.as_deref(), START_LIMIT);
-        let (child, address) =
-            up.unwrap_or_else(|| panic!("{} did not answer within {START_LIMIT:?}", kind.program()));
-        Self { kind, settings: all, log, child, address }
+        let (child, address) = spawn(kind, &all, log.as_deref(), limit)?;
+        Some(Self { kind, settings: all, log, child, address })
     }
 
     /// `127.0.0.1:port`.

@@ -83,6 +83,8 @@ pub struct Scale {
     pub limited: u32,
     /// Days on which each of them was used up.
     pub days: u32,
+    /// How long a service has at least to forget what is over: once around for whatever looks for that.
+    pub sweep: Duration,
     /// Each measurement.
     pub measure: Duration,
     /// Unmeasured load before it.
@@ -122,6 +124,7 @@ impl Args {
             orders: 1_000_000,
             limited: 1_000,
             days: 365,
+            sweep: Duration::from_secs(70),
             measure: measure(8),
             warm_up: Duration::from_secs(2),
         };
@@ -140,6 +143,7 @@ impl Args {
             orders: 10_000,
             limited: 100,
             days: 30,
+            sweep: Duration::from_secs(2),
             measure: measure(2),
             warm_up: Duration::from_millis(500),
             ..full

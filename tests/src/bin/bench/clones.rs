@@ -91,6 +91,24 @@ impl Store {
         self.execute(sql).await.map_err(|error| format!("copying {}: {error}", copies.table).into())
     }
 
+    /// The tables that have all of these columns.
+    pub async fn tables_with(&mut self, wanted: &[&str]) -> Outcome<Vec<String>> {
+        let mut tables = self.tables().await?;
+        let has =
+            |columns: &[(String, Content)], name: &str| columns.iter().any(|(column, _)| column == name);
+        tables.retain(|_, columns| wanted.iter().all(|name| has(columns, name)));
+        Ok(tables.into_keys().collect())
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&mut self, table: &str) -> Outcome<i64> {
+        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        Ok(match self {
+            Self::Postgres(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
+            Self::Sqlite(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
+        })
+    }
+
     /// Copies everything that a tenant has, in every table, for so many other tenants.
     pub async fn copy_tenant(&mut self, tenants: Series, count: u32) -> Outcome<u64> {
         let mut rows = 0;

@@ -1,15 +1,15 @@
 //! Databases of either engine for services that are stopped and started again, and both services on them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_tests::database::Engine;
 use tandem_tests::process::{Kind, Service};
 use tempfile::TempDir;
 
-use crate::Outcome;
 use crate::clones::Store;
 use crate::world::{self, QUIET, Server};
+use crate::{Failure, Outcome};
 
 /// How long a service may take until it says that it is ready.
 pub const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -92,7 +92,7 @@ pub struct Pair {
 
 impl Pair {
     /// On empty databases.
-    pub async fn new(ground: &Ground, name: &'static str) -> Self {
+    pub async fn new(ground: &Ground, name: &'static str) -> Outcome<Self> {
         for database in databases(name) {
             ground.database(&database).await;
         }
@@ -108,13 +108,16 @@ impl Pair {
     }
 
     /// On databases that are there.
-    pub fn on(ground: &Ground, name: &'static str) -> Self {
+    pub fn on(ground: &Ground, name: &'static str) -> Outcome<Self> {
         let [relationship, campaign] = databases(name).map(|database| ground.url(&database));
-        let relationship = Service::start(Kind::Relationship, &relationship, &[QUIET]);
+        let start = |kind, database: &str, settings: &[(&str, &str)]| {
+            Service::start_within(kind, database, settings, READY_LIMIT).ok_or_else(not_ready)
+        };
+        let relationship = start(Kind::Relationship, &relationship, &[QUIET])?;
         let endpoint = format!("http://{}", relationship.address());
-        let settings = [QUIET, ("RELATIONSHIP__ENDPOINT", &endpoint)];
-        let campaign = Service::start(Kind::Campaign, &campaign, &settings);
-        Self { relationship, campaign, name }
+        let settings = [QUIET, ("RELATIONSHIP__ENDPOINT", endpoint.as_str())];
+        let campaign = start(Kind::Campaign, &campaign, &settings)?;
+        Ok(Self { relationship, campaign, name })
     }
 
     /// Both, the one that asks last.
@@ -146,10 +149,19 @@ impl Pair {
 
 /// Starts a stopped service again.
 pub fn started(service: &mut Service) -> Outcome {
-    match service.restart_within(READY_LIMIT) {
-        true => Ok(()),
-        false => Err(format!("not ready within {READY_LIMIT:?}").into()),
+    let limit = Instant::now() + READY_LIMIT;
+    while !service.restart_within(limit.saturating_duration_since(Instant::now())) {
+        if Instant::now() >= limit {
+            return Err(not_ready());
+        }
+        // Somebody's connection has its port for a moment.
+        std::thread::sleep(Duration::from_millis(200));
     }
+    Ok(())
+}
+
+fn not_ready() -> Failure {
+    format!("not ready within {READY_LIMIT:?}").into()
 }
 
 /// The names of the databases: relationship-svc's, campaign-svc's.

@@ -24,17 +24,13 @@ const DEFAULT: &str = "'default'";
 
 const REDEMPTION: &str = "
     SELECT c.method, c.outcome, r.details::text AS document,
-           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes,
-           EXISTS (SELECT 1 FROM information_schema.columns
-                    WHERE table_name = 'event_batch' AND column_name = 'tenant') AS event_has_tenant
+           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes
       FROM redemption AS r JOIN request_claim AS c ON c.request_id = 'r-' || r.order_id
      ORDER BY r.id DESC LIMIT 1";
 
 const ORDER: &str = "
     SELECT c.method, c.outcome, o.sold::text AS document,
-           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes,
-           EXISTS (SELECT 1 FROM information_schema.columns
-                    WHERE table_name = 'event_batch' AND column_name = 'tenant') AS event_has_tenant
+           (SELECT length(payload) FROM event_batch ORDER BY id DESC LIMIT 1) AS payload_bytes
       FROM sales_order AS o JOIN request_claim AS c ON c.request_id = 'r-' || o.id
      ORDER BY o.created DESC LIMIT 1";
 
@@ -52,7 +48,6 @@ pub struct Sample {
     /// Details of the redemption, or what the order sold.
     document: String,
     payload_bytes: i32,
-    event_has_tenant: bool,
 }
 
 impl Sample {
@@ -80,10 +75,8 @@ impl Sample {
 
     fn event(&self, tenant: &str) -> String {
         let bytes = self.payload_bytes;
-        let (column, value) =
-            if self.event_has_tenant { ("tenant, ", format!("{tenant}, ")) } else { ("", String::new()) };
         format!(
-            "INSERT INTO event_batch ({column}id, created, payload) VALUES ({value}{ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
+            "INSERT INTO event_batch (tenant, id, created, payload) VALUES ({tenant}, {ID}, now(), decode(repeat('a7', {bytes}), 'hex'));"
         )
     }
 }

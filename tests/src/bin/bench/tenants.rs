@@ -78,7 +78,7 @@ impl Crew {
     async fn gather(engine: Engine, scale: &Scale, with_many: bool) -> Outcome<Self> {
         eprintln!("{engine:?}: one tenant, and {} of its kind", scale.tenants);
         let ground = Ground::new(engine)?;
-        let mut alone = Pair::new(&ground, "alone").await;
+        let mut alone = Pair::new(&ground, "alone").await?;
         stage::set(&alone).await?;
         // Events get their positions, and are followed.
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -87,7 +87,7 @@ impl Crew {
         if with_many {
             copies(&ground, many::NAME, scale.many_tenants).await?;
         }
-        let mut crowd = Pair::on(&ground, "crowd");
+        let mut crowd = Pair::on(&ground, "crowd")?;
         crowd.stop().await?;
         Ok(Self { engine, scale: *scale, alone, crowd, ground })
     }

@@ -4,7 +4,7 @@
 //! claims of its last week; relationship-svc's the same of incentives and redemptions. One real order with a code is
 //! made over gRPC, and copied.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::bytes::Bytes;
 use tandem_proto::campaign::v1 as campaign;
@@ -34,7 +34,12 @@ const CODE: &str = "YEAR0000";
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Claims are kept for seven days: none of these is swept away while somebody looks.
 const WEEK: Duration = Duration::from_secs(6 * 24 * 3_600);
-/// Past the first moments of a service.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// How long the counters of a year may become fewer.
+const SWEEP_LIMIT: Duration = Duration::from_secs(120);
+/// Next to nothing is used: it takes longer to see how much that is.
+const LONGER: u32 = 3;
+/// So long they have to stay as many.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// What is copied in one table, with the columns that tell when.
@@ -59,46 +64,87 @@ fn names(engine: Engine, scale: &Scale) -> [String; 2] {
     ]
 }
 
-/// Measures the rows that are asked for.
+/// Measures the rows that are asked for. Both engines are made ready at the same time: most of it is waiting.
 pub async fn measure(args: &Args, report: &mut Report, scale: &Scale) {
-    for engine in [Engine::Postgres, Engine::Sqlite] {
-        let names = names(engine, scale);
-        if names.iter().any(|name| args.wants(name)) {
-            eprintln!("{engine:?}: a year");
-            let measured = on(engine, &names, args, report, scale).await;
-            report.close(names.into_iter().filter(|name| args.wants(name)), measured);
-        }
+    let wanted = |engine: &Engine| names(*engine, scale).iter().any(|name| args.wants(name));
+    let engines = [Engine::Postgres, Engine::Sqlite].into_iter().filter(wanted);
+    let years = engines.map(async |engine| (engine, Year::prepare(engine, scale).await));
+    let years = futures::future::join_all(years).await;
+    if years.iter().any(|(_, year)| year.is_ok()) {
+        tokio::time::sleep(scale.sweep).await;
+    }
+    for (engine, year) in years {
+        let measured = match year {
+            Ok(year) => year.measure(args, report, scale).await,
+            Err(error) => Err(error),
+        };
+        report.close(names(engine, scale).into_iter().filter(|name| args.wants(name)), measured);
     }
 }
 
-async fn on(engine: Engine, names: &[String; 2], args: &Args, report: &mut Report, scale: &Scale) -> Outcome {
-    let ground = Ground::new(engine)?;
-    let mut year = Pair::new(&ground, "year").await;
-    stage(&year).await?;
-    year.stop().await?;
-    let [relationship, campaign] = databases("year");
-    redemptions(ground.store(&relationship).await?, scale).await?;
-    orders_of_a_year(ground.store(&campaign).await?, scale).await?;
-    year.start()?;
-    let empty = Pair::new(&ground, "empty").await;
-    tokio::time::sleep(SETTLE.min(scale.measure)).await;
-    let (mut full, mut nothing) = (Vec::new(), Vec::new());
-    for round in 1..=args.rounds {
-        // At the same time: what else the machine does is the same for both.
-        let looks = [&year, &empty].map(|pair| Idle::of(&ground, pair, scale.measure));
-        let looks = futures::future::try_join_all(looks).await?;
-        for (look, (name, seen)) in looks.iter().zip([("a year", &mut full), ("empty", &mut nothing)]) {
-            eprintln!("  round {round}, {name}: {}", look.shown());
-            seen.push([look.relationship + look.connections[0], look.campaign + look.connections[1]]);
+/// Both pairs of services, at rest. They go before their databases.
+struct Year {
+    engine: Engine,
+    year: Pair,
+    empty: Pair,
+    ground: Ground,
+}
+
+impl Year {
+    async fn prepare(engine: Engine, scale: &Scale) -> Outcome<Self> {
+        eprintln!("{engine:?}: a year");
+        let ground = Ground::new(engine)?;
+        let mut year = Pair::new(&ground, "year").await?;
+        stage(&year).await?;
+        year.stop().await?;
+        let [relationship, campaign] = databases("year");
+        redemptions(ground.store(&relationship).await?, scale).await?;
+        orders_of_a_year(ground.store(&campaign).await?, scale).await?;
+        year.start()?;
+        let empty = Pair::new(&ground, "empty").await?;
+        Ok(Self { engine, year, empty, ground })
+    }
+
+    async fn measure(&self, args: &Args, report: &mut Report, scale: &Scale) -> Outcome {
+        self.swept().await?;
+        let (mut full, mut nothing) = (Vec::new(), Vec::new());
+        for round in 1..=args.rounds {
+            // At the same time: what else the machine does is the same for both.
+            let looks =
+                [&self.year, &self.empty].map(|pair| Idle::of(&self.ground, pair, scale.measure * LONGER));
+            let looks = futures::future::try_join_all(looks).await?;
+            for (look, (name, seen)) in looks.iter().zip([("a year", &mut full), ("empty", &mut nothing)]) {
+                eprintln!("  round {round}, {:?}, {name}: {}", self.engine, look.shown());
+                seen.push([look.relationship + look.connections[0], look.campaign + look.connections[1]]);
+            }
+        }
+        let names = names(self.engine, scale);
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| args.wants(name)) {
+            let of = |seen: &[[f64; 2]]| seen.iter().map(|both| both[index]).collect::<Vec<_>>();
+            let yardstick = "on an empty database";
+            let beside = Beside { yardstick, values: &of(&nothing), target: Aim::AtMostTimes(1.2) };
+            report.add(name, "% of a core", &of(&full), beside);
+        }
+        Ok(())
+    }
+
+    /// Lets the services forget what is over, if they do: a year in production has been swept every day.
+    async fn swept(&self) -> Outcome {
+        let end = Instant::now() + SWEEP_LIMIT;
+        let mut before = None;
+        loop {
+            let mut counters = 0;
+            for database in databases("year") {
+                counters += self.ground.store(&database).await?.count("counter").await?;
+            }
+            if before == Some(counters) || Instant::now() > end {
+                eprintln!("  {counters} counters are kept");
+                return Ok(());
+            }
+            before = Some(counters);
+            tokio::time::sleep(SETTLE).await;
         }
     }
-    for (index, name) in names.iter().enumerate().filter(|(_, name)| args.wants(name)) {
-        let of = |seen: &[[f64; 2]]| seen.iter().map(|both| both[index]).collect::<Vec<_>>();
-        let yardstick = "on an empty database";
-        let beside = Beside { yardstick, values: &of(&nothing), target: Aim::AtMostTimes(1.2) };
-        report.add(name, "% of a core", &of(&full), beside);
-    }
-    Ok(())
 }
 
 /// One use a day.
@@ -224,22 +270,28 @@ async fn filled(
         }
         rows += copied;
     }
-    let day = store.earlier_day();
-    let days = Copies {
-        table: "counter",
-        condition: format!("one.tenant = 'default' AND {owner} AND one.period LIKE 'd%'"),
-        count: scale.days - 1,
-        series: None,
-        instead: vec![("period", format!("'d' || {day}"))],
-    };
-    let counted = store.copy(&days).await?;
+    // The counters, and whatever else a service keeps by owner and period.
+    let counting = store.tables_with(&["tenant", "owner", "period"]).await?;
+    let mut counted = 0;
+    for table in &counting {
+        let days = Copies {
+            table,
+            condition: format!("one.tenant = 'default' AND {owner} AND one.period LIKE 'd%'"),
+            count: scale.days - 1,
+            series: None,
+            instead: vec![
+                ("period", format!("'d' || {}", store.earlier_day())),
+                ("changed", store.earlier("changed", DAY)),
+            ],
+        };
+        counted += store.copy(&days).await?;
+    }
     if counted == 0 {
         return Err("no counter has a day to be copied".into());
     }
     rows += counted;
-    for (table, condition) in
-        definitions.iter().map(|(table, condition)| (*table, condition.as_str())).chain([("counter", owner)])
-    {
+    let counting = counting.iter().map(|table| (table.as_str(), owner));
+    for (table, condition) in definitions.iter().map(|(table, id)| (*table, id.as_str())).chain(counting) {
         let condition = format!("one.tenant = 'default' AND {condition}");
         let (count, series) = (scale.limited - 1, Some(LIMITED));
         rows += store.copy(&Copies { table, condition, count, series, instead: vec![] }).await?;

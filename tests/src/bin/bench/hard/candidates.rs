@@ -42,6 +42,9 @@ impl Family {
 
 /// The most lines a basket has.
 const LINES: usize = 500;
+/// Of one unit: the 501st prime number and the 1,000th.
+const CHEAPEST_CENTS: f64 = 3_581.0;
+const DEAREST_CENTS: f64 = 7_919.0;
 /// The most categories a line has.
 const CATEGORIES: usize = 32;
 /// The most offers a campaign has.
@@ -114,10 +117,12 @@ const SHAPES: [Shape; 9] = [
     ("100 of which the lowest counts", 1, OFFERS, GroupPolicy::LowestDiscount),
 ];
 
-type Kind = (&'static str, fn(u32) -> discount::Kind);
+/// By the number of the offer and how many there are.
+type Kind = (&'static str, fn(u32, u32) -> discount::Kind);
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     ("fixed price per set of 2", fixed_price),
+    ("fixed price per set of 2 for fewer and fewer", fixed_price_of_some),
     ("buy 1 get 1", buy_x_get_y),
     ("bundle of 20 parts", bundle),
     ("20 tiers", tiered),
@@ -131,7 +136,7 @@ fn discounts() -> Vec<Candidate> {
         for (shape, groups, members, policy) in SHAPES {
             let offer = |number: u32| {
                 let discount = common::Discount {
-                    kind: Some(kind(number)),
+                    kind: Some(kind(number, groups * members)),
                     group: i32::try_from(number / members).unwrap_or_default(),
                     group_policy: policy.into(),
                     priority: i32::try_from(number % members).unwrap_or_default(),
@@ -192,31 +197,45 @@ fn offer(number: u32, discount: common::Discount, condition: String) -> campaign
     campaign::Offer { id: format!("o{number}"), discount: Some(discount), condition, ..Default::default() }
 }
 
-fn fixed_price(number: u32) -> discount::Kind {
-    let prices = vec![cents_of_euros(100 + i64::from(number))];
+/// Each is lower than what the one before has left, so that every one has an effect on every set.
+fn fixed_price(number: u32, of: u32) -> discount::Kind {
+    let lowest = CHEAPEST_CENTS.powf(1.0 - f64::from(number) / f64::from(of));
+    per_set_of_2(lowest as i64)
+}
+
+/// Each takes in more of the lines than the one before.
+fn fixed_price_of_some(number: u32, of: u32) -> discount::Kind {
+    let (dearest, cheapest) = (2.0 * DEAREST_CENTS, 2.0 * CHEAPEST_CENTS);
+    per_set_of_2((dearest - (dearest - cheapest) * f64::from(number + 1) / f64::from(of)) as i64)
+}
+
+fn per_set_of_2(cents: i64) -> discount::Kind {
+    let prices = vec![cents_of_euros(cents.max(1))];
     let per = common::Per::Set.into();
     discount::Kind::FixedPrice(common::FixedPriceDiscount { prices, per, set_quantity: 2 })
 }
 
-fn buy_x_get_y(number: u32) -> discount::Kind {
+fn buy_x_get_y(number: u32, _: u32) -> discount::Kind {
     discount::Kind::BuyXGetY(common::BuyXGetYDiscount {
         buy_quantity: 1,
         get_quantity: 1,
         rate_ppm: 10_000 + number.cast_signed(),
+        max_sets: 10 + i64::from(number),
         ..Default::default()
     })
 }
 
-fn bundle(number: u32) -> discount::Kind {
+fn bundle(number: u32, of: u32) -> discount::Kind {
     let part = common::BundlePart { scope: None, quantity: 1 };
+    let cheapest = 20.0 * CHEAPEST_CENTS * (1.0 - f64::from(number) / f64::from(of));
     discount::Kind::Bundle(common::BundleDiscount {
         parts: vec![part; 20],
-        prices: vec![cents_of_euros(1_000 + i64::from(number))],
+        prices: vec![cents_of_euros(cheapest as i64)],
         max_sets: 0,
     })
 }
 
-fn tiered(number: u32) -> discount::Kind {
+fn tiered(number: u32, _: u32) -> discount::Kind {
     let tier = |step: i32| common::Tier {
         thresholds: vec![euros(i64::from(step) * 10, 0)],
         benefit: Some(tier::Benefit::RatePpm(step * 100 + number.cast_signed())),
@@ -224,12 +243,12 @@ fn tiered(number: u32) -> discount::Kind {
     discount::Kind::Tiered(common::TieredDiscount { tiers: (1..=20).map(tier).collect() })
 }
 
-fn amount(number: u32) -> discount::Kind {
+fn amount(number: u32, _: u32) -> discount::Kind {
     let amounts = vec![cents_of_euros(1 + i64::from(number % 3))];
     discount::Kind::Amount(common::AmountDiscount { amounts, per: common::Per::Unit.into() })
 }
 
-fn percent(number: u32) -> discount::Kind {
+fn percent(number: u32, _: u32) -> discount::Kind {
     discount::Kind::Percent(common::PercentDiscount { rate_ppm: 10_000 + number.cast_signed() })
 }
 

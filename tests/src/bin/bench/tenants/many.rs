@@ -46,7 +46,7 @@ pub(super) fn rows(engine: Engine, scale: &Scale) -> Vec<String> {
 /// Measures the rows.
 pub(super) async fn measure(crew: &Crew, args: &Args, report: &mut Report) -> Outcome {
     let scale = crew.scale;
-    let mut pair = Pair::on(&crew.ground, NAME);
+    let mut pair = Pair::on(&crew.ground, NAME)?;
     let (mut idle, mut starts, mut resident) = (vec![], [vec![], vec![]], [vec![], vec![], vec![]]);
     for round in 1..=args.rounds {
         pair.stop().await?;
