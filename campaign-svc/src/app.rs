@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
+use tandem_platform::heavy::Heavy;
 use tandem_platform::idempotency::{Gates, Request};
 use tandem_platform::lifecycle::readiness::FirstLoads;
 use tandem_platform::tasks::Tasks;
 use tandem_platform::telemetry::Telemetry;
-use tandem_platform::{Call, Db, Outcome, grpc, seal};
+use tandem_platform::{Call, Db, Outcome, grpc, lanes, seal};
 
 use crate::catalogue::written::Written;
 use crate::config::Config;
@@ -49,6 +50,8 @@ pub struct App {
     pub relationship: Relationship,
     /// The lanes of orders, and the limits they keep.
     pub orders: Orders,
+    /// Where evaluations that take long are computed.
+    pub heavy: Heavy,
 }
 
 impl App {
@@ -70,6 +73,11 @@ impl App {
         telemetry.observe_pool(&db);
         telemetry.observe_storage(&db);
         let orders = Orders::default();
+        let threads = match config.pricing.long_evaluation_threads {
+            0 => lanes::cores() / 2,
+            threads => threads,
+        };
+        let heavy = Heavy::new(threads, config.pricing.long_evaluation_queue);
         Ok(Arc::new(Self {
             db,
             clock,
@@ -85,6 +93,7 @@ impl App {
             spending,
             relationship,
             orders,
+            heavy,
         }))
     }
 

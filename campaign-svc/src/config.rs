@@ -195,6 +195,12 @@ pub struct PricingConfig {
     pub first_load_ms: u64,
     /// The longest window of a campaign, in days.
     pub campaign_max_days: u32,
+    /// Evaluations that take long, as large baskets under many offers do, leave the threads that serve calls: so many
+    /// are computed at once. 0: one for every two cores.
+    pub long_evaluation_threads: usize,
+    /// Long evaluations that may wait for a thread; one more is refused with RESOURCE_EXHAUSTED. One takes a tenth of a
+    /// second at most.
+    pub long_evaluation_queue: usize,
 }
 
 impl Default for PricingConfig {
@@ -205,6 +211,8 @@ impl Default for PricingConfig {
             snapshot_idle_s: 15 * 60,
             first_load_ms: 30_000,
             campaign_max_days: 92,
+            long_evaluation_threads: 0,
+            long_evaluation_queue: 64,
         }
     }
 }

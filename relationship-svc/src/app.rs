@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
+use tandem_platform::heavy::Heavy;
 use tandem_platform::idempotency::{Gates, Request};
 use tandem_platform::tasks::Tasks;
 use tandem_platform::telemetry::Telemetry;
-use tandem_platform::{Call, Db, Outcome, grpc, seal};
+use tandem_platform::{Call, Db, Outcome, grpc, lanes, seal};
 
 use crate::config::Config;
 use crate::incentive::commands::Evaluations;
@@ -45,6 +46,8 @@ pub struct App {
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
+    /// Where evaluations that take long are computed.
+    pub heavy: Heavy,
 }
 
 impl App {
@@ -61,6 +64,11 @@ impl App {
         let telemetry = Telemetry::new("relationship-svc")?;
         telemetry.observe_pool(&db);
         telemetry.observe_storage(&db);
+        let threads = match config.long_evaluation_threads {
+            0 => lanes::cores() / 2,
+            threads => threads,
+        };
+        let heavy = Heavy::new(threads, config.long_evaluation_queue);
         Ok(Arc::new(Self {
             db,
             clock,
@@ -75,6 +83,7 @@ impl App {
             definitions: Definitions::default(),
             evaluations: Evaluations::default(),
             redemptions,
+            heavy,
         }))
     }
 

@@ -38,6 +38,12 @@ pub struct Config {
     pub event_retention_h: u32,
     /// How events are numbered, and told to campaign-svc.
     pub relay: RelayConfig,
+    /// Evaluations that take long, as costly rules of segments and large baskets do, leave the threads that serve calls:
+    /// so many are computed at once. 0: one for every two cores.
+    pub long_evaluation_threads: usize,
+    /// Long evaluations that may wait for a thread; one more is refused with RESOURCE_EXHAUSTED. One takes a tenth of a
+    /// second at most.
+    pub long_evaluation_queue: usize,
 }
 
 impl Default for Config {
@@ -56,6 +62,8 @@ impl Default for Config {
             seal_keys: String::new(),
             event_retention_h: 7 * 24,
             relay: RelayConfig::default(),
+            long_evaluation_threads: 0,
+            long_evaluation_queue: 64,
         }
     }
 }

@@ -1,22 +1,45 @@
-//! Quotes: relationship-svc is asked, the basket priced, the promise sealed.
+//! Quotes: relationship-svc is asked, the basket priced, the promise sealed. What is long is computed apart from the
+//! threads that serve calls.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::{Call, Fault, Kind, Outcome};
 use tandem_proto::campaign::v1::ErrorReason;
+use tokio::sync::Semaphore;
 
 use super::entry::Entry;
 use super::index::Reach;
-use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
+use super::price::{Ask, Incentives, Priced, QUOTE, Refusal, Setting, Source, Verdict};
 use super::snapshot::Snapshot;
+use super::spent::Spent;
 use super::{digest, encode};
 use crate::App;
 use crate::relationship::Question;
 
 /// More segments than this are asked for all together.
 const MAX_SEGMENTS: usize = 200;
+
+/// Computed where calls are served, up to so many steps: at most a millisecond, in which a thread that serves calls may
+/// be late for the next one. An ordinary quote takes some hundred to some thousand.
+pub const AT_ONCE: u64 = 100_000;
+
+/// What one call may have computed where calls are served, and its turn among those who compute long: a call has one
+/// evaluation there at a time, however many quotes it asks for.
+#[derive(Debug)]
+pub struct Share {
+    at_once: u64,
+    turn: Semaphore,
+}
+
+impl Share {
+    /// Of a call that asks for so many quotes.
+    pub fn of(quotes: usize) -> Self {
+        Self { at_once: AT_ONCE / (quotes.max(1) as u64), turn: Semaphore::new(1) }
+    }
+}
 
 /// A quote, sealed.
 #[derive(Debug)]
@@ -26,7 +49,7 @@ pub struct Quote<'q> {
     /// What it costs, and why.
     pub priced: Priced<'q>,
     /// What relationship-svc had to say.
-    pub incentives: Incentives,
+    pub incentives: &'q Incentives,
     /// The sealed promise.
     pub token: String,
     /// What it was made for.
@@ -35,79 +58,162 @@ pub struct Quote<'q> {
     pub age: Duration,
 }
 
-/// Prices `ask` under `snapshot` and seals the result. Changes nothing.
+/// Everything a price depends on, so that it can be computed on any thread.
+struct Gathered {
+    app: Arc<App>,
+    call: Call,
+    snapshot: Arc<Snapshot>,
+    /// What limits have counted.
+    spent: Arc<Spent>,
+    ask: Ask,
+    incentives: Incentives,
+    now: Timestamp,
+    age: Duration,
+}
+
+/// Prices `ask` under `snapshot`, seals the result and writes the answer. Changes nothing.
 ///
 /// # Errors
 /// INCENTIVES_UNAVAILABLE where they are required and relationship-svc does not answer; what relationship-svc refuses
-/// on purpose.
-pub async fn quote<'q>(
-    app: &'q App,
+/// on purpose; QUOTE_TOO_COSTLY, and OVERLOADED where too many long evaluations wait.
+pub async fn quote(
+    app: &Arc<App>,
     call: &Call,
-    snapshot: &'q Snapshot,
-    ask: &'q Ask,
-) -> Outcome<Quote<'q>> {
+    snapshot: Arc<Snapshot>,
+    ask: Ask,
+    share: &Share,
+) -> Outcome<Vec<u8>> {
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
-    let incentives = incentives(app, call, ask, &reach).await?;
-    let now = app.clock.now();
-    let priced = setting(app, call, snapshot, now).await?.price(ask, &reach, &incentives, None);
-    let digest = digest::of(ask);
-    let claims = encode::claims(call.tenant.as_str(), ask, &priced, &incentives, &digest, now);
-    let token = app.keys.seal(&claims);
-    Ok(Quote { ask, priced, incentives, token, digest, age: app.snapshots.age(&call.tenant, now) })
+    let gathered = gather(app, call, &snapshot, ask, &reach).await?;
+    computed(share, gathered, &reach, |gathered, reach, begin, work| {
+        let priced = gathered.price(reach, None, begin, work)?;
+        Ok(encode::quote(&gathered.sealed(priced)))
+    })
+    .await
 }
 
-/// Says of one offer what becomes of it in a quote of `ask`. `running` is false where its campaign does not run.
-pub async fn explain<'q>(
-    app: &'q App,
+/// Says of one offer what becomes of it in a quote of `ask`: a Decision, written. `running` is false where its campaign
+/// does not run.
+///
+/// # Errors
+/// As [`quote`].
+pub async fn explain(
+    app: &Arc<App>,
     call: &Call,
-    snapshot: &'q Snapshot,
-    ask: &'q Ask,
-    offer: &'q Arc<Entry>,
+    snapshot: Arc<Snapshot>,
+    ask: Ask,
+    offer: Arc<Entry>,
     running: bool,
-) -> Outcome<(Priced<'q>, Incentives, Verdict<'q>)> {
+) -> Outcome<Vec<u8>> {
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
-    let incentives = incentives(app, call, ask, &reach).await?;
+    let gathered = gather(app, call, &snapshot, ask, &reach).await?;
+    let share = Share::of(1);
+    let explained = computed(&share, gathered, &reach, move |gathered, reach, begin, work| {
+        let refusal = gathered.refusal(&offer, running);
+        let also = refusal.is_none().then_some(&offer);
+        let priced = gathered.price(reach, also, begin, work)?;
+        let of_offer = |verdict: &&Verdict<'_>| matches!(verdict.source, Source::Offer(entry) if Arc::ptr_eq(entry, &offer));
+        let verdict = match refusal {
+            Some(refusal) => Some(Verdict { source: Source::Offer(&offer), decided: Err(refusal) }),
+            None => priced.verdicts.iter().find(of_offer).copied(),
+        };
+        Ok(verdict.map(|verdict| encode::decision(&verdict, &gathered.ask, &priced, &gathered.incentives)))
+    });
+    explained.await?.ok_or_else(|| Fault::internal("an offer that was tried has no decision"))
+}
+
+async fn gather(
+    app: &Arc<App>,
+    call: &Call,
+    snapshot: &Arc<Snapshot>,
+    ask: Ask,
+    reach: &Reach<'_>,
+) -> Outcome<Gathered> {
+    let incentives = incentives(app, call, &ask, reach).await?;
     let now = app.clock.now();
-    let refusal = if !running || !offer.in_force(now) {
-        Some(Refusal::NotRunning)
-    } else if !ask.place().within(&offer.places) {
-        Some(Refusal::WrongPlace)
-    } else if offer.is_personal() && incentives.are_missing() {
-        Some(Refusal::PeerUnavailable)
-    } else if offer.is_personal() && !offer.segments.iter().any(|id| is_among(id, &incentives)) {
-        Some(Refusal::NotInSegment)
-    } else {
-        None
-    };
-    let also = refusal.is_none().then_some(offer);
-    let priced = setting(app, call, snapshot, now).await?.price(ask, &reach, &incentives, also);
-    let source = Source::Offer(offer);
-    let of_offer =
-        |verdict: &&Verdict<'_>| matches!(verdict.source, Source::Offer(entry) if Arc::ptr_eq(entry, offer));
-    let verdict = match refusal {
-        Some(refusal) => Verdict { source, decided: Err(refusal) },
-        None => *priced
-            .verdicts
-            .iter()
-            .find(of_offer)
-            .ok_or_else(|| Fault::internal("an offer that was tried has no decision"))?,
-    };
-    Ok((priced, incentives, verdict))
+    let spent = app.spending.of(app, &call.tenant).await?;
+    let age = app.snapshots.age(&call.tenant, now);
+    let (app, call, snapshot) = (app.clone(), call.clone(), snapshot.clone());
+    Ok(Gathered { app, call, snapshot, spent, ask, incentives, now, age })
+}
+
+/// Computes here what is short. What is estimated to be long, or turns out to be, is computed from its beginning where
+/// it holds nobody up; the answer is the same.
+async fn computed<T, F>(share: &Share, gathered: Gathered, reach: &Reach<'_>, compute: F) -> Outcome<T>
+where
+    F: Fn(&Gathered, &Reach<'_>, u64, &mut Work) -> Result<T, Stop> + Send + 'static,
+    T: Send + 'static,
+{
+    let here = Allowance { total: share.at_once, ..QUOTE };
+    if let Ok(computed) = compute(&gathered, reach, share.at_once, &mut Work::new(here)) {
+        return Ok(computed);
+    }
+    let _turn = share.turn.acquire().await;
+    let heavy = gathered.app.heavy.clone();
+    let computed = heavy.run(move |gone| {
+        let reach = gathered.snapshot.running().reach(&gathered.ask.basket.lines, gathered.ask.place());
+        compute(&gathered, &reach, u64::MAX, &mut Work::new(QUOTE).until(gone))
+    });
+    computed.await?.map_err(refused)
+}
+
+fn refused(stop: Stop) -> Fault {
+    match stop {
+        Stop::TooMuch { limit } => {
+            let message = "the basket meets more offers, rules and codes than one quote may evaluate";
+            Fault::precondition(ErrorReason::QuoteTooCostly, message).with("limit_steps", limit)
+        }
+        Stop::Gone => Fault::deadline_exceeded(),
+    }
+}
+
+impl Gathered {
+    fn price<'q>(
+        &'q self,
+        reach: &Reach<'q>,
+        also: Option<&'q Arc<Entry>>,
+        begin: u64,
+        work: &mut Work,
+    ) -> Result<Priced<'q>, Stop> {
+        let app = &self.app;
+        let setting = Setting {
+            snapshot: &self.snapshot,
+            now: self.now,
+            zone: &app.zone,
+            ttl: SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into()),
+            spent: self.spent.clone(),
+            begin,
+        };
+        setting.price(&self.ask, reach, &self.incentives, also, work)
+    }
+
+    fn sealed<'q>(&'q self, priced: Priced<'q>) -> Quote<'q> {
+        let Self { app, call, ask, incentives, now, age, .. } = self;
+        let digest = digest::of(ask);
+        let claims = encode::claims(call.tenant.as_str(), ask, &priced, incentives, &digest, *now);
+        let token = app.keys.seal(&claims);
+        Quote { ask, priced, incentives, token, digest, age: *age }
+    }
+
+    /// Why an offer is not tried at all.
+    fn refusal(&self, offer: &Entry, running: bool) -> Option<Refusal> {
+        let incentives = &self.incentives;
+        if !running || !offer.in_force(self.now) {
+            Some(Refusal::NotRunning)
+        } else if !self.ask.place().within(&offer.places) {
+            Some(Refusal::WrongPlace)
+        } else if offer.is_personal() && incentives.are_missing() {
+            Some(Refusal::PeerUnavailable)
+        } else if offer.is_personal() && !offer.segments.iter().any(|id| is_among(id, incentives)) {
+            Some(Refusal::NotInSegment)
+        } else {
+            None
+        }
+    }
 }
 
 fn is_among(segment: &str, incentives: &Incentives) -> bool {
     incentives.segments().iter().any(|known| known == segment)
-}
-
-async fn setting<'s>(
-    app: &'s App,
-    call: &Call,
-    snapshot: &'s Snapshot,
-    now: jiff::Timestamp,
-) -> Outcome<Setting<'s>> {
-    let ttl = SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into());
-    let spent = app.spending.of(app, &call.tenant).await?;
-    Ok(Setting { snapshot, now, zone: &app.zone, ttl, spent })
 }
 
 async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Outcome<Incentives> {

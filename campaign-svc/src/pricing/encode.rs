@@ -258,6 +258,7 @@ fn reason_of_refusal(refusal: Refusal) -> DecisionReason {
         Refusal::NoBudget => DecisionReason::CurrencyNotListed,
         Refusal::UsesExhausted => DecisionReason::UsesExhausted,
         Refusal::Excluded => DecisionReason::Excluded,
+        Refusal::TooCostly => DecisionReason::TooCostly,
     }
 }
 

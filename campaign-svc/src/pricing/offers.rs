@@ -8,6 +8,7 @@ use tandem_kernel::discount::{Discount, Kind, ShippingBenefit, Tier, TierBenefit
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency};
 use tandem_kernel::page::Listing;
+use tandem_kernel::work::{Allowance, Work};
 use tandem_platform::{Call, Fault, Kind as FaultKind, Outcome, Violations, grpc};
 use tandem_proto::campaign::v1::{
     ApplicableOffer, ListApplicableOffersRequest, ListApplicableOffersResponse,
@@ -15,6 +16,7 @@ use tandem_proto::campaign::v1::{
 use tandem_proto::common::v1::ErrorReason;
 use tandem_proto::convert::to_timestamp;
 
+use super::commands::AT_ONCE;
 use super::entry::{Entry, Offer};
 use super::parse;
 use super::place::Place;
@@ -22,13 +24,29 @@ use super::snapshot::Snapshot;
 use crate::App;
 use crate::relationship::Question;
 
+/// The work of one page: past it the page ends and says where to go on. One rule, on one line, takes no more.
+const PAGE: u64 = 2_500_000;
+/// The work of looking at one offer, its rule aside.
+const STEPS_PER_OFFER: u64 = 20;
+
 /// What is listed.
-struct Wanted<'w> {
-    place: Place<'w>,
+#[derive(Debug, Clone)]
+struct Wanted {
+    place: String,
     currency: Option<Currency>,
-    product: Option<&'w str>,
+    product: Option<String>,
     segments: Vec<String>,
-    locale: &'w str,
+    locale: String,
+    /// The name behind which the page begins.
+    after: Option<String>,
+    size: usize,
+}
+
+/// Some offers, and the name of the last one that was looked at where there may be more.
+#[derive(Debug, Default)]
+struct Found {
+    offers: Vec<ApplicableOffer>,
+    go_on: Option<String>,
 }
 
 /// Answers ListApplicableOffers.
@@ -43,7 +61,7 @@ pub async fn list(
     request: ListApplicableOffersRequest,
 ) -> Outcome<ListApplicableOffersResponse> {
     let mut v = Violations::new();
-    let place = parse::place_of(&mut v, &request.place);
+    parse::place_of(&mut v, &request.place);
     parse::check_customer(&mut v, &request.customer);
     parse::check_locale(&mut v, &request.locale);
     let size = grpc::page_size(&mut v, request.page_size) as usize;
@@ -56,6 +74,7 @@ pub async fn list(
         name => id::parse("products", name).map_err(|error| v.add("product", error.to_string())).ok(),
     };
     v.finish()?;
+    let product = product.map(str::to_owned);
     let filter = [&*request.place, &request.customer, &request.currency_code, &request.product].join("\n");
     let listing = Listing {
         tenant: call.tenant.as_str(),
@@ -64,18 +83,26 @@ pub async fn list(
         ..Listing::default()
     };
     let after = listing.resume(&request.page_token).map_err(|_| Fault::invalid_page_token())?;
-    let after = after.as_deref().and_then(|keys| keys.first()).map(String::as_str);
+    let after = after.and_then(|keys| keys.into_iter().next());
     let segments = segments(app, call, &request).await?;
-    let wanted = Wanted { place, currency, product, segments, locale: &request.locale };
-    let snapshot = app.snapshots.of(app, call).await?;
-    let mut offers = wanted.after(&snapshot, after, app.clock.now(), size + 1);
-    let more = offers.len() > size;
-    offers.truncate(size);
-    let next_page_token = match offers.last() {
-        Some(last) if more => listing.token(&[&last.name]),
-        _ => String::new(),
-    };
-    Ok(ListApplicableOffersResponse { offers, next_page_token })
+    let ListApplicableOffersRequest { place, locale, .. } = request;
+    let wanted = Wanted { place, currency, product, segments, locale, after, size };
+    let found = found(app, app.snapshots.of(app, call).await?, wanted).await?;
+    let next_page_token = found.go_on.map(|name| listing.token(&[&name])).unwrap_or_default();
+    Ok(ListApplicableOffersResponse { offers: found.offers, next_page_token })
+}
+
+/// Looks here where that is short, else where it holds nobody up.
+async fn found(app: &App, snapshot: Arc<Snapshot>, wanted: Wanted) -> Outcome<Found> {
+    let now = app.clock.now();
+    let allowing = |total| Allowance { search: 0, total };
+    let mut work = Work::new(allowing(AT_ONCE));
+    let found = wanted.find(&snapshot, now, &mut work);
+    if !work.is_over() {
+        return Ok(found);
+    }
+    let look = move |gone| wanted.find(&snapshot, now, &mut Work::new(allowing(PAGE)).until(gone));
+    app.heavy.run(look).await
 }
 
 async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest) -> Outcome<Vec<String>> {
@@ -100,55 +127,61 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
     })
 }
 
-impl Wanted<'_> {
-    fn after(
-        &self,
-        snapshot: &Snapshot,
-        after: Option<&str>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Vec<ApplicableOffer> {
+impl Wanted {
+    fn place(&self) -> Place<'_> {
+        Place::parse(&self.place).unwrap_or_default()
+    }
+
+    /// One page. What was looked at when the work was over does not count, but for the first.
+    fn find(&self, snapshot: &Snapshot, now: Timestamp, work: &mut Work) -> Found {
+        let after = self.after.as_deref();
         let campaign = after.and_then(|name| name.split('/').nth(1));
-        let mut found = Vec::with_capacity(limit);
+        let (mut found, mut last) = (Found::default(), None);
         for campaign in snapshot.campaigns_from(campaign).filter(|campaign| campaign.runs) {
-            let mut offers: Vec<_> = campaign
+            work.spend(STEPS_PER_OFFER * campaign.entries.len() as u64);
+            let mut entries: Vec<_> = campaign
                 .entries
                 .iter()
                 .filter(|entry| entry.in_force(now) && after.is_none_or(|after| &*entry.name > after))
-                .filter_map(|entry| Some((entry, self.shown(entry, snapshot, now)?)))
+                .filter_map(|entry| Some((entry, entry.offer()?)))
                 .collect();
-            offers.sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-            for (entry, offer) in offers {
-                found.push(ApplicableOffer {
-                    name: entry.name.to_string(),
-                    revision: entry.revision,
-                    title: offer.titles.of(self.locale).to_owned(),
-                    end_time: Some(to_timestamp(entry.campaign_end)),
-                    personal: entry.is_personal(),
-                });
-                if found.len() == limit {
-                    return found;
+            entries.sort_unstable_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+            for (entry, offer) in entries {
+                let shows = self.shows(entry, offer, snapshot, work);
+                if found.offers.len() == self.size && shows || work.is_over() && last.is_some() {
+                    return Found { go_on: last.map(|entry: &Arc<Entry>| entry.name.to_string()), ..found };
                 }
+                if shows {
+                    found.offers.push(self.told(entry, offer));
+                }
+                last = Some(entry);
             }
         }
         found
     }
 
-    fn shown<'e>(&self, entry: &'e Entry, snapshot: &Snapshot, now: Timestamp) -> Option<&'e Offer> {
-        let offer = entry.offer()?;
+    fn told(&self, entry: &Entry, offer: &Offer) -> ApplicableOffer {
+        ApplicableOffer {
+            name: entry.name.to_string(),
+            revision: entry.revision,
+            title: offer.titles.of(&self.locale).to_owned(),
+            end_time: Some(to_timestamp(entry.campaign_end)),
+            personal: entry.is_personal(),
+        }
+    }
+
+    fn shows(&self, entry: &Entry, offer: &Offer, snapshot: &Snapshot, work: &mut Work) -> bool {
         let mine = |segment: &Arc<str>| self.segments.iter().any(|known| **known == **segment);
-        let fits = entry.in_force(now)
-            && self.place.within(&entry.places)
+        self.place().within(&entry.places)
             && (!entry.is_personal() || entry.segments.iter().any(mine))
             && self.currency.is_none_or(|currency| speaks_of(&offer.compiled.discount, currency))
-            && self.product.is_none_or(|product| self.holds(offer, snapshot, product));
-        fits.then_some(offer)
+            && self.product.as_deref().is_none_or(|product| self.holds(offer, snapshot, product, work))
     }
 
     /// Whether one unit of the product is in the scope.
-    fn holds(&self, offer: &Offer, snapshot: &Snapshot, product: &str) -> bool {
+    fn holds(&self, offer: &Offer, snapshot: &Snapshot, product: &str, work: &mut Work) -> bool {
         let known = snapshot.product(product);
-        let price = |currency| known?.list_price(self.place, currency);
+        let price = |currency| known?.list_price(self.place(), currency);
         let any = || known.and_then(|known| known.general.first()).map(|(currency, _)| *currency);
         let Some(currency) = self.currency.or_else(any).or_else(|| Currency::new("EUR").ok()) else {
             return false;
@@ -171,7 +204,7 @@ impl Wanted<'_> {
             amount_due: None,
             attributes: Default::default(),
         };
-        !offer.compiled.scope.select(&merged(&basket).lines, currency).is_empty()
+        !offer.compiled.scope.select(&merged(&basket).lines, currency, work).is_empty()
     }
 }
 

@@ -8,8 +8,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::Basket;
 use tandem_kernel::discount::Kind;
-use tandem_kernel::pricing::{Candidate, Evaluation, Initial, Origin, Outcome, evaluate, initial};
-use tandem_kernel::rule::{Facts, Rule, offer_facts};
+use tandem_kernel::pricing::{
+    self, Candidate, Compiled, Evaluation, Initial, Origin, Outcome, Size, evaluate, initial,
+};
+use tandem_kernel::rule::{Facts, Fullness, MAX_COST, Rule, WORK_PER_STEP, basket_fullness, offer_facts};
+use tandem_kernel::work::{Allowance, Stop, Work};
 
 use super::entry::Entry;
 use super::index::Reach;
@@ -20,6 +23,14 @@ use crate::relationship::{Answer, Code};
 
 /// Offers for segments that a quote names while relationship-svc is silent.
 const MAX_UNKNOWN: usize = 50;
+/// The work of one quote: past the first number groups are settled one by one, past the second there is no quote. At
+/// some 10 ns a step the costliest quote takes less than a tenth of a second of one core.
+pub const QUOTE: Allowance = Allowance { search: 3_000_000, total: 7_000_000 };
+/// The work of judging the rules of one offer or code on a whole basket; one that takes more is left out. As much as
+/// the costliest rule takes once.
+const MAX_RULE_WORK: u64 = MAX_COST * WORK_PER_STEP;
+/// So often the others meet again without one whose budget does not cover it; then without all of those at once.
+const ONE_BY_ONE: u32 = 8;
 
 /// What is to be priced: valid, with every price known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +139,8 @@ pub enum Refusal {
     UsesExhausted,
     /// The caller wants the quote without it.
     Excluded,
+    /// Its rules take more work on this basket than is allowed.
+    TooCostly,
 }
 
 /// What became of an offer or a code.
@@ -169,18 +182,24 @@ pub struct Setting<'s> {
     pub ttl: SignedDuration,
     /// What limits have counted.
     pub spent: Arc<Spent>,
+    /// What is estimated to take more steps is not begun.
+    pub begin: u64,
 }
 
 impl<'s> Setting<'s> {
     /// Prices `ask`. `reach` is where its offers lie; `also` is an offer that is tried whatever the index says of its
-    /// goods.
+    /// goods. What it answers depends on neither `begin` nor where it is done.
+    ///
+    /// # Errors
+    /// TooMuch where it was not begun or passed the allowance of `work`; Gone where nobody waits for it.
     pub fn price(
         &self,
         ask: &Ask,
         reach: &Reach<'s>,
         incentives: &Incentives,
         also: Option<&'s Arc<Entry>>,
-    ) -> Priced<'s> {
+        work: &mut Work,
+    ) -> Result<Priced<'s>, Stop> {
         let place = ask.place();
         let mut entries = reach.entries(incentives.segments(), place, self.now);
         if let Some(also) = also
@@ -191,9 +210,11 @@ impl<'s> Setting<'s> {
         let rules: Vec<&'s Arc<Entry>> =
             entries.iter().copied().filter(|entry| entry.price_rule().is_some()).collect();
         let changes: Vec<_> = rules.iter().filter_map(|entry| entry.price_rule()).collect();
-        let initial = initial(&ask.basket, &changes);
-
-        let mut field = Field::new(self, ask);
+        let mut field = Field::new(self, ask, work);
+        if field.estimate(&entries, incentives) > self.begin {
+            return Err(Stop::TooMuch { limit: self.begin });
+        }
+        let initial = initial(&ask.basket, &changes, field.work);
         for index in 0..ask.codes.len() {
             field.add_code(index, incentives, &ask.codes);
         }
@@ -207,17 +228,17 @@ impl<'s> Setting<'s> {
                 }
             }
         }
-        let evaluation = field.settle(&initial, incentives);
+        let evaluation = field.settle(&initial, incentives)?;
         let prior_prices = self.prior_prices(ask, &evaluation, &rules);
         let valid_until = self.valid_until(&evaluation, &rules, &field.sources, incentives);
-        Priced {
+        Ok(Priced {
             evaluation,
             rules,
             candidates: field.sources,
             verdicts: field.verdicts,
             prior_prices,
             valid_until,
-        }
+        })
     }
 
     fn prior_prices(&self, ask: &Ask, evaluation: &Evaluation, rules: &[&'s Arc<Entry>]) -> Vec<Option<i64>> {
@@ -262,6 +283,9 @@ impl<'s> Setting<'s> {
 struct Field<'f, 's> {
     setting: &'f Setting<'s>,
     ask: &'f Ask,
+    work: &'f mut Work,
+    size: Size,
+    fullness: Fullness,
     facts: OnceCell<Facts<'f>>,
     sources: Vec<Source<'s>>,
     /// What limits have left for each of them.
@@ -270,10 +294,13 @@ struct Field<'f, 's> {
 }
 
 impl<'f, 's> Field<'f, 's> {
-    fn new(setting: &'f Setting<'s>, ask: &'f Ask) -> Self {
+    fn new(setting: &'f Setting<'s>, ask: &'f Ask, work: &'f mut Work) -> Self {
         Self {
             setting,
             ask,
+            work,
+            size: Size::of(&ask.basket),
+            fullness: basket_fullness(&ask.basket),
             facts: OnceCell::new(),
             sources: Vec::with_capacity(32),
             rooms: Vec::with_capacity(32),
@@ -291,8 +318,35 @@ impl<'f, 's> Field<'f, 's> {
         self.rooms.push(room);
     }
 
-    fn is_met(&self, condition: Option<&Rule>) -> bool {
+    /// About how many steps it takes, were everything to take part.
+    fn estimate(&self, entries: &[&Arc<Entry>], incentives: &Incentives) -> u64 {
+        let offers = entries.iter().filter_map(|entry| entry.offer());
+        let codes = (0..self.ask.codes.len()).filter_map(|index| incentives.code(index)?.terms.as_ref().ok());
+        let prices = entries.iter().filter_map(|entry| entry.price_rule()).map(|rule| {
+            let judging = rule.scope.rule_steps(self.size.of_line).saturating_mul(self.size.lines);
+            judging.saturating_add(self.size.lines)
+        });
+        let rules = offers
+            .clone()
+            .filter_map(|offer| offer.condition.as_ref())
+            .chain(codes.clone().filter_map(|terms| terms.condition.as_ref()))
+            .map(|rule| rule.steps(self.fullness));
+        let meeting = offers.map(|offer| &*offer.compiled).chain(codes.map(|terms| &terms.compiled));
+        prices.chain(rules).fold(pricing::estimate(self.size, meeting), u64::saturating_add)
+    }
+
+    /// Whether its rules take more work on this basket than one may.
+    fn is_too_costly(&self, condition: Option<&Rule>, compiled: &Compiled) -> bool {
+        let condition = condition.map_or(0, |rule| rule.steps(self.fullness));
+        compiled.rule_steps(self.size).saturating_add(condition) > MAX_RULE_WORK
+    }
+
+    fn is_met(&mut self, condition: Option<&Rule>) -> bool {
         let Some(condition) = condition else { return true };
+        self.work.spend(condition.steps(self.fullness));
+        if self.work.is_over() {
+            return false;
+        }
         let facts = self.facts.get_or_init(|| {
             let (ask, setting) = (self.ask, self.setting);
             offer_facts(&ask.basket, ask.place().view(), setting.now, setting.zone)
@@ -308,6 +362,8 @@ impl<'f, 's> Field<'f, 's> {
         let room = room.unwrap_or_default();
         let refusal = if self.ask.without.iter().any(|name| **name == *entry.name) {
             Some(Refusal::Excluded)
+        } else if self.is_too_costly(offer.condition.as_ref(), &offer.compiled) {
+            Some(Refusal::TooCostly)
         } else if !self.is_met(offer.condition.as_ref()) {
             Some(Refusal::ConditionNotMet)
         } else if room.no_use {
@@ -349,6 +405,9 @@ impl<'f, 's> Field<'f, 's> {
         if !pays && before().any(|other| other.terms.is_ok() && other.incentive == code.incentive) {
             return self.refuse(source, Refusal::OneCodePerIncentive);
         }
+        if self.is_too_costly(terms.condition.as_ref(), &terms.compiled) {
+            return self.refuse(source, Refusal::TooCostly);
+        }
         if !self.is_met(terms.condition.as_ref()) {
             return self.refuse(source, Refusal::ConditionNotMet);
         }
@@ -361,36 +420,49 @@ impl<'f, 's> Field<'f, 's> {
     }
 
     /// Evaluates what takes part. What a budget would not cover in full, and that gives nothing in part, leaves, and the
-    /// others meet again without it.
-    fn settle(&mut self, initial: &Initial<'_>, incentives: &Incentives) -> Evaluation {
+    /// others meet again without it. All of that is one allowance of work.
+    fn settle(&mut self, initial: &Initial<'_>, incentives: &Incentives) -> Result<Evaluation, Stop> {
+        let mut passes = 0;
         loop {
             let evaluation = {
                 let sources = self.sources.iter().zip(&self.rooms);
                 let candidates: Vec<Candidate<'_>> =
                     sources.filter_map(|(source, room)| candidate(source, *room, incentives)).collect();
-                evaluate(initial, &candidates)
+                evaluate(initial, &candidates, self.work)?
             };
-            let decisions = evaluation.decisions.iter().zip(&self.rooms);
-            let uncovered = decisions.enumerate().find_map(|(place, (decision, room))| {
+            let decisions = evaluation.decisions.iter().zip(&self.rooms).enumerate();
+            let uncovered = decisions.filter_map(|(place, (decision, room))| {
                 let covered = room.at_most.is_none_or(|left| decision.amount <= left);
                 (!covered).then_some(place)
             });
-            let Some(place) = uncovered else { return evaluation };
-            self.sources.remove(place);
-            self.rooms.remove(place);
-            for verdict in &mut self.verdicts {
-                verdict.decided = match verdict.decided {
-                    Ok(index) if index == place => Err(Refusal::BudgetExhausted),
-                    Ok(index) if index > place => Ok(index - 1),
-                    other => other,
-                };
+            let leaving: Vec<usize> =
+                uncovered.take(if passes < ONE_BY_ONE { 1 } else { usize::MAX }).collect();
+            if leaving.is_empty() {
+                return Ok(evaluation);
             }
+            leaving.into_iter().rev().for_each(|place| self.leave(place));
+            passes += 1;
+        }
+    }
+
+    /// Takes out what its budget does not cover.
+    fn leave(&mut self, place: usize) {
+        self.sources.remove(place);
+        self.rooms.remove(place);
+        for verdict in &mut self.verdicts {
+            verdict.decided = match verdict.decided {
+                Ok(index) if index == place => Err(Refusal::BudgetExhausted),
+                Ok(index) if index > place => Ok(index - 1),
+                other => other,
+            };
         }
     }
 }
 
 /// What the kernel is to know of something that takes part; there is one for every source that was accepted.
 fn candidate<'c>(source: &Source<'c>, room: Room, incentives: &'c Incentives) -> Option<Candidate<'c>> {
+    // Where nothing is left, nothing is covered in full either.
+    let budget_left = room.shrinks_to.into_iter().chain(room.at_most.filter(|left| *left == 0)).min();
     match source {
         Source::Offer(entry) => Some(Candidate {
             origin: Origin::Offer,
@@ -398,7 +470,7 @@ fn candidate<'c>(source: &Source<'c>, room: Room, incentives: &'c Incentives) ->
             position: 0,
             compiled: &entry.offer()?.compiled,
             balance: None,
-            budget_left: room.shrinks_to,
+            budget_left,
         }),
         Source::Code(index) => {
             let code = incentives.code(*index)?;
@@ -408,7 +480,7 @@ fn candidate<'c>(source: &Source<'c>, room: Room, incentives: &'c Incentives) ->
                 position: u32::try_from(*index).unwrap_or(u32::MAX),
                 compiled: &code.terms.as_ref().ok()?.compiled,
                 balance: code.balance,
-                budget_left: room.shrinks_to,
+                budget_left,
             })
         }
     }

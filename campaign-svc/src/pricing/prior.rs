@@ -14,8 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::{Basket, Line, TaxMode};
 use tandem_kernel::money::Currency;
 use tandem_kernel::pricing::{PriceRule, initial};
+use tandem_kernel::work::Work;
 
 use super::place::Place;
+use super::price::QUOTE;
 use super::product::Product;
 
 /// How far back the lowest price is looked for.
@@ -201,8 +203,9 @@ impl UnitPrice {
         let key = (std::ptr::from_ref(rule).addr(), list);
         *self.known.entry(key).or_insert_with(|| {
             basket.lines[0].unit_price = list;
-            let price = initial(basket, &[rule]).prices.first().map(|price| price.unit);
-            price.filter(|price| *price < list)
+            // One rule on one line never takes as much as a quote may.
+            let prices = initial(basket, &[rule], &mut Work::new(QUOTE)).prices;
+            prices.first().map(|price| price.unit).filter(|price| *price < list)
         })
     }
 }

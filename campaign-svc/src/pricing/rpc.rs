@@ -14,7 +14,8 @@ use tandem_proto::campaign::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{commands, compile, encode, offers, parse};
+use super::commands::Share;
+use super::{commands, compile, offers, parse};
 use crate::App;
 
 /// Baskets in one batch.
@@ -31,14 +32,19 @@ impl Api {
     }
 
     /// A quote, as the bytes of a QuoteResponse.
-    pub(super) async fn written(&self, call: &Call, request: QuoteRequest) -> Outcome<Vec<u8>> {
+    pub(super) async fn written(
+        &self,
+        call: &Call,
+        request: QuoteRequest,
+        share: &Share,
+    ) -> Outcome<Vec<u8>> {
         let snapshot = self.0.snapshots.of(&self.0, call).await?;
         let ask = parse::ask(request, &snapshot)?;
-        Ok(encode::quote(&commands::quote(&self.0, call, &snapshot, &ask).await?))
+        commands::quote(&self.0, call, snapshot, ask, share).await
     }
 
-    async fn one(&self, call: &Call, request: QuoteRequest) -> Outcome<QuoteResponse> {
-        let written = self.written(call, request).await?;
+    async fn one(&self, call: &Call, request: QuoteRequest, share: &Share) -> Outcome<QuoteResponse> {
+        let written = self.written(call, request, share).await?;
         QuoteResponse::decode(written.as_slice()).map_err(unreadable)
     }
 }
@@ -47,7 +53,7 @@ impl Api {
 impl PricingService for Api {
     async fn quote(&self, request: Request<QuoteRequest>) -> Result<Response<QuoteResponse>, Status> {
         let call = grpc::call(&request)?;
-        Ok(Response::new(self.one(&call, request.into_inner()).await?))
+        Ok(Response::new(self.one(&call, request.into_inner(), &Share::of(1)).await?))
     }
 
     async fn batch_quote(
@@ -59,7 +65,8 @@ impl PricingService for Api {
         let message = format!("must hold 1 to {MAX_BATCH} requests, holds {}", requests.len());
         v.check((1..=MAX_BATCH).contains(&requests.len()), "requests", message);
         v.finish()?;
-        let quotes = requests.into_iter().map(|request| self.one(&call, request));
+        let share = Share::of(requests.len());
+        let quotes = requests.into_iter().map(|request| self.one(&call, request, &share));
         let results = join_all(quotes).await.into_iter().map(result).collect();
         Ok(Response::new(BatchQuoteResponse { results }))
     }
@@ -93,10 +100,8 @@ impl PricingService for Api {
             // Never scheduled, or over for long: quotes do not keep such campaigns at hand.
             None => compile::stored(app, &call.tenant, campaign).await?.map(Arc::new).ok_or_else(missing)?,
         };
-        let offer = found.offer(&request.offer, app.clock.now()).ok_or_else(missing)?;
-        let (priced, incentives, verdict) =
-            commands::explain(app, &call, &snapshot, &ask, offer, found.runs).await?;
-        let written = encode::decision(&verdict, &ask, &priced, &incentives);
+        let offer = found.offer(&request.offer, app.clock.now()).cloned().ok_or_else(missing)?;
+        let written = commands::explain(app, &call, snapshot, ask, offer, found.runs).await?;
         let decision = Decision::decode(written.as_slice()).map_err(unreadable)?;
         Ok(Response::new(ExplainOfferResponse { decision: Some(decision) }))
     }

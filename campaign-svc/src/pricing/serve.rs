@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::{ProstCodec, ProstDecoder};
 use tower::Service;
 
+use super::commands::Share;
 use super::rpc::Api;
 use crate::App;
 
@@ -74,7 +75,7 @@ impl UnaryService<QuoteRequest> for Quote {
         let api = self.0.clone();
         Box::pin(async move {
             let call = grpc::call(&request)?;
-            Ok(Response::new(api.written(&call, request.into_inner()).await?))
+            Ok(Response::new(api.written(&call, request.into_inner(), &Share::of(1)).await?))
         })
     }
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::period::Date;
-use tandem_kernel::rule::{Fact, Type, Vocabulary};
+use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
 
 pub use normal::Draft;
 
@@ -176,6 +176,13 @@ pub fn vocabulary() -> Vocabulary {
         ("age_days", Type::Int),
     ]);
     Vocabulary::new().with("customer", kind)
+}
+
+/// How full the lists are that rules read of a customer.
+pub fn fullness(customer: &Customer) -> Fullness {
+    let size = |most: usize| u64::try_from(most).unwrap_or(u64::MAX);
+    let Profile { tags, attributes, .. } = &customer.profile;
+    Fullness::of([(tags.len(), size(MAX_TAGS)), (attributes.len(), size(MAX_ATTRIBUTES))])
 }
 
 /// A customer as the value of `customer` at `now`. A month or day of birth that is not known is 0.

@@ -27,6 +27,8 @@ pub use usage::usage;
 /// What redemptions need beside the database: their lanes, and who guesses codes.
 pub struct Redemptions {
     lanes: OnceLock<Lanes<Redeemer>>,
+    /// Of baskets that take long to price: one at a time, in a transaction of its own.
+    long_lane: OnceLock<Lanes<Redeemer>>,
     /// The unknown codes that were tried lately.
     pub guesses: Guesses,
 }
@@ -40,7 +42,11 @@ impl std::fmt::Debug for Redemptions {
 impl Redemptions {
     /// Nothing runs before the first call.
     pub fn new(config: &RedemptionConfig) -> Self {
-        Self { lanes: OnceLock::new(), guesses: Guesses::new(config.guesses_per_minute) }
+        Self {
+            lanes: OnceLock::new(),
+            long_lane: OnceLock::new(),
+            guesses: Guesses::new(config.guesses_per_minute),
+        }
     }
 
     /// Says which of its codes a command may look up: those of a quote always, those on a plain basket unless too many were
@@ -65,15 +71,36 @@ impl Redemptions {
             Lanes::start(&config, &app.tasks, Redeemer(Arc::downgrade(app)))
         })
     }
+
+    fn long_lane(&self, app: &Arc<App>) -> &Lanes<Redeemer> {
+        self.long_lane.get_or_init(|| {
+            let config =
+                LanesConfig { lanes: 1, capacity: LONG_CAPACITY, max_batch: 1, tenants_per_transaction: 1 };
+            Lanes::start(&config, &app.tasks, Redeemer(Arc::downgrade(app)))
+        })
+    }
 }
 
+/// Baskets that may wait to be priced at length, each some ten milliseconds; one more is refused with
+/// RESOURCE_EXHAUSTED.
+const LONG_CAPACITY: usize = 64;
+
 /// One call in its lane.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Item {
     /// `None` for our own tasks.
     pub request: Option<Request>,
     pub principal: Arc<str>,
-    pub command: Command,
+    pub command: Arc<Command>,
+    /// It has its transaction for itself.
+    pub alone: bool,
+}
+
+impl Item {
+    /// Whether it is to be decided once more, alone: nothing is final yet.
+    pub fn goes_on(&self, refused: &Refused) -> bool {
+        !self.alone && refused.is_unpriced()
+    }
 }
 
 /// Decides batches. Holds the service weakly, which holds it.
@@ -114,8 +141,12 @@ pub async fn decide(
 ) -> Outcome<Answer> {
     let guesser = app.redemptions.judge(call, &mut command, app.clock.now());
     let lane = contention(&command);
-    let item = Item { request, principal: call.principal.clone(), command };
-    let decided = app.redemptions.lanes(app).submit(call, lane, item).await?;
+    let item = Item { request, principal: call.principal.clone(), command: Arc::new(command), alone: false };
+    let mut decided = app.redemptions.lanes(app).submit(call, lane.clone(), item.clone()).await?;
+    if decided.as_ref().is_err_and(|refused| item.goes_on(refused)) {
+        let item = Item { alone: true, ..item };
+        decided = app.redemptions.long_lane(app).submit(call, lane, item).await?;
+    }
     if let Some((guesser, leave)) = guesser {
         let codes = match &decided {
             Ok(Answer::Taken(taken)) => taken.codes.as_slice(),

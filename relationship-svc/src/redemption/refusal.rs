@@ -64,6 +64,8 @@ pub enum Refusal {
     OrderAlreadyRedeemed,
     /// A gift card needs to know what is due.
     AmountDueUnknown,
+    /// Pricing the basket, or judging the code on it, takes more work than is allowed.
+    BasketTooCostly,
 }
 
 impl Refusal {
@@ -102,6 +104,7 @@ impl Refusal {
             Self::WrongState => "the redemption is not in a state that allows this",
             Self::QuantityExceeded => "more units than are left to give back",
             Self::OrderAlreadyRedeemed => "the order was redeemed with other codes: roll it back first",
+            Self::BasketTooCostly => "the basket takes too much work here: quote it and redeem the quote",
             Self::AmountDueUnknown => "prices are without tax: state the amount due to pay with a gift card",
         }
     }
@@ -146,6 +149,7 @@ impl From<Refusal> for ErrorReason {
             Refusal::QuantityExceeded => Self::QuantityExceeded,
             Refusal::OrderAlreadyRedeemed => Self::OrderAlreadyRedeemed,
             Refusal::AmountDueUnknown => Self::AmountDueUnknown,
+            Refusal::BasketTooCostly => Self::BasketTooCostly,
         }
     }
 }
@@ -241,6 +245,11 @@ impl Refused {
         self.refusal = Refusal::PriceChanged;
         self.more().totals = Some((quoted, current));
         self
+    }
+
+    /// Whether the basket was not priced for the work that takes, rather than one of its codes refused for it.
+    pub fn is_unpriced(&self) -> bool {
+        self.refusal == Refusal::BasketTooCostly && self.codes.is_empty()
     }
 
     fn more(&mut self) -> &mut More {

@@ -33,6 +33,7 @@ pub async fn validate(
     Ok(v1::ValidateVouchersResponse {
         codes: validated.codes.iter().map(|code| outcome(code, currency)).collect(),
         total: Some(MoneyMessage::from(&Money::new(validated.total, currency))),
+        approximate: validated.approximate,
     })
 }
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::rule::{Facts, Rule};
+use tandem_kernel::rule::{Facts, Fullness, Rule};
+use tandem_kernel::work::Work;
 use tandem_platform::db::Session;
 use tandem_platform::{Fault, Outcome, Tenant};
 
-use super::{Segment, compile, facts, store};
+use super::{Segment, compile, facts, steps, store};
 use crate::customer::{self, Customer};
 
 /// Tenants kept; one more, and all are forgotten and read again when asked for.
@@ -30,20 +31,28 @@ struct Compiled {
 }
 
 impl Catalogue {
+    /// The work of judging these segments, or all, on a customer whose lists are so full.
+    pub fn steps<'a>(&self, asked: Option<impl IntoIterator<Item = &'a str>>, fullness: Fullness) -> u64 {
+        let steps = |segment: &Arc<Compiled>| steps(&segment.rule, fullness);
+        match asked {
+            None => self.segments.values().map(steps).fold(0, u64::saturating_add),
+            Some(asked) => asked
+                .into_iter()
+                .filter_map(|id| self.segments.get(id))
+                .map(steps)
+                .fold(0, u64::saturating_add),
+        }
+    }
+
     /// The ids of the segments that somebody with these facts is in, in order.
-    pub fn all_of<'a>(&'a self, facts: &Facts<'_>) -> Vec<&'a str> {
-        let members = self.segments.iter().filter(|(_, segment)| segment.rule.matches(facts));
-        members.map(|(id, _)| id.as_str()).collect()
+    pub fn all_of<'a>(&'a self, facts: &Facts<'_>, work: &mut Work) -> Vec<&'a str> {
+        let is_in = |(_, segment): &(&String, &Arc<Compiled>)| segment.has_member(facts, work);
+        self.segments.iter().filter(is_in).map(|(id, _)| id.as_str()).collect()
     }
 
-    /// Those of the `asked` that somebody with these facts is in, in the order asked. Unknown ones have no members.
-    pub fn of<'a>(&self, asked: impl IntoIterator<Item = &'a str>, facts: &Facts<'_>) -> Vec<&'a str> {
-        asked.into_iter().filter(|id| self.has_member(id, facts)).collect()
-    }
-
-    /// Whether somebody with these facts is in the segment.
-    pub fn has_member(&self, segment: &str, facts: &Facts<'_>) -> bool {
-        self.segments.get(segment).is_some_and(|segment| segment.rule.matches(facts))
+    /// Whether somebody with these facts is in the segment; no more once the work is over. Unknown ones have no members.
+    pub fn has_member(&self, segment: &str, facts: &Facts<'_>, work: &mut Work) -> bool {
+        self.segments.get(segment).is_some_and(|segment| segment.has_member(facts, work))
     }
 
     /// Whether there is such a segment.
@@ -118,6 +127,11 @@ impl Customers {
         self.customers.contains_key(customer)
     }
 
+    /// How full the lists of a customer are.
+    pub fn fullness(&self, customer: &str) -> Option<Fullness> {
+        self.customers.get(customer).map(customer::fullness)
+    }
+
     /// What the rules of segments read of a customer at `now`; `None` where there is no such customer.
     pub fn facts(&self, customer: &str, now: Timestamp, zone: &TimeZone) -> Option<Facts<'_>> {
         self.customers.get(customer).map(|customer| facts(customer, now, zone))
@@ -139,6 +153,11 @@ fn compiled(version: i64, segments: Vec<Segment>, known: Option<&Catalogue>) -> 
 }
 
 impl Compiled {
+    fn has_member(&self, facts: &Facts<'_>, work: &mut Work) -> bool {
+        work.spend(steps(&self.rule, facts.fullness()));
+        !work.is_over() && self.rule.matches(facts)
+    }
+
     /// What was valid when it was saved compiles when it is loaded.
     fn new(segment: &Segment) -> Outcome<Self> {
         let rule = compile(&segment.definition.rule).map_err(|error| {

@@ -1,17 +1,24 @@
 //! What can be done with segments.
 
+use std::sync::Arc;
+
 use tandem_kernel::rule::Rule;
+use tandem_kernel::work::{Allowance, Stop, Work};
+use tandem_platform::heavy::Gone;
 use tandem_platform::idempotency::{self, Claim, Request};
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Fault, Outcome, grpc, transact};
 use tandem_proto::relationship::v1::ErrorReason;
 
-use super::{Definition, Field, Segment, events, facts, name, store};
+use super::catalogue::Customers;
+use super::{AT_ONCE, CUSTOMER, Definition, Field, Segment, events, facts, name, steps, store};
 use crate::customer::Customer;
 use crate::{App, customer, incentive};
 
 /// Customers judged at once where all of them are.
 const BLOCK: i64 = 1_000;
+/// The work of judging customers before others get their turn: with one rule, which takes no more, some 45 ms at most.
+const SLICE: Allowance = Allowance { search: 0, total: 2_500_000 };
 /// Incentives that a refusal to delete names.
 const NAMED: i64 = 10;
 
@@ -126,17 +133,15 @@ pub struct Count {
 }
 
 /// Counts the customers of whom the rule holds now.
-pub async fn count(app: &App, call: &Call, rule: &Rule) -> Outcome<Count> {
-    let mut count = Count::default();
+pub async fn count(app: &App, call: &Call, rule: Rule) -> Outcome<Count> {
+    let (mut count, rule) = (Count::default(), Arc::new(rule));
     let mut after = String::new();
     loop {
-        call.check_deadline()?;
-        let block = customers_after(app, call, &after).await?;
-        let now = app.clock.now();
-        let members = block.iter().filter(|customer| rule.matches(&facts(customer, now, &app.zone))).count();
-        count.members += i64::try_from(members).unwrap_or(i64::MAX);
+        let block = Arc::new(customers_after(app, call, &after).await?);
+        let members = members_of(app, call, &rule, &block).await?;
+        count.members += i64::try_from(members.len()).unwrap_or(i64::MAX);
         count.customers += i64::try_from(block.len()).unwrap_or(i64::MAX);
-        match next(block) {
+        match next(&block) {
             Some(last) => after = last,
             None => return Ok(count),
         }
@@ -147,13 +152,42 @@ pub async fn count(app: &App, call: &Call, rule: &Rule) -> Outcome<Count> {
 pub async fn members(
     app: &App,
     call: &Call,
-    rule: &Rule,
+    rule: &Arc<Rule>,
     after: &str,
 ) -> Outcome<(Vec<String>, Option<String>)> {
-    let block = customers_after(app, call, after).await?;
-    let now = app.clock.now();
-    let members = block.iter().filter(|customer| rule.matches(&facts(customer, now, &app.zone)));
-    Ok((members.map(Customer::name).collect(), next(block)))
+    let block = Arc::new(customers_after(app, call, after).await?);
+    let members = members_of(app, call, rule, &block).await?;
+    Ok((members.into_iter().filter_map(|at| block.get(at)).map(Customer::name).collect(), next(&block)))
+}
+
+/// Of which customers of a block the rule holds, by their places. Judged apart from the threads that serve calls, slice
+/// by slice, so that others who wait there get their turns.
+async fn members_of(
+    app: &App,
+    call: &Call,
+    rule: &Arc<Rule>,
+    block: &Arc<Vec<Customer>>,
+) -> Outcome<Vec<usize>> {
+    let (mut members, mut from) = (Vec::new(), 0);
+    while from < block.len() {
+        call.check_deadline()?;
+        let (rule, block, zone, now) = (rule.clone(), block.clone(), app.zone.clone(), app.clock.now());
+        let judge = move |gone| {
+            let mut work = Work::new(SLICE).until(gone);
+            let (mut found, mut at) = (Vec::new(), from);
+            while let Some(customer) = block.get(at).filter(|_| !work.is_over()) {
+                let facts = facts(customer, now, &zone);
+                work.spend(steps(&rule, facts.fullness()));
+                found.extend(rule.matches(&facts).then_some(at));
+                at += 1;
+            }
+            (found, at)
+        };
+        let (found, next) = app.heavy.run(judge).await?;
+        members.extend(found);
+        from = next;
+    }
+    Ok(members)
 }
 
 /// A block is read with a connection of its own: whoever reads the stream slowly must not hold one.
@@ -163,24 +197,67 @@ async fn customers_after(app: &App, call: &Call, after: &str) -> Outcome<Vec<Cus
 }
 
 /// The last id of a full block.
-fn next(mut block: Vec<Customer>) -> Option<String> {
+fn next(block: &[Customer]) -> Option<String> {
     let full = i64::try_from(block.len()) == Ok(BLOCK);
-    block.pop().filter(|_| full).map(|last| last.id)
+    block.last().filter(|_| full).map(|last| last.id.clone())
 }
 
 /// The ids of those of the `asked` segments that a customer is in; of all, where none are asked for.
-pub async fn membership(app: &App, call: &Call, customer: &str, asked: &[String]) -> Outcome<Vec<String>> {
+pub async fn membership(
+    app: &App,
+    call: &Call,
+    customer: String,
+    asked: Vec<String>,
+) -> Outcome<Vec<String>> {
     let mut reader = app.db.read().await?;
-    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![customer.to_owned()]).await?;
-    let facts = found.facts(customer, app.clock.now(), &app.zone);
-    let facts = facts.ok_or_else(|| Fault::not_found(customer::name(customer)))?;
-    let catalogue = &found.catalogue;
-    if let Some(unknown) = asked.iter().find(|id| !catalogue.contains(id)) {
+    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![customer.clone()]).await?;
+    drop(reader);
+    if !found.know(&customer) {
+        return Err(Fault::not_found(customer::name(&customer)));
+    }
+    if let Some(unknown) = asked.iter().find(|id| !found.catalogue.contains(id)) {
         return Err(Fault::not_found(name(unknown)));
     }
-    let members = match asked {
-        [] => catalogue.all_of(&facts),
-        asked => catalogue.of(asked.iter().map(String::as_str), &facts),
+    judged(app, found, customer, asked).await
+}
+
+/// The same of customers that were read; none where the customer is not among them. Judged here where that is short, else
+/// where it holds nobody up.
+pub async fn judged(
+    app: &App,
+    found: Customers,
+    customer: String,
+    asked: Vec<String>,
+) -> Outcome<Vec<String>> {
+    let Some(fullness) = found.fullness(&customer) else { return Ok(Vec::new()) };
+    let named = (!asked.is_empty()).then(|| asked.iter().map(String::as_str));
+    let work = found.catalogue.steps(named, fullness);
+    let (zone, now) = (app.zone.clone(), app.clock.now());
+    let judge = move |gone| {
+        let mut work = Work::new(CUSTOMER).until(gone);
+        let members: Vec<String> = match (found.facts(&customer, now, &zone), asked.as_slice()) {
+            (None, _) => Vec::new(),
+            (Some(facts), []) => {
+                found.catalogue.all_of(&facts, &mut work).into_iter().map(str::to_owned).collect()
+            }
+            (Some(facts), asked) => {
+                let is_in = |id: &&String| found.catalogue.has_member(id, &facts, &mut work);
+                asked.iter().filter(is_in).cloned().collect()
+            }
+        };
+        work.end().map(|()| members)
     };
-    Ok(members.into_iter().map(str::to_owned).collect())
+    let judged = if work <= AT_ONCE { judge(Gone::default()) } else { app.heavy.run(judge).await? };
+    judged.map_err(refused)
+}
+
+/// Too costly rules of segments, or nobody who waits.
+pub fn refused(stop: Stop) -> Fault {
+    match stop {
+        Stop::TooMuch { limit } => {
+            let message = "the rules of these segments take too much work on one customer: ask for fewer";
+            Fault::precondition(ErrorReason::SegmentsTooCostly, message).with("limit_steps", limit)
+        }
+        Stop::Gone => Fault::deadline_exceeded(),
+    }
 }

@@ -125,7 +125,7 @@ impl SegmentService for Api {
             Counted::Segment(id) => commands::rule(&self.0, &call, &id).await?,
             Counted::Rule(rule) => rule,
         };
-        let count = commands::count(&self.0, &call, &rule).await?;
+        let count = commands::count(&self.0, &call, rule).await?;
         Ok(Response::new(CountSegmentResponse { members: count.members, customers: count.customers }))
     }
 
@@ -136,7 +136,7 @@ impl SegmentService for Api {
         let call = grpc::call(&request)?;
         let id = parse_name(&request.get_ref().name)?;
         let rule = commands::rule(&self.0, &call, &id).await?;
-        Ok(Response::new(Box::pin(members(self.0.clone(), call, rule))))
+        Ok(Response::new(Box::pin(members(self.0.clone(), call, Arc::new(rule)))))
     }
 
     async fn evaluate_membership(
@@ -145,7 +145,7 @@ impl SegmentService for Api {
     ) -> Result<Response<EvaluateMembershipResponse>, Status> {
         let call = grpc::call(&request)?;
         let (customer, asked) = parse_membership(request.into_inner())?;
-        let members = commands::membership(&self.0, &call, &customer, &asked).await?;
+        let members = commands::membership(&self.0, &call, customer, asked).await?;
         let segments = members.iter().map(|id| name(id)).collect();
         Ok(Response::new(EvaluateMembershipResponse { segments }))
     }
@@ -175,7 +175,7 @@ impl Listed for Segment {
 fn members(
     app: Arc<App>,
     call: Call,
-    rule: Rule,
+    rule: Arc<Rule>,
 ) -> impl Stream<Item = Result<StreamSegmentMembersResponse, Status>> + Send {
     stream::unfold(Some((app, call, rule, String::new())), async |state| {
         let (app, call, rule, mut after) = state?;

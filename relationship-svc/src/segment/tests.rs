@@ -265,3 +265,71 @@ async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, store::STATEMENTS).await })
         .await;
 }
+
+/// Holds of everybody and takes some 800,000 steps on a customer of 64 tags.
+const COSTLY: &str =
+    "customer.tags.all(a, customer.tags.all(b, a + b != 'x' && a + b != 'y' && a + b != 'z'))";
+
+/// Imports customers `t0`, `t1`, …, each of so many tags.
+async fn import_tagged(harness: &Harness, count: usize, tags: usize) {
+    let tags: Vec<String> = (0..tags).map(|at| format!("tag{at:02}")).collect();
+    let customer =
+        |at: usize| Customer { name: format!("customers/t{at}"), tags: tags.clone(), ..Customer::default() };
+    let message = ImportCustomersRequest { customers: (0..count).map(customer).collect() };
+    let mut client = CustomerServiceClient::new(harness.channel());
+    client.import_customers(futures::stream::iter([message])).await.unwrap();
+}
+
+#[tokio::test]
+async fn costly_rules_are_judged_apart_from_calls_and_too_many_are_refused() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        import_tagged(&harness, 1, 64).await;
+        import_customers(&harness, 1).await;
+        for at in 0..12 {
+            create_segment(&harness, &format!("s{at:02}"), COSTLY).await.unwrap();
+        }
+        let places = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 8);
+        let mut gates = Vec::new();
+        let mut busy = Vec::new();
+        for _ in 0..places {
+            let (go, gate) = std::sync::mpsc::channel::<()>();
+            gates.push(go);
+            let mut held = Box::pin(harness.app.heavy.run(move |_| gate.recv().is_ok()));
+            assert!(futures::poll!(&mut held).is_pending());
+            busy.push(held);
+        }
+        let (mut one, mut other) = (client(&harness), client(&harness));
+        let mut costly = Box::pin(membership(&mut one, "t0", &["s03"]));
+        tokio::select! {
+            biased;
+            _ = &mut costly => panic!("a costly rule was judged where calls are served"),
+            ordinary = membership(&mut other, "c0", &["s03"]) => assert_eq!(ordinary.unwrap(), ["segments/s03"]),
+        }
+        drop(gates);
+        assert_eq!(costly.await.unwrap(), ["segments/s03"]);
+        let refused = membership(&mut other, "t0", &[]).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "SEGMENTS_TOO_COSTLY"));
+        assert_eq!(membership(&mut other, "c0", &[]).await.unwrap().len(), 12);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn members_of_a_costly_segment_are_counted_slice_by_slice() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        import_tagged(&harness, 5, 64).await;
+        import_customers(&harness, 2).await;
+        create_segment(&harness, "s", COSTLY).await.unwrap();
+        let mut client = client(&harness);
+        let request = CountSegmentRequest { name: "segments/s".to_owned(), ..CountSegmentRequest::default() };
+        let count = client.count_segment(request).await.unwrap().into_inner();
+        assert_eq!((count.members, count.customers), (7, 7));
+        let request = StreamSegmentMembersRequest { name: "segments/s".to_owned() };
+        let blocks: Vec<_> =
+            client.stream_segment_members(request).await.unwrap().into_inner().try_collect().await.unwrap();
+        assert_eq!(blocks.iter().map(|block| block.customers.len()).sum::<usize>(), 7);
+    })
+    .await;
+}

@@ -13,3 +13,4 @@ pub mod pricing;
 pub mod problem;
 pub mod rule;
 pub mod seal;
+pub mod work;

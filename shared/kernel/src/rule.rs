@@ -28,10 +28,10 @@ mod tests;
 mod vocabulary;
 
 pub use domain::{
-    LineView, PlaceView, basket_fact, basket_vocabulary, line_fact, line_facts, line_vocabulary, now_fact,
-    now_vocabulary, offer_facts, place_fact, place_vocabulary,
+    LineView, PlaceView, basket_fact, basket_fullness, basket_vocabulary, line_fact, line_facts,
+    line_fullness, line_vocabulary, now_fact, now_vocabulary, offer_facts, place_fact, place_vocabulary,
 };
-pub use facts::{Fact, Facts};
+pub use facts::{Fact, Facts, Fullness};
 pub use filter::Filter;
 pub use vocabulary::{Type, Vocabulary};
 
@@ -43,6 +43,12 @@ pub const MAX_DEPTH: usize = 40;
 pub const MAX_LOOPS: usize = 2;
 /// The most steps one evaluation may take with every list as long as its vocabulary allows.
 pub const MAX_COST: u64 = 250_000;
+/// The same of the filter of a list, which is judged on one row after the other while the caller waits.
+pub const MAX_FILTER_COST: u64 = 12_500;
+/// Rules up to this cost are not worth a second look at what they cost on short lists.
+const CHEAP: u64 = 32;
+/// The work of one step of a rule: it is interpreted, and allocates.
+pub const WORK_PER_STEP: u64 = 8;
 /// The longest pattern of `matches`, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 128;
 /// The most a pattern may repeat its parts: the product of all its counted repetitions.
@@ -129,13 +135,13 @@ pub enum RuleError {
         /// Where the limit is passed.
         at: Position,
     },
-    /// More steps than [`MAX_COST`] with every list at its longest.
-    #[error(
-        "the rule can take {cost} steps, the limit is {MAX_COST}; use fewer or shorter loops and patterns"
-    )]
+    /// More steps than [`MAX_COST`], of a filter [`MAX_FILTER_COST`], with every list at its longest.
+    #[error("the rule can take {cost} steps, the limit is {limit}; use fewer or shorter loops and patterns")]
     TooCostly {
         /// The bound found.
         cost: u64,
+        /// The most allowed.
+        limit: u64,
     },
     /// A pattern of `matches` that is computed, too long, repeats too much or is no regular expression.
     #[error("{at}: {message}")]
@@ -156,6 +162,8 @@ pub struct Rule {
     text: String,
     expression: IdedExpr,
     cost: u64,
+    /// The same with every list and map of one element.
+    least: u64,
 }
 
 /// The same text under the same vocabulary is the same rule.
@@ -184,8 +192,10 @@ impl Rule {
         let (mut expression, source) =
             parser.parse_with_source_info(text).map_err(|errors| syntax_error(text, &errors))?;
         let cost = check::check(&expression, &source, text, vocabulary)?;
+        let smallest = || check::check(&expression, &source, text, &vocabulary.smallest());
+        let least = if cost > CHEAP { smallest().unwrap_or(cost).min(cost) } else { cost };
         pattern::write_out(&mut expression);
-        Ok(Self { text: text.to_owned(), expression, cost })
+        Ok(Self { text: text.to_owned(), expression, cost, least })
     }
 
     /// Whether the rule is true of `facts`.
@@ -214,6 +224,14 @@ impl Rule {
     /// The bound on the steps of one evaluation, at most [`MAX_COST`].
     pub fn cost(&self) -> u64 {
         self.cost
+    }
+
+    /// The work of one evaluation, see [`crate::work`]: the bound on its steps for lists of this fullness.
+    ///
+    /// The bound is a sum of products of the sizes of lists, so it is convex along the straight line from "one element
+    /// each" to "as many as allowed each": between the two it is never above the straight line between its ends.
+    pub fn steps(&self, fullness: Fullness) -> u64 {
+        (self.least + fullness.share(self.cost - self.least)) * WORK_PER_STEP
     }
 }
 

@@ -3,7 +3,7 @@
 //! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
 //! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it, [`telemetry`]
 //! tells how it fares.
-//! [`counters`] are the rows that keep limits.
+//! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long.
 
 pub mod call;
 pub mod config;
@@ -12,6 +12,7 @@ pub mod db;
 pub mod fault;
 pub mod field;
 pub mod grpc;
+pub mod heavy;
 pub mod idempotency;
 pub mod lanes;
 pub mod lifecycle;

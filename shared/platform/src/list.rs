@@ -1,12 +1,13 @@
 //! Lists: an order, a place in it, a filter, and pages that are read until they are full.
 //!
 //! Pages are cut by key, never by offset, so that rows that come and go meanwhile are neither shown twice nor skipped.
-//! A filter is judged row by row; one call looks at no more than [`SCAN`] rows and may answer a short page with a
-//! token to go on.
+//! A filter is judged row by row; one call looks at no more than [`SCAN`] rows, fewer where the filter is costly, and
+//! may answer a short page with a token to go on. Other calls are served between the rows.
 
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Facts, Filter, Vocabulary};
+use tandem_kernel::work::{Allowance, Work};
 
 use crate::call::{Call, Tenant};
 use crate::db::{Db, Reader};
@@ -15,6 +16,10 @@ use crate::grpc;
 
 /// The most rows that one call looks at.
 pub const SCAN: usize = 10_000;
+/// The work of judging rows in one call, some 25 ms of it; the costliest filter takes a millisecond for a row.
+const JUDGING: Allowance = Allowance { search: 0, total: 2_500_000 };
+/// After so much of it others get their turn: a millisecond.
+const TURN: u64 = 100_000;
 /// Rows read at once where a filter decides which are shown.
 const CHUNK: usize = 500;
 /// Sorts behind every id, whose characters are visible ASCII.
@@ -163,23 +168,59 @@ impl<'a> List<'a> {
         let mut reader = db.read().await?;
         let mut after = self.after;
         let (mut items, mut scanned) = (Vec::new(), 0);
+        let mut judging = Judging::default();
         let limit = if self.filter.is_everything() { self.size + 1 } else { CHUNK };
         loop {
             let rows = T::scan(&mut reader, tenant, self.order, &after, limit).await?;
             let last = rows.len() < limit;
             for row in rows {
-                if items.len() == self.size || scanned == SCAN {
+                if items.len() == self.size || scanned == SCAN || judging.is_over() {
                     return Ok(Page { items, next_page_token: self.listing.token(&after.keys()) });
                 }
                 scanned += 1;
                 after = row.position();
-                if self.filter.is_everything() || self.filter.shows(&row.facts(now)) {
+                if self.filter.is_everything() || judging.shows(&self.filter, &row.facts(now)) {
                     items.push(row);
                 }
+                judging.turn().await;
             }
             if last {
                 return Ok(Page { items, next_page_token: String::new() });
             }
+        }
+    }
+}
+
+/// Rows judged by a filter, in one call.
+#[derive(Debug)]
+pub struct Judging {
+    work: Work,
+    next_turn: u64,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self { work: Work::new(JUDGING), next_turn: TURN }
+    }
+}
+
+impl Judging {
+    /// Whether the filter shows the resource of these facts.
+    pub fn shows(&mut self, filter: &Filter, facts: &Facts<'_>) -> bool {
+        self.work.spend(filter.steps(facts));
+        filter.shows(facts)
+    }
+
+    /// Whether the page is to end here: at least one row has been judged.
+    pub fn is_over(&self) -> bool {
+        self.work.is_over()
+    }
+
+    /// Lets other calls on, where much has been judged since they were last.
+    pub async fn turn(&mut self) {
+        if self.work.spent() >= self.next_turn {
+            self.next_turn = self.work.spent() + TURN;
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rules of quotes: pure ones on snapshots made by hand, the rest through the server.
 
 pub(crate) mod api;
+mod costly;
 mod degraded;
 mod follow;
 mod index;
@@ -20,9 +21,10 @@ use tandem_kernel::discount::{Base, Discount, GroupPolicy, Kind, Scope, Stage};
 use tandem_kernel::limits::Limits;
 use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_kernel::pricing::{Compiled, PriceChange};
+use tandem_kernel::work::{Stop, Work};
 
 use super::compile;
-use super::price::{Ask, Incentives, Priced, Setting};
+use super::price::{Ask, Incentives, Priced, QUOTE, Setting};
 use super::product::{ListChange, Product};
 use super::snapshot::{Changes, Snapshot};
 use crate::campaign::mix::{Mix, Offer, PriceRule};
@@ -248,8 +250,19 @@ fn price<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives) -> Pric
 }
 
 fn price_at<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives, now: Timestamp) -> Priced<'s> {
-    let setting =
-        Setting { snapshot, now, zone: &UTC, ttl: SignedDuration::from_mins(15), spent: Arc::default() };
+    priced(snapshot, ask, incentives, now, u64::MAX).unwrap()
+}
+
+/// Prices what is estimated to take no more steps than `begin`.
+fn priced<'s>(
+    snapshot: &'s Snapshot,
+    ask: &Ask,
+    incentives: &Incentives,
+    now: Timestamp,
+    begin: u64,
+) -> Result<Priced<'s>, Stop> {
+    let ttl = SignedDuration::from_mins(15);
+    let setting = Setting { snapshot, now, zone: &UTC, ttl, spent: Arc::default(), begin };
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
-    setting.price(ask, &reach, incentives, None)
+    setting.price(ask, &reach, incentives, None, &mut Work::new(QUOTE))
 }

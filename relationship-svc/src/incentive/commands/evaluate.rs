@@ -6,21 +6,25 @@
 //!
 //! Questions travel in lanes as redemptions do: what is asked while the lane reads is answered together by its next
 //! reading, with as many statements as one question needs. Several tenants are read side by side, each by its own
-//! statements on a connection of its own.
+//! statements on a connection of its own. The rules of segments are judged after that, by each question for itself, so
+//! that costly ones hold up nobody else's.
 
-use std::cell::LazyCell;
+use std::cell::{LazyCell, RefCell};
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock, Weak};
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tandem_kernel::money::Currency;
+use tandem_kernel::work::Work;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome};
 
-use crate::App;
 use crate::redemption::guesses::Leave;
 use crate::redemption::{Person, Question, Refusal, Standing, standing};
 use crate::segment::catalogue::Customers;
+use crate::{App, segment};
 
 /// The question.
 #[derive(Debug, Clone)]
@@ -80,58 +84,89 @@ impl Evaluations {
 pub async fn evaluate(app: &Arc<App>, call: &Call, mut asked: Asked) -> Outcome<Evaluated> {
     let lane = (asked.person.subject(), asked.codes.first().cloned());
     if asked.codes.is_empty() {
-        return app.evaluations.lanes(app).submit(call, lane, asked).await;
+        return answered(app, call, lane, asked).await;
     }
     let (now, guesses) = (app.clock.now(), &app.redemptions.guesses);
     let guesser = guesses.guesser(call, &asked.person, &asked.client_id);
     let leave = guesses.leave(&guesser, now);
     asked.leave = leave;
-    let evaluated = app.evaluations.lanes(app).submit(call, lane, asked).await?;
+    let evaluated = answered(app, call, lane, asked).await?;
     guesses.count(&guesser, leave.guesses(evaluated.codes.iter().filter_map(|one| one.refusal)), now);
     Ok(evaluated)
 }
 
-/// Answers batches. Holds the service weakly, which holds it.
+/// Has a question read for in its lane, and judges it.
+async fn answered(app: &Arc<App>, call: &Call, lane: impl Hash, asked: Asked) -> Outcome<Evaluated> {
+    let asked = Arc::new(asked);
+    let read = app.evaluations.lanes(app).submit(call, lane, asked.clone()).await?;
+    judged(app, asked, read).await
+}
+
+/// Judges here what is short, else where it holds nobody up.
+async fn judged(app: &App, asked: Arc<Asked>, read: Read) -> Outcome<Evaluated> {
+    let zone = app.zone.clone();
+    let steps = asked.steps(&read);
+    if steps <= segment::AT_ONCE {
+        return Ok(asked.judged(&read, &zone, &mut Work::new(segment::CUSTOMER)));
+    }
+    let judge = move |gone| {
+        let mut work = Work::new(segment::CUSTOMER).until(gone);
+        let evaluated = asked.judged(&read, &zone, &mut work);
+        work.end().map(|()| evaluated)
+    };
+    app.heavy.run(judge).await?.map_err(segment::commands::refused)
+}
+
+/// What was read for a question, of one moment.
+#[derive(Debug)]
+struct Read {
+    customers: Arc<Customers>,
+    /// Of its codes, in the order asked.
+    codes: Vec<Standing>,
+    now: Timestamp,
+}
+
+/// Reads for batches. Holds the service weakly, which holds it.
 #[derive(Debug)]
 struct Evaluator(Weak<App>);
 
 impl Runner for Evaluator {
-    type Item = Asked;
-    type Output = Evaluated;
+    type Item = Arc<Asked>;
+    type Output = Read;
 
-    async fn run(&self, groups: &[Group<'_, Asked>]) -> Outcome<Vec<Outcome<Evaluated>>> {
+    async fn run(&self, groups: &[Group<'_, Arc<Asked>>]) -> Outcome<Vec<Outcome<Read>>> {
         let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
         let now = app.clock.now();
         // Every reading runs to its end, whatever becomes of the others.
-        let read = join_all(groups.iter().map(|group| answers(&app, *group, now))).await;
-        let answers: Vec<Vec<Evaluated>> = read.into_iter().collect::<Outcome<_>>()?;
-        Ok(answers.into_iter().flatten().map(Ok).collect())
+        let read = join_all(groups.iter().map(|group| read(&app, *group, now))).await;
+        let read: Vec<Vec<Read>> = read.into_iter().collect::<Outcome<_>>()?;
+        Ok(read.into_iter().flatten().map(Ok).collect())
     }
 }
 
-/// Answers the questions of one tenant.
-async fn answers(
+/// Reads for the questions of one tenant.
+async fn read(
     app: &App,
-    Group { tenant, items }: Group<'_, Asked>,
+    Group { tenant, items }: Group<'_, Arc<Asked>>,
     now: Timestamp,
-) -> Outcome<Vec<Evaluated>> {
+) -> Outcome<Vec<Read>> {
     let mut customers: Vec<String> = items.iter().filter_map(|asked| asked.person.customer.clone()).collect();
     customers.sort_unstable();
     customers.dedup();
-    let questions: Vec<Question<'_>> = items.iter().filter_map(Asked::question).collect();
+    let questions: Vec<Question<'_>> = items.iter().filter_map(|asked| asked.question()).collect();
     let mut reader = app.db.read().await?;
-    let customers = app.catalogues.customers(&mut reader, tenant, customers).await?;
+    let customers = Arc::new(app.catalogues.customers(&mut reader, tenant, customers).await?);
     let mut standings = match questions.is_empty() {
         true => Vec::new(),
         false => standing(app, &mut reader, tenant, now, &questions).await?,
     }
     .into_iter();
     drop(reader);
-    let evaluated = items.iter().map(|asked| {
+    let read = items.iter().map(|asked| {
         let codes = asked.question().and_then(|_| standings.next()).unwrap_or_default();
-        asked.judged(app, &customers, codes, now)
+        Read { customers: customers.clone(), codes, now }
     });
-    Ok(evaluated.collect())
+    Ok(read.collect())
 }
 
 impl Asked {
@@ -141,14 +176,29 @@ impl Asked {
         Some(Question { codes: &self.codes, person: &self.person, currency, order, leave })
     }
 
+    /// The work of judging every rule that may be asked for.
+    fn steps(&self, read: &Read) -> u64 {
+        let catalogue = &read.customers.catalogue;
+        let fullness = self.person.customer.as_deref().and_then(|customer| read.customers.fullness(customer));
+        let Some(fullness) = fullness else { return 0 };
+        let ready = read.codes.iter().filter_map(|code| code.ready.as_ref());
+        let of_codes = ready.flat_map(|ready| &ready.incentive.definition.segments).map(String::as_str);
+        let asked = self.segments.as_ref().map(|asked| asked.iter().map(String::as_str));
+        catalogue.steps(Some(of_codes), fullness).saturating_add(catalogue.steps(asked, fullness))
+    }
+
     /// Adds what the customer's segments say.
-    fn judged(&self, app: &App, customers: &Customers, codes: Vec<Standing>, now: Timestamp) -> Evaluated {
-        let catalogue = &customers.catalogue;
-        let customer = self.person.customer.as_deref().filter(|customer| customers.know(customer));
+    fn judged(&self, read: &Read, zone: &TimeZone, work: &mut Work) -> Evaluated {
+        let (catalogue, now, work) = (&read.customers.catalogue, read.now, RefCell::new(work));
+        let customer = self.person.customer.as_deref().filter(|customer| read.customers.know(customer));
         // Most codes are for everyone: the facts are put together only where a rule reads them.
-        let facts = LazyCell::new(|| customer.and_then(|customer| customers.facts(customer, now, &app.zone)));
-        let is_in = |segment: &str| facts.as_ref().is_some_and(|facts| catalogue.has_member(segment, facts));
-        let codes = codes.into_iter().map(|mut code| {
+        let facts = LazyCell::new(|| customer.and_then(|customer| read.customers.facts(customer, now, zone)));
+        let is_in = |segment: &str| {
+            let facts = facts.as_ref();
+            facts.is_some_and(|facts| catalogue.has_member(segment, facts, &mut work.borrow_mut()))
+        };
+        let codes = read.codes.iter().map(|code| {
+            let mut code = code.clone();
             let definition = code.ready.as_ref().map(|ready| &ready.incentive.definition);
             if code.refusal.is_none() && definition.is_some_and(|definition| !definition.is_for(is_in)) {
                 code.refusal = Some(Refusal::NotEligible);
@@ -158,7 +208,10 @@ impl Asked {
         let codes = codes.collect();
         let segments = match &self.segments {
             Some(asked) => asked.iter().map(String::as_str).filter(|segment| is_in(segment)).collect(),
-            None => facts.as_ref().map(|facts| catalogue.all_of(facts)).unwrap_or_default(),
+            None => {
+                let facts = facts.as_ref();
+                facts.map(|facts| catalogue.all_of(facts, &mut work.borrow_mut())).unwrap_or_default()
+            }
         };
         Evaluated {
             customer_known: customer.is_some(),

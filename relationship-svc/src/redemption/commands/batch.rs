@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tandem_kernel::work::Work;
 use tandem_platform::counters::{self, ClaimRow};
 use tandem_platform::db::Session;
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
+use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, heavy, transact};
 use uuid::Uuid;
 
 use super::super::decide::{self, Plan};
@@ -49,10 +50,10 @@ async fn run_one(
 ) -> Outcome<Vec<Outcome<Decided>>> {
     let mut outcomes = look_up(tx, tenant, items).await?;
     let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
-    let commands: Vec<&Command> = fresh.iter().map(|at| &items[*at].command).collect();
+    let commands: Vec<&Command> = fresh.iter().map(|at| &*items[*at].command).collect();
     let (mut world, plans) = load(app, tx, tenant, setting(app, now), &commands).await?;
     for (at, plan) in fresh.iter().zip(&plans) {
-        let decided = decide::decide(&mut world, *at, &items[*at].command, plan, &ids[*at]);
+        let decided = decided(&mut world, *at, &items[*at], plan, &ids[*at]);
         outcomes[*at] = Some(Settled::Fresh(decided));
     }
     confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
@@ -60,6 +61,14 @@ async fn run_one(
     tell(app, tx, tenant, items, &world).await?;
     close(tx, tenant, items, &outcomes, now).await?;
     Ok(idempotency::answers(outcomes))
+}
+
+/// An item among others has a small allowance of work; one that has its transaction for itself has all there is, and
+/// other calls are served by another thread meanwhile.
+fn decided(world: &mut World, at: usize, item: &Item, plan: &Plan<'_>, ids: &[Uuid]) -> Decided {
+    let mut decide =
+        |allowance| decide::decide(world, at, &item.command, plan, ids, &mut Work::new(allowance));
+    if item.alone { heavy::in_place(|| decide(decide::BASKET)) } else { decide(decide::AT_ONCE) }
 }
 
 pub(super) fn setting(app: &App, now: Timestamp) -> Setting {
@@ -249,7 +258,11 @@ async fn confirm_refusals(
     outcomes: &[Option<Settled>],
     world: &World,
 ) -> Outcome<()> {
-    let refused = items.iter().zip(outcomes).filter(|(_, one)| matches!(one, Some(Settled::Fresh(Err(_)))));
+    let is_refused = |item: &Item, outcome: &Option<Settled>| match outcome {
+        Some(Settled::Fresh(Err(refused))) => !item.goes_on(refused),
+        _ => false,
+    };
+    let refused = items.iter().zip(outcomes).filter(|(item, outcome)| is_refused(item, outcome));
     let refused: Vec<&Item> = refused.map(|(item, _)| item).collect();
     if refused.is_empty() {
         return Ok(());
@@ -334,7 +347,7 @@ async fn close(
         let (Some(request), Some(Settled::Fresh(decided))) = (&item.request, outcome) else { continue };
         match decided {
             Ok(answer) => done.push((request, stored(answer)?)),
-            Err(refused) if is_conclusive(&item.command) => {
+            Err(refused) if is_conclusive(&item.command) && !item.goes_on(refused) => {
                 done.push((request, idempotency::to_json(&Stored::Refused(refused.clone()))?));
             }
             Err(_) => {}

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tandem_kernel::work::Work;
 use tandem_platform::db::Session;
 use tandem_platform::{Call, Fault, Outcome, Tenant, counters};
 
-use super::super::decide::{self, Plan};
+use super::super::decide::{self, Plan, Pricing};
 use super::super::store;
 use super::super::world::{World, distinct};
-use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Take, Terms, What};
+use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refused, Take, Terms, What};
 use super::batch;
 use crate::App;
 use crate::voucher;
@@ -21,6 +22,8 @@ pub struct Validated {
     pub codes: Vec<CodeOutcome>,
     /// Goods and shipping after every discount, before gift cards, minor units.
     pub total: i64,
+    /// Groups were settled one by one.
+    pub approximate: bool,
 }
 
 /// Says of each code whether it could be redeemed now, and what it would give together with the others. Unknown codes
@@ -34,27 +37,49 @@ pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) 
         order: String::new(),
         intent: Intent::Redeem,
         what: What::Plain(Box::new(plain)),
-        person,
+        person: person.clone(),
         partial: true,
         conclusive: false,
         replaces: None,
     };
     let command = Command::Take(take);
     let mut reader = app.db.read().await?;
-    let (world, plans) = look(app, &mut reader, &call.tenant, now, &[&command]).await?;
-    drop(reader);
-    let (Command::Take(Take { what: What::Plain(plain), person, .. }), [plan]) = (&command, &*plans) else {
-        return Err(Fault::internal("a question about codes has no plan"));
-    };
-    let priced = decide::price(&world, plain, person, &plan.candidates, true, |_, _| now);
-    let (codes, total) = match priced {
+    let (mut world, plans) = look(app, &mut reader, &call.tenant, now, &[&command]).await?;
+    drop((reader, plans));
+    let mut priced = price(&mut world, &command, now, &mut Work::new(decide::AT_ONCE))?;
+    if is_unpriced(&priced) {
+        let longer = command.clone();
+        let compute = move |gone| price(&mut world, &longer, now, &mut Work::new(decide::BASKET).until(gone));
+        priced = app.heavy.run(compute).await??;
+    }
+    let (codes, total, approximate) = match priced {
         Ok(priced) => {
-            (priced.codes.into_iter().map(|(outcome, _)| outcome).collect::<Vec<_>>(), priced.total)
+            let codes: Vec<CodeOutcome> = priced.codes.into_iter().map(|(outcome, _)| outcome).collect();
+            (codes, priced.total, priced.approximate)
         }
-        Err(refused) => (refused.codes, 0),
+        Err(refused) if refused.is_unpriced() => return Err(Fault::from(refused)),
+        Err(refused) => (refused.codes, 0, false),
     };
     guesses.count(&guesser, leave.guesses(codes.iter().filter_map(|code| code.refusal)), now);
-    Ok(Validated { codes, total })
+    Ok(Validated { codes, total, approximate })
+}
+
+/// What the codes of a command are worth in what was read.
+fn price(
+    world: &mut World,
+    command: &Command,
+    now: Timestamp,
+    work: &mut Work,
+) -> Outcome<Result<Pricing, Refused>> {
+    let Command::Take(Take { what: What::Plain(plain), person, .. }) = command else {
+        return Err(Fault::internal("a question about codes has no basket"));
+    };
+    let plan = decide::plan(world, command);
+    Ok(decide::price(world, plain, person, &plan.candidates, true, |_, _| now, work))
+}
+
+fn is_unpriced(priced: &Result<Pricing, Refused>) -> bool {
+    priced.as_ref().is_err_and(Refused::is_unpriced)
 }
 
 /// Reads, without a lock, what `commands` would touch.

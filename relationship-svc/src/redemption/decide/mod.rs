@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tandem_kernel::basket::{Basket, TaxMode};
 use tandem_kernel::money::Currency;
+use tandem_kernel::work::Work;
 use uuid::Uuid;
 
 use super::guesses::Leave;
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::voucher;
 
-pub(super) use plain::{price, standing};
+pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
 
 /// What an item is about, looked up once the vouchers are locked and before the counters are.
 #[derive(Debug, Default)]
@@ -200,18 +201,20 @@ fn candidate<'i>(
     Candidate { voucher, terms, sealed, ..unknown(code) }
 }
 
-/// Decides one item. `ids` are fresh, one per code that it may redeem.
+/// Decides one item. `ids` are fresh, one per code that it may redeem. BASKET_TOO_COSTLY where `work` is over before the
+/// basket is priced.
 pub(super) fn decide(
     world: &mut World,
     item: usize,
     command: &Command,
     plan: &Plan,
     ids: &[Uuid],
+    work: &mut Work,
 ) -> Result<Answer, Refused> {
     world.item = item;
     let mark = world.mark();
     let decided = match command {
-        Command::Take(take) => take::take(world, take, plan, ids).map(Answer::Taken),
+        Command::Take(take) => take::take(world, take, plan, ids, work).map(Answer::Taken),
         Command::Release { order } => Ok(give_back::release(world, order)),
         Command::RollBack(roll_back) => give_back::roll_back(world, roll_back).map(Answer::RolledBack),
         Command::Disable { code } => give_back::disable(world, code),

@@ -1,18 +1,29 @@
 //! Codes on a basket that is priced here, under the definitions and limits of the moment.
+//!
+//! Pricing here is for ordinary baskets: its work is bounded to a fraction of what a quote may take, because others wait
+//! for the rows that are locked meanwhile. What takes more is to be quoted; a quote's amounts are sealed.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use tandem_kernel::limits::Overrun;
 use tandem_kernel::money::{Currency, Money};
-use tandem_kernel::pricing::{self, Candidate as Discounting, Evaluation, Origin, Outcome, Reason};
-use tandem_kernel::rule::{PlaceView, offer_facts};
+use tandem_kernel::pricing::{self, Candidate as Discounting, Evaluation, Origin, Outcome, Reason, Size};
+use tandem_kernel::rule::{PlaceView, basket_fullness, offer_facts};
+use tandem_kernel::work::{Allowance, Stop, Work};
 
 use super::super::quote::spread_payment;
 use super::super::world::{Map, World};
 use super::super::{CodeOutcome, Person, Plain, Refusal, Refused, Share, Standing};
 use super::take::{Gift, untimely};
 use super::{Candidate, ended, holder, room};
+
+/// The work of one basket: past the first number groups are settled one by one, past the second it is refused.
+pub(in super::super) const BASKET: Allowance = Allowance { search: 300_000, total: 1_000_000 };
+/// Of that, what may be done where calls are served, or beside others in one transaction: half a millisecond.
+pub(in super::super) const AT_ONCE: Allowance = Allowance { total: 50_000, ..BASKET };
+/// The work of judging the rules of one code on a whole basket.
+const MAX_RULE_WORK: u64 = 400_000;
 
 /// A basket with its codes, priced.
 #[derive(Debug)]
@@ -21,6 +32,8 @@ pub(in super::super) struct Pricing {
     pub codes: Vec<(CodeOutcome, Option<Gift>)>,
     /// Goods and shipping after every discount, before gift cards.
     pub total: i64,
+    /// Groups were settled one by one.
+    pub approximate: bool,
 }
 
 /// Prices a basket with those codes that can be used; what cannot is refused and changes no price. Unless `partial`,
@@ -32,8 +45,10 @@ pub(in super::super) fn price(
     candidates: &[Candidate<'_>],
     partial: bool,
     judged_at: impl Fn(&World, &Candidate<'_>) -> Timestamp,
+    work: &mut Work,
 ) -> Result<Pricing, Refused> {
-    let mut verdicts = judge(world, plain, person, candidates, judged_at);
+    let mut verdicts = judge(world, plain, person, candidates, judged_at, work);
+    work.end().map_err(too_costly)?;
     let refused = |verdict: &Option<Verdict>| {
         verdict.as_ref().is_some_and(|verdict| verdict.refusal != Refusal::DuplicateCode)
     };
@@ -42,10 +57,10 @@ pub(in super::super) fn price(
             candidates.iter().zip(verdicts).filter_map(|(one, verdict)| Some(verdict?.outcome(one)));
         return Err(Refused::codes(refused.collect()));
     }
-    let initial = pricing::initial(&plain.basket, &[]);
+    let initial = pricing::initial(&plain.basket, &[], work);
     // A code that a budget refuses must not have lowered what the others give: price again without it.
     let evaluation = loop {
-        let evaluation = evaluate(world, &initial, plain, candidates, &verdicts);
+        let evaluation = evaluate(world, &initial, plain, candidates, &verdicts, work).map_err(too_costly)?;
         if !refuse_uncovered(world, plain.basket.currency, candidates, &evaluation, &mut verdicts) {
             break evaluation;
         }
@@ -57,7 +72,12 @@ pub(in super::super) fn price(
             (None, None) => (CodeOutcome::refused(one.code.as_str(), Refusal::NotApplicable), None),
         }
     });
-    Ok(Pricing { codes: codes.collect(), total: evaluation.total })
+    Ok(Pricing { codes: codes.collect(), total: evaluation.total, approximate: evaluation.approximate })
+}
+
+/// Where nobody waits any more it does not matter what is answered.
+fn too_costly(_: Stop) -> Refused {
+    Refused::whole(Refusal::BasketTooCostly)
 }
 
 /// Why a code is refused.
@@ -87,13 +107,26 @@ fn judge(
     person: &Person,
     candidates: &[Candidate<'_>],
     judged_at: impl Fn(&World, &Candidate<'_>) -> Timestamp,
+    work: &mut Work,
 ) -> Vec<Option<Verdict>> {
     let conditional =
         candidates.iter().any(|one| one.terms.as_ref().is_some_and(|terms| terms.condition().is_some()));
     let place = PlaceView { id: &plain.place, ..PlaceView::default() };
     let facts = conditional.then(|| offer_facts(&plain.basket, place, world.now(), &world.setting.zone));
+    let (size, fullness) = (Size::of(&plain.basket), basket_fullness(&plain.basket));
     let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(candidates.len());
     for one in candidates {
+        let condition = one.terms.as_ref().and_then(|terms| terms.condition());
+        let judging = condition.map_or(0, |rule| rule.steps(fullness));
+        let on_lines = one.terms.as_ref().map_or(0, |terms| terms.compiled().rule_steps(size));
+        if judging.saturating_add(on_lines) > MAX_RULE_WORK {
+            verdicts.push(Some(Refusal::BasketTooCostly.into()));
+            continue;
+        }
+        work.spend(judging);
+        if work.is_over() {
+            break;
+        }
         let refusal =
             judge_one(world, plain, person, one, judged_at(world, one), facts.as_ref()).or_else(|| {
                 let terms = one.terms.as_ref().filter(|terms| !terms.is_tender())?;
@@ -195,6 +228,7 @@ struct Evaluated {
     /// One per candidate; why it gives nothing.
     reasons: Vec<Option<Verdict>>,
     total: i64,
+    approximate: bool,
 }
 
 fn evaluate(
@@ -203,7 +237,8 @@ fn evaluate(
     plain: &Plain,
     candidates: &[Candidate<'_>],
     verdicts: &[Option<Verdict>],
-) -> Evaluated {
+    work: &mut Work,
+) -> Result<Evaluated, Stop> {
     let currency = plain.basket.currency;
     let mut gifts = vec![None; candidates.len()];
     let mut reasons = vec![None; candidates.len()];
@@ -232,7 +267,7 @@ fn evaluate(
         });
         places.push(place);
     }
-    let evaluation = pricing::evaluate(initial, &meeting);
+    let evaluation = pricing::evaluate(initial, &meeting, work)?;
     for (place, decision) in places.into_iter().zip(&evaluation.decisions) {
         let tender = candidates[place].terms.as_ref().is_some_and(|terms| terms.is_tender());
         match decision.outcome {
@@ -245,7 +280,7 @@ fn evaluate(
             Outcome::Inapplicable { reason } => reasons[place] = Some(explained(reason, currency)),
         }
     }
-    Evaluated { gifts, reasons, total: evaluation.total }
+    Ok(Evaluated { gifts, reasons, total: evaluation.total, approximate: evaluation.approximate })
 }
 
 fn gift(plain: &Plain, evaluation: &Evaluation, decision: &pricing::Decision, tender: bool) -> Gift {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_kernel::money::{Currency, Money};
+use tandem_kernel::work::Work;
 use uuid::Uuid;
 
 use super::super::world::{Reach, World};
@@ -38,7 +39,13 @@ struct Scene<'i> {
     first_held: Option<Timestamp>,
 }
 
-pub(super) fn take(world: &mut World, take: &Take, plan: &Plan, ids: &[Uuid]) -> Result<Taken, Refused> {
+pub(super) fn take(
+    world: &mut World,
+    take: &Take,
+    plan: &Plan,
+    ids: &[Uuid],
+    work: &mut Work,
+) -> Result<Taken, Refused> {
     if let Some(replaced) = &take.replaces {
         cancel(world, replaced)?;
     }
@@ -61,10 +68,9 @@ pub(super) fn take(world: &mut World, take: &Take, plan: &Plan, ids: &[Uuid]) ->
         What::Quote(quote) => take_quote(world, &mut scene, quote, plan, ids),
         What::Plain(plain) => {
             give_own_hold_back(world, &scene);
-            let priced =
-                plain::price(world, plain, &take.person, &plan.candidates, take.partial, |world, one| {
-                    judged_at(world, &scene, one, None)
-                })?;
+            let judged_at = |world: &World, one: &Candidate<'_>| judged_at(world, &scene, one, None);
+            let (person, partial) = (&take.person, take.partial);
+            let priced = plain::price(world, plain, person, &plan.candidates, partial, judged_at, work)?;
             take_plain(world, &mut scene, priced, plan, ids)
         }
         What::Held => Ok(Taken::default()),

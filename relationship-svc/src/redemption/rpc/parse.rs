@@ -16,7 +16,7 @@ use super::super::{
     Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
     RollBack, Share, Take, What,
 };
-use crate::{App, voucher};
+use crate::{App, segment, voucher};
 
 const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
 const MAX_CLIENT_CHARS: usize = 128;
@@ -340,8 +340,7 @@ pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, pers
     let Some(id) = &person.customer else { return Ok(()) };
     let mut reader = app.db.read().await?;
     let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()]).await?;
-    if let Some(facts) = found.facts(id, app.clock.now(), &app.zone) {
-        plain.segments = found.catalogue.all_of(&facts).into_iter().map(str::to_owned).collect();
-    }
+    drop(reader);
+    plain.segments = segment::commands::judged(app, found, id.clone(), Vec::new()).await?;
     Ok(())
 }

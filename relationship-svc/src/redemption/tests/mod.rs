@@ -1,6 +1,7 @@
 //! The rules of redemptions, on both engines.
 
 mod conclusive;
+mod costly;
 mod hold;
 mod limits;
 mod plain;

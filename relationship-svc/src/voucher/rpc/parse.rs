@@ -7,6 +7,7 @@ use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Fact, Facts, Filter, Type, Vocabulary};
 use tandem_platform::idempotency::Request as Claimed;
+use tandem_platform::list::Judging;
 use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, field, grpc};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::relationship::v1::*;
@@ -249,6 +250,7 @@ impl List {
         let mut reader = app.db.read().await?;
         let mut answer = ListVouchersResponse::default();
         let (mut after, mut looked_at) = (self.after.clone(), 0);
+        let mut judging = Judging::default();
         while looked_at < SCAN {
             let rows = store::list::page(&mut reader, tenant, of, &after, self.size.max(100)).await?;
             looked_at += rows.len();
@@ -258,7 +260,7 @@ impl List {
             ids.dedup();
             let incentives = app.definitions.current(&mut reader, tenant, &ids).await?;
             for voucher in rows {
-                if answer.vouchers.len() == self.size {
+                if answer.vouchers.len() == self.size || judging.is_over() {
                     answer.next_page_token = self.listing.listing().token(&[after]);
                     return Ok(answer);
                 }
@@ -266,9 +268,10 @@ impl List {
                 let Some(ready) = incentives.get(&voucher.incentive) else { continue };
                 let of_incentive = self.incentive.as_ref().is_none_or(|id| *id == voucher.incentive);
                 let state = voucher.state(&Frame::of(&ready.incentive), now);
-                if of_incentive && self.admits(&voucher, state) {
+                if of_incentive && self.admits(&voucher, state, &mut judging) {
                     answer.vouchers.push(encode(&voucher, &ready.incentive, now));
                 }
+                judging.turn().await;
             }
             if end {
                 return Ok(answer);
@@ -278,7 +281,7 @@ impl List {
         Ok(answer)
     }
 
-    fn admits(&self, voucher: &Voucher, state: crate::voucher::State) -> bool {
+    fn admits(&self, voucher: &Voucher, state: crate::voucher::State, judging: &mut Judging) -> bool {
         let text = |value: &Option<String>| Fact::from(value.clone().unwrap_or_default());
         let named = |collection, value: &Option<String>| {
             Fact::from(value.as_deref().map(|of| id::name(collection, of)).unwrap_or_default())
@@ -292,6 +295,6 @@ impl List {
             ("uses", Fact::Int(voucher.usage.uses)),
             ("state", Fact::text(state.as_str())),
         ]);
-        self.filter.shows(&Facts::new().with("voucher", fact))
+        judging.shows(&self.filter, &Facts::new().with("voucher", fact))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::estimate::Size;
 use super::scope::CompiledScope;
 use crate::discount::{Discount, Kind, Scope};
 use crate::problem::Problem;
@@ -49,5 +50,12 @@ impl Compiled {
             Some(scope) if problems.is_empty() => Ok(Self { discount, scope, get_scope, parts }),
             _ => Err(problems),
         }
+    }
+
+    /// The work of judging its conditions on every line of a basket.
+    pub fn rule_steps(&self, size: Size) -> u64 {
+        let scopes = [&self.scope].into_iter().chain(&self.get_scope).chain(&self.parts);
+        let steps: u64 = scopes.map(|scope| scope.rule_steps(size.of_line)).sum();
+        steps.saturating_mul(size.lines)
     }
 }

@@ -7,6 +7,10 @@ use super::units::{self, BuyGet, Chosen, NoSet, Part, Run};
 use super::{Initial, Reason};
 use crate::basket::{MergedLine, TaxMode};
 use crate::discount::{Base, Tier, TierBenefit, UnitChoice, WHOLE_PPM};
+use crate::work::Work;
+
+/// Steps of computing with one long word of one line; see [`Chosen::long_words`].
+const STEPS_PER_LONG_WORD: u64 = 5;
 
 /// What is left of the basket.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ impl Effect {
 #[derive(Debug)]
 pub(super) struct Judge<'i> {
     initial: &'i Initial<'i>,
+    /// What every effect is counted in.
+    pub work: &'i mut Work,
     /// The lines of the last effect, with three numbers for each: what the total is split by, the most the line can
     /// take, what it takes.
     lines: Vec<usize>,
@@ -79,10 +85,11 @@ pub(super) struct Judge<'i> {
 }
 
 impl<'i> Judge<'i> {
-    pub(super) fn new(initial: &'i Initial<'i>) -> Self {
+    pub(super) fn new(initial: &'i Initial<'i>, work: &'i mut Work) -> Self {
         let many = || Vec::with_capacity(initial.prices.len());
         Self {
             initial,
+            work,
             lines: Vec::with_capacity(initial.prices.len()),
             weights: many(),
             room: many(),
@@ -96,13 +103,18 @@ impl<'i> Judge<'i> {
         self.lines.iter().copied().zip(self.parts.amounts.iter().copied()).filter(|(_, part)| *part > 0)
     }
 
-    /// What `candidate` would take now: above 0, or why not. Nothing changes before [`State::apply`].
+    /// What `candidate` would take now: above 0, or why not. Nothing changes before [`State::apply`]. Counted, with what
+    /// it takes to apply it and to keep a copy of the state; once the work is over nothing has an effect.
     pub(super) fn effect(&mut self, candidate: &Prepared<'_>, state: &State) -> Result<Effect, Reason> {
         self.lines.clear();
         self.weights.clear();
         self.room.clear();
         self.parts.amounts.clear();
         self.serving.clear();
+        self.work.spend(candidate.steps);
+        if self.work.is_over() {
+            return Err(Reason::NothingLeft);
+        }
         let (terms, spend) = standing(candidate, state)?;
         match terms {
             Terms::ShippingFree => off_shipping(candidate, state, state.shipping),
@@ -131,7 +143,7 @@ impl<'i> Judge<'i> {
                 if units.is_empty() {
                     return Err(Reason::SetsIncomplete);
                 }
-                self.settle_units(candidate, state, Chosen { units, rate_ppm: *rate_ppm, less: 0 })
+                self.settle_units(candidate, state, &Chosen::new(units, *rate_ppm, 0))
             }
         }
     }
@@ -223,17 +235,71 @@ impl<'i> Judge<'i> {
         parts: &[(LineSet, i64)],
         max_sets: Option<i64>,
     ) -> Result<Effect, Reason> {
-        let part = |(lines, quantity): &(LineSet, i64)| {
-            let mut runs = self.runs(lines, state, |_| 0);
-            runs.sort_unstable_by(Run::dearest_first);
-            Part { runs, quantity: *quantity }
-        };
+        let chosen = self.sets_of(state, price, parts, max_sets)?;
+        self.settle_units(candidate, state, &chosen)
+    }
+
+    fn sets_of(
+        &self,
+        state: &State,
+        price: i64,
+        parts: &[(LineSet, i64)],
+        max_sets: Option<i64>,
+    ) -> Result<Chosen, Reason> {
+        let part = |(lines, quantity): &(LineSet, i64)| Part::new(self.runs(lines, state, |_| 0), *quantity);
         let parts: Vec<Part> = parts.iter().map(part).collect();
-        let chosen = units::sets(&parts, price, max_sets).map_err(|none| match none {
+        units::sets(&parts, price, max_sets).map_err(|none| match none {
             NoSet::Incomplete => Reason::SetsIncomplete,
             NoSet::PriceNotLower => Reason::PriceNotLower,
-        })?;
-        self.settle_units(candidate, state, chosen)
+        })
+    }
+
+    /// What `candidate` can take at most, (off the goods, off the shipping), now or in any state that discounts make of
+    /// `start`: there no line costs more than in `start`, and nor does the shipping.
+    ///
+    /// A share of less is less; amounts and what lies above a price per unit do not grow. The sets of the dearest units
+    /// are worth no more each, for the price of the n-th dearest unit has not risen, and there are no more of them. Only
+    /// what a buy-x-get-y gives can grow, where cheap units have become free and dearer ones take their place; it is
+    /// held to all that it could give. Floors and room only take away.
+    pub(super) fn most(&mut self, candidate: &Prepared<'_>, start: &State) -> (i64, i64) {
+        self.work.spend(candidate.steps);
+        let Ok(terms) = &candidate.terms else { return (0, 0) };
+        let worth = |lines: &LineSet| -> i64 { lines.iter().map(|line| start.left[line]).sum() };
+        let own = worth(&candidate.lines);
+        let by_line = |off: &dyn Fn(i64, i64) -> i128| -> i64 {
+            let of = |line: usize| {
+                let left = start.left[line];
+                let off = off(left, self.initial.merged.lines[line].quantity);
+                i64::try_from(off.clamp(0, left.into())).unwrap_or(left)
+            };
+            candidate.lines.iter().map(of).sum()
+        };
+        let goods = match terms {
+            Terms::ShippingFree => return (0, start.shipping.min(candidate.most)),
+            Terms::ShippingPercent(rate_ppm) => {
+                return (0, share(start.shipping, *rate_ppm).min(candidate.most));
+            }
+            Terms::OffShipping(amount) => return (0, start.shipping.min(*amount).min(candidate.most)),
+            Terms::GiftCard => 0,
+            Terms::Percent(rate_ppm) => share(own, *rate_ppm),
+            Terms::OffOrder(amount) => own.min(*amount),
+            Terms::Tiers(tiers) => {
+                let gives = |tier: &Tier| match &tier.benefit {
+                    TierBenefit::Rate(rate_ppm) => share(own, *rate_ppm),
+                    TierBenefit::Amount(amounts) => amounts.get(self.initial.currency).unwrap_or(0).min(own),
+                };
+                tiers.iter().map(gives).max().unwrap_or(0)
+            }
+            Terms::OffUnit(amount) => by_line(&|_, units| i128::from(*amount) * i128::from(units)),
+            Terms::UnitPrice(price) => {
+                by_line(&|left, units| i128::from(left) - i128::from(*price) * i128::from(units))
+            }
+            Terms::Sets { price, parts, max_sets } => {
+                self.sets_of(start, *price, parts, *max_sets).map_or(0, |chosen| chosen.total())
+            }
+            Terms::BuyGet { get, rate_ppm, .. } => share(worth(get), *rate_ppm),
+        };
+        (goods.min(candidate.most), 0)
     }
 
     /// The get-units of a buy-x-get-y; what serves it is noted.
@@ -268,14 +334,16 @@ impl<'i> Judge<'i> {
         &mut self,
         candidate: &Prepared<'_>,
         state: &State,
-        mut chosen: Chosen,
+        chosen: &Chosen,
     ) -> Result<Effect, Reason> {
-        // Ties between remainders go to the earlier line, not to the unit that was chosen first.
-        chosen.units.sort_unstable_by_key(|(run, _)| run.line);
+        self.work.spend(chosen.long_words() * STEPS_PER_LONG_WORD);
+        if self.work.is_over() {
+            return Err(Reason::NothingLeft);
+        }
         let total = chosen.total();
-        for (run, _) in &chosen.units {
-            self.lines.push(run.line);
-            self.room.push(run.amount);
+        for (line, left) in chosen.lines() {
+            self.lines.push(line);
+            self.room.push(left);
         }
         chosen.split(total.min(candidate.most), &mut self.parts);
         self.hold(candidate, state, total, Overflow::Lost)

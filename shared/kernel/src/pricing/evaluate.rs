@@ -8,12 +8,24 @@ use super::terms::Prepared;
 use super::{Candidate, Decision, Evaluation, Initial, Outcome};
 use crate::basket::TaxMode;
 use crate::discount::Stage;
+use crate::work::{Stop, Work};
+
+/// Work of one candidate that has no effect, whatever it looks at: made ready, put in order, explained.
+const STEPS_PER_CANDIDATE: u64 = 20;
 
 /// Lets `candidates` meet on the basket `initial` stands for, and explains every one of them.
 ///
-/// Deterministic: the order of `candidates` is of no account where their ids (offers) and positions (codes) differ.
-pub fn evaluate(initial: &Initial<'_>, candidates: &[Candidate<'_>]) -> Evaluation {
-    let prepared = prepare(initial, candidates);
+/// Deterministic: the order of `candidates` is of no account where their ids (offers) and positions (codes) differ. So
+/// is the work, which does not depend on it either.
+///
+/// # Errors
+/// Why the work ended before its end; see [`Work::spend`].
+pub fn evaluate(
+    initial: &Initial<'_>,
+    candidates: &[Candidate<'_>],
+    work: &mut Work,
+) -> Result<Evaluation, Stop> {
+    let prepared = prepare(initial, candidates, work);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by_key(|index| (position(candidates, &prepared, *index), *index));
     let first_tender = order.partition_point(|index| prepared[*index].discount.stage != Stage::Tender);
@@ -23,7 +35,7 @@ pub fn evaluate(initial: &Initial<'_>, candidates: &[Candidate<'_>]) -> Evaluati
         (exclusives, order) = order.into_iter().partition(|index| prepared[*index].discount.exclusive);
     }
 
-    let mut judge = Judge::new(initial);
+    let mut judge = Judge::new(initial, work);
     let start = State::of(initial);
     let field = Field::new(candidates, &prepared, order);
     let (choices, approximate) = field.choices(&start, &mut judge);
@@ -34,13 +46,14 @@ pub fn evaluate(initial: &Initial<'_>, candidates: &[Candidate<'_>]) -> Evaluati
         stand_alone(candidates, &prepared, &exclusives, &start, &mut state, &mut judge, &mut record);
     }
 
+    judge.work.end()?;
     let (mut decisions, lines) = record.spread(initial);
     let amount_due = match initial.tax_mode {
         TaxMode::Inclusive => Some(state.total()),
         TaxMode::Exclusive => initial.amount_due.map(|due| due.max(0)),
     };
     let tendered = pay(&prepared, &tenders, &state, amount_due.unwrap_or(0), &mut decisions);
-    Evaluation {
+    Ok(Evaluation {
         decisions,
         list: lines.iter().fold(0, |sum, line| sum.saturating_add(line.list)),
         lines,
@@ -54,10 +67,10 @@ pub fn evaluate(initial: &Initial<'_>, candidates: &[Candidate<'_>]) -> Evaluati
         amount_due,
         payable: amount_due.map(|due| due - tendered),
         approximate,
-    }
+    })
 }
 
-fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>]) -> Vec<Prepared<'a>> {
+fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>], work: &mut Work) -> Vec<Prepared<'a>> {
     let lines = Lines::new(&initial.merged.lines, initial.currency);
     let mut priced = LineSet::default();
     for (line, price) in initial.prices.iter().enumerate() {
@@ -65,7 +78,8 @@ fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>]) -> Vec<Prepa
             priced.insert(line);
         }
     }
-    candidates.iter().map(|candidate| Prepared::new(candidate, initial, &lines, &priced)).collect()
+    work.spend(candidates.len() as u64 * STEPS_PER_CANDIDATE);
+    candidates.iter().map(|candidate| Prepared::new(candidate, initial, &lines, &priced, work)).collect()
 }
 
 /// Each exclusive, alone, against everything else together: the least total wins, ties by the priority and id of what

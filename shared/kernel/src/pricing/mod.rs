@@ -9,11 +9,14 @@
 //! - lines sum to the total, and a discount is never below 0, nor above what it reduces;
 //! - a discount is computed in exact fractions and rounded once, half up; its parts sum to it;
 //! - a line of price zero changes nothing;
-//! - cost does not grow with quantities: equal units are one run.
+//! - cost does not grow with quantities: equal units are one run;
+//! - all of it is counted in steps ([`crate::work`]), and whatever is not done because it would be too many is decided
+//!   by their number alone.
 
 mod allocate;
 mod compiled;
 mod effect;
+mod estimate;
 mod evaluate;
 mod price;
 mod record;
@@ -25,6 +28,7 @@ mod tests;
 mod units;
 
 pub use compiled::Compiled;
+pub use estimate::{Size, estimate};
 pub use evaluate::evaluate;
 pub use price::{Initial, InitialPrice, PriceChange, PriceRule, initial};
 pub use scope::{CompiledScope, LineSet};
@@ -174,7 +178,7 @@ pub struct Evaluation {
     pub amount_due: Option<i64>,
     /// What is to be paid after gift cards; `None` as [`Self::amount_due`].
     pub payable: Option<i64>,
-    /// There were more alternatives than are tried together; groups were decided one by one.
+    /// There were more alternatives, or trying them was more work, than is allowed; groups were decided one by one.
     pub approximate: bool,
 }
 

@@ -10,6 +10,7 @@ use crate::discount::WHOLE_PPM;
 use crate::discount::problems::Check;
 use crate::money::{Amounts, Currency, half_up};
 use crate::problem::Problem;
+use crate::work::Work;
 
 /// How a price rule changes a unit price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,13 @@ pub struct Initial<'a> {
     pub prices: Vec<InitialPrice>,
 }
 
+/// Work of reading one line of a basket, putting it in order, and writing its price.
+const STEPS_PER_LINE: u64 = 20;
+/// Work of one price rule, its scope and the lines it reaches aside.
+const STEPS_PER_RULE: u64 = 5;
+/// Work of one price rule on one line.
+const STEPS_PER_PRICE: u64 = 2;
+
 /// What one merged line costs after price rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InitialPrice {
@@ -98,8 +106,10 @@ pub struct InitialPrice {
 /// Merges the lines of `basket` and prices them under `rules`: for each line the lowest resulting unit price wins,
 /// ties by priority, then id.
 ///
-/// `basket` has no [`Basket::problems`]; in one that has, amounts are held to the limits.
-pub fn initial<'a>(basket: &'a Basket, rules: &[&PriceRule]) -> Initial<'a> {
+/// `basket` has no [`Basket::problems`]; in one that has, amounts are held to the limits. Counted in `work`: where that
+/// is over afterwards, the prices are not to be used.
+pub fn initial<'a>(basket: &'a Basket, rules: &[&PriceRule], work: &mut Work) -> Initial<'a> {
+    work.spend(basket.lines.len() as u64 * STEPS_PER_LINE);
     let merged = merged(basket);
     let mut prices: Vec<InitialPrice> = merged
         .lines
@@ -108,7 +118,10 @@ pub fn initial<'a>(basket: &'a Basket, rules: &[&PriceRule]) -> Initial<'a> {
         .collect();
     let lines = Lines::new(&merged.lines, basket.currency);
     for (index, rule) in rules.iter().enumerate() {
-        for line in rule.scope.select_in(&lines).iter() {
+        work.spend(STEPS_PER_RULE);
+        let reached = rule.scope.select_in(&lines, work);
+        work.spend(reached.len() as u64 * STEPS_PER_PRICE);
+        for line in reached.iter() {
             let list = merged.lines[line].unit_price;
             let Some(unit) = rule.change.resulting(list, basket.currency) else { continue };
             let price = &mut prices[line];

@@ -7,6 +7,10 @@ use super::effect::{Effect, Judge};
 use super::{Decision, Initial, LineAmounts, Outcome, Reason};
 use crate::basket::MAX_AMOUNT_MINOR;
 
+/// Work of telling one line what one discount takes off it: handed out to the caller's lines, written into the answer,
+/// sealed.
+const STEPS_PER_PART: u64 = 6;
+
 /// What became of each candidate, and who took what, in the order of evaluation.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -29,9 +33,10 @@ impl Record {
     }
 
     /// The candidate took what `judge` found last.
-    pub(super) fn applied(&mut self, candidate: usize, effect: Effect, judge: &Judge<'_>) {
+    pub(super) fn applied(&mut self, candidate: usize, effect: Effect, judge: &mut Judge<'_>) {
         let start = self.parts.len();
         self.parts.extend(judge.parts());
+        judge.work.spend((self.parts.len() - start) as u64 * STEPS_PER_PART);
         self.applied.push(Applied { candidate, effect, parts: start..self.parts.len() });
         self.outcomes[candidate] = Some(Outcome::Applied);
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::basket::{MAX_LINES, MergedLine};
 use crate::discount::Scope;
 use crate::money::Currency;
-use crate::rule::{self, Facts, Rule, RuleError, Vocabulary};
+use crate::rule::{self, Facts, Fullness, Rule, RuleError, Vocabulary};
+use crate::work::Work;
 
 const WORDS: usize = MAX_LINES.div_ceil(64);
 
@@ -103,51 +104,127 @@ impl CompiledScope {
 
     /// The lines that count. A condition that cannot be judged on a line (a fact it reads is missing) is not true
     /// there. `currency` is the basket's.
-    pub fn select(&self, lines: &[MergedLine<'_>], currency: Currency) -> LineSet {
-        self.select_in(&Lines::new(lines, currency))
+    pub fn select(&self, lines: &[MergedLine<'_>], currency: Currency, work: &mut Work) -> LineSet {
+        self.select_in(&Lines::new(lines, currency), work)
+    }
+
+    /// The work of judging its condition on one line; none where it has none.
+    pub fn rule_steps(&self, fullness: Fullness) -> u64 {
+        self.condition.as_ref().map_or(0, |rule| rule.steps(fullness))
     }
 
     /// [`Self::select`] over lines whose facts are shared with other scopes.
-    pub(super) fn select_in(&self, lines: &Lines<'_, '_>) -> LineSet {
+    pub(super) fn select_in(&self, lines: &Lines<'_, '_>, work: &mut Work) -> LineSet {
+        let mut set = LineSet::first(lines.lines.len());
         if self.everything {
-            return LineSet::first(lines.lines.len());
+            return set;
         }
-        let mut set = LineSet::default();
-        for (index, line) in lines.lines.iter().enumerate() {
-            if self.lists(line) && self.condition.as_ref().is_none_or(|rule| lines.hold(rule, index)) {
-                set.insert(index);
-            }
+        if !self.products.is_empty() {
+            set = set.and(&lines.of_products(&self.products, work));
         }
-        set
-    }
-
-    fn lists(&self, line: &MergedLine<'_>) -> bool {
-        let in_category = |list: &[Box<str>]| line.categories.iter().any(|category| has(list, category));
-        (self.products.is_empty() || has(&self.products, line.product))
-            && (self.categories.is_empty() || in_category(&self.categories))
-            && !has(&self.excluded_products, line.product)
-            && !in_category(&self.excluded_categories)
+        if !self.categories.is_empty() {
+            set = set.and(&lines.of_categories(&self.categories, work));
+        }
+        if !self.excluded_products.is_empty() {
+            set = set.minus(&lines.of_products(&self.excluded_products, work));
+        }
+        if !self.excluded_categories.is_empty() {
+            set = set.minus(&lines.of_categories(&self.excluded_categories, work));
+        }
+        match &self.condition {
+            Some(rule) => lines.where_holds(rule, &set, work),
+            None => set,
+        }
     }
 }
 
-/// The lines of one evaluation, with the facts of CEL made once, when the first condition asks.
+/// The lines of one evaluation, with what scopes ask of them made once, when the first one asks.
 pub(super) struct Lines<'m, 'b> {
+    /// By product, as [`crate::basket::merged`] has them.
     lines: &'m [MergedLine<'b>],
     currency: Currency,
     facts: OnceCell<Vec<Facts<'b>>>,
+    /// Every category of every line, sorted.
+    categories: OnceCell<Vec<(&'b str, usize)>>,
 }
 
 impl<'m, 'b> Lines<'m, 'b> {
     pub(super) fn new(lines: &'m [MergedLine<'b>], currency: Currency) -> Self {
-        Self { lines, currency, facts: OnceCell::new() }
+        Self { lines, currency, facts: OnceCell::new(), categories: OnceCell::new() }
     }
 
-    fn hold(&self, rule: &Rule, line: usize) -> bool {
-        let facts = self
-            .facts
-            .get_or_init(|| self.lines.iter().map(|line| rule::line_facts(line, self.currency)).collect());
-        facts.get(line).is_some_and(|facts| rule.matches(facts))
+    /// The lines of these products: the shorter list is walked and looked up in the longer one.
+    fn of_products(&self, products: &[Box<str>], work: &mut Work) -> LineSet {
+        let mut set = LineSet::default();
+        let (lines, listed) = (self.lines.len(), products.len());
+        work.spend(steps_of_lookups(lines.min(listed), lines.max(listed)));
+        if listed < lines {
+            for product in products {
+                let first = self.lines.partition_point(|line| *line.product < **product);
+                let same = self.lines[first..].iter().take_while(|line| *line.product == **product);
+                (first..).zip(same).for_each(|(line, _)| set.insert(line));
+            }
+        } else {
+            let is_listed = |line: &MergedLine<'_>| {
+                products.binary_search_by(|product| (**product).cmp(line.product)).is_ok()
+            };
+            let found = self.lines.iter().enumerate().filter(|(_, line)| is_listed(line));
+            found.for_each(|(line, _)| set.insert(line));
+        }
+        set
     }
+
+    /// The lines in any of these categories.
+    fn of_categories(&self, categories: &[Box<str>], work: &mut Work) -> LineSet {
+        let all = self.categories.get_or_init(|| {
+            let of_line = |(index, line): (usize, &MergedLine<'b>)| {
+                line.categories.iter().map(move |category| (category.as_str(), index))
+            };
+            let mut all: Vec<(&'b str, usize)> = self.lines.iter().enumerate().flat_map(of_line).collect();
+            work.spend(steps_of_lookups(all.len(), all.len()));
+            all.sort_unstable();
+            all
+        });
+        work.spend(steps_of_lookups(categories.len(), all.len()));
+        let mut set = LineSet::default();
+        for category in categories {
+            let first = all.partition_point(|(other, _)| **other < **category);
+            let same = all[first..].iter().take_while(|(other, _)| **other == **category);
+            same.for_each(|(_, line)| set.insert(*line));
+        }
+        set
+    }
+
+    /// Those of `set` on which the rule holds.
+    fn where_holds(&self, rule: &Rule, set: &LineSet, work: &mut Work) -> LineSet {
+        let mut held = LineSet::default();
+        if set.is_empty() {
+            return held;
+        }
+        let facts = self.facts.get_or_init(|| {
+            work.spend(self.lines.len() as u64 * STEPS_OF_FACTS);
+            self.lines.iter().map(|line| rule::line_facts(line, self.currency)).collect()
+        });
+        for line in set.iter() {
+            let Some(facts) = facts.get(line) else { continue };
+            work.spend(rule.steps(facts.fullness()));
+            if work.is_over() {
+                break;
+            }
+            if rule.matches(facts) {
+                held.insert(line);
+            }
+        }
+        held
+    }
+}
+
+/// Work of making the facts of one line for rules, its categories and attributes not counted.
+const STEPS_OF_FACTS: u64 = 100;
+
+/// Looking texts up in a sorted list: each takes the logarithm of its length.
+fn steps_of_lookups(texts: usize, list: usize) -> u64 {
+    texts as u64 * u64::from(list.max(2).ilog2())
 }
 
 fn sorted(list: &[String]) -> Box<[Box<str>]> {
@@ -155,8 +232,4 @@ fn sorted(list: &[String]) -> Box<[Box<str>]> {
     list.sort_unstable();
     list.dedup();
     list.into()
-}
-
-fn has(list: &[Box<str>], wanted: &str) -> bool {
-    !list.is_empty() && list.binary_search_by(|text| (**text).cmp(wanted)).is_ok()
 }

@@ -9,7 +9,7 @@ use super::{Candidate, Origin};
 use crate::discount::{GroupPolicy, Stage};
 
 /// Up to so many alternatives are all tried; with more, groups are decided one by one.
-const MAX_ALTERNATIVES: usize = 4_096;
+pub(super) const MAX_ALTERNATIVES: usize = 4_096;
 
 /// Candidates in their order of evaluation, cut into groups.
 #[derive(Debug)]
@@ -29,6 +29,39 @@ struct Group {
 
 /// By group: the member a best-for-customer group gives way to. Groups past the end are not reached.
 pub(super) type Choices = Vec<Option<usize>>;
+
+/// A search for the best alternative.
+struct Search {
+    /// The least total so far, and how it is reached.
+    best: Option<(i64, Choices)>,
+    /// By group: what it and all behind it can take at most, (off the goods, off the shipping).
+    rest: Vec<(i64, i64)>,
+    /// It is given up once so much work is spent.
+    until: u64,
+}
+
+impl Search {
+    fn is_given_up(&self, judge: &Judge<'_>) -> bool {
+        judge.work.is_over() || judge.work.spent() > self.until
+    }
+
+    /// Whether no alternative from `group` on comes to less than the best one.
+    ///
+    /// This cuts no winner: what is cut comes to as much as the best one or more ([`Judge::most`] is never below what is
+    /// taken), and among equals the one that was found first stays, which the best one is.
+    fn cannot_win(&self, state: &State, group: usize) -> bool {
+        let Some((least, _)) = &self.best else { return false };
+        let (goods, shipping) = self.rest.get(group).copied().unwrap_or_default();
+        (state.goods - goods).max(0).saturating_add((state.shipping - shipping).max(0)) >= *least
+    }
+
+    /// `path` comes to `total`. Alternatives come in the order of preference: among equals the first one stays.
+    fn found(&mut self, total: i64, path: &Choices) {
+        if self.best.as_ref().is_none_or(|(least, _)| total < *least) {
+            self.best = Some((total, path.clone()));
+        }
+    }
+}
 
 impl<'e, 'a> Field<'e, 'a> {
     /// `order` holds indices of candidates, sorted by [`position`].
@@ -62,7 +95,8 @@ impl<'e, 'a> Field<'e, 'a> {
         preference(self.candidates, self.prepared, candidate)
     }
 
-    /// The choices with the least total, and whether they were found group by group.
+    /// The choices with the least total, and whether they were found group by group: where there are too many
+    /// alternatives, or where trying them has taken too much work. Both depend on nothing but the arguments.
     pub(super) fn choices(&self, start: &State, judge: &mut Judge<'_>) -> (Choices, bool) {
         let best_groups = || self.groups.iter().filter(|group| group.policy == GroupPolicy::BestForCustomer);
         if best_groups().next().is_none() {
@@ -75,32 +109,54 @@ impl<'e, 'a> Field<'e, 'a> {
         if alternatives > MAX_ALTERNATIVES {
             return (self.one_by_one(start.clone(), judge), true);
         }
-        let mut best = None;
-        self.explore(start.clone(), &mut Vec::with_capacity(self.groups.len()), judge, &mut best);
-        (best.map(|(_, choices)| choices).unwrap_or_default(), false)
+        let from = judge.work.spent();
+        let until = from.saturating_add(judge.work.left_to_search());
+        let mut search = Search { best: None, rest: self.rest(start, judge), until };
+        self.explore(start.clone(), &mut Vec::with_capacity(self.groups.len()), judge, &mut search);
+        let given_up = search.is_given_up(judge);
+        judge.work.searched(judge.work.spent() - from);
+        match search.best {
+            Some((_, choices)) if !given_up => (choices, false),
+            _ => (self.one_by_one(start.clone(), judge), true),
+        }
     }
 
-    /// Tries every alternative from the group after `path` on. Alternatives come in the order of preference, nothing
-    /// last, so among equals the first one stays.
-    fn explore(
-        &self,
-        mut state: State,
-        path: &mut Choices,
-        judge: &mut Judge<'_>,
-        best: &mut Option<(i64, Choices)>,
-    ) {
+    /// By group: what it and all behind it can take at most.
+    fn rest(&self, start: &State, judge: &mut Judge<'_>) -> Vec<(i64, i64)> {
+        let add = |a: (i64, i64), b: (i64, i64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
+        let mut rest = vec![(0, 0); self.groups.len()];
+        let mut behind = (0, 0);
+        for (group, rest) in self.groups.iter().zip(&mut rest).rev() {
+            let most = self.members(group).iter().map(|member| judge.most(&self.prepared[*member], start));
+            let most = match group.policy {
+                GroupPolicy::Stack => most.fold((0, 0), add),
+                // One of them applies at most, and a group is of one stage.
+                _ => most.fold((0, 0), |a, b| (a.0.max(b.0), a.1.max(b.1))),
+            };
+            behind = add(behind, most);
+            *rest = behind;
+        }
+        rest
+    }
+
+    /// Tries every alternative from the group after `path` on that can still win. What lies before a choice is evaluated
+    /// once for all that follows from it. Alternatives come in the order of preference, nothing last.
+    fn explore(&self, mut state: State, path: &mut Choices, judge: &mut Judge<'_>, search: &mut Search) {
         while let Some(group) = self.groups.get(path.len()) {
+            let depth = path.len();
+            if search.is_given_up(judge) || search.cannot_win(&state, depth) {
+                return;
+            }
             if group.policy == GroupPolicy::BestForCustomer {
-                let depth = path.len();
                 for member in self.preferred(group) {
                     let Ok(effect) = judge.effect(&self.prepared[member], &state) else { continue };
-                    let mut next = state.clone();
-                    next.apply(effect, judge);
                     path.push(Some(member));
-                    if self.prepared[member].discount.stop {
-                        keep_better(&next, path, best);
+                    if self.prepared[member].discount.stop || path.len() == self.groups.len() {
+                        search.found(state.total() - effect.amount(), path);
                     } else {
-                        self.explore(next, path, judge, best);
+                        let mut next = state.clone();
+                        next.apply(effect, judge);
+                        self.explore(next, path, judge, search);
                     }
                     path.truncate(depth);
                 }
@@ -112,7 +168,7 @@ impl<'e, 'a> Field<'e, 'a> {
                 }
             }
         }
-        keep_better(&state, path, best);
+        search.found(state.total(), path);
     }
 
     /// Each group takes what is most at its turn.
@@ -238,13 +294,6 @@ impl<'e, 'a> Field<'e, 'a> {
                 false
             }
         }
-    }
-}
-
-fn keep_better(state: &State, path: &Choices, best: &mut Option<(i64, Choices)>) {
-    let total = state.total();
-    if best.as_ref().is_none_or(|(least, _)| total < *least) {
-        *best = Some((total, path.clone()));
     }
 }
 

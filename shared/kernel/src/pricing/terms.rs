@@ -6,6 +6,7 @@ use super::{Candidate, CompiledScope, Initial, Reason};
 use crate::basket::TaxMode;
 use crate::discount::{AmountPer, Discount, Kind, PricePer, ShippingBenefit, Tier, UnitChoice};
 use crate::money::{Amounts, Currency};
+use crate::work::Work;
 
 /// A kind with its amounts in the basket's currency.
 #[derive(Debug)]
@@ -23,6 +24,17 @@ pub(super) enum Terms<'a> {
     GiftCard,
 }
 
+impl Terms<'_> {
+    /// How many lines an effect looks at; those of price zero aside, which change nothing.
+    fn lines(&self, own: &LineSet) -> u64 {
+        let lines = match self {
+            Self::BuyGet { get, .. } => own.len() + get.len(),
+            _ => own.len(),
+        };
+        lines as u64
+    }
+}
+
 /// A candidate with everything looked up that stays the same during an evaluation.
 #[derive(Debug)]
 pub(super) struct Prepared<'a> {
@@ -35,7 +47,26 @@ pub(super) struct Prepared<'a> {
     pub minimum: i64,
     /// The most it may take: `max_discount`, the budget, of a gift card the balance and its limit per order.
     pub most: i64,
+    /// The work of judging its effect once and applying it.
+    pub steps: u64,
 }
+
+/// The work that `kind` takes for each line it looks at: what is weighed, split and taken off for most; units are also
+/// put in the order of their prices and split exactly.
+pub(super) fn steps_per_line(kind: &Kind) -> u64 {
+    match kind {
+        Kind::Percent { .. }
+        | Kind::Amount { .. }
+        | Kind::Tiered { .. }
+        | Kind::FixedPrice { per: PricePer::Unit, .. } => 3,
+        Kind::FixedPrice { per: PricePer::Set(_), .. } | Kind::Bundle { .. } => 12,
+        Kind::BuyXGetY { .. } => 12,
+        Kind::Shipping { .. } | Kind::GiftCard { .. } => 1,
+    }
+}
+
+/// The work of judging an effect, whatever it looks at.
+pub(super) const STEPS_PER_EFFECT: u64 = 10;
 
 impl<'a> Prepared<'a> {
     /// `priced` are the lines with a price above zero.
@@ -44,22 +75,26 @@ impl<'a> Prepared<'a> {
         initial: &Initial<'_>,
         lines: &Lines<'_, '_>,
         priced: &LineSet,
+        work: &mut Work,
     ) -> Self {
         let discount = &candidate.compiled.discount;
-        let own = candidate.compiled.scope.select_in(lines);
+        let own = candidate.compiled.scope.select_in(lines, work);
         let mut prepared = Self {
             discount,
             lines: own.and(priced),
             terms: Err(Reason::NoEligibleGoods),
             minimum: 0,
             most: i64::MAX,
+            steps: STEPS_PER_EFFECT,
         };
         prepared.terms = prepared.limits(candidate, initial.currency).and_then(|()| {
             let needs_goods = discount.kind.reduces_goods() || !discount.scope.is_everything();
             if needs_goods && prepared.lines.is_empty() {
                 return Err(Reason::NoEligibleGoods);
             }
-            let terms = prepared.terms(candidate, initial, |scope| scope.select_in(lines))?;
+            let select = |scope: &CompiledScope| scope.select_in(lines, work).and(priced);
+            let terms = prepared.terms(candidate, initial, select)?;
+            prepared.steps += terms.lines(&prepared.lines) * steps_per_line(&discount.kind);
             if prepared.most <= 0 { Err(Reason::BudgetSpent) } else { Ok(terms) }
         });
         prepared
@@ -87,7 +122,7 @@ impl<'a> Prepared<'a> {
         &mut self,
         candidate: &Candidate<'a>,
         initial: &Initial<'_>,
-        select: impl Fn(&CompiledScope) -> LineSet,
+        mut select: impl FnMut(&CompiledScope) -> LineSet,
     ) -> Result<Terms<'a>, Reason> {
         let listed = |amounts: &Amounts| in_currency(amounts, initial.currency);
         let compiled = candidate.compiled;

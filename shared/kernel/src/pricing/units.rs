@@ -38,12 +38,6 @@ impl Run {
         let left = i128::from(a.amount) * i128::from(b.quantity);
         left.cmp(&(i128::from(b.amount) * i128::from(a.quantity)))
     }
-
-    /// Denominator of the unit price in lowest terms.
-    fn denominator(&self) -> u64 {
-        let quantity = self.quantity.unsigned_abs();
-        quantity / gcd(self.amount.unsigned_abs(), quantity).max(1)
-    }
 }
 
 /// The units at hand.
@@ -61,18 +55,45 @@ fn take(runs: &[Run], count: i64) -> impl Iterator<Item = (Run, i64)> {
     })
 }
 
-/// The units that a discount is computed on, and how.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    /// (run, units of it); each line at most once.
-    pub units: Vec<(Run, i64)>,
-    /// The share of their price that comes off.
-    pub rate_ppm: i32,
-    /// What stays to be paid for them.
-    pub less: i128,
+/// What some units of a run cost, in lowest terms; all units of a line cost whole minor units.
+#[derive(Debug, Clone, Copy)]
+struct Price {
+    numerator: i128,
+    denominator: u64,
 }
 
-/// A common denominator of the unit prices of some runs.
+impl Price {
+    fn of((run, units): &(Run, i64)) -> Self {
+        if *units == run.quantity {
+            return Self { numerator: run.amount.into(), denominator: 1 };
+        }
+        let product = i128::from(run.amount) * i128::from(*units);
+        let quantity = run.quantity.unsigned_abs().max(1);
+        let rest = u64::try_from(product % i128::from(quantity)).unwrap_or(0);
+        let shared = gcd(rest, quantity).max(1);
+        Self { numerator: product / i128::from(shared), denominator: quantity / shared }
+    }
+
+    /// In multiples of `1 / common`; whole, for `common` is a multiple of the denominator.
+    fn over<N: Whole>(self, common: &N) -> N {
+        let numerator = N::from_i128(self.numerator).unwrap_or_else(N::zero);
+        match self.denominator {
+            1 => numerator * common.clone(),
+            denominator => numerator * (common.clone() / N::from_u64(denominator).unwrap_or_else(N::one)),
+        }
+    }
+
+    fn floor(self) -> i128 {
+        self.numerator / i128::from(self.denominator)
+    }
+
+    fn ceil(self) -> i128 {
+        self.floor() + i128::from(self.denominator > 1)
+    }
+}
+
+/// A common denominator of some prices.
+#[derive(Debug)]
 enum Denominator {
     /// Every computation fits 128 bits.
     Fits(i128),
@@ -81,30 +102,37 @@ enum Denominator {
 }
 
 impl Denominator {
-    fn of<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> Self {
-        let sum: i128 = runs.clone().map(|run| i128::from(run.amount)).sum();
+    /// `sum` is at least what the prices, and whole amounts that they meet, come to together.
+    fn of<'p>(prices: impl Iterator<Item = &'p Price> + Clone, sum: i128) -> Self {
         // The widest products are `amount × weight` in a split and `weights × rate × 2` in rounding.
         let widest = sum.checked_mul(sum.max(4 * i128::from(WHOLE_PPM))).unwrap_or(i128::MAX).max(1);
         let limit = i128::MAX / widest;
         let mut common = 1_i128;
-        for run in runs.clone() {
-            let denominator = i128::from(run.denominator());
+        for price in prices.clone().filter(|price| price.denominator > 1) {
+            let denominator = i128::from(price.denominator);
             let Ok(rest) = u64::try_from(common % denominator) else { continue };
-            let step = denominator / i128::from(gcd(rest, run.denominator()).max(1));
+            let step = denominator / i128::from(gcd(rest, price.denominator).max(1));
             match common.checked_mul(step) {
                 Some(next) if next <= limit => common = next,
-                _ => return Self::Big(big_common(runs)),
+                _ => return Self::Big(big_common(prices)),
             }
         }
         Self::Fits(common)
     }
+
+    /// How many words of 64 bits numbers over it have.
+    fn words(&self) -> u64 {
+        match self {
+            Self::Fits(_) => 2,
+            Self::Big(common) => common.bits() / 64 + 2,
+        }
+    }
 }
 
-fn big_common<'r>(runs: impl Iterator<Item = &'r Run>) -> BigInt {
-    runs.fold(BigInt::from(1), |common, run| {
-        let denominator = run.denominator();
-        let rest = (&common % denominator).to_u64().unwrap_or(0);
-        common * (denominator / gcd(rest, denominator).max(1))
+fn big_common<'p>(prices: impl Iterator<Item = &'p Price>) -> BigInt {
+    prices.filter(|price| price.denominator > 1).fold(BigInt::from(1), |common, price| {
+        let rest = (&common % price.denominator).to_u64().unwrap_or(0);
+        common * (price.denominator / gcd(rest, price.denominator).max(1))
     })
 }
 
@@ -115,24 +143,56 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The price of `units` of a run in multiples of `1 / common`; whole, for `common` is a multiple of its denominator.
-fn worth<N: Whole>(run: &Run, units: i64, common: &N) -> N {
-    let number = |value: i64| N::from_i64(value).unwrap_or_else(N::zero);
-    number(run.amount) * common.clone() / number(run.quantity) * number(units)
+/// The units that a discount is computed on, and how.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// (run, units of it) by line, each line at most once.
+    units: Vec<(Run, i64)>,
+    /// What they cost.
+    prices: Vec<Price>,
+    common: Denominator,
+    /// The share of their price that comes off.
+    rate_ppm: i32,
+    /// What stays to be paid for them.
+    less: i128,
 }
 
 impl Chosen {
+    /// `less` is at most what the units cost.
+    pub(super) fn new(mut units: Vec<(Run, i64)>, rate_ppm: i32, less: i128) -> Self {
+        // Ties between remainders go to the earlier line, not to the unit that was chosen first.
+        units.sort_unstable_by_key(|(run, _)| run.line);
+        let prices: Vec<Price> = units.iter().map(Price::of).collect();
+        let sum = units.iter().map(|(run, _)| i128::from(run.amount)).sum();
+        let common = Denominator::of(prices.iter(), sum);
+        Self { units, prices, common, rate_ppm, less }
+    }
+
+    /// The lines and what is left of each.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, i64)> {
+        self.units.iter().map(|(run, _)| (run.line, run.amount))
+    }
+
+    /// Words that every computation over all of them goes through, where that is more than usual: a line's price by
+    /// parts has a denominator of its own, and many of those make long numbers.
+    pub(super) fn long_words(&self) -> u64 {
+        match &self.common {
+            Denominator::Fits(_) => 0,
+            big @ Denominator::Big(_) => self.units.len() as u64 * big.words(),
+        }
+    }
+
     /// The exact discount on the chosen units, rounded half up.
     pub(super) fn total(&self) -> i64 {
-        match Denominator::of(self.units.iter().map(|(run, _)| run)) {
-            Denominator::Fits(common) => self.total_over(&common),
-            Denominator::Big(common) => self.total_over(&common),
+        match &self.common {
+            Denominator::Fits(common) => self.total_over(common),
+            Denominator::Big(common) => self.total_over(common),
         }
     }
 
     fn total_over<N: Whole>(&self, common: &N) -> i64 {
         let zero = N::zero();
-        let sum = self.units.iter().fold(N::zero(), |sum, (run, units)| sum + worth(run, *units, common));
+        let sum = self.prices.iter().fold(N::zero(), |sum, price| sum + price.over(common));
         let (Some(rate), Some(whole), Some(less)) =
             (N::from_i32(self.rate_ppm), N::from_i32(WHOLE_PPM), N::from_i128(self.less))
         else {
@@ -144,15 +204,13 @@ impl Chosen {
 
     /// Splits `total` over the chosen units by their price.
     pub(super) fn split(&self, total: i64, parts: &mut Parts) {
-        match Denominator::of(self.units.iter().map(|(run, _)| run)) {
+        match &self.common {
             Denominator::Fits(common) => {
-                let weights: Vec<i128> =
-                    self.units.iter().map(|(run, units)| worth(run, *units, &common)).collect();
+                let weights: Vec<i128> = self.prices.iter().map(|price| price.over(common)).collect();
                 parts.split_wide(total, &weights, |weight| *weight);
             }
             Denominator::Big(common) => {
-                let weights: Vec<BigInt> =
-                    self.units.iter().map(|(run, units)| worth(run, *units, &common)).collect();
+                let weights: Vec<BigInt> = self.prices.iter().map(|price| price.over(common)).collect();
                 parts.split_wide(total, &weights, BigInt::clone);
             }
         }
@@ -162,10 +220,39 @@ impl Chosen {
 /// One part of a set.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// The units that can fill it, dearest first.
-    pub runs: Vec<Run>,
+    /// The units that can fill it, dearest first; all units of each line.
+    runs: Vec<Run>,
     /// Units per set.
-    pub quantity: i64,
+    quantity: i64,
+    /// Units and amount of the runs before each, and of all at the end.
+    before: Vec<(i64, i64)>,
+}
+
+impl Part {
+    pub(super) fn new(mut runs: Vec<Run>, quantity: i64) -> Self {
+        runs.sort_unstable_by(Run::dearest_first);
+        let mut before = Vec::with_capacity(runs.len() + 1);
+        let mut sum = (0, 0);
+        before.push(sum);
+        for run in &runs {
+            sum = (sum.0 + run.units, sum.1 + run.amount);
+            before.push(sum);
+        }
+        Self { runs, quantity: quantity.max(1), before }
+    }
+
+    /// Units and amount of all.
+    fn whole(&self) -> (i64, i64) {
+        self.before.last().copied().unwrap_or_default()
+    }
+
+    /// The first `units`: the amount of the runs that are whole among them, and what there is of one that is not.
+    fn first(&self, units: i64) -> (i128, Option<(Run, i64)>) {
+        let whole = self.before.partition_point(|(before, _)| *before <= units).saturating_sub(1);
+        let (before, amount) = self.before.get(whole).copied().unwrap_or_default();
+        let cut = self.runs.get(whole).filter(|_| units > before).map(|run| (*run, units - before));
+        (amount.into(), cut)
+    }
 }
 
 /// Sets at a price, the dearest units first.
@@ -173,24 +260,50 @@ pub(super) struct Part {
 /// The value of a set falls from each to the next, so the sets worth more than the price come first; the others change
 /// nothing. `Err` says whether at least one set was complete.
 pub(super) fn sets(parts: &[Part], price: i64, max_sets: Option<i64>) -> Result<Chosen, NoSet> {
-    let complete = parts.iter().map(|part| units_of(&part.runs) / part.quantity.max(1)).min().unwrap_or(0);
+    let complete = parts.iter().map(|part| part.whole().0 / part.quantity).min().unwrap_or(0);
     let complete = complete.min(max_sets.unwrap_or(i64::MAX));
     if complete < 1 {
         return Err(NoSet::Incomplete);
     }
-    let all_units = parts.iter().flat_map(|part| &part.runs);
-    if i128::from(price) >= all_units.clone().map(|run| i128::from(run.amount)).sum() {
+    let above = largest(complete, |set| is_above(parts, set, price));
+    if above < 1 {
         return Err(NoSet::PriceNotLower);
     }
-    let lower = match Denominator::of(all_units) {
-        Denominator::Fits(common) => sets_above(parts, complete, price, &common),
-        Denominator::Big(common) => sets_above(parts, complete, price, &common),
-    };
-    if lower < 1 {
-        return Err(NoSet::PriceNotLower);
+    let units = parts.iter().flat_map(|part| take(&part.runs, above * part.quantity)).collect();
+    Ok(Chosen::new(units, WHOLE_PPM, i128::from(above) * i128::from(price)))
+}
+
+/// Whether set number `set`, from 1, is worth more than `price`. Between its first unit and its last lie whole runs, so
+/// it has two fractions for each part at most, whatever the number of runs.
+fn is_above(parts: &[Part], set: i64, price: i64) -> bool {
+    let mut whole = -i128::from(price);
+    let (mut with, mut without) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+    for part in parts {
+        let (to, cut) = part.first(set * part.quantity);
+        with.extend(cut.as_ref().map(Price::of));
+        let (from, cut) = part.first((set - 1) * part.quantity);
+        without.extend(cut.as_ref().map(Price::of));
+        whole += to - from;
     }
-    let units = parts.iter().flat_map(|part| take(&part.runs, lower * part.quantity)).collect();
-    Ok(Chosen { units, rate_ppm: WHOLE_PPM, less: i128::from(lower) * i128::from(price) })
+    let sum =
+        |prices: &[Price], round: fn(Price) -> i128| -> i128 { prices.iter().copied().map(round).sum() };
+    let least = whole + sum(&with, Price::floor) - sum(&without, Price::ceil);
+    let most = whole + sum(&with, Price::ceil) - sum(&without, Price::floor);
+    if least > 0 || most <= 0 {
+        return least > 0;
+    }
+    let all = with.iter().chain(&without);
+    let wide = whole.abs() + sum(&with, Price::ceil) + sum(&without, Price::ceil);
+    match Denominator::of(all, wide) {
+        Denominator::Fits(common) => is_positive(whole, &with, &without, &common),
+        Denominator::Big(common) => is_positive(whole, &with, &without, &common),
+    }
+}
+
+fn is_positive<N: Whole>(whole: i128, with: &[Price], without: &[Price], common: &N) -> bool {
+    let over = |prices: &[Price]| prices.iter().fold(N::zero(), |sum, price| sum + price.over(common));
+    let whole = N::from_i128(whole).unwrap_or_else(N::zero) * common.clone();
+    whole + over(with) - over(without) > N::zero()
 }
 
 /// Why there is no set at a price.
@@ -200,20 +313,6 @@ pub(super) enum NoSet {
     Incomplete,
     /// No set costs more than the price.
     PriceNotLower,
-}
-
-/// How many of the first `complete` sets are worth more than `price`.
-fn sets_above<N: Whole>(parts: &[Part], complete: i64, price: i64, common: &N) -> i64 {
-    let prefix = |part: &Part, sets: i64| {
-        let units = take(&part.runs, sets * part.quantity);
-        units.fold(N::zero(), |sum, (run, units)| sum + worth(&run, units, common))
-    };
-    let Some(price) = N::from_i64(price).map(|price| price * common.clone()) else { return 0 };
-    let above = |set: i64| {
-        let value = |sum: N, part: &Part| sum + (prefix(part, set) - prefix(part, set - 1));
-        parts.iter().fold(N::zero(), value) > price
-    };
-    largest(complete, above)
 }
 
 /// The largest number up to `most` for which `holds`; it holds for 0, and no more once it fails.
@@ -247,13 +346,21 @@ pub(super) fn buy_get(
     let (bought, given) = (units_of(buy_runs), units_of(get_runs));
     let most =
         (given / terms.get.max(1)).min(bought / terms.buy.max(1)).min(terms.max_sets.unwrap_or(i64::MAX));
-    let sets = largest(most, |sets| {
-        let of_both: i64 = take(get_runs, terms.get * sets)
-            .filter(|(run, _)| buy_lines.contains(run.line))
-            .map(|(_, units)| units)
-            .sum();
-        bought - of_both >= terms.buy * sets
-    });
+    // Get-units before each run, and how many of them are bought goods too.
+    let mut before = Vec::with_capacity(get_runs.len() + 1);
+    let is_both = |run: &Run| buy_lines.contains(run.line);
+    let mut sum = (0, 0);
+    before.push(sum);
+    for run in get_runs {
+        sum = (sum.0 + run.units, sum.1 + if is_both(run) { run.units } else { 0 });
+        before.push(sum);
+    }
+    let of_both = |units: i64| {
+        let whole = before.partition_point(|(before, _)| *before <= units).saturating_sub(1);
+        let (all, both) = before.get(whole).copied().unwrap_or_default();
+        both + get_runs.get(whole).filter(|run| is_both(run)).map_or(0, |_| units - all)
+    };
+    let sets = largest(most, |sets| bought - of_both(terms.get * sets) >= terms.buy * sets);
     let chosen: Vec<(Run, i64)> = take(get_runs, terms.get * sets).collect();
     served.extend(chosen.iter().map(|(run, units)| (run.line, *units)));
     let mut set_aside: Vec<(usize, i64)> = served.clone();

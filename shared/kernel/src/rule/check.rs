@@ -93,7 +93,7 @@ pub(super) fn check(
         return Err(RuleError::NotBool(found.kind.to_string()));
     }
     if found.cost > MAX_COST {
-        return Err(RuleError::TooCostly { cost: found.cost });
+        return Err(RuleError::TooCostly { cost: found.cost, limit: MAX_COST });
     }
     Ok(found.cost)
 }

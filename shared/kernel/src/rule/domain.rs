@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Fact, Facts, Type, Vocabulary};
+use super::{Fact, Facts, Fullness, Type, Vocabulary};
 use crate::basket::{Basket, Line, MAX_LINES, MergedLine};
 use crate::money::Currency;
 
@@ -83,7 +83,14 @@ pub fn line_fact<'v>(line: impl Into<LineView<'v>>, currency: Currency) -> Fact<
 
 /// Facts for [`line_vocabulary`]: build once for each line, use for every rule.
 pub fn line_facts<'v>(line: impl Into<LineView<'v>>, currency: Currency) -> Facts<'v> {
-    Facts::new().with("line", line_fact(line, currency))
+    let line = line.into();
+    Facts::new().with("line", line_fact(line, currency)).holding(line_fullness(line))
+}
+
+/// How full the lists of a line are.
+pub fn line_fullness<'v>(line: impl Into<LineView<'v>>) -> Fullness {
+    let line = line.into();
+    Fullness::of([(line.categories.len(), MAX_LINE_CATEGORIES), (line.attributes.len(), MAX_ATTRIBUTES)])
 }
 
 /// `basket.{currency, quantity, amount, lines, products, categories, attributes}`; `amount` is the goods at list price
@@ -196,4 +203,16 @@ pub fn offer_facts<'v>(
         .with("basket", basket_fact(basket))
         .with("place", place_fact(place))
         .with("now", now_fact(at, zone))
+        .holding(basket_fullness(basket))
+}
+
+/// How full the lists of a basket are.
+pub fn basket_fullness(basket: &Basket) -> Fullness {
+    let categories: usize = basket.lines.iter().map(|line| line.categories.len()).sum();
+    let most = u64::try_from(MAX_LINES).unwrap_or(u64::MAX);
+    Fullness::of([
+        (basket.lines.len(), most),
+        (categories, most * MAX_LINE_CATEGORIES),
+        (basket.attributes.len(), MAX_ATTRIBUTES),
+    ])
 }

@@ -105,7 +105,37 @@ impl From<String> for Fact<'_> {
 }
 
 /// Names and their values, perhaps on top of other facts that are shared.
-pub struct Facts<'v>(Context<'v, 'v>);
+pub struct Facts<'v> {
+    context: Context<'v, 'v>,
+    fullness: Fullness,
+}
+
+/// How full the fullest list or map of some facts is: from one element or none to as many as the vocabulary allows.
+/// What the work of rules is reckoned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fullness(u64);
+
+impl Fullness {
+    const PARTS: u64 = 1_024;
+    /// As full as can be.
+    pub const FULL: Self = Self(Self::PARTS);
+    /// One element each, or none.
+    pub const LEAST: Self = Self(0);
+
+    /// Of every list and map, as (what it holds, the most that its vocabulary allows).
+    pub fn of(sizes: impl IntoIterator<Item = (usize, u64)>) -> Self {
+        let fullness = |(holds, most): (usize, u64)| {
+            let above = u64::try_from(holds).unwrap_or(u64::MAX).saturating_sub(1);
+            above.saturating_mul(Self::PARTS).div_ceil(most.saturating_sub(1).max(1)).min(Self::PARTS)
+        };
+        sizes.into_iter().map(fullness).max().map_or(Self::LEAST, Self)
+    }
+
+    /// So much of `all`, rounded up.
+    pub(super) fn share(self, all: u64) -> u64 {
+        all.saturating_mul(self.0).div_ceil(Self::PARTS)
+    }
+}
 
 impl Default for Facts<'_> {
     fn default() -> Self {
@@ -116,12 +146,23 @@ impl Default for Facts<'_> {
 impl<'v> Facts<'v> {
     /// None yet.
     pub fn new() -> Self {
-        Self(Context::with_env(Arc::clone(&LANGUAGE)))
+        Self { context: Context::with_env(Arc::clone(&LANGUAGE)), fullness: Fullness::FULL }
     }
 
     /// Facts of one more thing on top of these, which are shared and not copied.
     pub fn within(&self) -> Facts<'_> {
-        Facts(self.0.new_inner_scope())
+        Facts { context: self.context.new_inner_scope(), fullness: self.fullness }
+    }
+
+    /// With lists and maps this full; where nothing is said, each counts as full.
+    #[must_use]
+    pub fn holding(self, fullness: Fullness) -> Self {
+        Self { fullness, ..self }
+    }
+
+    /// How full their lists and maps are.
+    pub fn fullness(&self) -> Fullness {
+        self.fullness
     }
 
     /// With one more name; the later value of a name counts.
@@ -133,11 +174,11 @@ impl<'v> Facts<'v> {
 
     /// Sets a name.
     pub fn set(&mut self, name: &str, fact: impl Into<Fact<'v>>) {
-        self.0.add_variable_as_val(name, fact.into().into_value());
+        self.context.add_variable_as_val(name, fact.into().into_value());
     }
 
     pub(super) fn context(&self) -> &Context<'v, 'v> {
-        &self.0
+        &self.context
     }
 }
 

@@ -41,6 +41,18 @@ impl Type {
         Self::Object(fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect())
     }
 
+    /// With every list and map of one element at most.
+    fn smallest(&self) -> Self {
+        match self {
+            Self::List(element, size) => Self::list(element.smallest(), (*size).min(1)),
+            Self::Map(value, size) => Self::map(value.smallest(), (*size).min(1)),
+            Self::Object(fields) => {
+                Self::Object(fields.iter().map(|(name, field)| (name.clone(), field.smallest())).collect())
+            }
+            plain => plain.clone(),
+        }
+    }
+
     pub(super) fn is_number(&self) -> bool {
         matches!(self, Self::Int | Self::Double)
     }
@@ -113,6 +125,11 @@ impl Vocabulary {
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
+    }
+
+    /// The same names, with every list and map of one element at most.
+    pub(super) fn smallest(&self) -> Self {
+        Self(self.0.iter().map(|(name, kind)| (name.clone(), kind.smallest())).collect())
     }
 
     /// What a name stands for.

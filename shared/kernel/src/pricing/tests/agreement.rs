@@ -15,7 +15,7 @@ fn fate(outcome: Outcome) -> Fate {
     }
 }
 
-fn agreement(basket: &Basket, rules: &[NaiveRule], given: &[Given]) -> Result<(), TestCaseError> {
+pub fn agreement(basket: &Basket, rules: &[NaiveRule], given: &[Given]) -> Result<(), TestCaseError> {
     let naive = Naive::new(basket, rules, given).answer();
     let compiled = strategies::compiled(rules);
     let compiled: Vec<&PriceRule> = compiled.iter().collect();

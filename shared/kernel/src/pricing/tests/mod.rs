@@ -9,6 +9,7 @@ mod stacking;
 mod strategies;
 mod units;
 mod validation;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::discount::{
     AmountPer, Base, Discount, GroupPolicy, Kind, Scope, ShippingBenefit, Stage, Tier, TierBenefit,
 };
 use crate::money::{Amounts, Currency, Money};
+use crate::work::{Allowance, Stop, Work};
 
 fn eur() -> Currency {
     Currency::new("EUR").unwrap()
@@ -158,8 +160,23 @@ fn price(basket: &Basket, given: &[Given]) -> Evaluation {
 }
 
 fn price_under(basket: &Basket, rules: &[&PriceRule], given: &[Given]) -> Evaluation {
+    counted(basket, rules, given, ALL).0.unwrap()
+}
+
+/// So much work as no test does.
+const ALL: Allowance = Allowance { search: 1_000_000_000, total: 10_000_000_000 };
+
+/// The evaluation within an allowance, and the steps it has taken.
+fn counted(
+    basket: &Basket,
+    rules: &[&PriceRule],
+    given: &[Given],
+    allowance: Allowance,
+) -> (Result<Evaluation, Stop>, u64) {
     let candidates: Vec<Candidate<'_>> = given.iter().map(Given::candidate).collect();
-    evaluate(&initial(basket, rules), &candidates)
+    let mut work = Work::new(allowance);
+    let evaluation = evaluate(&initial(basket, rules, &mut work), &candidates, &mut work);
+    (evaluation, work.spent())
 }
 
 /// The evaluation of offers `a`, `b`, … with these discounts.

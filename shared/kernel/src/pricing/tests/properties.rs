@@ -121,18 +121,19 @@ proptest! {
     ) {
         let compiled = strategies::compiled(&rules);
         let compiled: Vec<&PriceRule> = compiled.iter().collect();
-        let initial = initial(&basket, &compiled);
+        let initial = initial(&basket, &compiled, &mut Work::new(ALL));
         let mut candidates: Vec<(usize, Candidate<'_>)> =
             given.iter().map(Given::candidate).enumerate().collect();
         let decide = |order: &[(usize, Candidate<'_>)]| {
             let candidates: Vec<Candidate<'_>> = order.iter().map(|(_, candidate)| *candidate).collect();
-            let evaluation = evaluate(&initial, &candidates);
+            let mut work = Work::new(ALL);
+            let evaluation = evaluate(&initial, &candidates, &mut work).unwrap();
             let decisions = evaluation.decisions.iter().zip(order);
             let mut by_index: Vec<(usize, i64, std::mem::Discriminant<Outcome>)> = decisions
                 .map(|(decision, (index, _))| (*index, decision.amount, std::mem::discriminant(&decision.outcome)))
                 .collect();
             by_index.sort_unstable_by_key(|(index, ..)| *index);
-            (by_index, evaluation.lines, evaluation.total)
+            (by_index, evaluation.lines, evaluation.total, work.spent())
         };
         let before = decide(&candidates);
         candidates.reverse();
@@ -261,7 +262,11 @@ fn a_basket_beyond_every_limit_is_priced_without_a_panic() {
     let mut given = vec![offer("a", percent(50)), offer("b", amount(5)), card("c", 1, 5)];
     given.push(offer("d", Discount { margin_floor_ppm: 1, ..percent(50) }));
     let candidates: Vec<Candidate<'_>> = given.iter().map(Given::candidate).collect();
-    evaluate(&initial(&wild, &[]), &candidates);
+    let price = |basket: &Basket| {
+        let work = &mut Work::new(ALL);
+        evaluate(&initial(basket, &[], work), &candidates, work).unwrap()
+    };
+    price(&wild);
     let negative = basket(vec![Line { unit_cost: Some(-5), ..line("a", -3, -7) }]);
-    evaluate(&initial(&negative, &[]), &candidates);
+    price(&negative);
 }
