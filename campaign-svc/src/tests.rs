@@ -28,6 +28,11 @@ async fn both_engines_have_the_same_schema() {
 }
 
 #[tokio::test]
+async fn every_table_says_what_bounds_it() {
+    testing::bounded(&MIGRATIONS, "campaign-svc", include_str!("../../docs/tables.md")).await;
+}
+
+#[tokio::test]
 async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         testing::prepare_all(&db, catalogue::store::STATEMENTS).await;

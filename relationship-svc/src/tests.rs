@@ -19,6 +19,11 @@ async fn both_engines_have_the_same_schema() {
 }
 
 #[tokio::test]
+async fn every_table_says_what_bounds_it() {
+    testing::bounded(&MIGRATIONS, "relationship-svc", include_str!("../../docs/tables.md")).await;
+}
+
+#[tokio::test]
 async fn the_platforms_tables_are_as_it_wants_them() {
     testing::holds_platform(&MIGRATIONS).await;
     testing::holds_counters(&MIGRATIONS).await;

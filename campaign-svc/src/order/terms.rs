@@ -2,13 +2,14 @@
 //! order was quoted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tandem_kernel::limits::Limits;
 use tandem_platform::Tenant;
+use tandem_platform::kept::Kept;
 
-/// Revisions kept; one more, and all are forgotten and read again when asked for.
+/// Revisions kept at least; twice as many at most.
 const REVISIONS: usize = 8_192;
 
 /// A campaign, as far as orders ask.
@@ -31,23 +32,24 @@ pub type OfferLimits = BTreeMap<String, Limits>;
 type Key = (Tenant, String, i64);
 
 /// Limits of revisions, which never change.
-#[derive(Debug, Default)]
-pub struct Revisions(RwLock<HashMap<Key, Arc<OfferLimits>>>);
+#[derive(Debug)]
+pub struct Revisions(Kept<Key, Arc<OfferLimits>>);
+
+impl Default for Revisions {
+    fn default() -> Self {
+        Self(Kept::new(REVISIONS))
+    }
+}
 
 impl Revisions {
     /// What is known of a revision.
     pub fn get(&self, tenant: &Tenant, campaign: &str, revision: i64) -> Option<Arc<OfferLimits>> {
-        let key = (tenant.clone(), campaign.to_owned(), revision);
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.0.get(&(tenant.clone(), campaign.to_owned(), revision))
     }
 
     /// Remembers a revision.
     pub fn keep(&self, tenant: &Tenant, campaign: &str, revision: i64, limits: Arc<OfferLimits>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= REVISIONS {
-            kept.clear();
-        }
-        kept.insert((tenant.clone(), campaign.to_owned(), revision), limits);
+        self.0.put((tenant.clone(), campaign.to_owned(), revision), limits);
     }
 }
 

@@ -7,6 +7,9 @@
 //! hung, is found by the look at everything now and then ([`WHOLE`]), which also drops what is over and gives back the
 //! memory of tenants that nobody has asked for since the one before.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -78,11 +81,6 @@ impl Spending {
         let known = tenants.get(tenant)?;
         known.asked.store(true, Ordering::Relaxed);
         Some(known.spent.clone())
-    }
-
-    /// The tenants that are known.
-    pub fn tenants(&self) -> Vec<Tenant> {
-        self.tenants.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Has the poller look at once: this replica has just refused an order for a limit.

@@ -114,7 +114,7 @@ impl Spent {
         self.0.get(owner).is_some_and(|of_owner| of_owner.contains(taken))
     }
 
-    fn taken(&self, owner: &str, kind: CounterKind, subject: &str, period: &str) -> i64 {
+    pub(super) fn taken(&self, owner: &str, kind: CounterKind, subject: &str, period: &str) -> i64 {
         let of_owner = self.0.get(owner).map(Vec::as_slice).unwrap_or_default();
         let same = |one: &&Taken| one.kind == kind && one.subject == subject && one.period == period;
         of_owner.iter().find(same).map_or(0, |one| one.taken)

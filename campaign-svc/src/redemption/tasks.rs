@@ -46,7 +46,8 @@ pub fn start(app: &Arc<App>) {
     app.tasks.every("redemptions: sweep", SWEEP, None, move || {
         let (app, told) = (swept.clone(), counted.clone());
         async move {
-            consumer::sweep(&app.db, app.clock.now() - REMEMBERED, SWEEP_LIMIT).await?;
+            let before = app.clock.now() - REMEMBERED;
+            while consumer::sweep(&app.db, before, SWEEP_LIMIT).await? >= u64::from(SWEEP_LIMIT) {}
             told.waiting(consumer::aside::count(&app.db).await?);
             Ok(())
         }

@@ -2,29 +2,28 @@
 //! knows the version from the row it has just read may take the rest from memory.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tandem_platform::db::Session;
+use tandem_platform::kept::Kept;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::{Incentive, Ready, store};
 
 /// Versions kept at least; twice as many at most.
-const GENERATION: usize = 4_096;
+const VERSIONS: usize = 4_096;
 
 /// Which version of which incentive.
 type Key = (Tenant, String, i64);
 
 /// The compiled incentives of one process.
-#[derive(Debug, Default)]
-pub struct Definitions(RwLock<Generations>);
+#[derive(Debug)]
+pub struct Definitions(Kept<Key, Arc<Ready>>);
 
-/// What was used since the young generation was begun, and what was used before that. When the young one is full it
-/// becomes the old one, and what nobody asked for meanwhile is forgotten.
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<Key, Arc<Ready>>,
-    old: HashMap<Key, Arc<Ready>>,
+impl Default for Definitions {
+    fn default() -> Self {
+        Self(Kept::new(VERSIONS))
+    }
 }
 
 impl Definitions {
@@ -75,25 +74,11 @@ impl Definitions {
     }
 
     fn known(&self, tenant: &Tenant, (id, version): &(String, i64)) -> Option<Arc<Ready>> {
-        let key = (tenant.clone(), id.clone(), *version);
-        let ready = {
-            let generations = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(ready) = generations.young.get(&key) {
-                return Some(ready.clone());
-            }
-            generations.old.get(&key)?.clone()
-        };
-        self.keep(tenant, ready.clone());
-        Some(ready)
+        self.0.get(&(tenant.clone(), id.clone(), *version))
     }
 
     fn keep(&self, tenant: &Tenant, ready: Arc<Ready>) {
-        let key = (tenant.clone(), ready.incentive.id.clone(), ready.incentive.version);
-        let mut generations = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if generations.young.len() >= GENERATION {
-            generations.old = std::mem::take(&mut generations.young);
-        }
-        generations.young.insert(key, ready);
+        self.0.put((tenant.clone(), ready.incentive.id.clone(), ready.incentive.version), ready);
     }
 }
 

@@ -2,19 +2,20 @@
 //! reads that version in the same statement, so what is kept here is never older than the customer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tandem_kernel::rule::{Facts, Fullness, Rule};
 use tandem_kernel::work::Work;
 use tandem_platform::db::Session;
+use tandem_platform::kept::Kept;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::{Segment, compile, facts, steps, store};
 use crate::customer::{self, Customer};
 
-/// Tenants kept; one more, and all are forgotten and read again when asked for.
+/// Tenants kept at least; twice as many at most.
 const TENANTS: usize = 1_024;
 
 /// Every segment of one tenant, compiled.
@@ -61,9 +62,15 @@ impl Catalogue {
     }
 }
 
-/// The catalogues of one process.
-#[derive(Debug, Default)]
-pub struct Catalogues(RwLock<HashMap<Tenant, Arc<Catalogue>>>);
+/// The catalogues of one process: those of the tenants that were asked for lately.
+#[derive(Debug)]
+pub struct Catalogues(Kept<Tenant, Arc<Catalogue>>);
+
+impl Default for Catalogues {
+    fn default() -> Self {
+        Self(Kept::new(TENANTS))
+    }
+}
 
 impl Catalogues {
     /// The catalogue of a tenant whose version was read to be `version`. No statement where it is known, else one. Rows
@@ -74,7 +81,7 @@ impl Catalogues {
         tenant: &Tenant,
         version: i64,
     ) -> Outcome<Arc<Catalogue>> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let known = self.0.get(tenant);
         if let Some(known) = &known
             && known.version >= version
         {
@@ -82,13 +89,8 @@ impl Catalogues {
         }
         let segments = store::all(session, tenant).await?;
         let catalogue = Arc::new(compiled(version, segments, known.as_deref())?);
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= TENANTS {
-            kept.clear();
-        }
-        if kept.get(tenant).is_none_or(|other| other.version < version) {
-            kept.insert(tenant.clone(), catalogue.clone());
-        }
+        // Where an older one takes the place of a newer, the next reader finds a higher version and reads again.
+        self.0.put(tenant.clone(), catalogue.clone());
         Ok(catalogue)
     }
 

@@ -80,7 +80,7 @@ pub struct LanesConfig {
 }
 
 /// Tenants that share a transaction by default: docs/adr/0019.
-pub const TENANTS_PER_TRANSACTION: usize = 16;
+pub const TENANTS_PER_TRANSACTION: usize = 32;
 
 impl Default for LanesConfig {
     fn default() -> Self {

@@ -14,6 +14,7 @@ pub mod field;
 pub mod grpc;
 pub mod heavy;
 pub mod idempotency;
+pub mod kept;
 pub mod lanes;
 pub mod lifecycle;
 pub mod list;

@@ -25,7 +25,7 @@ use prost::Message;
 use tandem_proto::common::v1::{Event, EventBatch};
 
 pub use database::{Postgres, second_handle};
-pub use schema::{holds_counters, holds_platform, older, parity, prepare_all, schema_of};
+pub use schema::{bounded, count, holds_counters, holds_platform, older, parity, prepare_all, schema_of};
 
 use crate::db::{Db, Migrations, Statement};
 use crate::on_engine;

@@ -5,15 +5,17 @@ mod equal;
 mod give_back;
 mod hold;
 mod limits;
+mod over;
 mod quotes;
 mod refusals;
 mod replace;
 mod stuck;
+mod tenants;
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::clock::Clock;
 use tandem_platform::Db;
-use tandem_platform::testing::engines;
+use tandem_platform::testing::{engines, postgres};
 use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::{self as api, *};

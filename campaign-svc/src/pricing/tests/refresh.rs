@@ -113,6 +113,7 @@ async fn without_the_database_the_last_snapshot_serves_and_says_its_age() {
         store_product(&harness, "1", 1_000).await;
         assert_eq!(total(&harness).await, 1_000);
         refresh(&harness).await;
+        assert_eq!(total(&harness).await, 1_000);
         db.close().await;
         harness.clock.advance(SignedDuration::from_secs(90));
         assert!(harness.app.snapshots.refresh(&harness.app).await.is_err());

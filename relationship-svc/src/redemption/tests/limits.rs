@@ -166,3 +166,25 @@ async fn a_code_of_somebody_else_and_one_that_has_to_be_assigned_first_are_refus
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_comes_back_of_a_period_long_over_gives_nothing_back() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        let daily = Limits { recurrence: Some(Recurrence::Day), ..uses(5) };
+        shop.spring(Some(5), daily).await;
+        shop.redeem_one("o1", "SPRING", "spring").await.unwrap();
+        let forget =
+            || async { tandem_platform::counters::forget_over(&shop.app.db, shop.now(), 100).await.unwrap() };
+        shop.later(SignedDuration::from_hours(24 * 30));
+        assert_eq!(forget().await, 0, "a month is kept to be looked at");
+        shop.redeem_one("o2", "SPRING", "spring").await.unwrap();
+        shop.later(SignedDuration::from_hours(24 * 3));
+        assert_eq!(forget().await, 2, "uses and money of the first day");
+        shop.roll_back("o1", &[], RollbackReason::Cancelled).await.unwrap();
+        assert_eq!(shop.uses("SPRING").await, 1, "the code itself counts for ever");
+        assert_eq!(forget().await, 0, "no counter comes back, least of all below zero");
+        shop.audit().await;
+    })
+    .await;
+}

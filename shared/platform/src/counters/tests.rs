@@ -136,3 +136,66 @@ async fn a_write_of_rows_that_are_not_there_is_no_success() {
     })
     .await;
 }
+
+fn within(owner: &str, period: &str) -> CounterKey {
+    CounterKey { period: period.into(), ..counter(CounterKind::Uses, owner, "") }
+}
+
+async fn left(db: &Db, tenant: &Tenant) -> Vec<(String, String)> {
+    let all = all(&mut db.read().await.unwrap(), tenant).await.unwrap();
+    let mut left: Vec<_> =
+        all.iter().map(|(key, _)| (key.owner.to_string(), key.period.to_string())).collect();
+    left.sort_unstable();
+    left
+}
+
+#[tokio::test]
+async fn counters_of_periods_long_over_are_forgotten_turn_by_turn_and_of_every_tenant() {
+    testing::engines(migrations(), |db| async move {
+        let free = Tally { held: 0, ..used(1) };
+        let tenants = ["a", "b"].map(|name| Tenant::parse(name).unwrap());
+        let (month, day) = (within("x", "m2026-05-01"), within("x", "d2026-05-31"));
+        let (held, ever) = (within("held", "d2026-01-01"), within("x", ""));
+        for tenant in &tenants {
+            let old = (1..=25).map(|n| (within("x", &format!("d2026-05-{n:02}")), free));
+            let rest =
+                [(month.clone(), free), (day.clone(), free), (held.clone(), used(1)), (ever.clone(), free)];
+            put(&db, tenant, &old.chain(rest).collect::<Vec<_>>()).await.unwrap();
+        }
+        let now: Timestamp = "2026-07-01T12:00:00Z".parse().unwrap();
+        assert_eq!(forget_over(&db, now, 7).await.unwrap(), 50);
+        assert_eq!(forget_over(&db, now, 7).await.unwrap(), 0);
+        for tenant in &tenants {
+            let names = left(&db, tenant).await.into_iter().map(|(_, period)| period);
+            assert_eq!(names.collect::<Vec<_>>(), ["d2026-01-01", "", "d2026-05-31", "m2026-05-01"]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_owners_counters_go_with_those_below_it_and_nobody_elses() {
+    testing::engines(migrations(), |db| async move {
+        let free = Tally { held: 0, ..used(1) };
+        let (tenant, other) = (Tenant::default(), Tenant::parse("other").unwrap());
+        let owners = ["c/x", "c/x/o/1", "c/x/o/2", "c/x-1", "c/x0", "c"];
+        let rows: Vec<_> = owners
+            .iter()
+            .flat_map(|owner| {
+                [
+                    (counter(CounterKind::Uses, owner, ""), free),
+                    (counter(CounterKind::Customer, owner, "c/7"), free),
+                ]
+            })
+            .collect();
+        put(&db, &tenant, &rows).await.unwrap();
+        put(&db, &other, &rows).await.unwrap();
+        let turn = || async { transact!(db, |tx| { forget_owned(tx, &tenant, "c/x", 4).await }).unwrap() };
+        assert_eq!((turn().await, turn().await, turn().await), (4, 2, 0));
+        let mut owners: Vec<String> = left(&db, &tenant).await.into_iter().map(|(owner, _)| owner).collect();
+        owners.dedup();
+        assert_eq!(owners, ["c", "c/x-1", "c/x0"]);
+        assert_eq!(left(&db, &other).await.len(), rows.len());
+    })
+    .await;
+}

@@ -2,10 +2,10 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail loudly, and nobody else calls this")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Executor, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::{Postgres, database};
 use crate::db::{Db, Engine, Migrations, Session, Statement};
@@ -61,6 +61,45 @@ pub async fn schema_of(db: &Db) -> Vec<String> {
     };
     lines.sort();
     lines
+}
+
+/// How many rows a table has. `table` is a name of the schema.
+pub async fn count(reader: &mut impl Session, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let rows = match reader.engine() {
+        Engine::Postgres(connection) => {
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await
+        }
+        Engine::Sqlite(connection) => {
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await
+        }
+    };
+    rows.expect("the table is readable")
+}
+
+/// Fails where `document` does not say of a table of the schema what bounds it, or says it of one that there is not: a
+/// row "| `table` | …" below the line "## `service`", of its own or below "## Both services", for each.
+pub async fn bounded(migrations: &Migrations, service: &str, document: &str) {
+    let (db, _folder) = database::sqlite(migrations).await;
+    let columns = schema_of(&db).await;
+    db.close().await;
+    let found: BTreeSet<&str> = columns
+        .iter()
+        .filter(|line| !line.starts_with("unique "))
+        .filter_map(|line| Some(line.split_once('.')?.0))
+        .collect();
+    let mut told = BTreeSet::new();
+    let mut ours = false;
+    for line in document.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            ours = title == service || title == "Both services";
+        }
+        let name = line.strip_prefix("| `").and_then(|rest| rest.split_once("` |"));
+        told.extend(name.filter(|_| ours).map(|(name, _)| name));
+    }
+    let untold: Vec<_> = found.difference(&told).collect();
+    let gone: Vec<_> = told.difference(&found).collect();
+    assert!(untold.is_empty() && gone.is_empty(), "not told of: {untold:?}; told of and not there: {gone:?}");
 }
 
 /// Fails where the two migration folders differ in numbers or names, or lead to schemas that differ in tables, columns,
