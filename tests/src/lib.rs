@@ -7,6 +7,7 @@ pub mod answer;
 pub mod books;
 pub mod database;
 pub mod disk;
+pub mod hard;
 pub mod ledger;
 pub mod load;
 pub mod postgres;

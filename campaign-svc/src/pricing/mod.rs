@@ -11,6 +11,8 @@
 //!   quote is degraded and says so, unless the caller requires it.
 //! - **The promise** is the sealed token: amounts by line, offer and code, for 15 minutes, never past the end of
 //!   anything that counted. It keeps the revision it was made under.
+//! - **The work is bounded** and counted in steps, so that the same basket gets the same answer everywhere; what is long is
+//!   computed apart from the threads that serve calls.
 //!
 //! [`price`] decides, [`commands`] asks and seals, [`rpc`] speaks the contract, [`serve`] is its server.
 

@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_internal_fault_and_costs_no_place() {
         let heavy = Heavy::new(1, 0);
-        let fault = heavy.run(|_| panic!("no") as ()).await.unwrap_err();
+        let fault = heavy.run::<(), _>(|_| panic!("no")).await.unwrap_err();
         assert_eq!(fault.reason(), "INTERNAL");
         assert_eq!(heavy.run(|_| 1).await.unwrap(), 1);
     }

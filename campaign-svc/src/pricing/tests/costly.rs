@@ -36,18 +36,24 @@ fn primes(lines: usize) -> QuoteRequest {
     api::asked(numbers.map(line).collect())
 }
 
-/// Two units for less than in every group before.
+/// What no offer is for.
+fn ordinary() -> QuoteRequest {
+    let line = v1::Line { unit_price: Some(api::euros(1_000)), ..api::line("a", "other", 1) };
+    api::asked(vec![line])
+}
+
+/// Two of those units for less than in every group before.
 fn pair(group: i32) -> wire::Offer {
     let kind = v1::discount::Kind::FixedPrice(v1::FixedPriceDiscount {
         prices: vec![api::euros(1_900 - 150 * i64::from(group))],
         per: v1::Per::Set.into(),
         set_quantity: 2,
     });
+    let products = (0..500).map(|at| format!("products/p{at}")).collect();
+    let scope = Some(v1::Scope { products, ..v1::Scope::default() });
     let group_policy = v1::GroupPolicy::BestForCustomer.into();
-    api::offer(
-        &format!("o{group:02}"),
-        v1::Discount { kind: Some(kind), group, group_policy, ..v1::Discount::default() },
-    )
+    let pair = v1::Discount { kind: Some(kind), scope, group, group_policy, ..v1::Discount::default() };
+    api::offer(&format!("o{group:02}"), pair)
 }
 
 /// A service whose one thread for long evaluations may keep so many waiting, with twelve groups of pairs.
@@ -104,12 +110,13 @@ async fn a_hard_basket_holds_up_nobody_else() {
             _ = &mut quoted => panic!("a hard basket was priced where calls are served"),
             _ = &mut explained => panic!("an offer was explained where calls are served"),
             _ = &mut batch => panic!("hard baskets of a batch were priced where calls are served"),
-            answer = api::quote(&harness, primes(3)) => assert!(answer.is_ok()),
+            answer = api::quote(&harness, ordinary()) => assert!(answer.is_ok()),
         }
         go.send(()).unwrap();
-        assert!(quoted.await.unwrap().into_inner().approximate);
-        assert!(explained.await.unwrap().into_inner().decision.is_some());
-        let results = batch.await.unwrap().into_inner().results;
+        let (quoted, explained, batch) = tokio::join!(quoted, explained, batch);
+        assert!(quoted.unwrap().into_inner().approximate);
+        assert!(explained.unwrap().into_inner().decision.is_some());
+        let results = batch.unwrap().into_inner().results;
         assert!(results.iter().all(|result| result.quote.as_ref().is_some_and(|quote| quote.approximate)));
     })
     .await;
@@ -136,10 +143,11 @@ async fn where_too_many_wait_for_a_thread_the_next_is_told_when_to_come_back_and
                 assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
             }
         }
-        assert!(api::quote(&harness, primes(3)).await.is_ok(), "an ordinary quote waits for no thread");
+        assert!(api::quote(&harness, ordinary()).await.is_ok(), "an ordinary quote waits for no thread");
         go.send(()).unwrap();
-        assert!(second.await.is_ok());
-        assert_eq!(batch.await.unwrap().into_inner().results.len(), 3);
+        let (second, batch) = tokio::join!(second, batch);
+        assert!(second.is_ok());
+        assert!(batch.unwrap().into_inner().results.iter().all(|result| result.quote.is_some()));
     })
     .await;
 }
@@ -174,7 +182,7 @@ fn an_offer_whose_rules_take_too_much_on_a_basket_is_left_out_alone() {
 fn a_quote_that_takes_more_than_it_may_has_no_answer() {
     let scope = || Scope { condition: COSTLY.to_owned(), ..Scope::default() };
     let costly = |at: usize| offer(&format!("o{at}"), Discount { scope: scope(), ..percent(1_000) });
-    let snapshot = snapshot(Vec::new(), &[planned("c", mix((0..9).map(costly).collect(), Vec::new()))]);
+    let snapshot = snapshot(Vec::new(), &[planned("c", mix((0..12).map(costly).collect(), Vec::new()))]);
     let one = ask(vec![full(line("a", "1", 1, 1_000))]);
     let refused = priced(&snapshot, &one, &Incentives::NotAsked, now(), u64::MAX).unwrap_err();
     assert_eq!(refused, Stop::TooMuch { limit: QUOTE.total });
@@ -253,7 +261,7 @@ async fn offers_with_costly_rules_are_listed_by_shorter_pages() {
             request.page_token = page.next_page_token;
         }
         assert!(pages.len() > 1, "{pages:?}");
-        assert_eq!(pages.iter().sum::<usize>(), 17);
+        assert_eq!(pages.iter().sum::<usize>(), 5);
     })
     .await;
 }
