@@ -318,7 +318,7 @@ async fn nothing_is_lost(shop: &Shop, calls: Vec<Call>) {
     for Call { kind, id, .. } in &writes {
         match kind {
             Kind::Create => {
-                let request = GetProductRequest { name: format!("products/{id}"), ..Default::default() };
+                let request = GetProductRequest { name: format!("products/{id}") };
                 let read = caller.campaigns.products.clone().get_product(request).await;
                 read.expect("a product that was made is there");
             }
