@@ -1,5 +1,7 @@
 //! Rows of campaigns and of the revisions of their mixes.
 
+mod settled;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -13,6 +15,8 @@ use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
 use super::lifecycle::Step;
 use super::{Campaign, Definition, Life, Mix, Phase, Revision, Window};
 use crate::word;
+
+pub use settled::{settle, unsettled};
 
 macro_rules! columns {
     () => {
@@ -126,11 +130,6 @@ const HEADS: Statement = Statement::pair(
 );
 
 // Across tenants: what runs without a caller looks for them.
-const UNSETTLED: Statement =
-    Statement::same("SELECT tenant, id FROM campaign WHERE NOT settled AND ends < $1 ORDER BY ends LIMIT $2");
-const SETTLE: Statement =
-    Statement::same("UPDATE campaign SET settled = true WHERE tenant = $1 AND id = $2 AND ends < $3");
-
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("find", FIND),
@@ -152,8 +151,8 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("since", SINCE),
     ("heads", HEADS),
     ("revisions_of", REVISIONS_OF),
-    ("unsettled", UNSETTLED),
-    ("settle", SETTLE),
+    ("unsettled", settled::UNSETTLED),
+    ("settle", settled::SETTLE),
 ];
 
 /// A campaign as it is stored: a deleted draft leaves its row.
@@ -490,26 +489,4 @@ pub async fn revisions_of(
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
     Ok(rows.into_iter().map(RevisionRow::of_campaign).collect())
-}
-
-/// Campaigns of any tenant that ended before `over` and whose counters are still there, at most `limit`.
-pub async fn unsettled(
-    session: &mut impl Session,
-    over: Timestamp,
-    limit: usize,
-) -> Outcome<Vec<(Tenant, String)>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows: Vec<(String, String)> = on_engine!(session, UNSETTLED, |sql, conn| {
-        sqlx::query_as(sql).bind(Instant(over)).bind(limit).fetch_all(conn).await
-    })?;
-    Ok(rows.into_iter().filter_map(|(tenant, id)| Some((Tenant::parse(&tenant)?, id))).collect())
-}
-
-/// Writes down that the counters of a campaign are gone, if it still ended before `over`. No part of the catalogue: no
-/// version counts it.
-pub async fn settle(tx: &mut Tx, tenant: &Tenant, id: &str, over: Timestamp) -> Outcome<()> {
-    on_engine!(tx, SETTLE, |sql, conn| {
-        sqlx::query(sql).bind(tenant.as_str()).bind(id).bind(Instant(over)).execute(conn).await.map(|_| ())
-    })?;
-    Ok(())
 }
