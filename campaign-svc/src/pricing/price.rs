@@ -29,6 +29,8 @@ pub const QUOTE: Allowance = Allowance { search: 3_000_000, total: 7_000_000 };
 /// The work of judging the rules of one offer or code on a whole basket; one that takes more is left out. As much as
 /// the costliest rule takes once.
 const MAX_RULE_WORK: u64 = MAX_COST * WORK_PER_STEP;
+/// Work of finding one offer or price rule and putting it in order.
+const STEPS_PER_ENTRY: u64 = 20;
 /// So often the others meet again without one whose budget does not cover it; then without all of those at once.
 const ONE_BY_ONE: u32 = 8;
 
@@ -201,6 +203,10 @@ impl<'s> Setting<'s> {
         work: &mut Work,
     ) -> Result<Priced<'s>, Stop> {
         let place = ask.place();
+        // How much is posted depends on when a replica tidied up last: it decides where the work is done and no more.
+        if reach.open_postings() as u64 * STEPS_PER_ENTRY > self.begin {
+            return Err(Stop::TooMuch { limit: self.begin });
+        }
         let mut entries = reach.entries(incentives.segments(), place, self.now);
         if let Some(also) = also
             && !entries.iter().any(|entry| Arc::ptr_eq(entry, also))
@@ -210,6 +216,7 @@ impl<'s> Setting<'s> {
         let rules: Vec<&'s Arc<Entry>> =
             entries.iter().copied().filter(|entry| entry.price_rule().is_some()).collect();
         let changes: Vec<_> = rules.iter().filter_map(|entry| entry.price_rule()).collect();
+        work.spend(entries.len() as u64 * STEPS_PER_ENTRY);
         let mut field = Field::new(self, ask, work);
         if field.estimate(&entries, incentives) > self.begin {
             return Err(Stop::TooMuch { limit: self.begin });
