@@ -383,6 +383,8 @@ pub enum Refusal {
     Pending,
     /// The open step is that of this very call, and its answer is being written down: to be asked again at once.
     Underway,
+    /// The open step was begun under this very request_id, by a call of another body.
+    Reused,
     /// The state does not allow it.
     WrongState(State),
     /// Committed with another quote.

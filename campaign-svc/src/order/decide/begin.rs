@@ -56,7 +56,7 @@ fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option
     if let Some(pending) = &known.pending {
         let step = if begin.intent == Intent::Commit { Step::Redeem } else { Step::Hold };
         let same = item.repeats(pending, &[step]);
-        return if same { Ok(Some(known.clone())) } else { Err(Refusal::Pending) };
+        return if same { Ok(Some(known.clone())) } else { Err(item.kept_out_by(pending, &[step])) };
     }
     if known.is_being_replaced() {
         return Err(Refusal::Pending);

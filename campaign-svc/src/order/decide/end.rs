@@ -29,7 +29,7 @@ fn settled(world: &World, item: &Item<'_>, id: &str, steps: &[Step]) -> Result<F
     let order = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?.clone();
     match &order.pending {
         Some(pending) if item.repeats(pending, steps) => Ok(Found::Same(order)),
-        Some(_) => Err(Refusal::Pending),
+        Some(pending) => Err(item.kept_out_by(pending, steps)),
         None if order.is_being_replaced() => Err(Refusal::Pending),
         None => Ok(Found::Other(order)),
     }

@@ -125,6 +125,12 @@ impl Item<'_> {
         steps.contains(&pending.step) && self.caller.as_ref().is_some_and(|caller| *caller == pending.request)
     }
 
+    /// Why an open step that is not that of this call comes first: its request_id may be this call's all the same.
+    fn kept_out_by(&self, pending: &Pending, steps: &[Step]) -> Refusal {
+        let same_id = self.caller.as_ref().is_some_and(|(id, _)| *id == pending.request.0);
+        if same_id && steps.contains(&pending.step) { Refusal::Reused } else { Refusal::Pending }
+    }
+
     /// A step of this item that begins now.
     fn begins(&self, step: Step, from: State, now: Timestamp) -> Pending {
         Pending {

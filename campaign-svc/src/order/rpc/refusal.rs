@@ -19,6 +19,7 @@ impl From<Refusal> for Fault {
                 Why::OrderPending,
                 "another step of the order is under way: try again, or read the order",
             ),
+            Refusal::Reused => Self::request_id_reused(),
             Refusal::WrongState(state) => {
                 let message = format!("the order is {}", state.text());
                 Self::precondition(Why::WrongOrderState, message).with("state", state.text())

@@ -56,6 +56,19 @@ async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once
 }
 
 #[tokio::test]
+async fn another_body_under_the_request_id_of_an_open_step_is_told_so_and_another_call_to_come_back() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(1)).await;
+        shop.commit_pending().await;
+        let other = shop.claims("8", 300);
+        let told = async |request_id| reason(&shop.commit_as("o1", request_id, &other).await.unwrap_err());
+        assert_eq!(told("r1").await, "REQUEST_ID_REUSED");
+        assert_eq!(told("r2").await, "ORDER_PENDING");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
     postgres(&MIGRATIONS, |database| async move {
         Shop::open(database.db.clone(), uses(1)).await.commit_pending().await;
