@@ -126,6 +126,8 @@ async fn a_hard_basket_holds_up_nobody_else() {
 async fn where_too_many_wait_for_a_thread_the_next_is_told_when_to_come_back_and_a_batch_waits_once() {
     engines(&MIGRATIONS, |db| async move {
         let harness = hard(db, 2).await;
+        // What quotes answer from is in memory from now on: nothing but the threads is waited for.
+        assert!(api::quote(&harness, ordinary()).await.is_ok());
         let (go, gate) = mpsc::channel();
         let mut busy = Box::pin(harness.app.heavy.run(move |_| gate.recv_timeout(LONG)));
         assert!(poll!(&mut busy).is_pending());
