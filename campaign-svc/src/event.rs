@@ -9,14 +9,10 @@ use prost::Message;
 use tandem_platform::grpc;
 use tandem_platform::outbox::{self, Asked, Recorded};
 use tandem_proto::campaign::v1::event_service_server::EventService;
-use tandem_proto::campaign::v1::{
-    ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
-    RetrySetAsideEventsResponse, SubscribeRequest, SubscribeResponse,
-};
+use tandem_proto::campaign::v1::{SubscribeRequest, SubscribeResponse};
 use tonic::{Request, Response, Status};
 
 use crate::App;
-use crate::redemption::aside;
 
 #[cfg(test)]
 mod tests;
@@ -62,24 +58,5 @@ impl EventService for Api {
             Ok(SubscribeResponse { cursor, event })
         });
         Ok(Response::new(responses.boxed()))
-    }
-
-    async fn list_set_aside_events(
-        &self,
-        request: Request<ListSetAsideEventsRequest>,
-    ) -> Result<Response<ListSetAsideEventsResponse>, Status> {
-        let call = grpc::call(&request)?;
-        Ok(Response::new(aside::list(&self.0, &call, request.into_inner()).await?))
-    }
-
-    async fn retry_set_aside_events(
-        &self,
-        request: Request<RetrySetAsideEventsRequest>,
-    ) -> Result<Response<RetrySetAsideEventsResponse>, Status> {
-        let (call, request) = (grpc::call(&request)?, request.into_inner());
-        let (app, caller) = (self.0.clone(), call.clone());
-        // Needs no request_id: an event counts once, however often it is tried.
-        let retry = async move { aside::retry(&app, &caller, request).await };
-        Ok(Response::new(grpc::detached(&self.0.tasks, &call, retry).await?))
     }
 }

@@ -120,12 +120,15 @@ pub struct Relationship {
 impl Relationship {
     /// A port that has not connected yet. Fails on an ill-formed endpoint.
     pub fn new(config: &RelationshipConfig, meter: &Meter) -> Result<Self, ConfigError> {
-        let channel = grpc::channel(&ClientConfig {
-            endpoint: config.endpoint.clone(),
-            connect_timeout_ms: config.connect_timeout_ms,
-            tls: config.tls.clone(),
-            ..ClientConfig::default()
-        })?;
+        let channel = grpc::channel(
+            "relationship",
+            &ClientConfig {
+                endpoint: config.endpoint.clone(),
+                connect_timeout_ms: config.connect_timeout_ms,
+                tls: config.tls.clone(),
+                ..ClientConfig::default()
+            },
+        )?;
         let limit = Duration::from_millis(config.timeout_ms);
         Ok(Self {
             client: IncentiveServiceClient::new(channel.clone()),

@@ -11,6 +11,7 @@ use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, read
 use tandem_platform::telemetry::Endpoint;
 use tandem_proto::campaign::v1::campaign_service_server::CampaignServiceServer;
 use tandem_proto::campaign::v1::event_service_server::EventServiceServer;
+use tandem_proto::campaign::v1::feedback_service_server::FeedbackServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
 use tandem_proto::campaign::v1::order_service_server::OrderServiceServer;
 use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
@@ -85,4 +86,5 @@ pub fn services(app: &Arc<App>) -> Services {
         .add(pricing::serve::Server::new(app, most))
         .add(OrderServiceServer::new(order::rpc::Api::new(app)).max_decoding_message_size(most))
         .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
+        .add(FeedbackServiceServer::new(redemption::rpc::Api::new(app)).max_decoding_message_size(most))
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
+use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
@@ -79,6 +80,11 @@ impl Target {
     /// What happens at campaign-svc.
     pub async fn campaign_events(&self) -> Result<CampaignEvents<Connection>, Failure> {
         Ok(CampaignEvents::new(self.to_campaign().await?))
+    }
+
+    /// What campaign-svc could not count.
+    pub async fn feedback(&self) -> Result<FeedbackServiceClient<Connection>, Failure> {
+        Ok(FeedbackServiceClient::new(self.to_campaign().await?))
     }
 
     /// What happens at relationship-svc.

@@ -1,7 +1,9 @@
 //! `tandem events`: follow what happens.
 
 use clap::{Args, Subcommand, ValueEnum};
-use tandem_proto::campaign::v1::{ListSetAsideEventsRequest, RetrySetAsideEventsRequest, SetAsideEvent};
+use tandem_proto::campaign::v1::{
+    ListSetAsideEventsRequest, RetrySetAsideEventsRequest, RetrySetAsideEventsResponse, SetAsideEvent,
+};
 use tandem_proto::common::v1::Event;
 use tandem_proto::{campaign, relationship};
 
@@ -80,7 +82,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
 }
 
 async fn set_aside(target: &Target, format: Format) -> Result<(), Failure> {
-    let mut client = target.campaign_events().await?;
+    let mut client = target.feedback().await?;
     let mut page_token = String::new();
     loop {
         let request = ListSetAsideEventsRequest { page_size: 0, page_token };
@@ -95,9 +97,30 @@ async fn set_aside(target: &Target, format: Format) -> Result<(), Failure> {
 
 /// Ends with a failure where something stays set aside.
 async fn retry(event_ids: Vec<String>, target: &Target, format: Format) -> Result<(), Failure> {
-    let mut client = target.campaign_events().await?;
-    let request = RetrySetAsideEventsRequest { event_ids };
-    let tried = client.retry_set_aside_events(request).await?.into_inner();
+    let mut client = target.feedback().await?;
+    let mut tried = RetrySetAsideEventsResponse::default();
+    let mut page_token = String::new();
+    loop {
+        // A page at a time, so that no call is long, and what stays set aside is passed.
+        let mut wanted = event_ids.clone();
+        if event_ids.is_empty() {
+            let request = ListSetAsideEventsRequest { page_size: 100, page_token };
+            let page = client.list_set_aside_events(request).await?.into_inner();
+            wanted = page.events.into_iter().filter_map(|one| Some(one.event?.id)).collect();
+            page_token = page.next_page_token;
+        } else {
+            page_token = String::new();
+        }
+        if !wanted.is_empty() {
+            let request = RetrySetAsideEventsRequest { event_ids: wanted };
+            let these = client.retry_set_aside_events(request).await?.into_inner();
+            tried.taken_in.extend(these.taken_in);
+            tried.still_set_aside.extend(these.still_set_aside);
+        }
+        if page_token.is_empty() {
+            break;
+        }
+    }
     match format {
         Format::Json => {
             println!("{}", output::json("tandem.campaign.v1.RetrySetAsideEventsResponse", &tried)?);

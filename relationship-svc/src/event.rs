@@ -68,7 +68,10 @@ impl EventService for Api {
     ) -> Result<Response<Self::SubscribeAllStream>, Status> {
         let app = &self.0;
         grpc::only_peer(&request, &app.config.server)?;
-        let (known, filter) = said(request.into_inner()).await?;
+        let (known, filter) = tokio::select! {
+            said = said(request.into_inner()) => said?,
+            () = app.tasks.draining().cancelled() => return Err(Fault::shutting_down().into()),
+        };
         let goodbye = app.tasks.draining().clone().cancelled_owned();
         let told = outbox::merge(&app.db, known, filter, app.config.relay.tenants_per_transaction);
         let responses = told.map(|told| Ok(response(told?))).take_until(goodbye);
@@ -90,11 +93,13 @@ async fn said(mut requests: Streaming<SubscribeAllRequest>) -> Outcome<(HashMap<
             );
             known.extend(tenant.zip(cursor.ok()));
         }
+        outbox::check_types(&mut v, &request.types);
         types.extend(request.types);
-        outbox::check_types(&mut v, &types);
         v.finish()?;
         v = Violations::new();
     }
+    outbox::check_types(&mut v, &types);
+    v.finish()?;
     Ok((known, Filter { types, aggregates: Vec::new() }))
 }
 

@@ -129,7 +129,6 @@ const HEADS: Statement = Statement::pair(
       WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 
-// Across tenants: what runs without a caller looks for them.
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("find", FIND),

@@ -23,6 +23,8 @@ pub struct Row {
     pub tally: Tally,
     /// As it was locked; `None`: there is no such row yet.
     pub loaded: Option<Tally>,
+    /// It has refused an order: quotes are told again, whether or not they were before.
+    refused: bool,
 }
 
 /// What a hold keeps of one row.
@@ -72,7 +74,7 @@ impl Ledger {
     /// The place of a row, which [`Ledger::load`] fills where it exists.
     pub fn place(&mut self, key: CounterKey) -> usize {
         *self.at.entry(key).or_insert_with_key(|key| {
-            self.rows.push(Row { key: key.clone(), tally: Tally::default(), loaded: None });
+            self.rows.push(Row { key: key.clone(), tally: Tally::default(), loaded: None, refused: false });
             self.rows.len() - 1
         })
     }
@@ -172,9 +174,10 @@ impl Ledger {
         row.loaded.is_some() || row.tally != Tally::default()
     }
 
-    /// The rows that quotes look at and that differ from the database.
+    /// The rows that quotes look at and that differ from the database, or have refused.
     pub fn near(&self) -> impl Iterator<Item = &CounterKey> {
-        let changed = self.rows.iter().filter(|row| row.loaded != Some(row.tally) && row.tally.told >= NEAR);
+        let differs = |row: &&Row| row.refused || row.loaded != Some(row.tally);
+        let changed = self.rows.iter().filter(|row| row.tally.told >= NEAR).filter(differs);
         let open_to_all = |row: &&Row| matches!(row.key.kind, CounterKind::Uses | CounterKind::Budget);
         changed.filter(open_to_all).map(|row| &row.key)
     }
@@ -184,6 +187,7 @@ impl Ledger {
         let limits = self.rows.iter_mut().filter(|row| row.loaded.is_some() && *row.key.owner == *owner);
         for row in limits.filter(|row| matches!(row.key.kind, CounterKind::Uses | CounterKind::Budget)) {
             row.tally.told = row.tally.told.max(NEAR);
+            row.refused = true;
         }
     }
 

@@ -10,9 +10,10 @@ use tandem_platform::{Call, Fault, Kind, Outcome};
 use tandem_proto::campaign::v1::ErrorReason;
 use tokio::sync::Semaphore;
 
+use super::allowance::{AT_ONCE, QUOTE};
 use super::entry::Entry;
 use super::index::Reach;
-use super::price::{Ask, Incentives, Priced, QUOTE, Refusal, Setting, Source, Verdict};
+use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::snapshot::Snapshot;
 use super::spent::Spent;
 use super::{digest, encode};
@@ -21,10 +22,6 @@ use crate::relationship::Question;
 
 /// More segments than this are asked for all together.
 const MAX_SEGMENTS: usize = 200;
-
-/// Computed where calls are served, up to so many steps: at most a millisecond, in which a thread that serves calls may
-/// be late for the next one. An ordinary quote takes some hundred to some thousand.
-pub const AT_ONCE: u64 = 100_000;
 
 /// What one call may have computed where calls are served, and its turn among those who compute long: a call has one
 /// evaluation there at a time, however many quotes it asks for.

@@ -16,6 +16,7 @@
 //!
 //! [`price`] decides, [`commands`] asks and seals, [`rpc`] speaks the contract, [`serve`] is its server.
 
+pub mod allowance;
 pub mod commands;
 mod compile;
 mod digest;

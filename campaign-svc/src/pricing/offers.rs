@@ -16,7 +16,7 @@ use tandem_proto::campaign::v1::{
 use tandem_proto::common::v1::ErrorReason;
 use tandem_proto::convert::to_timestamp;
 
-use super::commands::AT_ONCE;
+use super::allowance::AT_ONCE;
 use super::entry::{Entry, Offer};
 use super::parse;
 use super::place::Place;

@@ -12,7 +12,7 @@ use tandem_kernel::pricing::{
     self, Candidate, Compiled, Evaluation, Initial, Origin, Outcome, Size, evaluate, initial,
 };
 use tandem_kernel::rule::{Facts, Fullness, MAX_COST, Rule, WORK_PER_STEP, basket_fullness, offer_facts};
-use tandem_kernel::work::{Allowance, Stop, Work};
+use tandem_kernel::work::{Stop, Work};
 
 use super::entry::Entry;
 use super::index::Reach;
@@ -23,9 +23,6 @@ use crate::relationship::{Answer, Code};
 
 /// Offers for segments that a quote names while relationship-svc is silent.
 const MAX_UNKNOWN: usize = 50;
-/// The work of one quote: past the first number groups are settled one by one, past the second there is no quote. At
-/// some 10 ns a step the costliest quote takes less than a tenth of a second of one core.
-pub const QUOTE: Allowance = Allowance { search: 3_000_000, total: 7_000_000 };
 /// The work of judging the rules of one offer or code on a whole basket; one that takes more is left out. As much as
 /// the costliest rule takes once.
 const MAX_RULE_WORK: u64 = MAX_COST * WORK_PER_STEP;

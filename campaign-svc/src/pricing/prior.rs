@@ -16,8 +16,8 @@ use tandem_kernel::money::Currency;
 use tandem_kernel::pricing::{PriceRule, initial};
 use tandem_kernel::work::Work;
 
+use super::allowance::QUOTE;
 use super::place::Place;
-use super::price::QUOTE;
 use super::product::Product;
 
 /// How far back the lowest price is looked for.

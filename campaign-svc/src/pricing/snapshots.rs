@@ -180,6 +180,9 @@ impl Snapshots {
             if held.snapshot().is_none() {
                 held.ended(want(app, &held), Some(Instant::now() + limit)).await;
             }
+            if let Err(fault) = app.spending.of(app, &held.tenant).await {
+                tracing::debug!(tenant = %held.tenant, ?fault, "limits are read with the first quote");
+            }
         };
         futures::stream::iter(tenants).for_each_concurrent(side_by_side, load).await;
         self.first.done();

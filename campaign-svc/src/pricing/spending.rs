@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +28,8 @@ use crate::order::store::near::{self, Near};
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 /// How often everything is read again.
 const WHOLE: SignedDuration = SignedDuration::from_mins(10);
+/// After what time that is tried again where it fails.
+const RETRY: SignedDuration = SignedDuration::from_secs(30);
 
 type Map<V> = HashMap<Tenant, V, RandomState>;
 
@@ -41,6 +43,8 @@ pub struct Spending {
     wake: Arc<Notify>,
     /// One look at a time.
     looking: Mutex<()>,
+    /// Tenants that are being read for their first quote: one reading each.
+    reading: std::sync::Mutex<HashMap<Tenant, Weak<Mutex<()>>, RandomState>>,
 }
 
 /// What is known of one tenant.
@@ -60,11 +64,18 @@ impl Spending {
             whole: AtomicI64::new(now.as_microsecond()),
             wake: Arc::default(),
             looking: Mutex::new(()),
+            reading: std::sync::Mutex::default(),
         }
     }
 
-    /// What limits of a tenant have counted. Read from the database where it is not known, which is one statement.
+    /// What limits of a tenant have counted. Read from the database where it is not known, which is one statement for all
+    /// who ask meanwhile.
     pub async fn of(&self, app: &App, tenant: &Tenant) -> Outcome<Arc<Spent>> {
+        if let Some(spent) = self.known(tenant) {
+            return Ok(spent);
+        }
+        let turn = self.turn(tenant);
+        let _turn = turn.lock().await;
         if let Some(spent) = self.known(tenant) {
             return Ok(spent);
         }
@@ -74,6 +85,17 @@ impl Spending {
         let known = Known { spent: spent.clone(), asked: AtomicBool::new(true) };
         self.tenants.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), known);
         Ok(spent)
+    }
+
+    fn turn(&self, tenant: &Tenant) -> Arc<Mutex<()>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = reading.get(tenant).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::<Mutex<()>>::default();
+        reading.insert(tenant.clone(), Arc::downgrade(&turn));
+        turn
     }
 
     fn known(&self, tenant: &Tenant) -> Option<Arc<Spent>> {
@@ -101,6 +123,9 @@ impl Spending {
             Timestamp::from_microsecond(instant.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN)
         };
         let rows = if now.duration_since(at(&self.whole)) >= WHOLE {
+            // Where it fails, news is read until the next try.
+            let again = now.checked_sub(WHOLE - RETRY).unwrap_or(now);
+            self.whole.store(again.as_microsecond(), Ordering::Relaxed);
             let rows = self.take_all(app, now).await?;
             self.whole.store(now.as_microsecond(), Ordering::Relaxed);
             rows
@@ -117,28 +142,34 @@ impl Spending {
 
     /// Of tenants that nobody has asked for, nothing is kept.
     fn take_in(&self, news: Vec<Near>) {
-        let changed: Vec<Near> = {
+        let mut changed: Map<Spent> = Map::default();
+        for (tenant, owner, taken) in news {
+            if let Some(spent) = changed.get_mut(&tenant) {
+                spent.put(owner, taken);
+                continue;
+            }
             let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-            let differs = |(tenant, owner, taken): &Near| {
-                tenants.get(tenant).is_some_and(|known| !known.spent.has(owner, taken))
-            };
-            news.into_iter().filter(differs).collect()
-        };
+            let known = tenants.get(&tenant).map(|known| known.spent.clone());
+            drop(tenants);
+            // Copied outside of the lock that every quote takes.
+            if let Some(known) = known.filter(|known| !known.has(&owner, &taken)) {
+                let mut spent = Spent::clone(&known);
+                spent.put(owner, taken);
+                changed.insert(tenant, spent);
+            }
+        }
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        for (tenant, owner, taken) in changed {
+        for (tenant, spent) in changed {
             if let Some(known) = tenants.get_mut(&tenant) {
-                Arc::make_mut(&mut known.spent).put(owner, taken);
+                known.spent = Arc::new(spent);
             }
         }
     }
 
     async fn take_all(&self, app: &App, now: Timestamp) -> Outcome<usize> {
         // Whoever is loaded meanwhile is left as it was loaded.
-        let kept: Vec<Tenant> = {
-            let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-            tenants.retain(|_, known| known.asked.swap(false, Ordering::Relaxed));
-            tenants.keys().cloned().collect()
-        };
+        let kept: Vec<Tenant> =
+            self.tenants.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         if kept.is_empty() {
             return Ok(0);
         }
@@ -151,6 +182,7 @@ impl Spending {
             }
         }
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        tenants.retain(|_, known| known.asked.swap(false, Ordering::Relaxed));
         for (tenant, spent) in fresh {
             if let Some(known) = tenants.get_mut(&tenant) {
                 known.spent = Arc::new(spent);

@@ -7,6 +7,9 @@ use tandem_platform::telemetry::metrics::Gauge;
 
 use crate::App;
 
+/// The rest between two looks at limits.
+const REFUSALS: Duration = Duration::from_millis(50);
+
 /// Starts all of them.
 pub fn start(app: &Arc<App>) {
     let period = Duration::from_millis(app.config.pricing.snapshot_poll_ms.max(1));
@@ -35,7 +38,12 @@ pub fn start(app: &Arc<App>) {
     let polled = app.clone();
     app.tasks.every("limits nearly spent", period, Some(app.spending.waker()), move || {
         let app = polled.clone();
-        async move { app.spending.refresh(&app).await.map(|_| ()) }
+        async move {
+            app.spending.refresh(&app).await?;
+            // Whoever is refused wakes it: many at once are served by one look.
+            tokio::time::sleep(REFUSALS).await;
+            Ok(())
+        }
     });
 }
 

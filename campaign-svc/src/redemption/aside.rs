@@ -13,8 +13,7 @@ use tandem_proto::common::v1::Event;
 use tandem_proto::convert::to_timestamp;
 use uuid::Uuid;
 
-use super::commands::CONSUMER;
-use super::{events, store};
+use super::{CONSUMER, events, store};
 use crate::App;
 
 /// Why: a newer relationship-svc, or a defect of ours.

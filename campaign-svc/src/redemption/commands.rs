@@ -7,11 +7,8 @@ use tandem_platform::{Outcome, Tenant, transact};
 use tandem_proto::common::v1::Event;
 use uuid::Uuid;
 
-use super::{Feedback, aside, events, store};
+use super::{CONSUMER, Feedback, aside, events, store};
 use crate::App;
-
-/// The name under which redemptions are followed.
-pub const CONSUMER: &str = "redemption";
 
 /// What is told of one tenant.
 #[derive(Debug, Clone)]
@@ -111,9 +108,10 @@ async fn take_in_apart(app: &App, news: &[News]) -> Outcome<u64> {
             for (id, event, feedback) in &one.told {
                 let upto = Cursor::of(event);
                 let told = vec![(*id, event.clone(), feedback.clone())];
-                set_aside += Box::pin(take_in_apart(app, &[News { told, upto, ..one.clone() }])).await?;
+                let part = News { tenant: one.tenant.clone(), told, upto, expired: false };
+                set_aside += Box::pin(take_in_apart(app, &[part])).await?;
             }
-            let rest = News { told: Vec::new(), expired: false, ..one.clone() };
+            let rest = News { told: Vec::new(), ..one.clone() };
             set_aside += write(app, &[rest], None).await?;
         }
         _ => {
@@ -130,7 +128,8 @@ async fn write(app: &App, news: &[News], refused: Option<&str>) -> Outcome<u64> 
     let now = app.clock.now();
     let ids: Vec<(&Tenant, Uuid)> =
         news.iter().flat_map(|one| one.told.iter().map(|(id, ..)| (&one.tenant, *id))).collect();
-    let passed: Vec<(&Tenant, Cursor)> = news.iter().map(|one| (&one.tenant, one.upto)).collect();
+    let passed = news.iter().filter(|one| one.upto > Cursor::START);
+    let passed: Vec<(&Tenant, Cursor)> = passed.map(|one| (&one.tenant, one.upto)).collect();
     transact!(app.db, |tx| {
         for one in news {
             if one.expired {

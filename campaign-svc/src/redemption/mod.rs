@@ -18,10 +18,14 @@ use tandem_kernel::money::{Currency, Money};
 pub mod aside;
 pub mod commands;
 pub mod events;
+pub mod rpc;
 pub mod store;
 pub mod tasks;
 #[cfg(test)]
 mod tests;
+
+/// The name under which redemptions are followed.
+pub const CONSUMER: &str = "redemption";
 
 /// Where a redemption stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

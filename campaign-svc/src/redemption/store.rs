@@ -16,10 +16,14 @@ macro_rules! save {
                  order_total, state, version, occurred, updated) ",
             $source,
             " ON CONFLICT (tenant, redemption) DO UPDATE
-                SET returned = excluded.returned, state = excluded.state, version = excluded.version,
-                    amount = excluded.amount, order_total = coalesce(excluded.order_total, known.order_total),
+                SET returned = CASE WHEN excluded.version > known.version THEN excluded.returned ELSE known.returned END,
+                    state = CASE WHEN excluded.version > known.version THEN excluded.state ELSE known.state END,
+                    amount = CASE WHEN excluded.version > known.version THEN excluded.amount ELSE known.amount END,
+                    version = CASE WHEN excluded.version > known.version THEN excluded.version ELSE known.version END,
+                    order_total = coalesce(known.order_total, excluded.order_total),
                     updated = excluded.updated
-              WHERE excluded.version > known.version"
+              WHERE excluded.version > known.version
+                 OR (known.order_total IS NULL AND excluded.order_total IS NOT NULL)"
         )
     };
 }
@@ -107,7 +111,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
 ];
 
 /// Stores what events say; each redemption of a tenant once in `news`, in their order. What is older than the row changes
-/// nothing.
+/// nothing but the total of the order, which is told once, with the first event.
 pub async fn save(tx: &mut Tx, news: &[(&Tenant, &Feedback)], now: Timestamp) -> Outcome<()> {
     if news.is_empty() {
         return Ok(());

@@ -28,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The wait after each taking in that left nothing behind, so that the next one takes in more: figures may be late by
 /// so much.
 const GATHER: Duration = Duration::from_millis(50);
+/// How long the peer may take to begin its stream.
+const OPENING: Duration = Duration::from_secs(10);
 /// Deliveries that are taken in together.
 const BATCH: usize = 256;
 /// Cursors in one message.
@@ -194,6 +196,12 @@ async fn subscribe(app: &App, known: HashMap<Tenant, Cursor>) -> Outcome<Streami
     let mut outgoing = grpc::outgoing(&call, Duration::from_secs(1), stream::iter(said));
     // A stream without end has no time limit.
     outgoing.metadata_mut().remove("grpc-timeout");
-    let response = EventServiceClient::new(app.relationship.channel()).subscribe_all(outgoing).await;
-    response.map(tonic::Response::into_inner).map_err(Fault::from_peer)
+    let mut client = EventServiceClient::new(app.relationship.channel());
+    tokio::select! {
+        response = client.subscribe_all(outgoing) => {
+            response.map(tonic::Response::into_inner).map_err(Fault::from_peer)
+        }
+        () = app.tasks.soft().cancelled() => Err(Fault::shutting_down()),
+        () = tokio::time::sleep(OPENING) => Err(Fault::deadline_exceeded()),
+    }
 }

@@ -59,6 +59,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("moved", relay::MOVED),
     ("lag", relay::LAG),
     ("due", keep::DUE),
+    ("hold", keep::HOLD),
     ("oldest", keep::OLDEST),
     ("forget", keep::FORGET),
     ("remember", keep::REMEMBER),

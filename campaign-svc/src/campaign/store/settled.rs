@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tandem_platform::db::{Instant, Session, Statement, Tx};
 use tandem_platform::{Outcome, Tenant, on_engine};
 
+// Across tenants: what runs without a caller looks for them.
 pub(super) const UNSETTLED: Statement =
     Statement::same("SELECT tenant, id FROM campaign WHERE NOT settled AND ends < $1 ORDER BY ends LIMIT $2");
 pub(super) const SETTLE: Statement =

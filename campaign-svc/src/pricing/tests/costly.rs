@@ -14,7 +14,7 @@ use tonic::Code as Grpc;
 use tonic_types::StatusExt;
 
 use super::*;
-use crate::pricing::commands::AT_ONCE;
+use crate::pricing::allowance::AT_ONCE;
 use crate::pricing::price::Refusal;
 use crate::testing::Harness;
 use crate::{Config, MIGRATIONS};

@@ -23,8 +23,9 @@ use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_kernel::pricing::{Compiled, PriceChange};
 use tandem_kernel::work::{Stop, Work};
 
+use super::allowance::QUOTE;
 use super::compile;
-use super::price::{Ask, Incentives, Priced, QUOTE, Setting};
+use super::price::{Ask, Incentives, Priced, Setting};
 use super::product::{ListChange, Product};
 use super::snapshot::{Changes, Snapshot};
 use crate::campaign::mix::{Mix, Offer, PriceRule};

@@ -2,7 +2,7 @@
 
 use tandem_platform::db::Statement;
 use tandem_platform::{on_engine, transact};
-use tandem_proto::campaign::v1::event_service_client::EventServiceClient;
+use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::{EventSetAside, ListSetAsideEventsRequest, RetrySetAsideEventsRequest};
 use tonic::Code;
 
@@ -71,7 +71,7 @@ async fn run(db: &Db, statement: Statement) {
 async fn an_event_that_the_database_refuses_is_set_aside_alone_and_counts_when_tried_again() {
     engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db.clone());
-        let mut client = EventServiceClient::new(harness.channel());
+        let mut client = FeedbackServiceClient::new(harness.channel());
         run(&db, SPOIL).await;
         let (mine, other) = (Tenant::default(), tenant("other"));
         let event = |id: u32, order: &str| redeemed(id.into(), redemption(id, order, "", 100), 900);
@@ -108,7 +108,7 @@ async fn an_event_that_the_database_refuses_is_set_aside_alone_and_counts_when_t
 async fn what_is_set_aside_is_listed_by_pages_and_tried_by_id() {
     engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db.clone());
-        let mut client = EventServiceClient::new(harness.channel());
+        let mut client = FeedbackServiceClient::new(harness.channel());
         let events: Vec<Event> = (1..=5).map(strange).collect();
         assert_eq!(take_in(&harness, &Tenant::default(), &events, upto(5)).await.set_aside, 5);
         assert_eq!(take_in(&harness, &tenant("other"), &[strange(9)], upto(1)).await.set_aside, 1);

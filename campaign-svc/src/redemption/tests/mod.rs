@@ -259,3 +259,18 @@ async fn what_the_peer_cannot_tell_any_more_is_counted_and_the_tenant_goes_on() 
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_total_that_is_told_late_counts_though_the_redemption_has_moved_on() {
+    engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db.clone());
+        let tenant = Tenant::default();
+        let of = || redemption(1, "o-1", "customers/7", 500);
+        take_in(&harness, &tenant, &[rolled_back(2, of(), 2, 200)], upto(2)).await;
+        assert_eq!(minor(&sums(&db, &["spring"]).await.revenue), 0);
+        take_in(&harness, &tenant, &[redeemed(1, of(), 4_500)], upto(2)).await;
+        let found = sums(&db, &["spring"]).await;
+        assert_eq!((minor(&found.revenue), minor(&found.discounts)), (4_500, 300));
+    })
+    .await;
+}

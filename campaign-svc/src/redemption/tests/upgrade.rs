@@ -158,7 +158,8 @@ async fn a_follower_of_all_that_was_behind_goes_on_where_it_was() {
         let shop = tenant("shop");
         let fresh = transact!(db, |tx| {
             let again = [(&shop, Uuid::from_u128(1)), (&shop, Uuid::from_u128(2))];
-            tandem_platform::outbox::consumer::first_time(tx, commands::CONSUMER, &again, at(0).0).await
+            tandem_platform::outbox::consumer::first_time(tx, crate::redemption::CONSUMER, &again, at(0).0)
+                .await
         });
         assert_eq!(fresh.unwrap().len(), 1);
     })

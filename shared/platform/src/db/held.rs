@@ -12,7 +12,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Database, Executor, Pool};
 
-use super::tx::is_contention;
+use super::codes::is_contention;
 
 /// A connection inside a transaction. Closed when dropped, unless the transaction ended as it was asked to.
 #[derive(Debug)]

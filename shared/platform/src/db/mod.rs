@@ -63,6 +63,7 @@
 //! [`Db::read`]. No sqlx future may be put into `timeout` or `select!` and dropped half-way: time is bounded inside the
 //! database ([`Db::connect`]) and by asking the deadline between statements.
 
+mod codes;
 mod column;
 mod engine;
 mod held;

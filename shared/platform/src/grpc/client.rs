@@ -12,11 +12,11 @@ use crate::config::{ClientConfig, ClientTlsConfig, ConfigError, read_file};
 use crate::fault::chain;
 
 /// A channel that connects when it is first used, and again whenever it has to. Fails on an ill-formed endpoint, and on
-/// files of TLS that cannot be read or used.
-pub fn channel(config: &ClientConfig) -> Result<Channel, ConfigError> {
+/// files of TLS that cannot be read or used; `section` is where the settings stand.
+pub fn channel(section: &str, config: &ClientConfig) -> Result<Channel, ConfigError> {
     const MIB: u32 = 1024 * 1024;
     let mut endpoint = Endpoint::from_shared(config.endpoint.clone())
-        .map_err(|error| ConfigError::new(format!("endpoint {:?}: {error}", config.endpoint)))?
+        .map_err(|error| ConfigError::new(format!("{section}.endpoint {:?}: {error}", config.endpoint)))?
         .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
         .tcp_nodelay(true)
         // While idle too: else the first call after a silent network failure waits for the kernel to give up.
@@ -26,29 +26,33 @@ pub fn channel(config: &ClientConfig) -> Result<Channel, ConfigError> {
         .initial_stream_window_size(MIB)
         .initial_connection_window_size(4 * MIB);
     if endpoint.uri().scheme_str() == Some("https") {
-        let refused = |error| ConfigError::new(format!("tls of {}: {}", config.endpoint, chain(&error)));
-        endpoint = endpoint.tls_config(secured(&config.tls)?).map_err(refused)?;
+        let refused = |error| ConfigError::new(format!("{section}.tls: {}", chain(&error)));
+        endpoint = endpoint.tls_config(secured(section, &config.tls)?).map_err(refused)?;
     } else if config.tls != ClientTlsConfig::default() {
         return Err(ConfigError::new(format!(
-            "endpoint {:?} is in clear text and takes no tls: write https://",
+            "{section}.endpoint {:?} is in clear text and takes no {section}.tls: write https://",
             config.endpoint
         )));
     }
     Ok(endpoint.connect_lazy())
 }
 
-fn secured(tls: &ClientTlsConfig) -> Result<Secured, ConfigError> {
+fn secured(section: &str, tls: &ClientTlsConfig) -> Result<Secured, ConfigError> {
     let secured = match &tls.ca {
         None => Secured::new().with_native_roots(),
-        Some(path) => Secured::new().ca_certificate(Certificate::from_pem(read_file("tls.ca", path)?)),
+        Some(path) => Secured::new()
+            .ca_certificate(Certificate::from_pem(read_file(&format!("{section}.tls.ca"), path)?)),
     };
     match (&tls.certificate, &tls.key) {
         (None, None) => Ok(secured),
         (Some(certificate), Some(key)) => {
-            let certificate = read_file("tls.certificate", certificate)?;
-            Ok(secured.identity(Identity::from_pem(certificate, read_file("tls.key", key)?)))
+            let certificate = read_file(&format!("{section}.tls.certificate"), certificate)?;
+            let key = read_file(&format!("{section}.tls.key"), key)?;
+            Ok(secured.identity(Identity::from_pem(certificate, key)))
         }
-        _ => Err(ConfigError::new("tls.certificate and tls.key belong together: give both or neither")),
+        _ => Err(ConfigError::new(format!(
+            "{section}.tls.certificate and {section}.tls.key belong together: give both or neither"
+        ))),
     }
 }
 
@@ -97,6 +101,6 @@ mod tests {
     #[test]
     fn an_ill_formed_endpoint_is_named() {
         let config = ClientConfig { endpoint: "not a uri".to_owned(), ..ClientConfig::default() };
-        assert!(channel(&config).unwrap_err().to_string().contains("not a uri"));
+        assert!(channel("relationship", &config).unwrap_err().to_string().contains("not a uri"));
     }
 }

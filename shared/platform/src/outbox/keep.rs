@@ -14,6 +14,12 @@ use crate::{Db, Outcome, idempotency, on_engine, transact};
 pub(super) const DUE: Statement =
     Statement::same("SELECT tenant FROM relay WHERE second < $1 ORDER BY second LIMIT $2");
 
+// The relay numbers under the same lock.
+pub(super) const HOLD: Statement = Statement::pair(
+    "SELECT 1 FROM relay WHERE tenant = $1 FOR UPDATE",
+    "SELECT 1 FROM relay WHERE tenant = $1",
+);
+
 pub(super) const OLDEST: Statement = Statement::same(
     "SELECT position, created FROM event_batch
       WHERE tenant = $1 AND position IS NOT NULL ORDER BY position LIMIT $2",
@@ -47,13 +53,19 @@ pub fn keep(db: &Db, clock: &Arc<dyn Clock>, tasks: &Tasks, relay: RelayConfig, 
 async fn forget(db: Db, clock: Arc<dyn Clock>, retention: SignedDuration) -> Outcome<()> {
     let now = clock.now();
     // Turn by turn, so that it keeps up with whatever comes and no transaction of it is long.
-    while sweep(&db, now - retention, SWEEP_LIMIT).await? >= u64::from(SWEEP_LIMIT) {}
+    let forgotten = loop {
+        match sweep(&db, now - retention, SWEEP_LIMIT).await {
+            Ok(forgotten) if forgotten >= u64::from(SWEEP_LIMIT) => {}
+            ended => break ended,
+        }
+    };
     while idempotency::sweep(&db, now - CLAIM_RETENTION, SWEEP_LIMIT).await? >= u64::from(SWEEP_LIMIT) {}
-    Ok(())
+    forgotten.map(drop)
 }
 
 /// Forgets the oldest transactions of each tenant that were decided before `older_than`, about `limit` at a time;
-/// answers how many. Only from the low end, so that what is kept has no hole, and never the newest of the old ones, so
+/// answers how many. A tenant of which that fails is passed over, and its fault the answer once the others are done. Only
+/// from the low end, so that what is kept has no hole, and never the newest of the old ones, so
 /// that a cursor whose next event is kept stays valid however old itself is. Tenants that have nothing to forget are not
 /// looked at.
 pub async fn sweep(db: &Db, older_than: Timestamp, limit: u32) -> Outcome<u64> {
@@ -63,10 +75,17 @@ pub async fn sweep(db: &Db, older_than: Timestamp, limit: u32) -> Outcome<u64> {
             sqlx::query_scalar(sql).bind(Instant(older_than)).bind(i64::from(limit)).fetch_all(conn).await
         })?
     };
-    let mut forgotten = 0;
+    let (mut forgotten, mut failed) = (0, None);
     for tenant in due {
         loop {
-            let step = transact!(db, |tx| { sweep_one(tx, &tenant, older_than).await })?;
+            let step = match transact!(db, |tx| { sweep_one(tx, &tenant, older_than).await }) {
+                Ok(step) => step,
+                Err(fault) if fault.is_statement_error() => {
+                    failed = Some(fault.with("tenant", &tenant));
+                    break;
+                }
+                Err(fault) => return Err(fault),
+            };
             forgotten += step;
             if step < u64::from(SWEEP_STEP) || forgotten >= u64::from(limit) {
                 break;
@@ -76,10 +95,11 @@ pub async fn sweep(db: &Db, older_than: Timestamp, limit: u32) -> Outcome<u64> {
             break;
         }
     }
-    Ok(forgotten)
+    failed.map_or(Ok(forgotten), Err)
 }
 
 async fn sweep_one(tx: &mut Tx, tenant: &str, older_than: Timestamp) -> Outcome<u64> {
+    on_engine!(tx, HOLD, |sql, conn| sqlx::query(sql).bind(tenant).execute(conn).await.map(|_| ()))?;
     let oldest: Vec<(i64, Instant)> = on_engine!(tx, OLDEST, |sql, conn| {
         sqlx::query_as(sql).bind(tenant).bind(i64::from(SWEEP_STEP) + 2).fetch_all(conn).await
     })?;

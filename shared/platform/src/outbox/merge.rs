@@ -4,7 +4,8 @@
 //! event that is kept. Tenants take turns, a page each, so that one with much to tell does not hold up the others; one
 //! whose events are gone or cannot be read is told of ([`Gap`]) and goes on behind them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::signals::Inbox;
 use super::{Cursor, Filter};
 use crate::call::Tenant;
 use crate::db::Db;
-use crate::fault::Outcome;
+use crate::fault::{Fault, Outcome};
 
 /// Transactions read at once, of all tenants together: each may hold the events of a whole lane's batch.
 const PAGE_SIZE: usize = 64;
@@ -66,6 +67,7 @@ pub fn merge(
         ready: VecDeque::new(),
         together: together.clamp(1, PAGE_SIZE),
         filter,
+        broken: HashSet::new(),
         look_at: Instant::now(),
     };
     stream::unfold(Some(follower), async |follower| {
@@ -87,6 +89,8 @@ struct Follower {
     ready: VecDeque<Told>,
     together: usize,
     filter: Filter,
+    /// Whose events cannot be read.
+    broken: HashSet<Tenant>,
     /// When all tenants are asked again.
     look_at: Instant,
 }
@@ -136,8 +140,15 @@ impl Follower {
 
     /// Notes that the positions of `tenant` go as far as `head`; what is announced late says nothing new.
     fn queue(&mut self, tenant: Tenant, head: i64) {
-        if head >= self.place(&tenant).start() && self.waiting.insert(tenant.clone(), head).is_none() {
-            self.turns.push_back(tenant);
+        if head < self.place(&tenant).start() {
+            return;
+        }
+        match self.waiting.entry(tenant) {
+            Entry::Occupied(mut known) => *known.get_mut() = head.max(*known.get()),
+            Entry::Vacant(new) => {
+                self.turns.push_back(new.key().clone());
+                new.insert(head);
+            }
         }
     }
 
@@ -150,11 +161,42 @@ impl Follower {
         let turn: Vec<Tenant> = self.turns.drain(..self.together.min(self.turns.len())).collect();
         let wanted: Vec<(Tenant, i64)> =
             turn.into_iter().map(|tenant| (tenant.clone(), self.place(&tenant).start())).collect();
-        let limit = i64::try_from(PAGE_SIZE / wanted.len()).unwrap_or(i64::MAX);
-        let rows = {
-            let mut reader = self.db.read().await?;
-            page::pages(&mut reader, &wanted, limit).await?
+        let rows = match self.read(&wanted).await {
+            Err(fault) if fault.is_statement_error() => return self.page_each(wanted, fault).await,
+            read => read?,
         };
+        self.take_in_all(wanted, &rows);
+        Ok(())
+    }
+
+    async fn read(&self, wanted: &[(Tenant, i64)]) -> Outcome<Vec<Row>> {
+        let limit = i64::try_from(PAGE_SIZE / wanted.len().max(1)).unwrap_or(i64::MAX);
+        page::pages(&mut self.db.read().await?, wanted, limit).await
+    }
+
+    /// Reads those of a page that cannot be read each by itself. One that cannot be read alone is told of once, and left
+    /// alone until the next look.
+    async fn page_each(&mut self, wanted: Vec<(Tenant, i64)>, fault: Fault) -> Outcome<()> {
+        if let [(tenant, _)] = wanted.as_slice() {
+            self.waiting.remove(tenant);
+            if self.broken.insert(tenant.clone()) {
+                tracing::error!(%tenant, ?fault, "the events of a tenant cannot be read");
+                self.tell(tenant, Cursor::START, None, Some(Gap::Unreadable));
+            }
+            return Ok(());
+        }
+        for one in wanted {
+            let alone = vec![one];
+            match self.read(&alone).await {
+                Ok(rows) => self.take_in_all(alone, &rows),
+                Err(fault) if fault.is_statement_error() => Box::pin(self.page_each(alone, fault)).await?,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_all(&mut self, wanted: Vec<(Tenant, i64)>, rows: &[Row]) {
         let mut found: HashMap<&str, &[Row]> =
             rows.chunk_by(|a, b| a.tenant == b.tenant).map(|rows| (rows[0].tenant.as_str(), rows)).collect();
         for (tenant, _) in wanted {
@@ -164,9 +206,9 @@ impl Follower {
                 // Positions were left out: nothing will ever stand there.
                 None => drop(self.places.insert(tenant.clone(), Place::Past(head))),
             }
+            self.broken.remove(&tenant);
             self.queue(tenant, head);
         }
-        Ok(())
     }
 
     /// What was to come is gone: goes on with the oldest that is left.

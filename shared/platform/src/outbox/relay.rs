@@ -1,19 +1,21 @@
 //! Gives positions to what has committed, in passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::clock::Clock;
+use tokio::time::Instant;
 
 use crate::call::Tenant;
 use crate::config::ConfigError;
-use crate::db::{BindColumns, Column, Db, Instant, Replays, Statement, Tx, conclude, same_count};
-use crate::fault::{Fault, Outcome};
+use crate::db::{BindColumns, Column, Db, Instant as At, Replays, Statement, Tx, conclude, same_count};
+use crate::fault::{Fault, Kind, Outcome};
 use crate::on_engine;
+use crate::outbox::signals::lock;
 use crate::tasks::Tasks;
 
 // One probe of the index per tenant with news, whatever lies between them.
@@ -37,15 +39,20 @@ macro_rules! found {
     };
 }
 
-// A tenant begins where nobody is: at 0, or after what was given when one number was for all.
+// A tenant begins where nobody is: at 0, or after what was given when one number was for all. Who is there is looked for
+// first: ON CONFLICT would wait for a replica that is numbering it.
 pub(super) const FOUND: Statement = Statement::pair(
     concat!(
         found!("fresh.tenant"),
-        "UNNEST($2::text[]) AS fresh (tenant) WHERE nobody.tenant = '' ON CONFLICT (tenant) DO NOTHING"
+        "UNNEST($2::text[]) AS fresh (tenant)
+              WHERE nobody.tenant = '' AND NOT EXISTS (SELECT 1 FROM relay WHERE tenant = fresh.tenant)
+             ON CONFLICT (tenant) DO NOTHING"
     ),
     concat!(
         found!("fresh.value->>0"),
-        "json_each($2) AS fresh WHERE nobody.tenant = '' ON CONFLICT (tenant) DO NOTHING"
+        "json_each($2) AS fresh
+              WHERE nobody.tenant = '' AND NOT EXISTS (SELECT 1 FROM relay WHERE tenant = fresh.value->>0)
+             ON CONFLICT (tenant) DO NOTHING"
     ),
 );
 
@@ -76,8 +83,10 @@ pub(super) const NUMBER: Statement = Statement::pair(
        FROM (SELECT free.tenant, free.id, free.created, elected.value->>1 AS base,
                     row_number() OVER (PARTITION BY free.tenant ORDER BY free.created, free.id) AS place
                FROM json_each($2) AS elected
-              CROSS JOIN event_batch AS free ON free.tenant = elected.value->>0 AND free.position IS NULL)
-      WHERE place <= $1
+              CROSS JOIN event_batch AS free ON free.tenant = elected.value->>0 AND free.id IN
+                    (SELECT id FROM event_batch
+                      WHERE tenant = elected.value->>0 AND position IS NULL ORDER BY created, id LIMIT $1))
+      WHERE true
      ON CONFLICT (tenant, id) DO UPDATE SET position = excluded.position
      RETURNING tenant, position, created",
 );
@@ -95,7 +104,7 @@ pub(super) const ADVANCE: Statement = Statement::pair(
 );
 
 pub(super) const MOVED: Statement =
-    Statement::same("SELECT tenant, position, moved FROM relay WHERE moved >= $1 AND tenant > ''");
+    Statement::same("SELECT tenant, position FROM relay WHERE moved >= $1 AND tenant > ''");
 
 pub(super) const LAG: Statement =
     Statement::same("SELECT min(created) FROM event_batch WHERE position IS NULL");
@@ -105,8 +114,11 @@ const PASS: i64 = 1_000;
 /// Transactions of one tenant that a pass numbers at least, however many tenants share it.
 const SHARE: i64 = 16;
 /// How long before its commit a replica may have written when it moved a tenant, clocks that differ included: so far
-/// back is asked again for what others have moved. What comes later still is found by whoever looks for itself.
+/// back is asked again for what others have moved. What comes later still is found by followers, who look for themselves.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
+
+/// How long a tenant that could not be numbered is left alone.
+const LEFT_ALONE: Duration = Duration::from_secs(1);
 
 /// How the relay runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,8 +160,10 @@ pub struct Relay {
     db: Db,
     clock: Arc<dyn Clock>,
     config: RelayConfig,
-    /// When the newest move was made that this process knows of.
+    /// Up to when this process knows who has moved.
     seen: Arc<Mutex<Timestamp>>,
+    /// Tenants that could not be numbered, and when they are tried again: by themselves.
+    failing: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 /// A tenant whose row this pass has locked.
@@ -172,20 +186,30 @@ impl Relay {
     /// A relay that does nothing yet.
     pub fn new(db: Db, clock: Arc<dyn Clock>, config: RelayConfig) -> Self {
         let seen = Arc::new(Mutex::new(clock.now()));
-        Self { db, clock, config, seen }
+        Self { db, clock, config, seen, failing: Arc::default() }
     }
 
     /// Runs until the tasks are told to stop. Every replica runs one.
     pub fn start(&self, tasks: &Tasks) {
         let wake = self.db.signals().appended();
         let relay = self.clone();
-        tasks.every("relay", Duration::from_millis(self.config.poll_ms), Some(wake), move || {
-            let relay = relay.clone();
+        let poll = Duration::from_millis(self.config.poll_ms);
+        let listened = Arc::new(Mutex::new(None::<Instant>));
+        tasks.every("relay", poll, Some(wake), move || {
+            let (relay, listened) = (relay.clone(), listened.clone());
             async move {
-                if relay.pass().await? > 0 {
+                let numbered = relay.number_all().await;
+                if !matches!(numbered, Ok(0)) {
                     tokio::time::sleep(Duration::from_millis(relay.config.gather_ms)).await;
                 }
-                Ok(())
+                // Our own commits wake it often; what others have numbered is asked for no oftener than it is polled.
+                let now = Instant::now();
+                let due = lock(&listened).is_none_or(|last| now.duration_since(last) >= poll);
+                if due {
+                    *lock(&listened) = Some(now);
+                    relay.listen().await?;
+                }
+                numbered.map(drop)
             }
         });
     }
@@ -194,26 +218,40 @@ impl Relay {
     /// transactions it numbered. Wakes the followers of this process for what any process has numbered. A tenant that
     /// cannot be numbered is passed over; its fault is the answer once the others are done.
     pub async fn pass(&self) -> Outcome<u64> {
+        let numbered = self.number_all().await;
+        self.listen().await?;
+        numbered
+    }
+
+    async fn number_all(&self) -> Outcome<u64> {
         let (mut numbered, mut failed) = (0, None);
         loop {
             let mut more = false;
-            for chunk in self.news().await?.chunks(self.config.tenants_per_transaction) {
+            let (alone, together) = self.apart(self.news().await?);
+            for chunk in together.chunks(self.config.tenants_per_transaction).chain(alone.chunks(1)) {
                 let done = self.number_or_pass_over(chunk, &mut failed).await?;
                 numbered += done.transactions;
                 more |= done.more;
             }
-            if !more || failed.is_some() {
-                break;
+            if !more {
+                return failed.map_or(Ok(numbered), Err);
             }
         }
-        self.listen().await?;
-        failed.map_or(Ok(numbered), Err)
+    }
+
+    /// Those that failed and are due again, and those that did not.
+    fn apart(&self, news: Vec<String>) -> (Vec<String>, Vec<String>) {
+        let (failing, now) = (lock(&self.failing), Instant::now());
+        let (mut alone, together): (Vec<_>, Vec<_>) =
+            news.into_iter().partition(|tenant| failing.contains_key(tenant));
+        alone.retain(|tenant| failing.get(tenant).is_some_and(|due| *due <= now));
+        (alone, together)
     }
 
     /// The age of the oldest committed transaction without a position; zero where all have one.
     pub async fn lag(&self) -> Outcome<SignedDuration> {
         let mut reader = self.db.read().await?;
-        let oldest: Option<Instant> =
+        let oldest: Option<At> =
             on_engine!(&mut reader, LAG, |sql, conn| sqlx::query_scalar(sql).fetch_one(conn).await)?;
         Ok(oldest.map_or(SignedDuration::ZERO, |oldest| self.clock.now().duration_since(oldest.0)))
     }
@@ -228,13 +266,23 @@ impl Relay {
     /// whose it was.
     async fn number_or_pass_over(&self, tenants: &[String], failed: &mut Option<Fault>) -> Outcome<Numbered> {
         let fault = match self.number(tenants).await {
-            Ok(done) => return Ok(done),
+            Ok(done) => {
+                if let [tenant] = tenants {
+                    lock(&self.failing).remove(tenant);
+                }
+                return Ok(done);
+            }
             Err(fault) if fault.is_statement_error() => fault,
+            // Somebody else holds something of these; the next pass comes soon.
+            Err(fault) if fault.kind() == Kind::Aborted => return Ok(Numbered::default()),
             Err(fault) => return Err(fault),
         };
         let mut done = Numbered::default();
         match tenants {
-            [tenant] => *failed = Some(fault.with("tenant", tenant)),
+            [tenant] => {
+                lock(&self.failing).insert(tenant.clone(), Instant::now() + LEFT_ALONE);
+                *failed = Some(fault.with("tenant", tenant));
+            }
             _ => {
                 for tenant in tenants {
                     let one = std::slice::from_ref(tenant);
@@ -271,16 +319,16 @@ impl Relay {
         if !self.db.signals().are_heard() {
             return Ok(());
         }
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows: Vec<(String, i64, Instant)> = {
+        let (seen, now) = (*lock(&self.seen), self.clock.now());
+        let since = seen.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        let rows: Vec<(String, i64)> = {
             let mut reader = self.db.read().await?;
             on_engine!(&mut reader, MOVED, |sql, conn| {
-                sqlx::query_as(sql).bind(Instant(seen - OVERLAP)).fetch_all(conn).await
+                sqlx::query_as(sql).bind(At(since)).fetch_all(conn).await
             })?
         };
-        let newest = rows.iter().map(|(.., moved)| moved.timestamp()).max().unwrap_or(seen).max(seen);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = newest;
-        for (tenant, head, _) in rows {
+        *lock(&self.seen) = now;
+        for (tenant, head) in rows {
             self.announce(&tenant, head);
         }
         Ok(())
@@ -305,7 +353,7 @@ async fn number(tx: &mut Tx, tenants: &[String], now: Timestamp) -> Outcome<(Num
         Column::text(elected.iter().map(|one| one.tenant.as_str())),
         Column::int(elected.iter().map(|one| one.position)),
     ];
-    let rows: Vec<(String, i64, Instant)> = on_engine!(tx, NUMBER, |sql, conn| {
+    let rows: Vec<(String, i64, At)> = on_engine!(tx, NUMBER, |sql, conn| {
         sqlx::query_as(sql).bind(share).bind_columns(&columns).fetch_all(conn).await
     })?;
     let mut given: BTreeMap<&str, BTreeMap<i64, Timestamp>> = BTreeMap::new();
@@ -326,28 +374,28 @@ async fn number(tx: &mut Tx, tenants: &[String], now: Timestamp) -> Outcome<(Num
 
 /// Locks the rows of these tenants, less those that another process holds; makes what is missing.
 async fn elect(tx: &mut Tx, tenants: &[String], now: Timestamp) -> Outcome<Vec<Elected>> {
-    let mut elected = lock(tx, tenants.to_vec()).await?;
+    let mut elected = locked(tx, tenants.to_vec()).await?;
     let rest: Vec<String> =
         tenants.iter().filter(|&name| !elected.iter().any(|one| one.tenant == *name)).cloned().collect();
     if !rest.is_empty() {
         let columns = [Column::Text(rest.clone())];
         let found = on_engine!(tx, FOUND, |sql, conn| {
-            let query = sqlx::query(sql).bind(Instant(now)).bind_columns(&columns);
+            let query = sqlx::query(sql).bind(At(now)).bind_columns(&columns);
             query.execute(conn).await.map(|done| done.rows_affected())
         })?;
         if found > 0 {
-            elected.extend(lock(tx, rest).await?);
+            elected.extend(locked(tx, rest).await?);
         }
     }
     Ok(elected)
 }
 
-async fn lock(tx: &mut Tx, tenants: Vec<String>) -> Outcome<Vec<Elected>> {
+async fn locked(tx: &mut Tx, tenants: Vec<String>) -> Outcome<Vec<Elected>> {
     let columns = [Column::Text(tenants)];
-    let rows: Vec<(String, i64, i64, Option<Instant>)> = on_engine!(tx, ELECT, |sql, conn| {
+    let rows: Vec<(String, i64, i64, Option<At>)> = on_engine!(tx, ELECT, |sql, conn| {
         sqlx::query_as(sql).bind_columns(&columns).fetch_all(conn).await
     })?;
-    let elected = |(tenant, position, forgotten, second): (String, i64, i64, Option<Instant>)| Elected {
+    let elected = |(tenant, position, forgotten, second): (String, i64, i64, Option<At>)| Elected {
         tenant,
         position,
         forgotten,
@@ -376,7 +424,7 @@ async fn advance(tx: &mut Tx, rows: &[Elected], now: Timestamp) -> Outcome<()> {
         Column::OptInstant(rows.iter().map(|one| one.second).collect()),
     ];
     let updated = on_engine!(tx, ADVANCE, |sql, conn| {
-        let query = sqlx::query(sql).bind(Instant(now)).bind_columns(&columns);
+        let query = sqlx::query(sql).bind(At(now)).bind_columns(&columns);
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;
     same_count(updated, rows.len())

@@ -58,7 +58,7 @@ fn a_commit_that_found_the_disk_full_is_known_to_have_stored_nothing_and_one_tha
         ("40003", false),
         ("57P01", false),
     ] {
-        assert_eq!(tx::rolls_back(code), known, "{code}");
+        assert_eq!(codes::rolls_back(code), known, "{code}");
     }
 }
 

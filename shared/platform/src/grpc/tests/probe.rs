@@ -206,12 +206,12 @@ impl Server {
 
     pub fn channel(&self) -> Channel {
         let endpoint = format!("http://{}", self.address);
-        super::channel(&ClientConfig { endpoint, ..ClientConfig::default() }).unwrap()
+        super::channel("peer", &ClientConfig { endpoint, ..ClientConfig::default() }).unwrap()
     }
 
     pub fn secure_channel(&self, tls: ClientTlsConfig) -> Channel {
         let endpoint = format!("https://localhost:{}", self.address.port());
-        super::channel(&ClientConfig { endpoint, tls, ..ClientConfig::default() }).unwrap()
+        super::channel("peer", &ClientConfig { endpoint, tls, ..ClientConfig::default() }).unwrap()
     }
 
     pub async fn entered(&self) {

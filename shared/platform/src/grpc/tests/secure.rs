@@ -105,10 +105,10 @@ fn what_cannot_be_honoured_is_refused_by_name() {
     assert!(error.contains("server.tls.certificate") && error.contains("missing.crt"), "{error}");
     let refused = |endpoint: &str, tls| {
         let config = ClientConfig { endpoint: endpoint.to_owned(), tls, ..ClientConfig::default() };
-        super::channel(&config).err().unwrap().to_string()
+        super::channel("peer", &config).err().unwrap().to_string()
     };
     let named = client(&missing, None);
-    assert!(refused("https://localhost:1", named.clone()).contains("tls.ca"));
+    assert!(refused("https://localhost:1", named.clone()).contains("peer.tls.ca"));
     assert!(refused("http://localhost:1", named).contains("https://"));
     let half = ClientTlsConfig { certificate: Some(missing), ..ClientTlsConfig::default() };
     assert!(refused("https://localhost:1", half).contains("tls.key"));

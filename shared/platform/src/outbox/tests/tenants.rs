@@ -141,3 +141,27 @@ async fn only_tenants_with_something_old_are_swept() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_replica_that_has_not_committed_its_numbers_makes_no_other_wait() {
+    testing::postgres(test_migrations(), |database| async move {
+        for round in ["first", "second"] {
+            for name in ["a", "b"] {
+                tell_of(&database.db, &tenant(name), round, now()).await;
+            }
+            if round == "first" {
+                relay(&database.db).pass().await.unwrap();
+            }
+        }
+        let mut other = database.connect().await;
+        sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::query("UPDATE relay SET position = position WHERE tenant = 'a'")
+            .execute(&mut other)
+            .await
+            .unwrap();
+        assert_eq!(relay(&database.db).pass().await.unwrap(), 1);
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        assert_eq!(relay(&database.db).pass().await.unwrap(), 1);
+    })
+    .await;
+}
