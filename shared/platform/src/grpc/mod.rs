@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! use tandem_platform::config::{ConfigError, ServerConfig};
-//! use tandem_platform::grpc::{self, Metrics, Services, Streams};
+//! use tandem_platform::grpc::{self, Metrics, Services, Serving, Streams};
 //! use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped};
 //! use tandem_platform::tasks::Tasks;
 //! use tandem_platform::telemetry::Telemetry;
