@@ -14,7 +14,7 @@ const STAND: Statement = Statement::same("SELECT version, used FROM catalogue_ve
 
 const VERSIONS: Statement = Statement::same("SELECT tenant, version FROM catalogue_version ORDER BY tenant");
 const CHANGED: Statement =
-    Statement::same("SELECT tenant, version FROM catalogue_version WHERE changed >= $1 ORDER BY tenant");
+    Statement::same("SELECT tenant, version FROM catalogue_version WHERE changed >= $1");
 
 const USED: Statement =
     Statement::same("SELECT tenant FROM catalogue_version WHERE used >= $1 ORDER BY used DESC, tenant");

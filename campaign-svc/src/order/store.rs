@@ -38,9 +38,10 @@ macro_rules! select {
     };
 }
 
-// LATERAL: one probe of the primary key per id, whatever the planner knows of the table. Locks in the order of the
-// parameter. What an order sold is a large document: it is not read where the caller has it. Open steps are read after the
-// locks: a statement that has waited for one sees the row as it is now, and every other table as it was before.
+// LATERAL, and CROSS JOIN on SQLite: one probe of the primary key per id, whatever the planner knows of the table. Locks in
+// the order of the parameter. What an order sold is a large document: it is not read where the caller has it. Open steps
+// are read after the locks: a statement that has waited for one sees the row as it is now, and every other table as it was
+// before.
 const LOCK_MANY: Statement = Statement::pair(
     concat!(
         "SELECT o.* FROM UNNEST($2::text[], $3::bigint[]) AS wanted (id, known) CROSS JOIN LATERAL (",
@@ -55,7 +56,7 @@ const LOCK_MANY: Statement = Statement::pair(
     select!(
         "CASE WHEN o.version <> wanted.value->>1 THEN o.sold END",
         "NULL",
-        "json_each($2) AS wanted JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0 ",
+        "json_each($2) AS wanted CROSS JOIN sales_order AS o ON o.tenant = $1 AND o.id = wanted.value->>0 ",
         "ORDER BY o.id"
     ),
 );

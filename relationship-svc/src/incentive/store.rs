@@ -48,7 +48,7 @@ const REVISIONS: Statement = Statement::pair(
     "SELECT revision.incentive AS id, revision.version, revision.state, revision.definition, revision.created,
             revision.updated
        FROM json_each($2) AS wanted
-       JOIN incentive_revision AS revision
+      CROSS JOIN incentive_revision AS revision
          ON revision.tenant = $1 AND revision.incentive = wanted.value->>0 AND revision.version = wanted.value->>1",
 );
 

@@ -35,7 +35,7 @@ pub(super) const PAGES: Statement = Statement::pair(
     "SELECT r.tenant, r.forgotten, e.position, e.payload
        FROM json_each($2) AS w
       CROSS JOIN relay AS r ON r.tenant = w.value->>0
-      CROSS JOIN event_batch AS e ON e.tenant = r.tenant AND e.position IN
+      CROSS JOIN event_batch AS e ON e.tenant = r.tenant AND e.position IS NOT NULL AND e.position IN
             (SELECT position FROM event_batch
               WHERE tenant = r.tenant AND position >= w.value->>1 ORDER BY position LIMIT $1)
       ORDER BY r.tenant, e.position",
