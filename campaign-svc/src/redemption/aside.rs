@@ -109,14 +109,7 @@ async fn find(app: &App, tenant: &Tenant, wanted: &[Uuid]) -> Outcome<Vec<Aside>
         let most = i64::try_from(MOST).unwrap_or(i64::MAX);
         return aside::list(&mut reader, CONSUMER, tenant, Uuid::nil(), most).await;
     }
-    let mut found = Vec::new();
-    for id in wanted {
-        // The one whose id comes after the greatest below it.
-        let below = Uuid::from_u128(id.as_u128().saturating_sub(1));
-        let next = aside::list(&mut reader, CONSUMER, tenant, below, 1).await?;
-        found.extend(next.into_iter().filter(|one| one.id == *id));
-    }
-    Ok(found)
+    aside::find(&mut reader, CONSUMER, tenant, wanted).await
 }
 
 /// Takes one event in; false where somebody else has meanwhile.

@@ -74,6 +74,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("forget_consumed", consumer::FORGET),
     ("set_aside", consumer::aside::SET),
     ("set_aside_list", consumer::aside::LIST),
+    ("set_aside_find", consumer::aside::FIND),
     ("set_aside_take", consumer::aside::TAKE),
     ("set_aside_count", consumer::aside::COUNT),
 ];

@@ -194,19 +194,20 @@ impl Relay {
         let wake = self.db.signals().appended();
         let relay = self.clone();
         let poll = Duration::from_millis(self.config.poll_ms);
-        let listened = Arc::new(Mutex::new(None::<Instant>));
+        let mut listened = None;
         tasks.every("relay", poll, Some(wake), move || {
-            let (relay, listened) = (relay.clone(), listened.clone());
+            let (relay, now) = (relay.clone(), Instant::now());
+            // Our own commits wake it often; what others have numbered is asked for no oftener than it is polled.
+            let due = listened.is_none_or(|last| now.duration_since(last) >= poll);
+            if due {
+                listened = Some(now);
+            }
             async move {
                 let numbered = relay.number_all().await;
                 if !matches!(numbered, Ok(0)) {
                     tokio::time::sleep(Duration::from_millis(relay.config.gather_ms)).await;
                 }
-                // Our own commits wake it often; what others have numbered is asked for no oftener than it is polled.
-                let now = Instant::now();
-                let due = lock(&listened).is_none_or(|last| now.duration_since(last) >= poll);
                 if due {
-                    *lock(&listened) = Some(now);
                     relay.listen().await?;
                 }
                 numbered.map(drop)

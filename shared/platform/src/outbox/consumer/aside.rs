@@ -7,7 +7,7 @@ use tandem_proto::common::v1::Event;
 use uuid::Uuid;
 
 use crate::call::Tenant;
-use crate::db::{Db, Instant, Session, Statement, Tx};
+use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx};
 use crate::fault::{Fault, Outcome};
 use crate::on_engine;
 
@@ -20,6 +20,14 @@ pub(in super::super) const SET: Statement = Statement::same(
 pub(in super::super) const LIST: Statement = Statement::same(
     "SELECT event_id, reason, payload, created FROM set_aside_event
       WHERE tenant = $1 AND consumer = $2 AND event_id > $3 ORDER BY event_id LIMIT $4",
+);
+
+pub(in super::super) const FIND: Statement = Statement::pair(
+    "SELECT event_id, reason, payload, created FROM set_aside_event
+      WHERE tenant = $1 AND consumer = $2 AND event_id IN (SELECT * FROM UNNEST($3::uuid[])) ORDER BY event_id",
+    "SELECT event_id, reason, payload, created FROM set_aside_event
+      WHERE tenant = $1 AND consumer = $2 AND event_id IN (SELECT unhex(value->>0) FROM json_each($3))
+      ORDER BY event_id",
 );
 
 pub(in super::super) const TAKE: Statement =
@@ -68,16 +76,34 @@ pub async fn list(
     after: Uuid,
     limit: i64,
 ) -> Outcome<Vec<Aside>> {
-    let rows: Vec<(Uuid, String, Vec<u8>, Instant)> = on_engine!(session, LIST, |sql, conn| {
+    let rows: Vec<Row> = on_engine!(session, LIST, |sql, conn| {
         let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(consumer).bind(after).bind(limit);
         query.fetch_all(conn).await
     })?;
-    let aside = |(id, reason, payload, since): (Uuid, String, Vec<u8>, Instant)| {
-        let event = Event::decode(payload.as_slice())
-            .map_err(|error| Fault::internal("a stored event cannot be read").caused_by(error))?;
-        Ok(Aside { id, reason, event, since: since.timestamp() })
-    };
     rows.into_iter().map(aside).collect()
+}
+
+/// Those of a tenant that have these ids.
+pub async fn find(
+    session: &mut impl Session,
+    consumer: &str,
+    tenant: &Tenant,
+    ids: &[Uuid],
+) -> Outcome<Vec<Aside>> {
+    let columns = [Column::Uuid(ids.to_vec())];
+    let rows: Vec<Row> = on_engine!(session, FIND, |sql, conn| {
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(consumer).bind_columns(&columns);
+        query.fetch_all(conn).await
+    })?;
+    rows.into_iter().map(aside).collect()
+}
+
+type Row = (Uuid, String, Vec<u8>, Instant);
+
+fn aside((id, reason, payload, since): Row) -> Outcome<Aside> {
+    let event = Event::decode(payload.as_slice())
+        .map_err(|error| Fault::internal("a stored event cannot be read").caused_by(error))?;
+    Ok(Aside { id, reason, event, since: since.timestamp() })
 }
 
 /// Takes one back: it is being taken in. False where somebody else has.
