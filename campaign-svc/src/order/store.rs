@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
-use tandem_platform::db::{
-    BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
-};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, Write};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
@@ -319,45 +317,19 @@ fn sold(orders: &[&Order]) -> Outcome<Column> {
     Column::json_text(orders.iter().map(|order| &*order.sold))
 }
 
-/// Writes orders that did not exist. Where another writer has made one of them meanwhile, the transaction is marked for
-/// a replay.
-pub async fn insert(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let columns = columns(orders, sold(orders)?);
-    let inserted = write(tx, tenant, INSERT, &columns).await.map_err(|error| lost_race(tx, error))?;
-    same_count(inserted, orders.len())
+/// Writes orders that did not exist.
+pub fn insert(orders: &[&Order]) -> Outcome<Write> {
+    Ok(Write::new(INSERT).columns(columns(orders, sold(orders)?)))
 }
 
 /// Writes locked orders.
-pub async fn update(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let columns = columns(orders, sold(orders)?);
-    same_count(write(tx, tenant, UPDATE, &columns).await?, orders.len())
+pub fn update(orders: &[&Order]) -> Outcome<Write> {
+    Ok(Write::new(UPDATE).columns(columns(orders, sold(orders)?)))
 }
 
 /// Writes where locked orders stand, whose buyer and sale are as they were.
-pub async fn move_on(tx: &mut Tx, tenant: &Tenant, orders: &[&Order]) -> Outcome<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let columns = columns(orders, Column::text(orders.iter().map(|_| "null")));
-    same_count(write(tx, tenant, MOVE_ON, &columns).await?, orders.len())
-}
-
-async fn write(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    statement: Statement,
-    columns: &[Column],
-) -> Result<u64, sqlx::Error> {
-    on_engine!(tx, statement, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })
+pub fn move_on(orders: &[&Order]) -> Write {
+    Write::new(MOVE_ON).columns(columns(orders, Column::text(orders.iter().map(|_| "null"))))
 }
 
 /// An order whose hold has ended.

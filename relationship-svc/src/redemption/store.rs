@@ -5,9 +5,7 @@ pub mod audit;
 use jiff::Timestamp;
 use sqlx::FromRow;
 use tandem_kernel::money::Currency;
-use tandem_platform::db::{
-    BindColumns, Column, Instant, Json, Session, Statement, Tx, lost_race, same_count,
-};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, Write};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
@@ -90,9 +88,9 @@ const ORDERS_HOLDING: Statement = Statement::pair(
     "SELECT DISTINCT r.order_id FROM hold_claim AS c
        JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.holder
       WHERE c.tenant = $1 AND c.kind = 0 AND c.owner = ANY($2::text[])",
-    "SELECT DISTINCT r.order_id FROM hold_claim AS c
-       JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.holder
-      WHERE c.tenant = $1 AND c.kind = 0 AND c.owner IN (SELECT value->>0 FROM json_each($2))",
+    "SELECT DISTINCT r.order_id FROM json_each($2) AS wanted
+      CROSS JOIN hold_claim AS c ON c.tenant = $1 AND c.kind = 0 AND c.owner = wanted.value->>0
+      CROSS JOIN redemption AS r ON r.tenant = c.tenant AND r.id = c.holder",
 );
 
 const INSERT: Statement = Statement::pair(
@@ -332,30 +330,12 @@ fn columns(redemptions: &[&Redemption]) -> Outcome<[Column; 17]> {
     ])
 }
 
-/// Adds redemptions to the ledger. Where another writer has added to one of the orders meanwhile, the transaction is
-/// marked for a replay.
-pub async fn insert(tx: &mut Tx, tenant: &Tenant, redemptions: &[&Redemption]) -> Outcome<()> {
-    if redemptions.is_empty() {
-        return Ok(());
-    }
-    let columns = columns(redemptions)?;
-    let inserted = on_engine!(tx, INSERT, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    });
-    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
-    same_count(inserted, redemptions.len())
+/// Adds redemptions to the ledger.
+pub fn insert(redemptions: &[&Redemption]) -> Outcome<Write> {
+    Ok(Write::new(INSERT).columns(columns(redemptions)?))
 }
 
 /// Writes locked redemptions.
-pub async fn update(tx: &mut Tx, tenant: &Tenant, redemptions: &[&Redemption]) -> Outcome<()> {
-    if redemptions.is_empty() {
-        return Ok(());
-    }
-    let columns = columns(redemptions)?;
-    let updated = on_engine!(tx, UPDATE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(updated, redemptions.len())
+pub fn update(redemptions: &[&Redemption]) -> Outcome<Write> {
+    Ok(Write::new(UPDATE).columns(columns(redemptions)?))
 }

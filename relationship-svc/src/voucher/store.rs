@@ -3,7 +3,7 @@
 
 use sqlx::FromRow;
 use tandem_kernel::money::Currency;
-use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx};
+use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 
 use super::{Balance, Usage, Voucher};
@@ -194,11 +194,8 @@ pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, mut codes: Vec<String>) -> 
 }
 
 /// Writes the usage of locked vouchers; each gets its next version.
-pub async fn save_usage(tx: &mut Tx, tenant: &Tenant, vouchers: &[(&str, Usage)]) -> Outcome<()> {
-    if vouchers.is_empty() {
-        return Ok(());
-    }
-    let columns = [
+pub fn save_usage(vouchers: &[(&str, Usage)]) -> Write {
+    Write::new(SAVE_USAGE).columns([
         Column::text(vouchers.iter().map(|(code, _)| *code)),
         Column::int(vouchers.iter().map(|(_, usage)| usage.uses)),
         Column::int(vouchers.iter().map(|(_, usage)| usage.uses_held)),
@@ -206,16 +203,7 @@ pub async fn save_usage(tx: &mut Tx, tenant: &Tenant, vouchers: &[(&str, Usage)]
         Column::int(vouchers.iter().map(|(_, usage)| usage.spent_held)),
         Column::OptInstant(vouchers.iter().map(|(_, usage)| usage.restored_until).collect()),
         Column::Bool(vouchers.iter().map(|(_, usage)| usage.disabled).collect()),
-    ];
-    let saved = on_engine!(tx, SAVE_USAGE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    if usize::try_from(saved) == Ok(vouchers.len()) {
-        Ok(())
-    } else {
-        Err(Fault::internal("a voucher vanished under its lock"))
-    }
+    ])
 }
 
 /// Stores fresh vouchers, all made at the time of the first; codes that exist stay as they are. Answers how many are

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::{CounterKey, CounterKind, Tally, periods_before};
 use uuid::Uuid;
 
-use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, lost_race, same_count};
+use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, Write, Writes};
 use crate::{Fault, Outcome, Tenant, on_engine, transact};
 
 /// The reference text of the tables, which a migration of every service that counts contains.
@@ -108,8 +108,10 @@ const CLAIMS_OF: Statement = Statement::pair(
       CROSS JOIN LATERAL
             (SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim
               WHERE tenant = $1 AND holder = wanted.holder OFFSET 0) AS c",
-    "SELECT kind, owner, subject, period, holder, uses, amount, expires FROM hold_claim
-      WHERE tenant = $1 AND holder IN (SELECT unhex(value->>0) FROM json_each($2))",
+    "SELECT c.kind, c.owner, c.subject, c.period, c.holder, c.uses, c.amount, c.expires
+       FROM json_each($2) AS wanted
+      CROSS JOIN hold_claim AS c INDEXED BY hold_claim_holder
+         ON c.tenant = $1 AND c.holder = unhex(wanted.value->>0)",
 );
 
 const ALL_CLAIMS: Statement = Statement::same(
@@ -256,33 +258,15 @@ fn tally_columns(counters: &[(&CounterKey, Tally)]) -> Vec<Column> {
     columns
 }
 
-/// Writes counters that did not exist, in the order of their keys. Where another writer has made one of them meanwhile,
-/// the transaction is marked for a replay.
-pub async fn insert(tx: &mut Tx, tenant: &Tenant, mut counters: Vec<(&CounterKey, Tally)>) -> Outcome<()> {
-    if counters.is_empty() {
-        return Ok(());
-    }
+/// Writes counters that did not exist, in the order of their keys.
+pub fn insert(mut counters: Vec<(&CounterKey, Tally)>) -> Write {
     counters.sort_unstable_by_key(|(key, _)| *key);
-    let columns = tally_columns(&counters);
-    let inserted = on_engine!(tx, INSERT, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    });
-    let inserted = inserted.map_err(|error| lost_race(tx, error))?;
-    same_count(inserted, counters.len())
+    Write::new(INSERT).columns(tally_columns(&counters))
 }
 
 /// Writes locked counters.
-pub async fn update(tx: &mut Tx, tenant: &Tenant, counters: &[(&CounterKey, Tally)]) -> Outcome<()> {
-    if counters.is_empty() {
-        return Ok(());
-    }
-    let columns = tally_columns(counters);
-    let updated = on_engine!(tx, UPDATE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(updated, counters.len())
+pub fn update(counters: &[(&CounterKey, Tally)]) -> Write {
+    Write::new(UPDATE).columns(tally_columns(counters))
 }
 
 /// One claim as it is stored.
@@ -351,32 +335,35 @@ fn claim_columns(claims: &[ClaimRow]) -> Vec<Column> {
 }
 
 /// Stores claims on locked rows.
-pub async fn insert_claims(tx: &mut Tx, tenant: &Tenant, claims: &[ClaimRow]) -> Outcome<()> {
-    if claims.is_empty() {
-        return Ok(());
-    }
+fn insert_claims(claims: &[ClaimRow]) -> Write {
     let mut columns = claim_columns(claims);
     columns.push(Column::int(claims.iter().map(|claim| claim.uses)));
     columns.push(Column::int(claims.iter().map(|claim| claim.amount)));
     columns.push(Column::Instant(claims.iter().map(|claim| claim.expires).collect()));
-    let inserted = on_engine!(tx, INSERT_CLAIMS, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(inserted, claims.len())
+    Write::new(INSERT_CLAIMS).columns(columns)
 }
 
 /// Deletes claims on locked rows.
-pub async fn delete_claims(tx: &mut Tx, tenant: &Tenant, claims: &[ClaimRow]) -> Outcome<()> {
-    if claims.is_empty() {
+fn delete_claims(claims: &[ClaimRow]) -> Write {
+    Write::new(DELETE_CLAIMS).columns(claim_columns(claims))
+}
+
+/// Takes claims off locked rows and puts others on them. One that goes and one that comes may be of the same holder on the
+/// same row, so these do not travel together.
+pub async fn swap_claims(
+    tx: &mut Tx,
+    writes: &mut Writes<'_>,
+    gone: &[ClaimRow],
+    made: &[ClaimRow],
+) -> Outcome<()> {
+    let gone = delete_claims(gone);
+    if made.is_empty() {
+        writes.push(gone);
         return Ok(());
     }
-    let columns = claim_columns(claims);
-    let deleted = on_engine!(tx, DELETE_CLAIMS, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(deleted, claims.len())
+    gone.run(tx, writes.tenant()).await?;
+    writes.push(insert_claims(made));
+    Ok(())
 }
 
 /// How long a counter stays behind its period's end: longer than anything held in it, and long enough to be looked at.

@@ -26,7 +26,7 @@ pub use gate::{Gates, Passage};
 pub use recall::{Recalled, Settled, answers, recall};
 
 use crate::call::{Call, Tenant};
-use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx, lost_race};
+use crate::db::{BindColumns, Column, Db, Instant, Statement, Tx, Write};
 use crate::fault::{Fault, Outcome};
 use crate::{on_engine, transact};
 
@@ -239,18 +239,10 @@ pub async fn look_up_many(tx: &mut Tx, tenant: &Tenant, requests: &[&Request]) -
     requests.iter().map(answer).collect()
 }
 
-/// Claims requests together with their outcomes (JSON, see [`to_json`]): the last statement of its transaction. Where
+/// Claims requests together with their outcomes (JSON, see [`to_json`]): with the last writes of its transaction. Where
 /// another writer has claimed one of them since [`look_up_many`], the transaction is marked for a replay, which finds
 /// that outcome: so nothing is done twice, although nothing was claimed before it was done.
-pub async fn store_many(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    mut done: Vec<(&Request, String)>,
-    now: Timestamp,
-) -> Outcome<()> {
-    if done.is_empty() {
-        return Ok(());
-    }
+pub fn store_many(mut done: Vec<(&Request, String)>, now: Timestamp) -> Write {
     // Sorted, so that two batches that share keys do not wait for each other in a circle.
     done.sort_unstable_by(|(one, _), (other, _)| one.key().cmp(&other.key()));
     let columns = [
@@ -259,12 +251,7 @@ pub async fn store_many(
         Column::Bytes(done.iter().map(|(request, _)| request.hash.to_vec()).collect()),
         Column::text(done.iter().map(|(_, outcome)| outcome.as_str())),
     ];
-    let stored = on_engine!(tx, STORE_MANY, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(now)).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    });
-    let stored = stored.map_err(|error| lost_race(tx, error))?;
-    expect_rows(usize::try_from(stored).unwrap_or(usize::MAX), done.len())
+    Write::new(STORE_MANY).instant(now).columns(columns)
 }
 
 /// Forgets claims made before `older_than`, at most `limit` at a time; answers how many.

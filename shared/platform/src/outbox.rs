@@ -41,9 +41,8 @@ pub(crate) use signals::Signals;
 pub use subscribe::{Delivery, Filter, follow, subscribe};
 
 use crate::call::{Call, Tenant};
-use crate::db::{Instant, Statement, Tx};
+use crate::db::{Statement, Tx, Write};
 use crate::fault::Outcome;
-use crate::on_engine;
 
 const APPEND: Statement =
     Statement::same("INSERT INTO event_batch (tenant, id, created, payload) VALUES ($1, $2, $3, $4)");
@@ -152,17 +151,18 @@ fn timestamp(at: Timestamp) -> prost_types::Timestamp {
 /// Stores the events with the change: one row, nothing for an empty batch. A transaction may append batches of several
 /// tenants.
 pub async fn append(tx: &mut Tx, batch: Batch<'_>) -> Outcome<()> {
-    if batch.is_empty() {
-        return Ok(());
+    let tenant = batch.tenant.clone();
+    match write(batch) {
+        Some(events) => events.run(tx, &tenant).await,
+        None => Ok(()),
     }
-    let (tenant, id, created) = (batch.tenant, batch.id, Instant(batch.now));
-    let payload = EventBatch { events: batch.events }.encode_to_vec();
-    on_engine!(tx, APPEND, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(id).bind(created).bind(payload);
-        query.execute(conn).await.map(|_| ())
-    })?;
-    tx.wake_relay_on_commit();
-    Ok(())
+}
+
+/// The same, to travel with what else is written of the batch's tenant.
+pub fn write(batch: Batch<'_>) -> Option<Write> {
+    let Batch { id, now, events, .. } = batch;
+    let payload = (!events.is_empty()).then(|| EventBatch { events }.encode_to_vec())?;
+    Some(Write::new(APPEND).uuid(id).instant(now).bytes(payload).telling())
 }
 
 /// The address of an event within its tenant. A follower that has taken it in resumes after it. Written "position.seq".

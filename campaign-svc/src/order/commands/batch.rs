@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::limits::{CounterKey, Tally};
 use tandem_platform::counters::{self, ClaimRow};
+use tandem_platform::db::{Write, Writes};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
@@ -57,9 +58,11 @@ async fn run_one(
     }
     repeat_late(tx, tenant, items, &mut outcomes, &world).await?;
     confirm(tx, tenant, items, &outcomes, &world).await?;
-    write_back(app, tx, tenant, &world).await?;
-    tell(app, tx, tenant, items, &world).await?;
-    close(tx, tenant, items, &outcomes, &world).await?;
+    let mut writes = Writes::of(tenant);
+    write_back(app, tx, &mut writes, &world).await?;
+    writes.push(events_of(app, tenant, items, &world));
+    writes.push(idempotency::store_many(done(items, &outcomes, &world)?, now));
+    writes.run(tx).await?;
     Ok(idempotency::answers(outcomes))
 }
 
@@ -240,8 +243,8 @@ async fn confirm(
     Ok(())
 }
 
-/// Writes back what the decisions have changed, one statement per table.
-async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+/// Writes back what the decisions have changed, one write per table.
+async fn write_back(app: &App, tx: &mut Tx, writes: &mut Writes<'_>, world: &World) -> Outcome<()> {
     let rows = world.ledger.rows();
     let (mut made, mut dropped) = (Vec::new(), Vec::new());
     for slot in world.ledger.claims().iter().filter(|slot| slot.stored == slot.gone) {
@@ -249,7 +252,7 @@ async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> O
         let claim = ClaimRow { key: rows[row].key.clone(), holder, uses, amount, expires };
         if slot.gone { dropped.push(claim) } else { made.push(claim) }
     }
-    counters::delete_claims(tx, tenant, &dropped).await?;
+    counters::swap_claims(tx, writes, &dropped, &made).await?;
     let (mut counted, mut new) = (Vec::new(), Vec::new());
     for row in rows {
         match row.loaded {
@@ -258,15 +261,14 @@ async fn write_back(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> O
             _ => {}
         }
     }
-    counters::update(tx, tenant, &counted).await?;
-    counters::insert(tx, tenant, new).await?;
+    writes.push(counters::update(&counted));
+    writes.push(counters::insert(new));
     let near: Vec<&CounterKey> = world.ledger.near().collect();
-    store::near::mark(tx, tenant, &near, world.setting.now).await?;
-    write_orders(app, tx, tenant, world).await?;
-    counters::insert_claims(tx, tenant, &made).await
+    writes.push(store::near::mark(&near, world.setting.now));
+    write_orders(app, writes, world)
 }
 
-async fn write_orders(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+fn write_orders(app: &App, writes: &mut Writes<'_>, world: &World) -> Outcome<()> {
     let (mut made, mut changed, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
     for Change { from, to } in world.changes() {
@@ -285,33 +287,32 @@ async fn write_orders(app: &App, tx: &mut Tx, tenant: &Tenant, world: &World) ->
     }
     // Two replicas that make the same orders wait for each other in one direction only.
     made.sort_unstable_by(|a: &&Order, b| a.id.cmp(&b.id));
-    store::update(tx, tenant, &changed).await?;
-    store::move_on(tx, tenant, &moved).await?;
-    store::insert(tx, tenant, &made).await?;
-    store::step::delete(tx, tenant, &ended).await?;
-    store::step::write(tx, tenant, &begun, left_alone(app, world.setting.now)).await
+    writes.push(store::update(&changed)?);
+    writes.push(store::move_on(&moved));
+    writes.push(store::insert(&made)?);
+    writes.push(store::step::delete(&ended));
+    writes.push(store::step::write(&begun, left_alone(app, world.setting.now))?);
+    Ok(())
 }
 
-/// Leaves the events of the batch, each on behalf of its own caller.
-async fn tell(app: &App, tx: &mut Tx, tenant: &Tenant, items: &[Item], world: &World) -> Outcome<()> {
-    let Some((first, _)) = world.happened.first() else { return Ok(()) };
+/// The events of the batch, each on behalf of its own caller.
+fn events_of(app: &App, tenant: &Tenant, items: &[Item], world: &World) -> Option<Write> {
+    let (first, _) = world.happened.first()?;
     let call = Call::of(tenant.clone(), items[*first].principal.clone());
     let mut batch = Batch::new(&call, &*app.ids, world.setting.now);
     for (item, happened) in &world.happened {
         batch.push_as(&items[*item].principal, events::of(happened));
     }
-    outbox::append(tx, batch).await
+    outbox::write(batch)
 }
 
-/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew; one with an
+/// The outcomes to be stored with their requests. A refused request leaves nothing, so that it may be judged anew; one with an
 /// open step is stored when the step ends.
-async fn close(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    items: &[Item],
+fn done<'i>(
+    items: &'i [Item],
     outcomes: &[Option<Settled>],
     world: &World,
-) -> Outcome<()> {
+) -> Outcome<Vec<(&'i Request, String)>> {
     let mut done: Vec<(&Request, String)> = Vec::with_capacity(items.len());
     let mut closed: HashSet<&Request> = HashSet::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(outcomes) {
@@ -333,5 +334,5 @@ async fn close(
             done.push((request, idempotency::to_json(&stored)?));
         }
     }
-    idempotency::store_many(tx, tenant, done, world.setting.now).await
+    Ok(done)
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use tandem_kernel::limits::{CounterKey, CounterKind};
-use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx};
+use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
 use tandem_platform::{Outcome, Tenant, on_engine};
 
 use crate::pricing::spent::Taken;
@@ -91,21 +91,13 @@ pub(super) const STATEMENTS: [(&str, Statement); 5] = [
 ];
 
 /// Has quotes look again at these counters, which are locked and written at `now`.
-pub async fn mark(tx: &mut Tx, tenant: &Tenant, counters: &[&CounterKey], now: Timestamp) -> Outcome<()> {
-    if counters.is_empty() {
-        return Ok(());
-    }
-    let columns = [
+pub fn mark(counters: &[&CounterKey], now: Timestamp) -> Write {
+    Write::new(MARK).instant(second_of(now)).where_needed().columns([
         Column::int(counters.iter().map(|key| key.kind.number())),
         Column::text(counters.iter().map(|key| &*key.owner)),
         Column::text(counters.iter().map(|key| &*key.subject)),
         Column::text(counters.iter().map(|key| &*key.period)),
-    ];
-    on_engine!(tx, MARK, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(Instant(second_of(now)));
-        query.bind_columns(&columns).execute(conn).await.map(|_| ())
-    })?;
-    Ok(())
+    ])
 }
 
 fn second_of(now: Timestamp) -> Timestamp {

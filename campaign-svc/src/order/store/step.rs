@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, same_count};
-use tandem_platform::{Fault, Outcome, Tenant, on_engine};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, Write};
+use tandem_platform::{Outcome, Tenant, on_engine};
 
 use super::super::Pending;
 
@@ -71,38 +71,18 @@ pub(super) const STATEMENTS: [(&str, Statement); 6] = [
 ];
 
 /// Writes the open steps of these orders, which are locked or new; nobody else takes them up before `due`.
-pub async fn write(tx: &mut Tx, tenant: &Tenant, steps: &[(&str, &Pending)], due: Timestamp) -> Outcome<()> {
-    if steps.is_empty() {
-        return Ok(());
-    }
-    let columns = [
+pub fn write(steps: &[(&str, &Pending)], due: Timestamp) -> Outcome<Write> {
+    Ok(Write::new(WRITE).columns([
         Column::text(steps.iter().map(|(order, _)| *order)),
         Column::json_text(steps.iter().map(|(_, pending)| pending))?,
         Column::Instant(steps.iter().map(|_| due).collect()),
-    ];
-    let written = on_engine!(tx, WRITE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    same_count(written, steps.len())
+    ]))
 }
 
 /// Deletes the steps of these orders, which are locked. Where somebody has leased one of them meanwhile, the transaction
 /// is marked for a replay.
-pub async fn delete(tx: &mut Tx, tenant: &Tenant, orders: &[&str]) -> Outcome<()> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let columns = [Column::text(orders.iter().copied())];
-    let deleted = on_engine!(tx, DELETE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    if same_count(deleted, orders.len()).is_err() {
-        tx.replay();
-        return Err(Fault::contention());
-    }
-    Ok(())
+pub fn delete(orders: &[&str]) -> Write {
+    Write::new(DELETE).columns([Column::text(orders.iter().copied())]).or_replay()
 }
 
 /// The open steps of these orders, which are locked.

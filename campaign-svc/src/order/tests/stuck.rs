@@ -82,8 +82,8 @@ async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
                 locked.notify_one();
                 go_on.notified().await;
                 let done = crate::order::Order { state: State::Committed, pending: None, ..(*order).clone() };
-                store::move_on(tx, &tenant, &[&done]).await?;
-                store::step::delete(tx, &tenant, &["o1"]).await
+                store::move_on(&[&done]).run(tx, &tenant).await?;
+                store::step::delete(&["o1"]).run(tx, &tenant).await
             })
         };
         let second = async {

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::Clock;
 use tandem_kernel::limits::{CounterKey, CounterKind, Tally, period};
 use tandem_kernel::period::Recurrence;
+use tandem_platform::db::Writes;
 use tandem_platform::testing::{engines, postgres, second_handle};
 use tandem_platform::{counters, transact};
 
@@ -26,9 +27,11 @@ async fn use_up(harness: &Harness, tenant: &Tenant, keys: &[CounterKey], used: i
         let known = counters::lock(tx, tenant, keys.iter()).await?;
         let is_known = |key: &&CounterKey| known.iter().any(|(other, _)| other == *key);
         let (old, new): (Vec<&CounterKey>, Vec<&CounterKey>) = keys.iter().partition(is_known);
-        counters::update(tx, tenant, &old.into_iter().map(|key| (key, tally)).collect::<Vec<_>>()).await?;
-        counters::insert(tx, tenant, new.into_iter().map(|key| (key, tally)).collect()).await?;
-        near::mark(tx, tenant, &keys.iter().collect::<Vec<_>>(), now).await
+        let mut writes = Writes::of(tenant);
+        writes.push(counters::update(&old.into_iter().map(|key| (key, tally)).collect::<Vec<_>>()));
+        writes.push(counters::insert(new.into_iter().map(|key| (key, tally)).collect()));
+        writes.push(near::mark(&keys.iter().collect::<Vec<_>>(), now));
+        writes.run(tx).await
     })
     .unwrap();
 }
@@ -103,7 +106,7 @@ async fn a_counter_of_which_something_is_held_stays() {
         let old = key(0, "d2026-01-01");
         let held = Tally { used: 1, held: 1, told: 79 };
         transact!(harness.app.db, |tx| {
-            counters::insert(tx, &harness.call.tenant, vec![(&old, held)]).await
+            counters::insert(vec![(&old, held)]).run(tx, &harness.call.tenant).await
         })
         .unwrap();
         assert_eq!(forget_what_is_over(&harness.app).await.unwrap(), 0);

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::work::Work;
 use tandem_platform::counters::{self, ClaimRow};
-use tandem_platform::db::Session;
+use tandem_platform::db::{Session, Write, Writes};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
@@ -57,9 +57,11 @@ async fn run_one(
         outcomes[*at] = Some(Settled::Fresh(decided));
     }
     confirm_refusals(tx, tenant, items, &outcomes, &world).await?;
-    write_back(tx, tenant, &world).await?;
-    tell(app, tx, tenant, items, &world).await?;
-    close(tx, tenant, items, &outcomes, now).await?;
+    let mut writes = Writes::of(tenant);
+    write_back(tx, &mut writes, &world).await?;
+    writes.push(events_of(app, tenant, items, &world));
+    writes.push(idempotency::store_many(done(items, &outcomes)?, now));
+    writes.run(tx).await?;
     Ok(idempotency::answers(outcomes))
 }
 
@@ -280,8 +282,8 @@ async fn confirm_refusals(
     Ok(())
 }
 
-/// Writes back what the decisions have changed, one statement per table.
-async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> {
+/// Writes back what the decisions have changed, one write per table.
+async fn write_back(tx: &mut Tx, writes: &mut Writes<'_>, world: &World) -> Outcome<()> {
     let (mut made, mut dropped) = (Vec::new(), Vec::new());
     for slot in world.claims.iter().filter(|slot| slot.stored == slot.gone) {
         let Claim { target, redemption, uses, amount, expires } = slot.claim;
@@ -292,11 +294,11 @@ async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> 
         let row = ClaimRow { key, holder: redemption, uses, amount, expires };
         if slot.gone { dropped.push(row) } else { made.push(row) }
     }
-    counters::delete_claims(tx, tenant, &dropped).await?;
+    counters::swap_claims(tx, writes, &dropped, &made).await?;
 
     let used = world.vouchers.iter().filter(|slot| slot.voucher.usage != slot.loaded);
     let used: Vec<_> = used.map(|slot| (slot.voucher.code.as_str(), slot.voucher.usage)).collect();
-    voucher::store::save_usage(tx, tenant, &used).await?;
+    writes.push(voucher::store::save_usage(&used));
 
     let (mut counted, mut new) = (Vec::new(), Vec::new());
     for slot in &world.counters {
@@ -306,8 +308,8 @@ async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> 
             _ => {}
         }
     }
-    counters::update(tx, tenant, &counted).await?;
-    counters::insert(tx, tenant, new).await?;
+    writes.push(counters::update(&counted));
+    writes.push(counters::insert(new));
 
     let (mut changed, mut added) = (Vec::new(), Vec::new());
     for slot in &world.redemptions {
@@ -317,31 +319,25 @@ async fn write_back(tx: &mut Tx, tenant: &Tenant, world: &World) -> Outcome<()> 
             _ => {}
         }
     }
-    store::update(tx, tenant, &changed).await?;
-    store::insert(tx, tenant, &added).await?;
-    counters::insert_claims(tx, tenant, &made).await
+    writes.push(store::update(&changed)?);
+    writes.push(store::insert(&added)?);
+    Ok(())
 }
 
-/// Leaves the events of the batch, each on behalf of its own caller.
-async fn tell(app: &App, tx: &mut Tx, tenant: &Tenant, items: &[Item], world: &World) -> Outcome<()> {
-    let Some((first, _)) = world.happened.first() else { return Ok(()) };
+/// The events of the batch, each on behalf of its own caller.
+fn events_of(app: &App, tenant: &Tenant, items: &[Item], world: &World) -> Option<Write> {
+    let (first, _) = world.happened.first()?;
     let call = Call::of(tenant.clone(), items[*first].principal.clone());
     let mut batch = Batch::new(&call, &*app.ids, world.now());
     for (item, happened) in &world.happened {
         batch.push_as(&items[*item].principal, events::of(happened));
     }
-    outbox::append(tx, batch).await
+    outbox::write(batch)
 }
 
-/// Stores the outcomes with their requests. A refused request leaves nothing, so that it may be judged anew, unless it is
+/// The outcomes to be stored with their requests. A refused request leaves nothing, so that it may be judged anew, unless it is
 /// conclusive: whoever acts on its refusal must be sure that no late repetition of it is accepted.
-async fn close(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    items: &[Item],
-    outcomes: &[Option<Settled>],
-    now: Timestamp,
-) -> Outcome<()> {
+fn done<'i>(items: &'i [Item], outcomes: &[Option<Settled>]) -> Outcome<Vec<(&'i Request, String)>> {
     let mut done = Vec::with_capacity(items.len());
     for (item, outcome) in items.iter().zip(outcomes) {
         let (Some(request), Some(Settled::Fresh(decided))) = (&item.request, outcome) else { continue };
@@ -353,7 +349,7 @@ async fn close(
             Err(_) => {}
         }
     }
-    idempotency::store_many(tx, tenant, done, now).await
+    Ok(done)
 }
 
 fn is_conclusive(command: &Command) -> bool {

@@ -16,8 +16,8 @@ const OF_SOURCES: Statement = Statement::pair(
     concat!(
         "SELECT ",
         columns!(),
-        " FROM voucher WHERE tenant = $1 AND incentive = $2
-             AND source_id IN (SELECT value->>0 FROM json_each($3))"
+        " FROM json_each($3) AS wanted
+          CROSS JOIN voucher ON tenant = $1 AND incentive = $2 AND source_id = wanted.value->>0"
     ),
 );
 
@@ -30,8 +30,9 @@ const OF_CUSTOMERS: Statement = Statement::pair(
     concat!(
         "SELECT ",
         columns!(),
-        " FROM voucher WHERE tenant = $1 AND incentive = $2
-             AND customer IN (SELECT value->>0 FROM json_each($3)) ORDER BY code"
+        " FROM json_each($3) AS wanted
+          CROSS JOIN voucher INDEXED BY voucher_customer
+             ON tenant = $1 AND incentive = $2 AND customer = wanted.value->>0 ORDER BY code"
     ),
 );
 

@@ -29,7 +29,7 @@ fn at(second: i64) -> Timestamp {
 
 async fn put(db: &Db, tenant: &Tenant, counters: &[(CounterKey, Tally)]) -> Outcome<()> {
     transact!(db, |tx| {
-        insert(tx, tenant, counters.iter().map(|(key, tally)| (key, *tally)).collect()).await
+        insert(counters.iter().map(|(key, tally)| (key, *tally)).collect()).run(tx, tenant).await
     })
 }
 
@@ -56,7 +56,7 @@ async fn a_counter_is_found_as_it_was_written_and_one_that_is_missing_is_left_ou
         let keys = [uses.clone(), missing, euros.clone()];
         let locked = transact!(db, |tx| {
             let locked = lock(tx, &tenant, keys.iter()).await?;
-            update(tx, &tenant, &[(&uses, used(3))]).await?;
+            update(&[(&uses, used(3))]).run(tx, &tenant).await?;
             Ok(locked)
         });
         let mut locked = locked.unwrap();
@@ -84,8 +84,8 @@ async fn whoever_inserts_a_counter_second_replays() {
             let key = &uses[0].0;
             let found = if attempts == 1 { Vec::new() } else { lock(tx, &tenant, [key].into_iter()).await? };
             match found.first() {
-                None => insert(tx, &tenant, vec![(key, used(2))]).await,
-                Some((key, tally)) => update(tx, &tenant, &[(key, used(tally.used + 1))]).await,
+                None => insert(vec![(key, used(2))]).run(tx, &tenant).await,
+                Some((key, tally)) => update(&[(key, used(tally.used + 1))]).run(tx, &tenant).await,
             }
         });
         written.unwrap();
@@ -110,7 +110,7 @@ async fn claims_are_found_by_their_holder_and_once_they_have_lapsed_by_their_cou
         };
         let never = at(253_402_207_200);
         let claims = [claim(&uses, one, at(10)), claim(&row, one, at(10)), claim(&uses, two, never)];
-        transact!(db, |tx| { insert_claims(tx, &tenant, &claims).await }).unwrap();
+        transact!(db, |tx| { insert_claims(&claims).run(tx, &tenant).await }).unwrap();
         let mut reader = db.read().await.unwrap();
         let keys = [uses.clone(), row.clone()];
         assert_eq!(lapsed_claims(&mut reader, &tenant, &keys, at(9)).await.unwrap(), []);
@@ -118,7 +118,7 @@ async fn claims_are_found_by_their_holder_and_once_they_have_lapsed_by_their_cou
         assert_eq!(claims_of(&mut reader, &tenant, &[two]).await.unwrap(), claims[2..]);
         assert_eq!(claims_of(&mut reader, &tenant, &[one]).await.unwrap().len(), 2);
         drop(reader);
-        transact!(db, |tx| { delete_claims(tx, &tenant, &claims[..2]).await }).unwrap();
+        transact!(db, |tx| { delete_claims(&claims[..2]).run(tx, &tenant).await }).unwrap();
         let mut reader = db.read().await.unwrap();
         assert_eq!(all_claims(&mut reader, &tenant).await.unwrap(), claims[2..]);
     })
@@ -131,7 +131,7 @@ async fn a_write_of_rows_that_are_not_there_is_no_success() {
         let tenant = Tenant::default();
         let key = counter(CounterKind::Uses, "a", "");
         let claim = ClaimRow { key, holder: Uuid::nil(), uses: 1, amount: 0, expires: at(10) };
-        let gone = transact!(db, |tx| { delete_claims(tx, &tenant, std::slice::from_ref(&claim)).await });
+        let gone = transact!(db, |tx| { delete_claims(std::slice::from_ref(&claim)).run(tx, &tenant).await });
         assert_eq!(gone.unwrap_err().kind(), Kind::Internal);
     })
     .await;

@@ -73,6 +73,7 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tx;
+mod writes;
 
 /// The reference text of the platform's own tables, which the first migration of every service contains.
 pub mod schema {
@@ -99,6 +100,7 @@ pub use migrations::Migrations;
 pub use sqlx::types::Json;
 pub use storage::Storage;
 pub use tx::{Replays, Tx, body, conclude, lost_race, same_count};
+pub use writes::{Write, Writes};
 
 use crate::config::DatabaseConfig;
 use crate::fault::{Fault, Outcome};

@@ -5,6 +5,7 @@ mod connections;
 mod failpoints;
 mod migrations;
 mod transactions;
+mod writes;
 
 use std::sync::LazyLock;
 

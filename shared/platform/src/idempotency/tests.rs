@@ -238,7 +238,7 @@ async fn batch(db: &Db, requests: &[Request], outcome: &str) -> Outcome<usize> {
             add(tx).await?;
         }
         let count = done.len();
-        store_many(tx, &tenant, done, now()).await?;
+        store_many(done, now()).run(tx, &tenant).await?;
         Ok(count)
     })
 }

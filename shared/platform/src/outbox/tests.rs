@@ -16,10 +16,10 @@ use tokio::sync::{Barrier, Notify};
 
 use super::*;
 use crate::db::tests::test_migrations;
-use crate::db::{Db, Session};
+use crate::db::{Db, Instant, Session};
 use crate::fault::Kind;
 use crate::tasks::Tasks;
-use crate::{testing, transact};
+use crate::{on_engine, testing, transact};
 
 const SOON: Duration = Duration::from_secs(20);
 

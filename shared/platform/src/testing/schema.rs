@@ -5,30 +5,75 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr, SqliteConnection};
 
 use super::{Postgres, database};
 use crate::db::{Db, Engine, Migrations, Session, Statement};
 
 /// Prepares every statement on the engine of `db`; panics with the names and the database's messages of those that it
-/// refuses.
+/// refuses, and on SQLite of those whose plan reads a table from end to end, or all rows of a tenant to find a few.
 pub async fn prepare_all(db: &Db, statements: &[(&str, Statement)]) {
     let mut refused = Vec::new();
     let mut reader = db.read().await.expect("the database answers");
     for (name, statement) in statements {
         let result = match reader.engine() {
             Engine::Postgres(connection) => {
-                connection.prepare(statement.postgres.into_sql_str()).await.map(|_| ())
+                connection.prepare(statement.postgres.into_sql_str()).await.map(|_| Vec::new())
             }
             Engine::Sqlite(connection) => {
-                connection.prepare(statement.sqlite.into_sql_str()).await.map(|_| ())
+                let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sqlite));
+                let plan: Result<Vec<(i64, i64, i64, String)>, _> =
+                    sqlx::query_as(explain).fetch_all(&mut *connection).await;
+                match plan {
+                    Ok(steps) => {
+                        let steps = steps.into_iter().map(|(_, _, _, step)| step).collect();
+                        Ok(wide_steps(connection, statement.sqlite, steps).await)
+                    }
+                    Err(error) => Err(error),
+                }
             }
         };
-        if let Err(error) = result {
-            refused.push(format!("{name}: {error}"));
+        match result {
+            Ok(wide) => refused.extend(wide.iter().map(|step| format!("{name}: {step}"))),
+            Err(error) => refused.push(format!("{name}: {error}")),
         }
     }
-    assert!(refused.is_empty(), "statements that do not prepare:\n{}", refused.join("\n"));
+    assert!(refused.is_empty(), "statements that do not prepare, or read too much:\n{}", refused.join("\n"));
+}
+
+/// The steps of a plan of SQLite that read more than is asked for: a whole table, although there is a condition; all rows
+/// of a tenant, although keys are given.
+async fn wide_steps(connection: &mut SqliteConnection, sql: &str, steps: Vec<String>) -> Vec<String> {
+    let mut wide = Vec::new();
+    for step in steps {
+        // A name of the statement's own is no table.
+        let name = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+        let own = [") AS {}", "{} AS (", "RECURSIVE {}"];
+        let is_table = |name: &str| {
+            !name.starts_with('(') && !own.iter().any(|form| sql.contains(&form.replace("{}", name)))
+        };
+        let scans = name.is_some_and(is_table) && !step.contains("INDEX") && sql.contains(" WHERE tenant ");
+        let tenant_alone = step.starts_with("SEARCH ") && step.ends_with("(tenant=?)");
+        if scans || (tenant_alone && sql.contains("json_each(") && !is_narrow(connection, &step).await) {
+            wide.push(step);
+        }
+    }
+    wide
+}
+
+/// Whether the index of a step has one row per tenant, or only those of what is open.
+async fn is_narrow(connection: &mut SqliteConnection, step: &str) -> bool {
+    let Some((_, rest)) = step.split_once(" INDEX ") else { return false };
+    let index = rest.split(' ').next().unwrap_or_default();
+    let columns: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pragma_index_info($1) AS i
+          WHERE NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = $1 AND sql LIKE '% WHERE %')",
+    )
+    .bind(index)
+    .fetch_one(connection)
+    .await
+    .expect("an index is told of");
+    columns <= 1
 }
 
 /// One line per column, `table.column class`, with ` null` where it may be null and ` key n` for its place in the

@@ -100,7 +100,7 @@ async fn take_all(
         sqlx::query(sql).bind(tenant.as_str()).bind(left).execute(conn).await.map(|_| ())
     })?;
     append(tx, batch).await?;
-    idempotency::store_many(tx, tenant, done, now).await?;
+    idempotency::store_many(done, now).run(tx, tenant).await?;
     Ok(idempotency::answers(settled).into_iter().map(Result::flatten).collect())
 }
 

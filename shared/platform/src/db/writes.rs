@@ -1,0 +1,265 @@
+//! Writes of one tenant that travel together: what a command has decided, told to the database in one round trip.
+//!
+//! A store says what is to be written as a [`Write`]: a set-based [`Statement`](super::Statement), its parameters and how
+//! many rows it must change. A command collects these in [`Writes`] and runs them after its decisions. On PostgreSQL all
+//! of them become one statement, each a data-modifying `WITH` of it; on SQLite, where nothing travels, they run one after
+//! the other.
+//!
+//! They see the data as it was before all of them and do not see each other: two writes that may touch the same row go
+//! in two [`Writes`], or in one statement.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres};
+use uuid::Uuid;
+
+use super::column::{BindColumns, Column};
+use super::engine::{Engine, Session, Statement};
+use super::instant::Instant;
+use super::tx::{Tx, lost_race, same_count};
+use crate::call::Tenant;
+use crate::fault::{Fault, Outcome};
+use crate::on_engine;
+
+/// One statement that writes rows of one tenant. Its first parameter is the tenant, then come the scalars, then the
+/// columns; it has no `RETURNING`.
+#[derive(Clone, Debug)]
+pub struct Write {
+    statement: Statement,
+    scalars: Vec<Scalar>,
+    columns: Vec<Column>,
+    expected: Expected,
+    tells: bool,
+}
+
+/// A parameter that is the same for all rows.
+#[derive(Clone, Debug)]
+enum Scalar {
+    Instant(Timestamp),
+    Uuid(Uuid),
+    Bytes(Vec<u8>),
+}
+
+/// How many rows a write changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// One per row of its columns, which are locked or new.
+    Each,
+    /// The same; fewer are a lost race.
+    EachOrReplay,
+    /// Some of them.
+    Any,
+}
+
+impl Write {
+    /// A write of one row for each row of the columns: anything else is INTERNAL.
+    pub fn new(statement: Statement) -> Self {
+        Self { statement, scalars: Vec::new(), columns: Vec::new(), expected: Expected::Each, tells: false }
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn instant(mut self, instant: Timestamp) -> Self {
+        self.scalars.push(Scalar::Instant(instant));
+        self
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn uuid(mut self, id: Uuid) -> Self {
+        self.scalars.push(Scalar::Uuid(id));
+        self
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.scalars.push(Scalar::Bytes(bytes));
+        self
+    }
+
+    /// The columns.
+    #[must_use]
+    pub fn columns(mut self, columns: impl Into<Vec<Column>>) -> Self {
+        self.columns = columns.into();
+        self
+    }
+
+    /// Rows that are gone were somebody else's: the transaction is marked for a replay.
+    #[must_use]
+    pub fn or_replay(mut self) -> Self {
+        self.expected = Expected::EachOrReplay;
+        self
+    }
+
+    /// Rows may stay as they are.
+    #[must_use]
+    pub fn where_needed(mut self) -> Self {
+        self.expected = Expected::Any;
+        self
+    }
+
+    /// The relay of this process is woken when the transaction has committed.
+    #[must_use]
+    pub(crate) fn telling(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// Runs it by itself.
+    pub async fn run(self, tx: &mut Tx, tenant: &Tenant) -> Outcome<()> {
+        let mut writes = Writes::of(tenant);
+        writes.push(self);
+        writes.run(tx).await
+    }
+
+    /// Rows that it is about.
+    fn rows(&self) -> usize {
+        self.columns.first().map_or(1, Column::len)
+    }
+
+    fn check(&self, tx: &mut Tx, written: u64) -> Outcome<()> {
+        match (self.expected, same_count(written, self.rows())) {
+            (Expected::Any, _) | (_, Ok(())) => Ok(()),
+            (Expected::Each, Err(fault)) => Err(fault),
+            (Expected::EachOrReplay, Err(_)) => {
+                tx.replay();
+                Err(Fault::contention())
+            }
+        }
+    }
+}
+
+/// What a command writes.
+#[derive(Debug)]
+pub struct Writes<'a> {
+    tenant: &'a Tenant,
+    writes: Vec<Write>,
+}
+
+impl<'a> Writes<'a> {
+    /// Nothing yet.
+    pub fn of(tenant: &'a Tenant) -> Self {
+        Self { tenant, writes: Vec::new() }
+    }
+
+    /// Whose rows they are.
+    pub fn tenant(&self) -> &'a Tenant {
+        self.tenant
+    }
+
+    /// Adds a write; one without rows is none.
+    pub fn push(&mut self, write: impl Into<Option<Write>>) {
+        self.writes.extend(write.into().filter(|write| write.rows() > 0));
+    }
+
+    /// Runs what was added, in this order where they run one after the other. Where somebody else has inserted one of the
+    /// rows meanwhile, the transaction is marked for a replay.
+    pub async fn run(self, tx: &mut Tx) -> Outcome<()> {
+        if self.writes.iter().any(|write| write.tells) {
+            tx.wake_relay_on_commit();
+        }
+        match self.writes.as_slice() {
+            [] => Ok(()),
+            [_, _, ..] if matches!(tx.engine(), Engine::Postgres(_)) => self.run_together(tx).await,
+            _ => self.run_in_turn(tx).await,
+        }
+    }
+
+    async fn run_in_turn(&self, tx: &mut Tx) -> Outcome<()> {
+        for write in &self.writes {
+            let written = on_engine!(tx, write.statement, |sql, conn| {
+                let mut query = sqlx::query(sql).bind(self.tenant.as_str());
+                for scalar in &write.scalars {
+                    query = match scalar {
+                        Scalar::Instant(instant) => query.bind(Instant(*instant)),
+                        Scalar::Uuid(id) => query.bind(*id),
+                        Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
+                    };
+                }
+                let query = if write.columns.is_empty() { query } else { query.bind_columns(&write.columns) };
+                query.execute(conn).await.map(|done| done.rows_affected())
+            });
+            let written = written.map_err(|error| lost_race(tx, error))?;
+            write.check(tx, written)?;
+        }
+        Ok(())
+    }
+
+    async fn run_together(&self, tx: &mut Tx) -> Outcome<()> {
+        let Engine::Postgres(connection) = tx.engine() else {
+            return Err(Fault::internal("writes travel together on PostgreSQL only"));
+        };
+        let query = sqlx::query(AssertSqlSafe(self.together()));
+        let query = self.writes.iter().fold(query.bind(self.tenant.as_str()), bind);
+        let written = query.fetch_one(connection).await;
+        if let Err(error) = &written {
+            tx.note(error);
+        }
+        let written = written.map_err(|error| lost_race(tx, error))?;
+        for (place, write) in self.writes.iter().enumerate() {
+            let count: i64 = sqlx::Row::try_get(&written, place)?;
+            write.check(tx, u64::try_from(count).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// One statement of all, which answers how many rows each has written.
+    fn together(&self) -> String {
+        let (mut with, mut counts) = (String::from("WITH "), String::new());
+        let mut bound = 1;
+        for (place, write) in self.writes.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let sql = renumbered(write.statement.postgres, bound - 1);
+            // Writing into a String cannot fail.
+            let _ = write!(with, "{comma}w{place} AS ({sql} RETURNING 1)");
+            let _ = write!(counts, "{comma}(SELECT count(*) FROM w{place})");
+            bound += write.scalars.len() + write.columns.len();
+        }
+        format!("{with} SELECT {counts}")
+    }
+}
+
+fn bind<'q>(query: Query<'q, Postgres, PgArguments>, write: &'q Write) -> Query<'q, Postgres, PgArguments> {
+    let query = write.scalars.iter().fold(query, |query, scalar| match scalar {
+        Scalar::Instant(instant) => query.bind(Instant(*instant)),
+        Scalar::Uuid(id) => query.bind(*id),
+        Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
+    });
+    query.bind_columns(&write.columns)
+}
+
+/// A statement whose parameters after the tenant stand `by` places further on.
+fn renumbered(sql: &str, by: usize) -> String {
+    let mut parts = sql.split('$');
+    let mut out = String::with_capacity(sql.len() + 16);
+    out.extend(parts.next());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        let _ = match number.parse::<usize>() {
+            Ok(number) if number > 1 => write!(out, "${}{rest}", number + by),
+            _ => write!(out, "${part}"),
+        };
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_move_on_and_the_tenant_stays() {
+        assert_eq!(
+            renumbered(
+                "INSERT INTO t SELECT $1, * FROM UNNEST($2::text[], $10::uuid[]) WHERE tenant = $1",
+                4
+            ),
+            "INSERT INTO t SELECT $1, * FROM UNNEST($6::text[], $14::uuid[]) WHERE tenant = $1"
+        );
+    }
+}
