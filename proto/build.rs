@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use prost::Message;
+use prost_types::{DescriptorProto, FileDescriptorSet};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=tandem");
@@ -11,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(sources(Path::new("tandem"))?, ["."])?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    fs::write(out.join("requests.rs"), requests(&descriptors))?;
     tonic_prost_build::configure()
         .build_transport(true)
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
@@ -19,6 +21,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The traits of `requests.rs` for every request that has their fields.
+fn requests(descriptors: &FileDescriptorSet) -> String {
+    let mut text = String::new();
+    for file in descriptors.file.iter().filter(|file| file.package().starts_with("tandem.")) {
+        let module = file.package().trim_start_matches("tandem.").replace('.', "::");
+        for message in &file.message_type {
+            if let Some(method) = message.name().strip_suffix("Request") {
+                text += &implementations(message, method, &format!("crate::{module}::{}", message.name()));
+            }
+        }
+    }
+    text
+}
+
+fn implementations(message: &DescriptorProto, method: &str, path: &str) -> String {
+    let has = |names: &[&str]| {
+        names
+            .iter()
+            .all(|name| message.field.iter().any(|field| field.name() == *name && !field.proto3_optional()))
+    };
+    let constant = format!("const METHOD: &'static str = {method:?};");
+    let borrow = |field: &str| format!("fn {field}(&self) -> &str {{ &self.{field} }}");
+    let mut text = String::new();
+    if has(&["request_id"]) {
+        let take = "fn take_request_id(&mut self) -> String { std::mem::take(&mut self.request_id) }";
+        text += &format!("impl Repeatable for {path} {{ {constant} {take} }}\n");
+    }
+    if has(&["name"]) {
+        text += &format!("impl Named for {path} {{ {} }}\n", borrow("name"));
+    }
+    if has(&["etag"]) {
+        text += &format!("impl Etagged for {path} {{ {} }}\n", borrow("etag"));
+    }
+    if has(&["page_size", "page_token", "filter", "order_by"]) {
+        let size = "fn page_size(&self) -> i32 { self.page_size }";
+        let texts = ["page_token", "filter", "order_by"].map(borrow).join(" ");
+        text += &format!("impl Listing for {path} {{ {constant} {size} {texts} }}\n");
+    }
+    text
 }
 
 fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {

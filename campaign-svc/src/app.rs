@@ -1,5 +1,6 @@
 //! What every call of one process shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -7,11 +8,9 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
-use tandem_platform::idempotency::{Gates, Request};
+use tandem_platform::idempotency::Request;
 use tandem_platform::lifecycle::readiness::FirstLoads;
-use tandem_platform::tasks::Tasks;
-use tandem_platform::telemetry::Telemetry;
-use tandem_platform::{Call, Db, Outcome, grpc, lanes, seal};
+use tandem_platform::{Call, Core, Db, Outcome, lanes, seal, service};
 
 use crate::catalogue::written::Written;
 use crate::config::Config;
@@ -22,18 +21,8 @@ use crate::relationship::Relationship;
 
 /// The service without its network: tests call it as the server does.
 pub struct App {
-    /// Its data.
-    pub db: Db,
-    /// The present.
-    pub clock: Arc<dyn Clock>,
-    /// Fresh ids.
-    pub ids: Arc<dyn Ids>,
-    /// Writes in progress and pollers.
-    pub tasks: Tasks,
-    /// Where a call waits for an earlier one that is the same.
-    pub gates: Gates,
-    /// The instruments of this process.
-    pub telemetry: Telemetry,
+    /// The platform's part.
+    pub core: Core,
     /// The settings in force.
     pub config: Config,
     /// The zone of the tenants' days, weeks and months.
@@ -67,11 +56,8 @@ impl App {
         let first_loads = FirstLoads::of(&db);
         let snapshots = Snapshots::new(&db, &first_loads, clock.now());
         let spending = Spending::new(clock.now());
-        let tasks = Tasks::new();
-        let telemetry = Telemetry::new("campaign-svc")?;
-        let relationship = Relationship::new(&config.relationship, telemetry.meter())?;
-        telemetry.observe_pool(&db);
-        telemetry.observe_storage(&db);
+        let core = Core::new("campaign-svc", db, clock, ids)?;
+        let relationship = Relationship::new(&config.relationship, core.telemetry.meter())?;
         let orders = Orders::default();
         let threads = match config.pricing.long_evaluation_threads {
             0 => lanes::cores() / 2,
@@ -79,12 +65,7 @@ impl App {
         };
         let heavy = Heavy::new(threads, config.pricing.long_evaluation_queue);
         Ok(Arc::new(Self {
-            db,
-            clock,
-            ids,
-            tasks,
-            gates: Gates::default(),
-            telemetry,
+            core,
             config,
             zone,
             keys,
@@ -97,23 +78,7 @@ impl App {
         }))
     }
 
-    /// Runs a write to its end although its caller may go away, and after those that are the same call; see
-    /// [`grpc::once`].
-    pub async fn write<T, F>(
-        self: &Arc<Self>,
-        call: Call,
-        request: Request,
-        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
-    ) -> Outcome<T>
-    where
-        F: Future<Output = Outcome<T>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let write = write(self.clone(), call.clone(), request.clone());
-        grpc::once(&self.tasks, &self.gates, &call, &request, write).await
-    }
-
-    /// As [`App::write`], and waits until this replica quotes by what was written.
+    /// As [`service::write`], and waits until this replica quotes by what was written.
     pub async fn write_catalogue<T, F>(
         self: &Arc<Self>,
         call: Call,
@@ -124,9 +89,17 @@ impl App {
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let value = self.write(call.clone(), request, write).await?;
+        let value = service::write(self, call.clone(), request, write).await?;
         let followed = self.snapshots.follows(self, &call).await;
         Ok(Written { value, followed })
+    }
+}
+
+impl Deref for App {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
-use prost::Message;
 use tandem_platform::grpc;
-use tandem_platform::outbox::{self, Asked, Recorded};
+use tandem_platform::outbox::{self, Asked};
 use tandem_proto::campaign::v1::event_service_server::EventService;
 use tandem_proto::campaign::v1::{SubscribeRequest, SubscribeResponse};
 use tonic::{Request, Response, Status};
@@ -16,13 +15,6 @@ use crate::App;
 
 #[cfg(test)]
 mod tests;
-
-/// An event of the message `payload`, whose full name is `type_`.
-pub fn recorded<M: Message>(type_: &'static str, aggregate: String, version: i64, payload: &M) -> Recorded {
-    let payload =
-        prost_types::Any { type_url: format!("type.googleapis.com/{type_}"), value: payload.encode_to_vec() };
-    Recorded { type_, aggregate, version, payload }
-}
 
 /// Starts what numbers events and what forgets old ones.
 pub fn start(app: &Arc<App>) {

@@ -4,31 +4,23 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use prost::Message;
 use tandem_kernel::problem::Problem;
-use tandem_platform::idempotency::Request;
-use tandem_platform::{Outcome, Violations, field};
+use tandem_platform::{Core, Outcome, Violations, field};
 use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
-
-use crate::App;
 
 pub use tandem_platform::field::{item_ok, item_status, labels, resource, text};
 
 /// The id of a resource to be created: the one wanted in `field`, else the one in its name, else a fresh one.
-pub fn new_id(v: &mut Violations, app: &App, collection: &str, field: &str, id: &str, name: &str) -> String {
-    field::new_id(v, &*app.ids, app.clock.now(), field::Wanted { collection, field, id, name })
-}
-
-/// What makes this write the same as its repetition; `body` is the request without its request_id.
-pub fn request(
+pub fn new_id(
     v: &mut Violations,
-    app: &App,
-    method: &'static str,
+    core: &Core,
+    collection: &str,
+    field: &str,
     id: &str,
-    body: &impl Message,
-) -> Request {
-    field::request(v, &*app.ids, app.clock.now(), method, id, body)
+    name: &str,
+) -> String {
+    field::new_id(v, &*core.ids, core.clock.now(), field::Wanted { collection, field, id, name })
 }
 
 /// A text of so many characters at most, in lines and paragraphs.

@@ -21,7 +21,6 @@ pub mod serve;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod word;
 
 use sqlx::migrate::Migrator;
 use tandem_platform::db::Migrations;

@@ -36,9 +36,11 @@ async fn every_table_says_what_bounds_it() {
 async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         testing::prepare_all(&db, catalogue::store::STATEMENTS).await;
+        testing::prepare_all(&db, &objective::store::OBJECTIVES.statements()).await;
         testing::prepare_all(&db, objective::store::STATEMENTS).await;
+        testing::prepare_all(&db, &product::store::PRODUCTS.statements()).await;
         testing::prepare_all(&db, product::store::STATEMENTS).await;
-        testing::prepare_all(&db, campaign::store::STATEMENTS).await;
+        testing::prepare_all(&db, &campaign::store::statements()).await;
         testing::prepare_all(&db, redemption::store::STATEMENTS).await;
     })
     .await;

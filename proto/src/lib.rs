@@ -4,6 +4,7 @@
 
 pub mod convert;
 pub mod reason;
+pub mod requests;
 
 pub use reason::Reason;
 

@@ -1,5 +1,6 @@
 //! What every call of one process shares.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -7,10 +8,7 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
-use tandem_platform::idempotency::{Gates, Request};
-use tandem_platform::tasks::Tasks;
-use tandem_platform::telemetry::Telemetry;
-use tandem_platform::{Call, Db, Outcome, grpc, lanes, seal};
+use tandem_platform::{Core, Db, lanes, seal};
 
 use crate::config::Config;
 use crate::incentive::commands::Evaluations;
@@ -20,18 +18,8 @@ use crate::segment::catalogue::Catalogues;
 
 /// The service without its network: tests call it as the server does.
 pub struct App {
-    /// Its data.
-    pub db: Db,
-    /// The present.
-    pub clock: Arc<dyn Clock>,
-    /// Fresh ids.
-    pub ids: Arc<dyn Ids>,
-    /// Writes in progress and pollers.
-    pub tasks: Tasks,
-    /// Where a call waits for an earlier one that is the same.
-    pub gates: Gates,
-    /// The instruments of this process.
-    pub telemetry: Telemetry,
+    /// The platform's part.
+    pub core: Core,
     /// The settings in force.
     pub config: Config,
     /// The zone of the tenants' days, weeks and months.
@@ -61,21 +49,13 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let redemptions = Redemptions::new(&config.redemption);
-        let telemetry = Telemetry::new("relationship-svc")?;
-        telemetry.observe_pool(&db);
-        telemetry.observe_storage(&db);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,
             threads => threads,
         };
         let heavy = Heavy::new(threads, config.long_evaluation_queue);
         Ok(Arc::new(Self {
-            db,
-            clock,
-            ids,
-            tasks: Tasks::new(),
-            gates: Gates::default(),
-            telemetry,
+            core: Core::new("relationship-svc", db, clock, ids)?,
             config,
             zone,
             keys,
@@ -86,21 +66,13 @@ impl App {
             heavy,
         }))
     }
+}
 
-    /// Runs a write to its end although its caller may go away, and after those that are the same call; see
-    /// [`grpc::once`].
-    pub async fn write<T, F>(
-        self: &Arc<Self>,
-        call: Call,
-        request: Request,
-        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
-    ) -> Outcome<T>
-    where
-        F: Future<Output = Outcome<T>> + Send + 'static,
-        T: Send + 'static,
-    {
-        let write = write(self.clone(), call.clone(), request.clone());
-        grpc::once(&self.tasks, &self.gates, &call, &request, write).await
+impl Deref for App {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
     }
 }
 

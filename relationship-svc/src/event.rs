@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
-use prost::Message;
-use tandem_platform::outbox::{self, Asked, Cursor, Filter, Recorded, Told};
+use tandem_platform::outbox::{self, Asked, Cursor, Filter, Told};
 use tandem_platform::{Fault, Outcome, Tenant, Violations, grpc};
 use tandem_proto::relationship::v1::event_service_server::EventService;
 use tandem_proto::relationship::v1::{
@@ -16,13 +15,6 @@ use tandem_proto::relationship::v1::{
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::App;
-
-/// An event of the message `payload`, whose full name is `type_`.
-pub fn recorded<M: Message>(type_: &'static str, aggregate: String, version: i64, payload: &M) -> Recorded {
-    let payload =
-        prost_types::Any { type_url: format!("type.googleapis.com/{type_}"), value: payload.encode_to_vec() };
-    Recorded { type_, aggregate, version, payload }
-}
 
 /// Starts what numbers events and what forgets old ones.
 pub fn start(app: &Arc<App>) {

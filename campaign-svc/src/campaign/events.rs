@@ -3,12 +3,13 @@
 pub mod message;
 
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::campaign::v1::{
     CampaignAdapted, CampaignCreated, CampaignDeleted, CampaignStateChanged, CampaignUpdated,
 };
 
 use super::{Campaign, Revision, State, View};
-use crate::event::recorded;
+use tandem_platform::resource::told;
 
 /// It was drafted.
 pub fn created(view: &View) -> Recorded {
@@ -47,5 +48,5 @@ pub fn adapted(view: &View, revision: &Revision) -> Recorded {
 }
 
 fn of(type_: &'static str, campaign: &Campaign, event: &impl prost::Message) -> Recorded {
-    recorded(type_, campaign.name(), campaign.version, event)
+    told(type_, campaign, event)
 }

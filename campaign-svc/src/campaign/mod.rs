@@ -16,6 +16,7 @@ use tandem_kernel::limits::Limits;
 use tandem_kernel::money::{Amounts, Money};
 use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
+use tandem_platform::resource::{Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -35,7 +36,7 @@ pub use revisions::Revision;
 pub const COLLECTION: &str = "campaigns";
 
 /// An operational campaign without its mix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
     /// Its id within the tenant.
     pub id: String,
@@ -45,6 +46,9 @@ pub struct Campaign {
     pub life: Life,
     /// The newest revision of its mix, which may come into effect later.
     pub latest_revision: i64,
+    /// It was a draft and is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
     /// Counts its changes from 1.
     pub version: i64,
     /// When it was created.
@@ -209,8 +213,8 @@ impl Campaign {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         not_too_long(definition.window, limit_days)?;
-        let life = Life::default();
-        Ok(Self { id, definition, life, latest_revision: 1, version: after + 1, created: now, updated: now })
+        let (latest_revision, version) = (1, after + 1);
+        Ok(Self { id, definition, latest_revision, version, created: now, updated: now, ..Self::default() })
     }
 
     /// What it is at `at`.
@@ -329,14 +333,20 @@ impl Campaign {
     /// The same, gone, as the last version: only a draft.
     pub fn delete(&self, now: Timestamp) -> Result<Self, Refusal> {
         match self.state(now) {
-            State::Draft => Ok(Self { version: self.version + 1, updated: now, ..self.clone() }),
+            State::Draft => {
+                Ok(Self { deleted: true, version: self.version + 1, updated: now, ..self.clone() })
+            }
             state => Err(Refusal::WrongState { state, wanted: "be deleted" }),
         }
     }
+}
 
-    /// Its resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+impl Resource for Campaign {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::CAMPAIGNS;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
     }
 }
 

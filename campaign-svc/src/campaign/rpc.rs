@@ -7,20 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use prost::Message;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::db::Reader;
-use tandem_platform::list::{Asked, List, Listed, Order, Position};
+use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::list::Listed;
+use tandem_platform::resource::{self, word};
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
 use tandem_proto::campaign::v1::*;
+use tandem_proto::requests::{Etagged, Named, Repeatable};
 use tonic::{Request, Response, Status};
 
 use super::events::message;
 use super::{COLLECTION, Campaign, Move, Revision, View, commands, name, revision_name, store};
 use crate::catalogue::written::Written;
-use crate::{App, field, word};
+use crate::{App, field};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -51,15 +52,12 @@ impl CampaignService for Api {
         &self,
         request: Request<CreateCampaignRequest>,
     ) -> Result<Response<CreateCampaignResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "CreateCampaign", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.campaign.unwrap_or_default();
-        let id = field::new_id(&mut v, app, COLLECTION, "campaign_id", &body.campaign_id, &given.name);
+        let id = field::new_id(&mut v, &self.0, COLLECTION, "campaign_id", &body.campaign_id, &given.name);
         let (definition, mix) = parse::draft(&mut v.nest("campaign"), given);
         v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition, &mix).await
         });
         let answer = |stored| CreateCampaignResponse { campaign: Some(message::campaign(&stored)) };
@@ -70,11 +68,9 @@ impl CampaignService for Api {
         &self,
         request: Request<GetCampaignRequest>,
     ) -> Result<Response<GetCampaignResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let view = self.view(&call.tenant, &id).await?;
+        let call = grpc::call(&request)?;
+        let id = asked::named::<Campaign>(request.get_ref())?;
+        let view = self.view(&call, &id).await?;
         Ok(Response::new(GetCampaignResponse { campaign: Some(message::campaign(&view)) }))
     }
 
@@ -82,18 +78,9 @@ impl CampaignService for Api {
         &self,
         request: Request<ListCampaignsRequest>,
     ) -> Result<Response<ListCampaignsResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let asked = Asked {
-            list: "ListCampaigns",
-            page_size: body.page_size,
-            page_token: &body.page_token,
-            filter: &body.filter,
-            order_by: &body.order_by,
-        };
-        let now = self.0.clock.now();
-        let list = List::read(&call, asked, &VOCABULARY)?;
-        let page = list.page::<Campaign>(&self.0.db, &call.tenant, now).await?;
-        let campaigns = self.views(&call.tenant, page.items, now).await?;
+        let (tenant, now) = (grpc::call(&request)?.tenant, self.0.clock.now());
+        let page = asked::list(&self.0, request, &VOCABULARY).await?;
+        let campaigns = self.views(&tenant, page.items, now).await?;
         let campaigns = campaigns.iter().map(message::campaign).collect();
         Ok(Response::new(ListCampaignsResponse { campaigns, next_page_token: page.next_page_token }))
     }
@@ -102,10 +89,7 @@ impl CampaignService for Api {
         &self,
         request: Request<UpdateCampaignRequest>,
     ) -> Result<Response<UpdateCampaignResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "UpdateCampaign", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let mask = parse::Masked::read(&mut v, body.update_mask.as_ref());
         let given = body.campaign.unwrap_or_default();
         let etag = given.etag.clone();
@@ -114,7 +98,7 @@ impl CampaignService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
         let answer = |stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) };
@@ -125,14 +109,9 @@ impl CampaignService for Api {
         &self,
         request: Request<DeleteCampaignRequest>,
     ) -> Result<Response<DeleteCampaignResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "DeleteCampaign", &request_id, &body);
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let deleted = app.write_catalogue(call, request, move |app, call, request| async move {
-            commands::delete(&app, &call, &request, &id, &body.etag).await
+        let Touch { call, request, id, etag } = asked::touch::<Campaign, _>(&self.0, request)?;
+        let deleted = self.0.write_catalogue(call, request, move |app, call, request| async move {
+            commands::delete(&app, &call, &request, &id, &etag).await
         });
         Ok(deleted.await?.response(|()| DeleteCampaignResponse {}))
     }
@@ -141,99 +120,75 @@ impl CampaignService for Api {
         &self,
         request: Request<ScheduleCampaignRequest>,
     ) -> Result<Response<ScheduleCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("ScheduleCampaign", Move::Schedule);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Schedule).await?;
         let answer = |stored| ScheduleCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn launch_campaign(
         &self,
         request: Request<LaunchCampaignRequest>,
     ) -> Result<Response<LaunchCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("LaunchCampaign", Move::Launch);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Launch).await?;
         let answer = |stored| LaunchCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn pause_campaign(
         &self,
         request: Request<PauseCampaignRequest>,
     ) -> Result<Response<PauseCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("PauseCampaign", Move::Pause);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Pause).await?;
         let answer = |stored| PauseCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn resume_campaign(
         &self,
         request: Request<ResumeCampaignRequest>,
     ) -> Result<Response<ResumeCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("ResumeCampaign", Move::Resume);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Resume).await?;
         let answer = |stored| ResumeCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn end_campaign(
         &self,
         request: Request<EndCampaignRequest>,
     ) -> Result<Response<EndCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("EndCampaign", Move::End);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::End).await?;
         let answer = |stored| EndCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn cancel_campaign(
         &self,
         request: Request<CancelCampaignRequest>,
     ) -> Result<Response<CancelCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("CancelCampaign", Move::Cancel);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Cancel).await?;
         let answer = |stored| CancelCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn archive_campaign(
         &self,
         request: Request<ArchiveCampaignRequest>,
     ) -> Result<Response<ArchiveCampaignResponse>, Status> {
-        let (call, mut body) = (grpc::call(&request)?, request.into_inner());
-        let request_id = std::mem::take(&mut body.request_id);
-        let (method, step) = ("ArchiveCampaign", Move::Archive);
-        let wanted = Wanted { method, step, request_id, name: &body.name, etag: &body.etag, body: &body };
+        let stored = self.step(request, Move::Archive).await?;
         let answer = |stored| ArchiveCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(self.step(call, wanted).await?.response(answer))
+        Ok(stored.response(answer))
     }
 
     async fn adapt_campaign(
         &self,
         request: Request<AdaptCampaignRequest>,
     ) -> Result<Response<AdaptCampaignResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "AdaptCampaign", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        let etag = std::mem::take(&mut body.etag);
+        let etag = body.etag.clone();
         let adaptation = parse::adaptation(&mut v, body);
         v.finish()?;
-        let adapted = app.write_catalogue(call, request, move |app, call, request| async move {
+        let adapted = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::adapt(&app, &call, &request, &id, &etag, &adaptation).await
         });
         Ok(adapted.await?.response(|adapted| AdaptCampaignResponse {
@@ -250,7 +205,7 @@ impl CampaignService for Api {
         let mut v = Violations::new();
         let (id, revision) = parse::revision_name(&mut v, "name", &body.name);
         v.finish()?;
-        self.find(&call.tenant, &id).await?;
+        resource::find::<Campaign>(&self.0, &call, &id).await?;
         let revision = self.revision(&call.tenant, &id, revision).await?;
         Ok(Response::new(GetMixRevisionResponse { revision: Some(message::revision(&id, &revision)) }))
     }
@@ -272,7 +227,7 @@ impl CampaignService for Api {
                 keys.first().and_then(|key| key.parse().ok()).ok_or_else(Fault::invalid_page_token)?
             }
         };
-        self.find(&call.tenant, &id).await?;
+        resource::find::<Campaign>(&self.0, &call, &id).await?;
         let mut reader = self.0.db.read().await?;
         let mut revisions = store::revisions(&mut reader, &call.tenant, &id, below, size + 1).await?;
         let more = revisions.len() > size;
@@ -294,7 +249,7 @@ impl CampaignService for Api {
         v.check(body.from_revision >= 1, "from_revision", "must be at least 1");
         v.check(body.to_revision >= 1, "to_revision", "must be at least 1");
         v.finish()?;
-        self.find(&call.tenant, &id).await?;
+        resource::find::<Campaign>(&self.0, &call, &id).await?;
         let from = self.revision(&call.tenant, &id, body.from_revision).await?;
         let to = self.revision(&call.tenant, &id, body.to_revision).await?;
         let differences = compare::differences(&message::mix(&from.mix), &message::mix(&to.mix))?;
@@ -309,38 +264,21 @@ impl CampaignService for Api {
         let mut v = Violations::new();
         let id = field::resource(&mut v, "campaign", COLLECTION, &body.campaign);
         v.finish()?;
-        let view = self.view(&call.tenant, &id).await?;
+        let view = self.view(&call, &id).await?;
         Ok(Response::new(message::media_plan(&view.campaign, &view.revision.mix)))
     }
 }
 
-/// The part that all requests for a step share.
-struct Wanted<'a, M> {
-    method: &'static str,
-    step: Move,
-    request_id: String,
-    name: &'a str,
-    etag: &'a str,
-    body: &'a M,
-}
-
 impl Api {
-    async fn step<M: Message>(&self, call: Call, wanted: Wanted<'_, M>) -> Outcome<Written<View>> {
-        let Wanted { method, step, request_id, name, etag, body } = wanted;
-        let (app, etag) = (&self.0, etag.to_owned());
-        let mut v = Violations::new();
-        let request = field::request(&mut v, app, method, &request_id, body);
-        let id = field::resource(&mut v, "name", COLLECTION, name);
-        v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+    async fn step<B>(&self, request: Request<B>, step: Move) -> Outcome<Written<View>>
+    where
+        B: Repeatable + Named + Etagged,
+    {
+        let Touch { call, request, id, etag } = asked::touch::<Campaign, _>(&self.0, request)?;
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::step(&app, &call, &request, &id, &etag, step).await
         });
         stored.await
-    }
-
-    async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Campaign> {
-        let mut reader = self.0.db.read().await?;
-        store::find(&mut reader, tenant, id).await?.ok_or_else(|| Fault::not_found(name(id)))
     }
 
     async fn revision(&self, tenant: &Tenant, id: &str, number: i64) -> Outcome<Revision> {
@@ -352,10 +290,10 @@ impl Api {
         })
     }
 
-    async fn view(&self, tenant: &Tenant, id: &str) -> Outcome<View> {
+    async fn view(&self, call: &Call, id: &str) -> Outcome<View> {
         let now = self.0.clock.now();
-        let campaign = self.find(tenant, id).await?;
-        let view = self.views(tenant, vec![campaign], now).await?.pop();
+        let campaign = resource::find(&self.0, call, id).await?;
+        let view = self.views(&call.tenant, vec![campaign], now).await?.pop();
         // A draft may be deleted between the two reads.
         view.ok_or_else(|| Fault::not_found(name(id)))
     }
@@ -374,10 +312,6 @@ impl Api {
 }
 
 impl Listed for Campaign {
-    fn position(&self) -> Position {
-        Position { created: self.created, id: self.id.clone() }
-    }
-
     fn facts(&self, now: Timestamp) -> Facts<'_> {
         let definition = &self.definition;
         let campaign = Fact::Object(vec![
@@ -388,15 +322,5 @@ impl Listed for Campaign {
             ("labels", Fact::text_map(&definition.labels)),
         ]);
         Facts::new().with("campaign", campaign)
-    }
-
-    async fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> Outcome<Vec<Self>> {
-        store::scan(reader, tenant, order, after, limit).await
     }
 }

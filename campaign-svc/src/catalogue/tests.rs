@@ -13,7 +13,7 @@ async fn write(db: &Db, id: &str) -> i64 {
     let tenant = Tenant::default();
     transact!(*db, |tx| {
         let version = store::bump(tx, &tenant, jiff::Timestamp::UNIX_EPOCH).await?;
-        products::save(tx, &tenant, version, std::slice::from_ref(&product)).await?;
+        products::PRODUCTS.save(std::slice::from_ref(&product), Some(version))?.run(tx, &tenant).await?;
         Ok(version)
     })
     .unwrap()

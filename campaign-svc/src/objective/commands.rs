@@ -2,99 +2,61 @@
 
 mod refusal;
 
-use tandem_platform::idempotency::{self, Claim, Request};
-use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Outcome, Tx, grpc, transact};
+use tandem_platform::idempotency::Request;
+use tandem_platform::{Call, Core, Outcome, once};
 
-use super::{Change, Definition, Objective, State, events, name, store};
-use crate::{App, campaign, field};
+use super::{Change, Definition, Objective, State, events, store};
+use crate::field;
 
 /// Opens an objective.
 pub async fn create(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
     id: &str,
     definition: &Definition,
 ) -> Outcome<Objective> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(done);
-        }
-        let objective = Objective::create(id.to_owned(), definition.clone(), now);
-        if !store::insert(tx, &call.tenant, &objective).await? {
-            return Err(Fault::already_exists(objective.name()));
-        }
-        let mut batch = Batch::new(call, app.ids.as_ref(), now);
-        batch.push(events::created(&objective));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &objective).await?;
-        Ok(objective)
+    once!(core, call, request, |unit| {
+        let objective = Objective::create(id.to_owned(), definition.clone(), unit.now());
+        unit.create(objective, events::created).await
     })
 }
 
 /// Changes fields of an objective that is not archived. Where nothing differs, nothing happens.
 pub async fn update(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
     id: &str,
     etag: &str,
     change: &Change,
 ) -> Outcome<Objective> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(done);
-        }
-        let before = locked(tx, call, id, etag).await?;
+    once!(core, call, request, |unit| {
+        let before: Objective = unit.lock(id, etag).await?;
         before.active().map_err(|refusal| refusal.fault(id))?;
         let definition = before.definition.clone().with(change.clone());
         field::refuse("objective", definition.problems())?;
-        let objective = if definition == before.definition {
-            before
-        } else {
-            let objective = before.define(definition, now);
-            store::update(tx, &call.tenant, &objective).await?;
-            let mut batch = Batch::new(call, app.ids.as_ref(), now);
-            batch.push(events::updated(&objective));
-            outbox::append(tx, batch).await?;
-            objective
-        };
-        idempotency::finish(tx, &call.tenant, request, &objective).await?;
-        Ok(objective)
+        let next = before.define(definition, unit.now());
+        unit.save_change(before, next, events::updated)
     })
 }
 
 /// Closes an objective whose campaigns have all ended.
-pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Objective> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(done) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(done);
+pub async fn archive(
+    core: &Core,
+    call: &Call,
+    request: &Request,
+    id: &str,
+    etag: &str,
+) -> Outcome<Objective> {
+    once!(core, call, request, |unit| {
+        let before: Objective = unit.lock(id, etag).await?;
+        if before.state == State::Archived {
+            return Ok(before);
         }
-        let before = locked(tx, call, id, etag).await?;
-        let objective = if before.state == State::Archived {
-            before
-        } else {
-            // Whoever creates a campaign for it meanwhile waits for the lock, or was waited for.
-            let unended = campaign::store::unended(tx, &call.tenant, id, now).await?;
-            let objective = before.archive(unended, now).map_err(|refusal| refusal.fault(id))?;
-            store::update(tx, &call.tenant, &objective).await?;
-            let mut batch = Batch::new(call, app.ids.as_ref(), now);
-            batch.push(events::archived(&objective));
-            outbox::append(tx, batch).await?;
-            objective
-        };
-        idempotency::finish(tx, &call.tenant, request, &objective).await?;
-        Ok(objective)
+        // Whoever creates a campaign for it meanwhile waits for the lock, or was waited for.
+        let (tenant, now) = (unit.tenant(), unit.now());
+        let unended = store::unended(unit.tx(), tenant, id, now).await?;
+        unit.save(before.archive(unended, now).map_err(|refusal| refusal.fault(id))?, events::archived)
     })
-}
-
-async fn locked(tx: &mut Tx, call: &Call, id: &str, etag: &str) -> Outcome<Objective> {
-    let found = store::lock(tx, &call.tenant, id).await?;
-    let objective = found.ok_or_else(|| Fault::not_found(name(id)))?;
-    grpc::check_etag(etag, objective.version, name(id))?;
-    Ok(objective)
 }

@@ -3,30 +3,31 @@
 use tandem_kernel::period::Window;
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::campaign::v1::{
     self, ObjectiveArchived, ObjectiveCreated, ObjectiveMetric, ObjectiveState, ObjectiveUpdated,
 };
 use tandem_proto::convert;
 
 use super::{Metric, Objective, State};
-use crate::event::recorded;
+use tandem_platform::resource::told;
 
 /// It was created.
 pub fn created(objective: &Objective) -> Recorded {
     let event = ObjectiveCreated { objective: Some(message(objective)) };
-    recorded("tandem.campaign.v1.ObjectiveCreated", objective.name(), objective.version, &event)
+    told("tandem.campaign.v1.ObjectiveCreated", objective, &event)
 }
 
 /// It was changed.
 pub fn updated(objective: &Objective) -> Recorded {
     let event = ObjectiveUpdated { objective: Some(message(objective)) };
-    recorded("tandem.campaign.v1.ObjectiveUpdated", objective.name(), objective.version, &event)
+    told("tandem.campaign.v1.ObjectiveUpdated", objective, &event)
 }
 
 /// It was closed.
 pub fn archived(objective: &Objective) -> Recorded {
     let event = ObjectiveArchived { objective: Some(message(objective)) };
-    recorded("tandem.campaign.v1.ObjectiveArchived", objective.name(), objective.version, &event)
+    told("tandem.campaign.v1.ObjectiveArchived", objective, &event)
 }
 
 /// What it counts, in the contract's word.

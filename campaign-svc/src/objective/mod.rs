@@ -13,6 +13,7 @@ use tandem_kernel::id;
 use tandem_kernel::money::Money;
 use tandem_kernel::period::Window;
 use tandem_kernel::problem::Problem;
+use tandem_platform::resource::{Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -52,7 +53,7 @@ pub enum State {
 }
 
 /// A strategic objective.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objective {
     /// Its id within the tenant.
     pub id: String,
@@ -160,9 +161,12 @@ impl Objective {
         Self { id, definition, state: State::Active, version: 1, created: now, updated: now }
     }
 
-    /// The same with another definition, as the next version.
+    /// The same with another definition, as the next version; itself, where that is the one it has.
     #[must_use]
     pub fn define(&self, definition: Definition, now: Timestamp) -> Self {
+        if definition == self.definition {
+            return self.clone();
+        }
         Self { definition, version: self.version + 1, updated: now, ..self.clone() }
     }
 
@@ -178,10 +182,14 @@ impl Objective {
         }
         Ok(Self { state: State::Archived, version: self.version + 1, updated: now, ..self.clone() })
     }
+}
 
-    /// Its resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+impl Resource for Objective {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::OBJECTIVES;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
     }
 }
 

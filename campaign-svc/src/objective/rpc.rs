@@ -1,23 +1,25 @@
 //! ObjectiveService: messages to values and back.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use tandem_kernel::id;
 use tandem_kernel::money::Money;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::db::Reader;
 use tandem_platform::grpc::{self, Mask};
-use tandem_platform::list::{Asked, List, Listed, Order, Position};
-use tandem_platform::{Fault, Outcome, Tenant, Violations};
+use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::list::Listed;
+use tandem_platform::resource::word;
+use tandem_platform::{Core, Violations, service};
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveService;
 use tandem_proto::campaign::v1::{self, *};
 use tandem_proto::convert;
 use tonic::{Request, Response, Status};
 
 use super::events::{message, metric_message};
-use super::{COLLECTION, Change, Definition, Metric, Objective, commands, name, progress, store};
-use crate::{App, campaign, field, redemption, word};
+use super::{COLLECTION, Change, Definition, Metric, Objective, commands, progress, store};
+use crate::{field, redemption};
 
 /// What an update may write.
 const FIELDS: &[&str] =
@@ -37,12 +39,12 @@ static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<App>);
+pub struct Api(Core);
 
 impl Api {
     /// Of this process.
-    pub fn new(app: &Arc<App>) -> Self {
-        Self(app.clone())
+    pub fn new(core: &Core) -> Self {
+        Self(core.clone())
     }
 }
 
@@ -52,12 +54,9 @@ impl ObjectiveService for Api {
         &self,
         request: Request<CreateObjectiveRequest>,
     ) -> Result<Response<CreateObjectiveResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "CreateObjective", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.objective.unwrap_or_default();
-        let id = field::new_id(&mut v, app, COLLECTION, "objective_id", &body.objective_id, &given.name);
+        let id = field::new_id(&mut v, &self.0, COLLECTION, "objective_id", &body.objective_id, &given.name);
         let definition = {
             let mut v = v.nest("objective");
             let all = grpc::field_mask(&mut v, None, FIELDS);
@@ -69,8 +68,8 @@ impl ObjectiveService for Api {
             definition
         };
         v.finish()?;
-        let stored = app.write(call, request, move |app, call, request| async move {
-            commands::create(&app, &call, &request, &id, &definition).await
+        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
+            commands::create(&core, &call, &request, &id, &definition).await
         });
         Ok(Response::new(CreateObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
@@ -79,11 +78,7 @@ impl ObjectiveService for Api {
         &self,
         request: Request<GetObjectiveRequest>,
     ) -> Result<Response<GetObjectiveResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let objective = self.find(&call.tenant, &id).await?;
+        let objective = asked::get(&self.0, request).await?;
         Ok(Response::new(GetObjectiveResponse { objective: Some(message(&objective)) }))
     }
 
@@ -91,16 +86,7 @@ impl ObjectiveService for Api {
         &self,
         request: Request<ListObjectivesRequest>,
     ) -> Result<Response<ListObjectivesResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let asked = Asked {
-            list: "ListObjectives",
-            page_size: body.page_size,
-            page_token: &body.page_token,
-            filter: &body.filter,
-            order_by: &body.order_by,
-        };
-        let list = List::read(&call, asked, &VOCABULARY)?;
-        let page = list.page::<Objective>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
+        let page = asked::list(&self.0, request, &VOCABULARY).await?;
         let objectives = page.items.iter().map(message).collect();
         Ok(Response::new(ListObjectivesResponse { objectives, next_page_token: page.next_page_token }))
     }
@@ -109,10 +95,7 @@ impl ObjectiveService for Api {
         &self,
         request: Request<UpdateObjectiveRequest>,
     ) -> Result<Response<UpdateObjectiveResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "UpdateObjective", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), FIELDS);
         let given = body.objective.unwrap_or_default();
         let etag = given.etag.clone();
@@ -121,8 +104,8 @@ impl ObjectiveService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write(call, request, move |app, call, request| async move {
-            commands::update(&app, &call, &request, &id, &etag, &change).await
+        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
+            commands::update(&core, &call, &request, &id, &etag, &change).await
         });
         Ok(Response::new(UpdateObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
@@ -131,14 +114,9 @@ impl ObjectiveService for Api {
         &self,
         request: Request<ArchiveObjectiveRequest>,
     ) -> Result<Response<ArchiveObjectiveResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "ArchiveObjective", &request_id, &body);
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let stored = app.write(call, request, move |app, call, request| async move {
-            commands::archive(&app, &call, &request, &id, &body.etag).await
+        let Touch { call, request, id, etag } = asked::touch::<Objective, _>(&self.0, request)?;
+        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
+            commands::archive(&core, &call, &request, &id, &etag).await
         });
         Ok(Response::new(ArchiveObjectiveResponse { objective: Some(message(&stored.await?)) }))
     }
@@ -147,13 +125,10 @@ impl ObjectiveService for Api {
         &self,
         request: Request<GetObjectiveProgressRequest>,
     ) -> Result<Response<GetObjectiveProgressResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let objective = self.find(&call.tenant, &id).await?;
+        let call = grpc::call(&request)?;
+        let objective: Objective = asked::get(&self.0, request).await?;
         let mut reader = self.0.db.read().await?;
-        let campaigns = campaign::store::of_objective(&mut reader, &call.tenant, &id).await?;
+        let campaigns = store::campaigns(&mut reader, &call.tenant, &objective.id).await?;
         let sums = redemption::store::sums(&mut reader, &call.tenant, &campaigns).await?;
         let progress = progress::progress(&objective.definition, &sums);
         Ok(Response::new(GetObjectiveProgressResponse {
@@ -163,23 +138,12 @@ impl ObjectiveService for Api {
             reached_ppm: progress.ppm,
             redemptions: sums.redemptions,
             discounts: sums.discounts.iter().map(|(of, minor)| Money::new(*minor, *of).into()).collect(),
-            campaigns: campaigns.iter().map(|id| campaign::name(id)).collect(),
+            campaigns: campaigns.iter().map(|one| id::name("campaigns", one)).collect(),
         }))
     }
 }
 
-impl Api {
-    async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Objective> {
-        let mut reader = self.0.db.read().await?;
-        store::find(&mut reader, tenant, id).await?.ok_or_else(|| Fault::not_found(name(id)))
-    }
-}
-
 impl Listed for Objective {
-    fn position(&self) -> Position {
-        Position { created: self.created, id: self.id.clone() }
-    }
-
     fn facts(&self, _now: Timestamp) -> Facts<'_> {
         let definition = &self.definition;
         let objective = Fact::Object(vec![
@@ -190,16 +154,6 @@ impl Listed for Objective {
             ("labels", Fact::text_map(&definition.labels)),
         ]);
         Facts::new().with("objective", objective)
-    }
-
-    async fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> Outcome<Vec<Self>> {
-        store::scan(reader, tenant, order, after, limit).await
     }
 }
 

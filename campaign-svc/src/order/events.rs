@@ -8,7 +8,6 @@ use tandem_proto::convert::to_timestamp;
 
 use super::decide::{Happened, Threshold};
 use super::{Code, Discount, Line, Order, State, name};
-use crate::event::recorded;
 
 /// What happened, for the outbox.
 pub fn of(happened: &Happened) -> Recorded {
@@ -52,7 +51,7 @@ pub fn of(happened: &Happened) -> Recorded {
 /// An order has been waiting for relationship-svc for so many seconds.
 pub fn stuck(order: &Order, pending_seconds: i64) -> Recorded {
     let payload = v1::OrderStuck { order: Some(message(order)), pending_seconds };
-    recorded("tandem.campaign.v1.OrderStuck", name(&order.id), order.version, &payload)
+    Recorded::new("tandem.campaign.v1.OrderStuck", name(&order.id), order.version, &payload)
 }
 
 /// Payloads of one aggregate, whatever their message.
@@ -62,7 +61,7 @@ trait Encode {
 
 impl<M: prost::Message> Encode for M {
     fn recorded(&self, type_: &'static str, order: &Order) -> Recorded {
-        recorded(type_, name(&order.id), order.version, self)
+        Recorded::new(type_, name(&order.id), order.version, self)
     }
 }
 
@@ -76,7 +75,7 @@ fn reached(threshold: &Threshold) -> Recorded {
         spent,
     };
     let owner = threshold.owner.to_string();
-    recorded("tandem.campaign.v1.OfferThresholdReached", owner, threshold.version, &payload)
+    Recorded::new("tandem.campaign.v1.OfferThresholdReached", owner, threshold.version, &payload)
 }
 
 fn money(currency: Currency, minor: i64) -> MoneyMessage {

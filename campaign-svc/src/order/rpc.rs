@@ -6,7 +6,7 @@ mod refusal;
 
 use std::sync::Arc;
 
-use tandem_platform::{Fault, Outcome, Violations, field, grpc};
+use tandem_platform::{Fault, Outcome, Violations, field, grpc, service};
 use tandem_proto::campaign::v1::order_service_server::OrderService;
 use tandem_proto::campaign::v1::*;
 use tonic::{Request, Response, Status};
@@ -35,7 +35,7 @@ impl Api {
         let write = |app: Arc<App>, call, request| async move {
             commands::order(&app, &call, &request, command).await
         };
-        let order: Arc<Order> = self.0.write(call, request, write).await?;
+        let order: Arc<Order> = service::write(&self.0, call, request, write).await?;
         Ok(Some(message(&order)))
     }
 }

@@ -1,6 +1,7 @@
 //! From campaigns and their revisions to what is posted.
 
 use std::sync::{Arc, LazyLock};
+use tandem_platform::resource::Resource;
 
 use jiff::Timestamp;
 use tandem_kernel::pricing::{Compiled, CompiledScope, PriceRule};
@@ -61,7 +62,7 @@ pub fn campaign(
 /// Compiles a campaign that no snapshot holds, with all its revisions, to be explained.
 pub async fn stored(app: &App, tenant: &Tenant, id: &str) -> Outcome<Option<Campaign>> {
     let mut reader = app.db.read().await?;
-    let Some(found) = store::find(&mut reader, tenant, id).await? else { return Ok(None) };
+    let Some(found) = store::CAMPAIGNS.find(&mut reader, tenant, id).await? else { return Ok(None) };
     let mut revisions = store::revisions(&mut reader, tenant, id, i64::MAX, MAX_REVISIONS).await?;
     revisions.reverse();
     let stands =

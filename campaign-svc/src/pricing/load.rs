@@ -17,7 +17,6 @@ use super::prior::LOOK_BACK;
 use super::product::{ListChange, Product};
 use super::snapshot::{Campaign, Changes, Snapshot};
 use crate::campaign::revisions::Revision;
-use crate::campaign::store::Stored;
 use crate::catalogue::store::Stand;
 use crate::product::{PriceEntry, store as products};
 use crate::{App, campaign, catalogue};
@@ -204,7 +203,7 @@ impl Reading {
             let page =
                 campaign::store::campaigns_page(&mut reader, tenant, &after, horizon, CAMPAIGNS).await?;
             drop(reader);
-            after = page.last().map(|last| last.campaign.id.clone()).unwrap_or_default();
+            after = page.last().map(|last| last.id.clone()).unwrap_or_default();
             all.extend(self.compiled(&page).await?);
             if page.len() < CAMPAIGNS {
                 return Ok(all);
@@ -213,9 +212,9 @@ impl Reading {
     }
 
     /// These campaigns with their revisions, compiled.
-    async fn compiled(&self, campaigns: &[Stored]) -> Outcome<Vec<Compiled>> {
-        let there = campaigns.iter().filter(|stored| !stored.deleted);
-        let ids: Vec<&str> = there.map(|stored| stored.campaign.id.as_str()).collect();
+    async fn compiled(&self, campaigns: &[campaign::Campaign]) -> Outcome<Vec<Compiled>> {
+        let there = campaigns.iter().filter(|campaign| !campaign.deleted);
+        let ids: Vec<&str> = there.map(|campaign| campaign.id.as_str()).collect();
         let mut revisions: HashMap<String, Vec<Revision>> = HashMap::new();
         if !ids.is_empty() {
             let mut reader = self.app.db.read().await?;
@@ -224,10 +223,10 @@ impl Reading {
                 revisions.entry(campaign).or_default().push(revision);
             }
         }
-        let compiled = campaigns.iter().map(|Stored { campaign, deleted }| {
+        let compiled = campaigns.iter().map(|campaign| {
             let revisions = revisions.get(&campaign.id).map(Vec::as_slice).unwrap_or_default();
             let compiled = compile::campaign(campaign, revisions, self.now, self.horizon());
-            (Arc::from(campaign.id.as_str()), compiled.filter(|_| !deleted))
+            (Arc::from(campaign.id.as_str()), compiled.filter(|_| !campaign.deleted))
         });
         Ok(compiled.collect())
     }

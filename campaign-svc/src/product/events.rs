@@ -2,28 +2,29 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::campaign::v1::{self, ProductArchived, ProductCreated, ProductState, ProductUpdated};
 use tandem_proto::convert;
 
 use super::{ListPrice, Product, State};
-use crate::event::recorded;
+use tandem_platform::resource::told;
 
 /// It was created.
 pub fn created(product: &Product) -> Recorded {
     let event = ProductCreated { product: Some(message(product)) };
-    recorded("tandem.campaign.v1.ProductCreated", product.name(), product.version, &event)
+    told("tandem.campaign.v1.ProductCreated", product, &event)
 }
 
 /// It was changed.
 pub fn updated(product: &Product) -> Recorded {
     let event = ProductUpdated { product: Some(message(product)) };
-    recorded("tandem.campaign.v1.ProductUpdated", product.name(), product.version, &event)
+    told("tandem.campaign.v1.ProductUpdated", product, &event)
 }
 
 /// It was taken out of sale.
 pub fn archived(product: &Product) -> Recorded {
     let event = ProductArchived { product: Some(message(product)) };
-    recorded("tandem.campaign.v1.ProductArchived", product.name(), product.version, &event)
+    told("tandem.campaign.v1.ProductArchived", product, &event)
 }
 
 /// A product as the contract shows it.

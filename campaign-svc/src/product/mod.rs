@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency, Money};
+use tandem_platform::resource::{Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -36,7 +37,7 @@ pub enum State {
 }
 
 /// A product or a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     /// Its id within the tenant.
     pub id: String,
@@ -149,10 +150,14 @@ impl Product {
         }
         Self { state: State::Active, ..self.define(definition, now) }
     }
+}
 
-    /// Its resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+impl Resource for Product {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::PRODUCTS;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::db::Reader;
-use tandem_platform::list::{Asked, List, Listed, Order, Position};
-use tandem_platform::{Fault, Outcome, Tenant, Violations, grpc};
+use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::list::Listed;
+use tandem_platform::resource::{self, word};
+use tandem_platform::{Fault, Violations, grpc};
 use tandem_proto::campaign::v1::product_service_server::ProductService;
 use tandem_proto::campaign::v1::{self, *};
 use tonic::{Request, Response, Status};
@@ -18,8 +19,8 @@ use tonic::{Request, Response, Status};
 use super::events::message;
 
 use super::commands::{self, Upserted};
-use super::{COLLECTION, Definition, MAX_BATCH, Product, name, store};
-use crate::{App, field, word};
+use super::{COLLECTION, Definition, MAX_BATCH, Product, store};
+use crate::{App, field};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -50,15 +51,12 @@ impl ProductService for Api {
         &self,
         request: Request<CreateProductRequest>,
     ) -> Result<Response<CreateProductResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "CreateProduct", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.product.unwrap_or_default();
-        let id = field::new_id(&mut v, app, COLLECTION, "product_id", &body.product_id, &given.name);
+        let id = field::new_id(&mut v, &self.0, COLLECTION, "product_id", &body.product_id, &given.name);
         let definition = parse::definition(&mut v.nest("product"), given);
         v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::create(&app, &call, &request, &id, &definition).await
         });
         Ok(stored.await?.response(|stored| CreateProductResponse { product: Some(message(&stored)) }))
@@ -68,11 +66,7 @@ impl ProductService for Api {
         &self,
         request: Request<GetProductRequest>,
     ) -> Result<Response<GetProductResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let product = self.find(&call.tenant, &id).await?;
+        let product = asked::get(&self.0, request).await?;
         Ok(Response::new(GetProductResponse { product: Some(message(&product)) }))
     }
 
@@ -80,16 +74,7 @@ impl ProductService for Api {
         &self,
         request: Request<ListProductsRequest>,
     ) -> Result<Response<ListProductsResponse>, Status> {
-        let (call, body) = (grpc::call(&request)?, request.into_inner());
-        let asked = Asked {
-            list: "ListProducts",
-            page_size: body.page_size,
-            page_token: &body.page_token,
-            filter: &body.filter,
-            order_by: &body.order_by,
-        };
-        let list = List::read(&call, asked, &VOCABULARY)?;
-        let page = list.page::<Product>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
+        let page = asked::list(&self.0, request, &VOCABULARY).await?;
         let products = page.items.iter().map(message).collect();
         Ok(Response::new(ListProductsResponse { products, next_page_token: page.next_page_token }))
     }
@@ -98,10 +83,7 @@ impl ProductService for Api {
         &self,
         request: Request<UpdateProductRequest>,
     ) -> Result<Response<UpdateProductResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "UpdateProduct", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), parse::FIELDS);
         let given = body.product.unwrap_or_default();
         let etag = given.etag.clone();
@@ -110,7 +92,7 @@ impl ProductService for Api {
             (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
         };
         v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::update(&app, &call, &request, &id, &etag, &change).await
         });
         Ok(stored.await?.response(|stored| UpdateProductResponse { product: Some(message(&stored)) }))
@@ -120,14 +102,9 @@ impl ProductService for Api {
         &self,
         request: Request<ArchiveProductRequest>,
     ) -> Result<Response<ArchiveProductResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "ArchiveProduct", &request_id, &body);
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        v.finish()?;
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
-            commands::archive(&app, &call, &request, &id, &body.etag).await
+        let Touch { call, request, id, etag } = asked::touch::<Product, _>(&self.0, request)?;
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
+            commands::archive(&app, &call, &request, &id, &etag).await
         });
         Ok(stored.await?.response(|stored| ArchiveProductResponse { product: Some(message(&stored)) }))
     }
@@ -136,17 +113,14 @@ impl ProductService for Api {
         &self,
         request: Request<BatchUpsertProductsRequest>,
     ) -> Result<Response<BatchUpsertProductsResponse>, Status> {
-        let (app, call, mut body) = (&self.0, grpc::call(&request)?, request.into_inner());
-        let mut v = Violations::new();
-        let request_id = std::mem::take(&mut body.request_id);
-        let request = field::request(&mut v, app, "BatchUpsertProducts", &request_id, &body);
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let count = body.products.len();
         let message = format!("must hold 1 to {MAX_BATCH} products, holds {count}");
         v.check((1..=MAX_BATCH).contains(&count), "products", message);
         v.finish()?;
         let names: Vec<String> = body.products.iter().map(|product| product.name.clone()).collect();
         let (wanted, refused) = items(body.products);
-        let stored = app.write_catalogue(call, request, move |app, call, request| async move {
+        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
             commands::upsert(&app, &call, &request, &wanted).await
         });
         Ok(stored.await?.response(|stored| {
@@ -194,7 +168,7 @@ impl ProductService for Api {
             None => (Timestamp::MAX, "", ""),
             Some(keys) => parse::price_position(keys).ok_or_else(Fault::invalid_page_token)?,
         };
-        let product = self.find(&call.tenant, &id).await?;
+        let product = resource::find::<Product>(&self.0, &call, &id).await?;
         let history = store::History {
             product: &product.id,
             place: body.place.as_deref(),
@@ -210,13 +184,6 @@ impl ProductService for Api {
             entries: entries.iter().map(parse::price_entry).collect(),
             next_page_token: last.unwrap_or_default(),
         }))
-    }
-}
-
-impl Api {
-    async fn find(&self, tenant: &Tenant, id: &str) -> Outcome<Product> {
-        let mut reader = self.0.db.read().await?;
-        store::find(&mut reader, tenant, id).await?.ok_or_else(|| Fault::not_found(name(id)))
     }
 }
 
@@ -242,10 +209,6 @@ fn items(given: Vec<v1::Product>) -> (Vec<(String, Definition)>, Vec<Option<Faul
 }
 
 impl Listed for Product {
-    fn position(&self) -> Position {
-        Position { created: self.created, id: self.id.clone() }
-    }
-
     fn facts(&self, _now: Timestamp) -> Facts<'_> {
         let definition = &self.definition;
         let product = Fact::Object(vec![
@@ -256,15 +219,5 @@ impl Listed for Product {
             ("state", Fact::from(word::of(&self.state))),
         ]);
         Facts::new().with("product", product)
-    }
-
-    async fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> Outcome<Vec<Self>> {
-        store::scan(reader, tenant, order, after, limit).await
     }
 }

@@ -1,73 +1,31 @@
 //! Rows of products and of their price history.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use tandem_kernel::money::{Amounts, Currency};
-use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement};
-use tandem_platform::list::{Order, Position};
-use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
+use tandem_platform::db::{Column, Instant, Json, Session, Statement, Write};
+use tandem_platform::resource::{Table, word};
+use tandem_platform::{Fault, Outcome, Tenant, columns, on_engine};
 
-use super::{Definition, ListPrice, PriceEntry, Product, State};
-use crate::word;
+use super::{ListPrice, PriceEntry, Product, State};
 
-macro_rules! columns {
-    () => {
-        "id, display_name, categories, attributes, prices, unit_costs, tax_rate_ppm, state, version, created, updated"
-    };
-}
-
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM product WHERE tenant = $1 ", $rest)
-    };
-}
-
-const FIND: Statement = Statement::same(select!("AND id = $2"));
-const LOCK: Statement = Statement::pair(select!("AND id = $2 FOR NO KEY UPDATE"), select!("AND id = $2"));
-
-const LOCK_MANY: Statement = Statement::pair(
-    select!("AND id IN (SELECT * FROM UNNEST($2::text[])) ORDER BY id FOR NO KEY UPDATE"),
-    select!("AND id IN (SELECT value->>0 FROM json_each($2)) ORDER BY id"),
-);
-
-const SAVE_MANY: Statement = Statement::pair(
-    concat!(
-        "INSERT INTO product (tenant, catalogue_version, ",
-        columns!(),
-        ")
-         SELECT $1, $2, * FROM UNNEST($3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
-                                      $9::bigint[], $10::text[], $11::bigint[], $12::timestamptz[],
-                                      $13::timestamptz[])
-         ON CONFLICT (tenant, id) DO UPDATE
-            SET catalogue_version = excluded.catalogue_version, display_name = excluded.display_name,
-                categories = excluded.categories, attributes = excluded.attributes, prices = excluded.prices,
-                unit_costs = excluded.unit_costs, tax_rate_ppm = excluded.tax_rate_ppm, state = excluded.state,
-                version = excluded.version, updated = excluded.updated
-          WHERE product.version = excluded.version - 1"
-    ),
-    concat!(
-        "INSERT INTO product (tenant, catalogue_version, ",
-        columns!(),
-        ")
-         SELECT $1, $2, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-                value->>8, value->>9, value->>10
-           FROM json_each($3) WHERE true
-         ON CONFLICT (tenant, id) DO UPDATE
-            SET catalogue_version = excluded.catalogue_version, display_name = excluded.display_name,
-                categories = excluded.categories, attributes = excluded.attributes, prices = excluded.prices,
-                unit_costs = excluded.unit_costs, tax_rate_ppm = excluded.tax_rate_ppm, state = excluded.state,
-                version = excluded.version, updated = excluded.updated
-          WHERE product.version = excluded.version - 1"
-    ),
-);
-
-const BY_NAME: Statement = Statement::same(select!("AND id > $2 ORDER BY id LIMIT $3"));
-const BY_NAME_DESCENDING: Statement = Statement::same(select!("AND id < $2 ORDER BY id DESC LIMIT $3"));
-const BY_TIME: Statement =
-    Statement::same(select!("AND (created, id) > ($2, $3) ORDER BY created, id LIMIT $4"));
-const BY_TIME_DESCENDING: Statement =
-    Statement::same(select!("AND (created, id) < ($2, $3) ORDER BY created DESC, id DESC LIMIT $4"));
+/// Where they are.
+pub static PRODUCTS: Table<Product> = Table::new(
+    "product",
+    columns![Product;
+        "id" => plain(id),
+        "display_name" => plain(definition.display_name),
+        "categories" => json(definition.categories),
+        "attributes" => json(definition.attributes),
+        "prices" => json(definition.prices),
+        "unit_costs" => json(definition.unit_costs),
+        "tax_rate_ppm" => plain(definition.tax_rate_ppm),
+        "state" => word(state),
+        "version" => plain(version),
+        "created" => plain(created),
+        "updated" => plain(updated),
+    ],
+)
+.stamped("catalogue_version");
 
 macro_rules! select_sold {
     ($rest:literal) => {
@@ -117,16 +75,8 @@ const CHANGES: Statement = Statement::same(concat!(
 ));
 const CHANGES_SINCE: Statement = Statement::same(select_change!("AND catalogue_version > $2"));
 
-/// Every statement, for the test that prepares them on both engines.
+/// Every statement of its own, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
-    ("find", FIND),
-    ("lock", LOCK),
-    ("lock_many", LOCK_MANY),
-    ("save_many", SAVE_MANY),
-    ("by_name", BY_NAME),
-    ("by_name_descending", BY_NAME_DESCENDING),
-    ("by_time", BY_TIME),
-    ("by_time_descending", BY_TIME_DESCENDING),
     ("sold", SOLD),
     ("sold_since", SOLD_SINCE),
     ("add_prices", ADD_PRICES),
@@ -134,41 +84,6 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("changes", CHANGES),
     ("changes_since", CHANGES_SINCE),
 ];
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: String,
-    display_name: String,
-    categories: Json<Vec<String>>,
-    attributes: Json<BTreeMap<String, String>>,
-    prices: Json<Vec<ListPrice>>,
-    unit_costs: Json<Amounts>,
-    tax_rate_ppm: i64,
-    state: String,
-    version: i64,
-    created: Instant,
-    updated: Instant,
-}
-
-impl Row {
-    fn product(self) -> Outcome<Product> {
-        Ok(Product {
-            id: self.id,
-            definition: Definition {
-                display_name: self.display_name,
-                categories: self.categories.0,
-                attributes: self.attributes.0,
-                prices: self.prices.0,
-                unit_costs: self.unit_costs.0,
-                tax_rate_ppm: i32::try_from(self.tax_rate_ppm).map_err(unreadable)?,
-            },
-            state: word::parse(&self.state)?,
-            version: self.version,
-            created: self.created.0,
-            updated: self.updated.0,
-        })
-    }
-}
 
 #[derive(sqlx::FromRow)]
 struct PriceRow {
@@ -192,111 +107,15 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Fault {
     Fault::internal("a stored product cannot be read").caused_by(error)
 }
 
-/// The product `id`.
-pub async fn find(session: &mut impl Session, tenant: &Tenant, id: &str) -> Outcome<Option<Product>> {
-    one(session, FIND, tenant, id).await
-}
-
-/// The product `id`, to be changed in this transaction.
-pub async fn lock(tx: &mut Tx, tenant: &Tenant, id: &str) -> Outcome<Option<Product>> {
-    one(tx, LOCK, tenant, id).await
-}
-
-async fn one(
-    session: &mut impl Session,
-    statement: Statement,
-    tenant: &Tenant,
-    id: &str,
-) -> Outcome<Option<Product>> {
-    let row: Option<Row> = on_engine!(session, statement, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await
-    })?;
-    row.map(Row::product).transpose()
-}
-
-/// Those of the products that exist, to be changed in this transaction.
-pub async fn lock_many(tx: &mut Tx, tenant: &Tenant, ids: &[&str]) -> Outcome<Vec<Product>> {
-    let columns = [Column::text(ids.iter().copied())];
-    let rows: Vec<Row> = on_engine!(tx, LOCK_MANY, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
-    })?;
-    rows.into_iter().map(Row::product).collect()
-}
-
-/// Stores new products and next versions of locked ones; answers how many. A new one whose id is taken is left out.
-pub async fn save(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    catalogue_version: i64,
-    products: &[Product],
-) -> Outcome<usize> {
-    let definitions = || products.iter().map(|product| &product.definition);
-    let columns = [
-        Column::text(products.iter().map(|product| product.id.as_str())),
-        Column::text(definitions().map(|definition| definition.display_name.as_str())),
-        Column::json(definitions().map(|definition| &definition.categories))?,
-        Column::json(definitions().map(|definition| &definition.attributes))?,
-        Column::json(definitions().map(|definition| &definition.prices))?,
-        Column::json(definitions().map(|definition| &definition.unit_costs))?,
-        Column::int(definitions().map(|definition| definition.tax_rate_ppm.into())),
-        Column::text(products.iter().map(|product| word::of(&product.state))),
-        Column::int(products.iter().map(|product| product.version)),
-        Column::Instant(products.iter().map(|product| product.created).collect()),
-        Column::Instant(products.iter().map(|product| product.updated).collect()),
-    ];
-    let stored = on_engine!(tx, SAVE_MANY, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(catalogue_version).bind_columns(&columns);
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    Ok(usize::try_from(stored).unwrap_or(usize::MAX))
-}
-
-/// Adds to the price history: (product, entry).
-pub async fn add_prices(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    catalogue_version: i64,
-    entries: &[(&str, PriceEntry)],
-) -> Outcome<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let columns = [
+/// Adds to the price history, stamped with a version of the catalogue: (product, entry).
+pub fn add_prices(catalogue_version: i64, entries: &[(&str, PriceEntry)]) -> Write {
+    Write::new(ADD_PRICES).int(catalogue_version).columns([
         Column::text(entries.iter().map(|(product, _)| *product)),
         Column::text(entries.iter().map(|(_, entry)| entry.place.as_str())),
         Column::text(entries.iter().map(|(_, entry)| entry.currency.code())),
         Column::Instant(entries.iter().map(|(_, entry)| entry.effective).collect()),
         Column::OptInt(entries.iter().map(|(_, entry)| entry.minor).collect()),
-    ];
-    on_engine!(tx, ADD_PRICES, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(catalogue_version).bind_columns(&columns);
-        query.execute(conn).await.map(|_| ())
-    })?;
-    Ok(())
-}
-
-/// At most `limit` products behind `after`.
-pub async fn scan(
-    session: &mut impl Session,
-    tenant: &Tenant,
-    order: Order,
-    after: &Position,
-    limit: usize,
-) -> Outcome<Vec<Product>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let statement = match order {
-        Order::Name => BY_NAME,
-        Order::NameDescending => BY_NAME_DESCENDING,
-        Order::Time => BY_TIME,
-        Order::TimeDescending => BY_TIME_DESCENDING,
-    };
-    let by_name = matches!(order, Order::Name | Order::NameDescending);
-    let rows: Vec<Row> = on_engine!(session, statement, |sql, conn| {
-        let query = sqlx::query_as(sql).bind(tenant.as_str());
-        let query = if by_name { query } else { query.bind(Instant(after.created)) };
-        query.bind(&after.id).bind(limit).fetch_all(conn).await
-    })?;
-    rows.into_iter().map(Row::product).collect()
+    ])
 }
 
 /// What the price history of one product is asked for.

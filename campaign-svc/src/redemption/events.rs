@@ -9,7 +9,6 @@ use tandem_proto::convert;
 use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
 
 use super::{Feedback, State};
-use crate::event::recorded;
 
 /// The events that are followed.
 pub const TYPES: [&str; 2] =
@@ -73,5 +72,5 @@ pub fn set_aside(event: &Event, reason: &str) -> Recorded {
         aggregate: event.aggregate.clone(),
         reason: reason.to_owned(),
     };
-    recorded("tandem.campaign.v1.EventSetAside", format!("setAsideEvents/{}", event.id), 1, &payload)
+    Recorded::new("tandem.campaign.v1.EventSetAside", format!("setAsideEvents/{}", event.id), 1, &payload)
 }

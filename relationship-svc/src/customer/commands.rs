@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tandem_platform::idempotency::{self, Claim, Request};
-use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Outcome, Tx, grpc, transact};
+use tandem_platform::db::Writes;
+use tandem_platform::idempotency::Request;
+use tandem_platform::outbox::{self, Batch, Recorded};
+use tandem_platform::{Call, Core, Outcome, Tenant, Tx, once, transact};
 
-use super::{Customer, Field, Profile, events, name, store};
-use crate::App;
+use super::{Customer, Profile, events, store};
 
 /// What an update asks for.
 #[derive(Debug, Clone)]
@@ -18,9 +18,9 @@ pub struct Change {
     pub id: String,
     /// Of the version the caller has read, or empty.
     pub etag: String,
-    /// What is written.
-    pub fields: Vec<Field>,
-    /// Where it is taken from.
+    /// The columns that are written.
+    pub columns: Vec<&'static str>,
+    /// Where they are taken from.
     pub profile: Profile,
 }
 
@@ -33,77 +33,67 @@ pub struct Upserted {
 
 /// Creates a customer.
 pub async fn create(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
-    id: String,
-    profile: Profile,
+    id: &str,
+    profile: &Profile,
 ) -> Outcome<Customer> {
-    let now = app.clock.now();
-    let customer = Customer::new(id, profile, now);
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(customer) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(customer);
-        }
-        if !store::insert(tx, &call.tenant, &customer).await? {
-            return Err(Fault::already_exists(customer.name()));
-        }
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::created(&customer));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &customer).await?;
-        Ok(customer.clone())
+    once!(core, call, request, |unit| {
+        unit.create(Customer::new(id.to_owned(), profile.clone(), unit.now()), events::created).await
     })
 }
 
 /// Changes the named fields of a customer.
-pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Customer> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(customer) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(customer);
-        }
-        let found = store::lock(tx, &call.tenant, &change.id).await?;
-        let customer = found.ok_or_else(|| Fault::not_found(name(&change.id)))?;
-        grpc::check_etag(&change.etag, customer.version, customer.name())?;
-        let customer = customer.updated(&change.fields, change.profile.clone(), now);
-        store::update(tx, &call.tenant, &customer).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::updated(&customer));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &customer).await?;
-        Ok(customer)
+pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Customer> {
+    once!(core, call, request, |unit| {
+        let customer: Customer = unit.lock(&change.id, &change.etag).await?;
+        let mut next = customer.clone();
+        let given = Customer { profile: change.profile.clone(), ..Customer::default() };
+        store::CUSTOMERS.copy(&change.columns, &given, &mut next)?;
+        unit.save(customer.known(next.profile, unit.now()), events::updated)
     })
 }
 
 /// Creates or replaces customers, each id once; answers in their order.
 pub async fn upsert(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
     customers: Vec<(String, Profile)>,
 ) -> Outcome<Vec<Upserted>> {
-    let now = app.clock.now();
     let block = Block::new(customers);
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(upserted) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(upserted);
-        }
-        let upserted = block.write(app, call, tx, now).await?;
-        idempotency::finish(tx, &call.tenant, request, &upserted).await?;
+    once!(core, call, request, |unit| {
+        let (tenant, now) = (unit.tenant(), unit.now());
+        let (upserted, customers) = block.replace(unit.tx(), tenant, now).await?;
+        unit.save_many(&customers)?;
+        customers.iter().for_each(|customer| unit.tell(told(customer)));
         Ok(upserted)
     })
 }
 
 /// Creates or replaces one block of an import; of an id that comes twice the later row counts, and the earlier one as
 /// replaced by it. No request_id: sending a block again changes nothing but versions.
-pub async fn import(app: &App, call: &Call, customers: Vec<(String, Profile)>) -> Outcome<Vec<Upserted>> {
-    let now = app.clock.now();
+pub async fn import(core: &Core, call: &Call, customers: Vec<(String, Profile)>) -> Outcome<Vec<Upserted>> {
+    let (now, tenant) = (core.clock.now(), &call.tenant);
     let block = Block::new(customers);
-    transact!(app.db, |tx| { block.write(app, call, tx, now).await })
+    transact!(core.db, |tx| {
+        let (upserted, customers) = block.replace(tx, tenant, now).await?;
+        let mut events = Batch::new(call, &*core.ids, now);
+        customers.iter().for_each(|customer| events.push(told(customer)));
+        let mut writes = Writes::of(tenant);
+        writes.push(store::CUSTOMERS.save(&customers, None)?);
+        writes.push(outbox::write(events));
+        writes.run(tx).await?;
+        Ok(upserted)
+    })
 }
 
-/// Rows that are written by one statement.
+fn told(customer: &Customer) -> Recorded {
+    if customer.version == 1 { events::created(customer) } else { events::updated(customer) }
+}
+
+/// Rows that are written together.
 struct Block {
     /// Of each row as it came: where its id stands in `rows`, and whether it is the first of its id.
     places: Vec<(usize, bool)>,
@@ -125,30 +115,24 @@ impl Block {
         Self { places: places.collect(), rows }
     }
 
-    /// Stores the rows with their events; answers for each row as it came.
-    async fn write(&self, app: &App, call: &Call, tx: &mut Tx, now: Timestamp) -> Outcome<Vec<Upserted>> {
-        if self.rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut written = store::upsert_many(tx, &call.tenant, &self.rows, now).await?;
-        if written.len() != self.rows.len() {
-            return Err(Fault::internal("a set-based write lost a row"));
-        }
-        written.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        let mut batch = Batch::new(call, &*app.ids, now);
-        for (row, (_, profile)) in written.iter().zip(&self.rows) {
-            let (id, created) = (row.id.clone(), row.created());
-            let customer =
-                Customer { id, version: row.version, profile: profile.clone(), created, updated: now };
-            batch.push(if row.version == 1 {
-                events::created(&customer)
-            } else {
-                events::updated(&customer)
-            });
-        }
-        outbox::append(tx, batch).await?;
+    /// The rows as the next versions of what is there, which is locked; and what becomes of each row as it came.
+    async fn replace(
+        &self,
+        tx: &mut Tx,
+        tenant: &Tenant,
+        now: Timestamp,
+    ) -> Outcome<(Vec<Upserted>, Vec<Customer>)> {
+        let ids = self.rows.iter().map(|(id, _)| id.clone()).collect();
+        let found = store::CUSTOMERS.lock_many(tx, tenant, ids).await?;
+        let mut found: HashMap<String, Customer> =
+            found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
+        let next = |(id, profile): &(String, Profile)| match found.remove(id) {
+            Some(customer) => customer.known(profile.clone(), now),
+            None => Customer::new(id.clone(), profile.clone(), now),
+        };
+        let customers: Vec<Customer> = self.rows.iter().map(next).collect();
         let outcome =
-            |(place, first): &(usize, bool)| Upserted { created: *first && written[*place].version == 1 };
-        Ok(self.places.iter().map(outcome).collect())
+            |(place, first): &(usize, bool)| Upserted { created: *first && customers[*place].version == 1 };
+        Ok((self.places.iter().map(outcome).collect(), customers))
     }
 }

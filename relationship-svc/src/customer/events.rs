@@ -2,22 +2,23 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::Customer;
-use crate::event::recorded;
+use tandem_platform::resource::told;
 
 /// The customer was created.
 pub fn created(customer: &Customer) -> Recorded {
     let payload = v1::CustomerCreated { customer: Some(message(customer)) };
-    recorded("tandem.relationship.v1.CustomerCreated", customer.name(), customer.version, &payload)
+    told("tandem.relationship.v1.CustomerCreated", customer, &payload)
 }
 
 /// The customer was changed.
 pub fn updated(customer: &Customer) -> Recorded {
     let payload = v1::CustomerUpdated { customer: Some(message(customer)) };
-    recorded("tandem.relationship.v1.CustomerUpdated", customer.name(), customer.version, &payload)
+    told("tandem.relationship.v1.CustomerUpdated", customer, &payload)
 }
 
 /// As the contract has it.

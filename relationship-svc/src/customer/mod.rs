@@ -21,9 +21,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::period::Date;
 use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
+use tandem_platform::resource::{Resource, Stem, Table};
 
-pub use normal::Draft;
-
+/// The first part of every customer's name.
+pub const COLLECTION: &str = "customers";
 /// The most attributes of one customer.
 pub const MAX_ATTRIBUTES: usize = 64;
 /// The most tags of one customer.
@@ -32,7 +33,7 @@ pub const MAX_TAGS: usize = 64;
 pub const MAX_BATCH: usize = 1_000;
 
 /// One person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// The id within the tenant.
     pub id: String,
@@ -46,7 +47,7 @@ pub struct Customer {
     pub updated: Timestamp,
 }
 
-/// What is known of a person, normalised: made by [`Draft::profile`] only.
+/// What is known of a person; as it is kept, where it went through [`Profile::normalised`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// How people call them.
@@ -71,46 +72,19 @@ pub struct Profile {
     pub since: Option<Timestamp>,
 }
 
-/// A field that an update can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// `display_name`
-    DisplayName,
-    /// `email`
-    Email,
-    /// `phone`
-    Phone,
-    /// `locale`
-    Locale,
-    /// `time_zone`
-    TimeZone,
-    /// `country`
-    Country,
-    /// `birthday`
-    Birthday,
-    /// `attributes`
-    Attributes,
-    /// `tags`
-    Tags,
-    /// `since_time`
-    Since,
-}
-
-impl Field {
-    /// Every field by its name in the contract.
-    pub const ALL: &[(&str, Self)] = &[
-        ("display_name", Self::DisplayName),
-        ("email", Self::Email),
-        ("phone", Self::Phone),
-        ("locale", Self::Locale),
-        ("time_zone", Self::TimeZone),
-        ("country", Self::Country),
-        ("birthday", Self::Birthday),
-        ("attributes", Self::Attributes),
-        ("tags", Self::Tags),
-        ("since_time", Self::Since),
-    ];
-}
+/// What an update can name, with the columns that hold it.
+pub const FIELDS: &[(&str, &[&str])] = &[
+    ("display_name", &["display_name"]),
+    ("email", &["email"]),
+    ("phone", &["phone"]),
+    ("locale", &["locale"]),
+    ("time_zone", &["time_zone"]),
+    ("country", &["country"]),
+    ("birthday", &["birth_year", "birth_month", "birth_day"]),
+    ("attributes", &["attributes"]),
+    ("tags", &["tags"]),
+    ("since_time", &["since"]),
+];
 
 impl Customer {
     /// A customer that did not exist before.
@@ -118,33 +92,10 @@ impl Customer {
         Self { id, version: 1, profile, created: now, updated: now }
     }
 
-    /// The customer with `fields` taken from `profile`.
+    /// The next version, with another profile.
     #[must_use]
-    pub fn updated(mut self, fields: &[Field], profile: Profile, now: Timestamp) -> Self {
-        let mut next = self.profile;
-        for field in fields {
-            match field {
-                Field::DisplayName => next.display_name.clone_from(&profile.display_name),
-                Field::Email => next.email.clone_from(&profile.email),
-                Field::Phone => next.phone.clone_from(&profile.phone),
-                Field::Locale => next.locale.clone_from(&profile.locale),
-                Field::TimeZone => next.time_zone.clone_from(&profile.time_zone),
-                Field::Country => next.country.clone_from(&profile.country),
-                Field::Birthday => next.birthday = profile.birthday,
-                Field::Attributes => next.attributes.clone_from(&profile.attributes),
-                Field::Tags => next.tags.clone_from(&profile.tags),
-                Field::Since => next.since = profile.since,
-            }
-        }
-        self.profile = next;
-        self.version += 1;
-        self.updated = now;
-        self
-    }
-
-    /// The resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+    pub fn known(self, profile: Profile, now: Timestamp) -> Self {
+        Self { version: self.version + 1, profile, updated: now, ..self }
     }
 
     /// When the relationship began.
@@ -153,9 +104,18 @@ impl Customer {
     }
 }
 
+impl Resource for Customer {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::CUSTOMERS;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
+    }
+}
+
 /// The resource name of a customer's id.
 pub fn name(id: &str) -> String {
-    tandem_kernel::id::name("customers", id)
+    tandem_kernel::id::name(COLLECTION, id)
 }
 
 /// What a rule over customers may read, in segments and in filters of lists alike.

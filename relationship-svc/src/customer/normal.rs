@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use tandem_kernel::period::{Date, Zone};
+use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
 
 use super::{MAX_ATTRIBUTES, MAX_TAGS, Profile};
@@ -15,77 +14,37 @@ const MAX_ATTRIBUTE_KEY_BYTES: usize = 64;
 const MAX_ATTRIBUTE_BYTES: usize = 256;
 const MAX_TAG: usize = 64;
 
-/// A profile as it was sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Draft {
-    /// Up to 200 characters.
-    pub display_name: String,
-    /// Up to 320 characters.
-    pub email: String,
-    /// E.164; spaces and the usual separators may stand in it.
-    pub phone: String,
-    /// BCP 47.
-    pub locale: String,
-    /// IANA.
-    pub time_zone: String,
-    /// ISO 3166-1 alpha-2.
-    pub country: String,
-    /// Comes back each year.
-    pub birthday: Option<Date>,
-    /// Up to 64 entries, keys up to 64 and values up to 256 bytes.
-    pub attributes: BTreeMap<String, String>,
-    /// Up to 64, each up to 64 characters.
-    pub tags: Vec<String>,
-    /// When the relationship began.
-    pub since: Option<Timestamp>,
-}
-
-impl Draft {
-    /// The normalised profile, or everything that is wrong with the draft. Fields are named as in the contract.
-    pub fn profile(self) -> Result<Profile, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let profile = {
-            let mut take = |field: &str, result: Result<String, String>| {
-                result.unwrap_or_else(|message| {
-                    problems.push(Problem::new(field, message));
-                    String::new()
-                })
-            };
-            Profile {
-                display_name: take("display_name", line(self.display_name, MAX_DISPLAY_NAME)),
-                email: take("email", email(&self.email)),
-                phone: take("phone", phone(&self.phone)),
-                locale: take("locale", locale(&self.locale)),
-                time_zone: take("time_zone", zone(&self.time_zone)),
-                country: take("country", country(&self.country)),
-                ..Profile::default()
-            }
+impl Profile {
+    /// As it is kept; what is wrong with what was sent is added to `problems`. Fields are named as in the contract.
+    #[must_use]
+    pub fn normalised(mut self, problems: &mut Vec<Problem>) -> Self {
+        let mut take = |field: &str, text: &mut String, read: fn(&str) -> Result<String, String>| {
+            *text = read(text).unwrap_or_else(|message| {
+                problems.push(Problem::new(field, message));
+                String::new()
+            });
         };
-        check_attributes(&self.attributes, &mut problems);
-        let tags = tags(self.tags, &mut problems);
-        if problems.is_empty() {
-            Ok(Profile {
-                birthday: self.birthday,
-                attributes: self.attributes,
-                tags,
-                since: self.since,
-                ..profile
-            })
-        } else {
-            Err(problems)
-        }
+        take("display_name", &mut self.display_name, display_name);
+        take("email", &mut self.email, email);
+        take("phone", &mut self.phone, phone);
+        take("locale", &mut self.locale, locale);
+        take("time_zone", &mut self.time_zone, zone);
+        take("country", &mut self.country, country);
+        check_attributes(&self.attributes, problems);
+        self.tags = tags(self.tags, problems);
+        self
     }
 }
 
-/// A text of one line: at most `most` characters, no control characters.
-fn line(text: String, most: usize) -> Result<String, String> {
-    if text.chars().count() > most {
-        return Err(format!("must have at most {most} characters"));
+/// A text of one line.
+fn display_name(text: &str) -> Result<String, String> {
+    if text.chars().count() > MAX_DISPLAY_NAME {
+        return Err(format!("must have at most {MAX_DISPLAY_NAME} characters"));
     }
     if text.chars().any(char::is_control) {
         return Err("must not have control characters".to_owned());
     }
-    Ok(text)
+    Ok(text.to_owned())
 }
 
 /// The local part stays as it is: only its own server knows whether its case matters.

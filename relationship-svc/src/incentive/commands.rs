@@ -4,13 +4,13 @@ mod evaluate;
 
 use tandem_kernel::problem::Problem;
 use tandem_platform::fault::FieldViolation;
-use tandem_platform::idempotency::{self, Claim, Request};
-use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Outcome, Tx, grpc, transact};
+use tandem_platform::idempotency::Request;
+use tandem_platform::resource::{Resource, Unit};
+use tandem_platform::{Call, Core, Fault, Outcome, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
-use super::{Definition, Edit, Incentive, State, events, name, store};
-use crate::{App, segment};
+use super::{Definition, Edit, Incentive, State, events, store};
+use crate::segment;
 
 pub use evaluate::{Asked, Evaluated, Evaluations, evaluate};
 
@@ -27,78 +27,59 @@ pub struct Change {
 
 /// Creates an incentive.
 pub async fn create(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
-    id: String,
-    definition: Definition,
+    id: &str,
+    definition: &Definition,
 ) -> Outcome<Incentive> {
-    let now = app.clock.now();
-    let incentive = Incentive::new(id, definition, now);
-    check(&incentive.definition)?;
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(incentive);
-        }
-        if !store::insert(tx, &call.tenant, &incentive).await? {
-            return Err(Fault::already_exists(incentive.name()));
-        }
-        name_segments(tx, call, &incentive).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::created(&incentive));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &incentive).await?;
-        Ok(incentive.clone())
+    check(definition)?;
+    once!(core, call, request, |unit| {
+        let incentive = Incentive::new(id.to_owned(), definition.clone(), unit.now());
+        let incentive = unit.create(incentive, events::created).await?;
+        unit.write(store::keep_revision(&incentive)?);
+        name_segments(unit, &incentive).await?;
+        Ok(incentive)
     })
 }
 
 /// Changes the named fields of an incentive that still gives.
-pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Incentive> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(incentive);
-        }
-        let incentive = lock_active(tx, call, &change.id, &change.etag).await?;
+pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Incentive> {
+    once!(core, call, request, |unit| {
+        let incentive = lock_active(unit, &change.id, &change.etag).await?;
         let definition = incentive.definition.clone().edited(change.edits.clone());
         if definition.is_tender() != incentive.definition.is_tender() {
             let description = "whether an incentive pays or reduces cannot change";
             return Err(Fault::invalid_field("incentive.discount", description));
         }
         check(&definition)?;
-        let incentive = incentive.revised(definition, now);
-        store::update(tx, &call.tenant, &incentive).await?;
-        name_segments(tx, call, &incentive).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::updated(&incentive));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &incentive).await?;
+        let incentive = unit.save(incentive.revised(definition, unit.now()), events::updated)?;
+        unit.write(store::keep_revision(&incentive)?);
+        name_segments(unit, &incentive).await?;
         Ok(incentive)
     })
 }
 
 /// Ends an incentive for good.
-pub async fn archive(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Incentive> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(incentive) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(incentive);
-        }
-        let incentive = lock_active(tx, call, id, etag).await?.archived(now);
-        store::update(tx, &call.tenant, &incentive).await?;
-        store::name_segments(tx, &call.tenant, &incentive.id, &[]).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::archived(&incentive));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &incentive).await?;
+pub async fn archive(
+    core: &Core,
+    call: &Call,
+    request: &Request,
+    id: &str,
+    etag: &str,
+) -> Outcome<Incentive> {
+    once!(core, call, request, |unit| {
+        let tenant = unit.tenant();
+        let incentive = lock_active(unit, id, etag).await?.archived(unit.now());
+        let incentive = unit.save(incentive, events::archived)?;
+        unit.write(store::keep_revision(&incentive)?);
+        store::name_segments(unit.tx(), tenant, id, &[]).await?;
         Ok(incentive)
     })
 }
 
-async fn lock_active(tx: &mut Tx, call: &Call, id: &str, etag: &str) -> Outcome<Incentive> {
-    let found = store::lock(tx, &call.tenant, id).await?;
-    let incentive = found.ok_or_else(|| Fault::not_found(name(id)))?;
-    grpc::check_etag(etag, incentive.version, incentive.name())?;
+async fn lock_active(unit: &mut Unit<'_>, id: &str, etag: &str) -> Outcome<Incentive> {
+    let incentive: Incentive = unit.lock(id, etag).await?;
     if incentive.state == State::Archived {
         let message = format!("{} is archived and cannot change", incentive.name());
         let refusal =
@@ -120,10 +101,10 @@ fn check(definition: &Definition) -> Outcome<()> {
 
 /// Remembers which segments the incentive names, and keeps them from being deleted meanwhile. Refuses those that do not
 /// exist.
-async fn name_segments(tx: &mut Tx, call: &Call, incentive: &Incentive) -> Outcome<()> {
-    let named = &incentive.definition.segments;
+async fn name_segments(unit: &mut Unit<'_>, incentive: &Incentive) -> Outcome<()> {
+    let (tenant, named) = (unit.tenant(), &incentive.definition.segments);
     if !named.is_empty() {
-        let known = segment::store::share_many(tx, &call.tenant, named).await?;
+        let known = segment::store::share_many(unit.tx(), tenant, named).await?;
         let unknown = named.iter().enumerate().filter(|(_, id)| !known.contains(id));
         let violation = |(index, id): (usize, &String)| {
             FieldViolation::new(
@@ -136,5 +117,5 @@ async fn name_segments(tx: &mut Tx, call: &Call, incentive: &Incentive) -> Outco
             return Err(Fault::invalid(violations));
         }
     }
-    store::name_segments(tx, &call.tenant, &incentive.id, named).await
+    store::name_segments(unit.tx(), tenant, &incentive.id, named).await
 }

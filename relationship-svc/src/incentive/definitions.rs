@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tandem_platform::db::Session;
 use tandem_platform::kept::Kept;
+use tandem_platform::resource::Resource;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::{Incentive, Ready, store};

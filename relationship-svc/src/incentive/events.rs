@@ -2,29 +2,30 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::{Incentive, ReturnPolicy, State, campaign_name};
-use crate::event::recorded;
 use crate::segment;
+use tandem_platform::resource::told;
 
 /// The incentive was created.
 pub fn created(incentive: &Incentive) -> Recorded {
     let payload = v1::IncentiveCreated { incentive: Some(message(incentive)) };
-    recorded("tandem.relationship.v1.IncentiveCreated", incentive.name(), incentive.version, &payload)
+    told("tandem.relationship.v1.IncentiveCreated", incentive, &payload)
 }
 
 /// The incentive was changed.
 pub fn updated(incentive: &Incentive) -> Recorded {
     let payload = v1::IncentiveUpdated { incentive: Some(message(incentive)) };
-    recorded("tandem.relationship.v1.IncentiveUpdated", incentive.name(), incentive.version, &payload)
+    told("tandem.relationship.v1.IncentiveUpdated", incentive, &payload)
 }
 
 /// The incentive was archived.
 pub fn archived(incentive: &Incentive) -> Recorded {
     let payload = v1::IncentiveArchived { incentive: Some(message(incentive)) };
-    recorded("tandem.relationship.v1.IncentiveArchived", incentive.name(), incentive.version, &payload)
+    told("tandem.relationship.v1.IncentiveArchived", incentive, &payload)
 }
 
 /// As the contract has it, without usage.

@@ -27,7 +27,10 @@ use tandem_kernel::period::Window;
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{self, Fact, Rule, RuleError, Type, Vocabulary};
+use tandem_platform::resource::{Resource, Stem, Table};
 
+/// The first part of every incentive's name.
+pub const COLLECTION: &str = "incentives";
 /// The most segments of one incentive.
 pub const MAX_SEGMENTS: usize = 20;
 /// The most titles of one incentive.
@@ -42,7 +45,7 @@ static CONDITION: LazyLock<Vocabulary> =
     LazyLock::new(|| rule::basket_vocabulary().and(rule::place_vocabulary()).and(rule::now_vocabulary()));
 
 /// What a customer gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incentive {
     /// The id within the tenant.
     pub id: String,
@@ -59,10 +62,11 @@ pub struct Incentive {
 }
 
 /// Whether an incentive still gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Within its dates and limits.
+    #[default]
     Active,
     /// No more.
     Archived,
@@ -158,16 +162,26 @@ impl Incentive {
     pub fn archived(self, now: Timestamp) -> Self {
         Self { version: self.version + 1, state: State::Archived, updated: now, ..self }
     }
+}
 
-    /// The resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+impl Resource for Incentive {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::INCENTIVES;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
     }
 }
 
 /// The resource name of an incentive's id.
 pub fn name(id: &str) -> String {
-    tandem_kernel::id::name("incentives", id)
+    tandem_kernel::id::name(COLLECTION, id)
+}
+
+impl Default for Definition {
+    fn default() -> Self {
+        Self::new(Discount::default())
+    }
 }
 
 impl Definition {

@@ -3,13 +3,13 @@
 mod encode;
 mod parse;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use tandem_kernel::rule::Facts;
-use tandem_platform::db::Reader;
-use tandem_platform::list::{Asked, List, Listed, Order, Position};
-use tandem_platform::{Fault, Outcome, Tenant, grpc};
+use tandem_kernel::rule::{Facts, Vocabulary};
+use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::list::Listed;
+use tandem_platform::{grpc, service};
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
 use tandem_proto::relationship::v1::{
     ArchiveIncentiveRequest, ArchiveIncentiveResponse, CreateIncentiveRequest, CreateIncentiveResponse,
@@ -19,8 +19,11 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Incentive, commands, events, fact, name, store, vocabulary};
+use super::{Incentive, commands, events, fact, vocabulary};
 use crate::{App, redemption};
+
+/// What a filter may read.
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -39,13 +42,12 @@ impl IncentiveService for Api {
         &self,
         request: Request<CreateIncentiveRequest>,
     ) -> Result<Response<CreateIncentiveResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, id, definition) = parse::create(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::create(&app, &call, &claim, id, definition).await
-        };
-        let incentive = self.0.write(call, claim, write).await?;
-        Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&incentive)) }))
+        let Write { call, request, v, body } = asked::write(&self.0, request)?;
+        let (id, definition) = parse::create(&self.0, v, body)?;
+        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::create(&app, &call, &request, &id, &definition).await
+        });
+        Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
     }
 
     async fn get_incentive(
@@ -53,10 +55,8 @@ impl IncentiveService for Api {
         request: Request<GetIncentiveRequest>,
     ) -> Result<Response<GetIncentiveResponse>, Status> {
         let call = grpc::call(&request)?;
-        let id = parse::name(&request.get_ref().name)?;
+        let incentive: Incentive = asked::get(&self.0, request).await?;
         let mut reader = self.0.db.read().await?;
-        let found = store::find(&mut reader, &call.tenant, &id).await?;
-        let incentive = found.ok_or_else(|| Fault::not_found(name(&id)))?;
         let now = self.0.clock.now();
         let counted = redemption::usage(&mut reader, &call.tenant, &incentive, now, &self.0.zone).await?;
         let usage = Some(encode::usage(&counted));
@@ -69,17 +69,7 @@ impl IncentiveService for Api {
         &self,
         request: Request<ListIncentivesRequest>,
     ) -> Result<Response<ListIncentivesResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let message = request.get_ref();
-        let asked = Asked {
-            list: "ListIncentives",
-            page_size: message.page_size,
-            page_token: &message.page_token,
-            filter: &message.filter,
-            order_by: &message.order_by,
-        };
-        let list = List::read(&call, asked, &vocabulary())?;
-        let page = list.page::<Incentive>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
+        let page = asked::list(&self.0, request, &VOCABULARY).await?;
         let incentives = page.items.iter().map(events::message).collect();
         Ok(Response::new(ListIncentivesResponse { incentives, next_page_token: page.next_page_token }))
     }
@@ -88,26 +78,23 @@ impl IncentiveService for Api {
         &self,
         request: Request<UpdateIncentiveRequest>,
     ) -> Result<Response<UpdateIncentiveResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, change) = parse::update(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::update(&app, &call, &claim, change).await
-        };
-        let incentive = self.0.write(call, claim, write).await?;
-        Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&incentive)) }))
+        let Write { call, request, v, body } = asked::write(&self.0, request)?;
+        let change = parse::update(v, body)?;
+        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::update(&app, &call, &request, &change).await
+        });
+        Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
     }
 
     async fn archive_incentive(
         &self,
         request: Request<ArchiveIncentiveRequest>,
     ) -> Result<Response<ArchiveIncentiveResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, id, etag) = parse::archive(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::archive(&app, &call, &claim, &id, &etag).await
-        };
-        let incentive = self.0.write(call, claim, write).await?;
-        Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&incentive)) }))
+        let Touch { call, request, id, etag } = asked::touch::<Incentive, _>(&self.0, request)?;
+        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::archive(&app, &call, &request, &id, &etag).await
+        });
+        Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
     }
 
     async fn evaluate_incentives(
@@ -124,21 +111,7 @@ impl IncentiveService for Api {
 }
 
 impl Listed for Incentive {
-    fn position(&self) -> Position {
-        Position { created: self.created, id: self.id.clone() }
-    }
-
     fn facts(&self, _now: Timestamp) -> Facts<'_> {
         Facts::new().with("incentive", fact(self))
-    }
-
-    async fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> Outcome<Vec<Self>> {
-        store::scan(reader, tenant, order, after, i64::try_from(limit).unwrap_or(i64::MAX)).await
     }
 }

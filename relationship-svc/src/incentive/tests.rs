@@ -319,6 +319,6 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
 
 #[tokio::test]
 async fn every_statement_prepares_on_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, store::STATEMENTS).await })
+    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, &store::statements()).await })
         .await;
 }

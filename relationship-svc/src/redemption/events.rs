@@ -7,7 +7,6 @@ use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::{Happened, Reason, Redemption, State, Threshold};
-use crate::event::recorded;
 use crate::incentive;
 
 /// What happened, for the outbox.
@@ -15,7 +14,7 @@ pub(super) fn of(happened: &Happened) -> Recorded {
     match happened {
         Happened::Held(redemption) => {
             let payload = v1::VoucherHeld { redemption: Some(message(redemption)) };
-            recorded(
+            Recorded::new(
                 "tandem.relationship.v1.VoucherHeld",
                 redemption.to_string(),
                 redemption.version,
@@ -24,7 +23,7 @@ pub(super) fn of(happened: &Happened) -> Recorded {
         }
         Happened::Released(redemption) => {
             let payload = v1::VoucherReleased { redemption: Some(message(redemption)) };
-            recorded(
+            Recorded::new(
                 "tandem.relationship.v1.VoucherReleased",
                 redemption.to_string(),
                 redemption.version,
@@ -34,7 +33,7 @@ pub(super) fn of(happened: &Happened) -> Recorded {
         Happened::Redeemed(redemption) => {
             let order_total = redemption.details.order_total.map(|total| money(redemption, total));
             let payload = v1::VoucherRedeemed { redemption: Some(message(redemption)), order_total };
-            recorded(
+            Recorded::new(
                 "tandem.relationship.v1.VoucherRedeemed",
                 redemption.to_string(),
                 redemption.version,
@@ -48,7 +47,7 @@ pub(super) fn of(happened: &Happened) -> Recorded {
                 reason: v1::RollbackReason::from(*reason).into(),
             };
             let name = redemption.to_string();
-            recorded("tandem.relationship.v1.RedemptionRolledBack", name, redemption.version, &payload)
+            Recorded::new("tandem.relationship.v1.RedemptionRolledBack", name, redemption.version, &payload)
         }
         Happened::Disabled(voucher) => crate::voucher::events::disabled(voucher),
         Happened::Threshold(threshold) => reached(threshold),
@@ -68,7 +67,7 @@ fn reached(threshold: &Threshold) -> Recorded {
         spent,
         uses,
     };
-    recorded("tandem.relationship.v1.IncentiveThresholdReached", incentive, threshold.version, &payload)
+    Recorded::new("tandem.relationship.v1.IncentiveThresholdReached", incentive, threshold.version, &payload)
 }
 
 fn money(redemption: &Redemption, minor: i64) -> MoneyMessage {

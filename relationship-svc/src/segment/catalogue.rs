@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tandem_platform::resource::Resource;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
+use tandem_kernel::id;
 use tandem_kernel::rule::Rule;
 use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::heavy::Gone;
-use tandem_platform::idempotency::{self, Claim, Request};
-use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Outcome, grpc, transact};
+use tandem_platform::idempotency::Request;
+use tandem_platform::resource::{self, Resource};
+use tandem_platform::{Call, Core, Fault, Outcome, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::catalogue::Customers;
 use super::{AT_ONCE, CUSTOMER, Definition, Field, Segment, events, facts, name, steps, store};
 use crate::customer::Customer;
-use crate::{App, customer, incentive};
+use crate::{App, customer};
 
 /// Customers judged at once where all of them are.
-const BLOCK: i64 = 1_000;
+const BLOCK: usize = 1_000;
 /// The work of judging customers before others get their turn: with one rule, which takes no more, some 45 ms at most.
 const SLICE: Allowance = Allowance { search: 0, total: 2_500_000 };
 /// Incentives that a refusal to delete names.
@@ -37,88 +38,56 @@ pub struct Change {
 
 /// Creates a segment.
 pub async fn create(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: &Request,
-    id: String,
-    definition: Definition,
+    id: &str,
+    definition: &Definition,
 ) -> Outcome<Segment> {
-    let now = app.clock.now();
-    let segment = Segment::new(id, definition, now);
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(segment) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(segment);
-        }
-        if !store::insert(tx, &call.tenant, &segment).await? {
-            return Err(Fault::already_exists(segment.name()));
-        }
-        store::raise(tx, &call.tenant).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::created(&segment));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &segment).await?;
-        Ok(segment.clone())
+    once!(core, call, request, |unit| {
+        let segment = Segment::new(id.to_owned(), definition.clone(), unit.now());
+        unit.write(store::raise());
+        unit.create(segment, events::created).await
     })
 }
 
 /// Changes the named fields of a segment.
-pub async fn update(app: &App, call: &Call, request: &Request, change: Change) -> Outcome<Segment> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(segment) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(segment);
-        }
-        let found = store::lock(tx, &call.tenant, &change.id).await?;
-        let segment = found.ok_or_else(|| Fault::not_found(name(&change.id)))?;
-        grpc::check_etag(&change.etag, segment.version, segment.name())?;
+pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Segment> {
+    once!(core, call, request, |unit| {
+        let segment: Segment = unit.lock(&change.id, &change.etag).await?;
         let definition = segment.definition.clone().with(&change.fields, change.definition.clone());
-        let segment = segment.revised(definition, now);
-        store::update(tx, &call.tenant, &segment).await?;
-        store::raise(tx, &call.tenant).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::updated(&segment));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &segment).await?;
-        Ok(segment)
+        unit.write(store::raise());
+        unit.save(segment.revised(definition, unit.now()), events::updated)
     })
 }
 
 /// Deletes a segment that no active incentive names.
-pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| {
-        if let Claim::Repeat(()) = idempotency::claim(tx, call, request, now).await? {
-            return Ok(());
-        }
-        let found = store::lock(tx, &call.tenant, id).await?;
-        let segment = found.ok_or_else(|| Fault::not_found(name(id)))?;
-        grpc::check_etag(etag, segment.version, segment.name())?;
-        let naming = incentive::store::naming_segment(tx, &call.tenant, id, NAMED).await?;
+pub async fn delete(core: &Core, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
+    once!(core, call, request, |unit| {
+        let tenant = unit.tenant();
+        let segment: Segment = unit.lock(id, etag).await?;
+        let naming = store::naming(unit.tx(), tenant, id, NAMED).await?;
         if !naming.is_empty() {
             return Err(in_use(&segment, &naming));
         }
-        store::delete(tx, &call.tenant, id).await?;
-        store::raise(tx, &call.tenant).await?;
-        let mut batch = Batch::new(call, &*app.ids, now);
-        batch.push(events::deleted(&segment));
-        outbox::append(tx, batch).await?;
-        idempotency::finish(tx, &call.tenant, request, &()).await
+        unit.write(store::delete(id));
+        unit.write(store::raise());
+        unit.tell(events::deleted(&segment));
+        Ok(())
     })
 }
 
 fn in_use(segment: &Segment, naming: &[String]) -> Fault {
     let message = format!("{} is named by active incentives", segment.name());
     let refusal = Fault::precondition(ErrorReason::SegmentInUse, message).with("resource", segment.name());
-    naming.iter().fold(refusal, |refusal, id| {
-        refusal.violating(incentive::name(id), "SEGMENT_IN_USE", "names the segment")
+    naming.iter().fold(refusal, |refusal, one| {
+        refusal.violating(id::name("incentives", one), "SEGMENT_IN_USE", "names the segment")
     })
 }
 
 /// The rule of a segment that exists.
 pub async fn rule(app: &App, call: &Call, id: &str) -> Outcome<Rule> {
-    let mut reader = app.db.read().await?;
-    let found = store::find(&mut reader, &call.tenant, id).await?;
-    let segment = found.ok_or_else(|| Fault::not_found(name(id)))?;
+    let segment: Segment = resource::find(app, call, id).await?;
     super::compile(&segment.definition.rule)
         .map_err(|error| Fault::internal("a stored rule does not compile").caused_by(error))
 }
@@ -198,7 +167,7 @@ async fn customers_after(app: &App, call: &Call, after: &str) -> Outcome<Vec<Cus
 
 /// The last id of a full block.
 fn next(block: &[Customer]) -> Option<String> {
-    let full = i64::try_from(block.len()) == Ok(BLOCK);
+    let full = block.len() == BLOCK;
     block.last().filter(|_| full).map(|last| last.id.clone())
 }
 

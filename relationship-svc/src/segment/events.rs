@@ -2,28 +2,29 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
+use tandem_platform::resource::Resource;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::Segment;
-use crate::event::recorded;
+use tandem_platform::resource::told;
 
 /// The segment was created.
 pub fn created(segment: &Segment) -> Recorded {
     let payload = v1::SegmentCreated { segment: Some(message(segment)) };
-    recorded("tandem.relationship.v1.SegmentCreated", segment.name(), segment.version, &payload)
+    told("tandem.relationship.v1.SegmentCreated", segment, &payload)
 }
 
 /// The segment was changed.
 pub fn updated(segment: &Segment) -> Recorded {
     let payload = v1::SegmentUpdated { segment: Some(message(segment)) };
-    recorded("tandem.relationship.v1.SegmentUpdated", segment.name(), segment.version, &payload)
+    told("tandem.relationship.v1.SegmentUpdated", segment, &payload)
 }
 
 /// The segment was deleted: one version past its last.
 pub fn deleted(segment: &Segment) -> Recorded {
     let payload = v1::SegmentDeleted { name: segment.name() };
-    recorded("tandem.relationship.v1.SegmentDeleted", segment.name(), segment.version + 1, &payload)
+    Recorded::new("tandem.relationship.v1.SegmentDeleted", segment.name(), segment.version + 1, &payload)
 }
 
 /// As the contract has it.

@@ -24,15 +24,19 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vocabulary};
 use tandem_kernel::work::Allowance;
+use tandem_platform::resource::{Resource, Stem, Table};
 
 use crate::customer::{self, Customer};
+
+/// The first part of every segment's name.
+pub const COLLECTION: &str = "segments";
 
 /// What a rule may read: `customer` and `now`.
 static VOCABULARY: LazyLock<Vocabulary> =
     LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()));
 
 /// A group of customers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// The id within the tenant.
     pub id: String,
@@ -75,10 +79,14 @@ impl Segment {
     pub fn revised(self, definition: Definition, now: Timestamp) -> Self {
         Self { version: self.version + 1, definition, updated: now, ..self }
     }
+}
 
-    /// The resource name.
-    pub fn name(&self) -> String {
-        name(&self.id)
+impl Resource for Segment {
+    const COLLECTION: &'static str = COLLECTION;
+    const TABLE: &'static Table<Self> = &store::SEGMENTS;
+
+    fn stem(&self) -> Stem<'_> {
+        Stem { id: &self.id, version: self.version, created: self.created }
     }
 }
 
@@ -98,7 +106,7 @@ impl Definition {
 
 /// The resource name of a segment's id.
 pub fn name(id: &str) -> String {
-    tandem_kernel::id::name("segments", id)
+    tandem_kernel::id::name(COLLECTION, id)
 }
 
 /// Compiles the rule of a segment.

@@ -1,15 +1,14 @@
 //! The segment service of the contract.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::{Stream, stream};
 use jiff::Timestamp;
-use tandem_kernel::rule::{Facts, Rule};
-use tandem_platform::db::Reader;
-use tandem_platform::idempotency::Request as Claimed;
-use tandem_platform::list::{Asked, List, Listed, Order, Position};
-use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, field, grpc};
+use tandem_kernel::rule::{Facts, Rule, Vocabulary};
+use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::list::Listed;
+use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc, service};
 use tandem_proto::relationship::v1::segment_service_server::SegmentService;
 use tandem_proto::relationship::v1::{
     self, CountSegmentRequest, CountSegmentResponse, CreateSegmentRequest, CreateSegmentResponse,
@@ -20,8 +19,11 @@ use tandem_proto::relationship::v1::{
 use tonic::{Request, Response, Status};
 
 use super::commands::{self, Change};
-use super::{Definition, Field, Segment, compile, events, fact, name, store, vocabulary};
+use super::{COLLECTION, Definition, Field, Segment, compile, events, fact, name, vocabulary};
 use crate::App;
+
+/// What a filter may read.
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
 
 const MAX_DISPLAY_NAME: usize = 200;
 /// The most segments that one question about a customer names.
@@ -50,24 +52,28 @@ impl SegmentService for Api {
         &self,
         request: Request<CreateSegmentRequest>,
     ) -> Result<Response<CreateSegmentResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, id, definition) = parse_create(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::create(&app, &call, &claim, id, definition).await
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
+        let segment = body.segment.unwrap_or_default();
+        let wanted = field::Wanted {
+            collection: COLLECTION,
+            field: "segment_id",
+            id: &body.segment_id,
+            name: &segment.name,
         };
-        let segment = self.0.write(call, claim, write).await?;
-        Ok(Response::new(CreateSegmentResponse { segment: Some(events::message(&segment)) }))
+        let id = field::new_id(&mut v, &*self.0.ids, self.0.clock.now(), wanted);
+        let definition = parse_definition(&mut v.nest("segment"), segment, &FIELDS.map(|(_, field)| field));
+        v.finish()?;
+        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::create(&app, &call, &request, &id, &definition).await
+        });
+        Ok(Response::new(CreateSegmentResponse { segment: Some(events::message(&stored.await?)) }))
     }
 
     async fn get_segment(
         &self,
         request: Request<GetSegmentRequest>,
     ) -> Result<Response<GetSegmentResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let id = parse_name(&request.get_ref().name)?;
-        let mut reader = self.0.db.read().await?;
-        let found = store::find(&mut reader, &call.tenant, &id).await?;
-        let segment = found.ok_or_else(|| Fault::not_found(name(&id)))?;
+        let segment = asked::get(&self.0, request).await?;
         Ok(Response::new(GetSegmentResponse { segment: Some(events::message(&segment)) }))
     }
 
@@ -75,17 +81,7 @@ impl SegmentService for Api {
         &self,
         request: Request<ListSegmentsRequest>,
     ) -> Result<Response<ListSegmentsResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let message = request.get_ref();
-        let asked = Asked {
-            list: "ListSegments",
-            page_size: message.page_size,
-            page_token: &message.page_token,
-            filter: &message.filter,
-            order_by: &message.order_by,
-        };
-        let list = List::read(&call, asked, &vocabulary())?;
-        let page = list.page::<Segment>(&self.0.db, &call.tenant, self.0.clock.now()).await?;
+        let page = asked::list(&self.0, request, &VOCABULARY).await?;
         let segments = page.items.iter().map(events::message).collect();
         Ok(Response::new(ListSegmentsResponse { segments, next_page_token: page.next_page_token }))
     }
@@ -94,25 +90,31 @@ impl SegmentService for Api {
         &self,
         request: Request<UpdateSegmentRequest>,
     ) -> Result<Response<UpdateSegmentResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, change) = parse_update(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::update(&app, &call, &claim, change).await
-        };
-        let segment = self.0.write(call, claim, write).await?;
-        Ok(Response::new(UpdateSegmentResponse { segment: Some(events::message(&segment)) }))
+        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
+        let segment = body.segment.unwrap_or_default();
+        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), &FIELDS.map(|(name, _)| name));
+        let fields: Vec<Field> =
+            FIELDS.iter().filter(|(name, _)| mask.has(name)).map(|(_, field)| *field).collect();
+        let id = field::resource(&mut v, "segment.name", COLLECTION, &segment.name);
+        let etag = segment.etag.clone();
+        let definition = parse_definition(&mut v.nest("segment"), segment, &fields);
+        v.finish()?;
+        let change = Change { id, etag, fields, definition };
+        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::update(&app, &call, &request, &change).await
+        });
+        Ok(Response::new(UpdateSegmentResponse { segment: Some(events::message(&stored.await?)) }))
     }
 
     async fn delete_segment(
         &self,
         request: Request<DeleteSegmentRequest>,
     ) -> Result<Response<DeleteSegmentResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let (claim, id, etag) = parse_delete(&self.0, request.into_inner())?;
-        let write = move |app: Arc<App>, call, claim| async move {
-            commands::delete(&app, &call, &claim, &id, &etag).await
-        };
-        self.0.write(call, claim, write).await?;
+        let Touch { call, request, id, etag } = asked::touch::<Segment, _>(&self.0, request)?;
+        let deleted = service::write(&self.0, call, request, move |app, call, request| async move {
+            commands::delete(&app, &call, &request, &id, &etag).await
+        });
+        deleted.await?;
         Ok(Response::new(DeleteSegmentResponse {}))
     }
 
@@ -134,7 +136,7 @@ impl SegmentService for Api {
         request: Request<StreamSegmentMembersRequest>,
     ) -> Result<Response<Self::StreamSegmentMembersStream>, Status> {
         let call = grpc::call(&request)?;
-        let id = parse_name(&request.get_ref().name)?;
+        let id = asked::named::<Segment>(request.get_ref())?;
         let rule = commands::rule(&self.0, &call, &id).await?;
         Ok(Response::new(Box::pin(members(self.0.clone(), call, Arc::new(rule)))))
     }
@@ -152,22 +154,8 @@ impl SegmentService for Api {
 }
 
 impl Listed for Segment {
-    fn position(&self) -> Position {
-        Position { created: self.created, id: self.id.clone() }
-    }
-
     fn facts(&self, _now: Timestamp) -> Facts<'_> {
         Facts::new().with("segment", fact(self))
-    }
-
-    async fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> Outcome<Vec<Self>> {
-        store::scan(reader, tenant, order, after, i64::try_from(limit).unwrap_or(i64::MAX)).await
     }
 }
 
@@ -196,46 +184,6 @@ fn members(
     })
 }
 
-fn parse_name(text: &str) -> Outcome<String> {
-    let mut v = Violations::new();
-    let id = field::resource(&mut v, "name", "segments", text);
-    v.finish()?;
-    Ok(id)
-}
-
-fn parse_create(app: &App, mut message: CreateSegmentRequest) -> Outcome<(Claimed, String, Definition)> {
-    let mut v = Violations::new();
-    let now = app.clock.now();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, now, "CreateSegment", &request_id, &message);
-    let segment = message.segment.unwrap_or_default();
-    let wanted = field::Wanted {
-        collection: "segments",
-        field: "segment_id",
-        id: &message.segment_id,
-        name: &segment.name,
-    };
-    let id = field::new_id(&mut v, &*app.ids, now, wanted);
-    let definition = parse_definition(&mut v.nest("segment"), segment, &FIELDS.map(|(_, field)| field));
-    v.finish()?;
-    Ok((claim, id, definition))
-}
-
-fn parse_update(app: &App, mut message: UpdateSegmentRequest) -> Outcome<(Claimed, Change)> {
-    let mut v = Violations::new();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "UpdateSegment", &request_id, &message);
-    let segment = message.segment.unwrap_or_default();
-    let mask = grpc::field_mask(&mut v, message.update_mask.as_ref(), &FIELDS.map(|(name, _)| name));
-    let fields: Vec<Field> =
-        FIELDS.iter().filter(|(name, _)| mask.has(name)).map(|(_, field)| *field).collect();
-    let id = field::resource(&mut v, "segment.name", "segments", &segment.name);
-    let etag = segment.etag.clone();
-    let definition = parse_definition(&mut v.nest("segment"), segment, &fields);
-    v.finish()?;
-    Ok((claim, Change { id, etag, fields, definition }))
-}
-
 /// Reads `fields`; what is not asked for cannot be wrong.
 fn parse_definition(v: &mut Violations, segment: v1::Segment, fields: &[Field]) -> Definition {
     let mut definition = Definition::default();
@@ -256,15 +204,6 @@ fn parse_definition(v: &mut Violations, segment: v1::Segment, fields: &[Field]) 
 
 fn parse_rule(v: &mut Violations, text: &str) -> Option<Rule> {
     compile(text).map_err(|error| v.add_as("RULE_INVALID", "rule", error.to_string())).ok()
-}
-
-fn parse_delete(app: &App, mut message: DeleteSegmentRequest) -> Outcome<(Claimed, String, String)> {
-    let mut v = Violations::new();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "DeleteSegment", &request_id, &message);
-    let id = field::resource(&mut v, "name", "segments", &message.name);
-    v.finish()?;
-    Ok((claim, id, message.etag))
 }
 
 enum Counted {

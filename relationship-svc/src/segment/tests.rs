@@ -262,7 +262,7 @@ async fn segments_are_listed_by_page_and_filter() {
 
 #[tokio::test]
 async fn every_statement_prepares_on_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, store::STATEMENTS).await })
+    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, &store::statements()).await })
         .await;
 }
 

@@ -8,7 +8,6 @@ use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::{State, Voucher};
-use crate::event::recorded;
 use crate::incentive;
 
 /// Codes were made or imported; `batch` is none for those that were imported.
@@ -18,19 +17,19 @@ pub fn generated(incentive: &str, batch: Option<&str>, count: u64) -> Recorded {
         batch: batch.map(batch_name).unwrap_or_default(),
         count: i64::try_from(count).unwrap_or(i64::MAX),
     };
-    recorded("tandem.relationship.v1.VouchersGenerated", incentive::name(incentive), 0, &payload)
+    Recorded::new("tandem.relationship.v1.VouchersGenerated", incentive::name(incentive), 0, &payload)
 }
 
 /// The code was given to a customer.
 pub fn assigned(voucher: &Voucher, state: State) -> Recorded {
     let payload = v1::VoucherAssigned { voucher: Some(message(voucher, state)) };
-    recorded("tandem.relationship.v1.VoucherAssigned", name(&voucher.code), voucher.version, &payload)
+    Recorded::new("tandem.relationship.v1.VoucherAssigned", name(&voucher.code), voucher.version, &payload)
 }
 
 /// The code was ended.
 pub fn disabled(voucher: &Voucher) -> Recorded {
     let payload = v1::VoucherDisabled { voucher: Some(message(voucher, State::Disabled)) };
-    recorded("tandem.relationship.v1.VoucherDisabled", name(&voucher.code), voucher.version, &payload)
+    Recorded::new("tandem.relationship.v1.VoucherDisabled", name(&voucher.code), voucher.version, &payload)
 }
 
 /// The resource name of a code.

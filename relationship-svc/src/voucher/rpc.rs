@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use tandem_platform::{Fault, Outcome, Tenant, field, grpc};
+use tandem_platform::{Fault, Outcome, Tenant, field, grpc, service};
 use tandem_proto::relationship::v1::voucher_service_server::VoucherService;
 use tandem_proto::relationship::v1::{self, *};
 use tonic::{Request, Response, Status, Streaming};
@@ -155,7 +155,7 @@ impl VoucherService for Api {
             let mut random: StdRng = rand::make_rng();
             assign::assign(&app, &call, &claim, &wanted, &mut random).await
         };
-        let assigned = self.0.write(call, claim, write).await?;
+        let assigned = service::write(&self.0, call, claim, write).await?;
         let now = self.0.clock.now();
         let of = |(assigned, customer): (_, &String)| assignment(assigned, customer, &incentive, now);
         let results = assigned.into_iter().zip(&customers).map(of).collect();
@@ -268,7 +268,7 @@ impl Api {
 
     async fn incentive(&self, tenant: &Tenant, id: &str) -> Outcome<Arc<Incentive>> {
         let mut reader = self.0.db.read().await?;
-        let found = incentive::store::find(&mut reader, tenant, id).await?;
+        let found = incentive::store::INCENTIVES.find(&mut reader, tenant, id).await?;
         found.map(Arc::new).ok_or_else(|| Fault::not_found(incentive::name(id)))
     }
 }

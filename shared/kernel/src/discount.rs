@@ -11,7 +11,7 @@ pub(crate) mod problems;
 pub const WHOLE_PPM: i32 = 1_000_000;
 
 /// A discount as it is defined, before any basket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discount {
     /// What it gives.
     pub kind: Kind,
@@ -214,10 +214,11 @@ impl Scope {
 }
 
 /// The order of evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Stage {
     /// Discounts on lines.
+    #[default]
     Line,
     /// Discounts on the order.
     Order,
@@ -251,4 +252,11 @@ pub enum GroupPolicy {
     BestForCustomer,
     /// The least effect above zero.
     LowestDiscount,
+}
+
+/// Nothing off.
+impl Default for Kind {
+    fn default() -> Self {
+        Self::Percent { rate_ppm: 0 }
+    }
 }

@@ -3,6 +3,7 @@
 //! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
 //! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it, [`telemetry`]
 //! tells how it fares.
+//! [`resource`] is the rhythm of everything that has the standard methods.
 //! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long.
 
 pub mod call;
@@ -17,10 +18,11 @@ pub mod idempotency;
 pub mod kept;
 pub mod lanes;
 pub mod lifecycle;
-pub mod list;
 pub mod log;
 pub mod outbox;
+pub mod resource;
 pub mod seal;
+pub mod service;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
@@ -28,3 +30,4 @@ pub mod testing;
 pub use call::{Call, Tenant};
 pub use db::{Db, Statement, Tx};
 pub use fault::{Fault, Kind, Outcome, Violations};
+pub use service::Core;

@@ -91,6 +91,14 @@ pub struct Recorded {
     pub payload: prost_types::Any,
 }
 
+impl Recorded {
+    /// An event of the message `payload`, whose full name is `type_`.
+    pub fn new<M: Message>(type_: &'static str, aggregate: String, version: i64, payload: &M) -> Self {
+        let (type_url, value) = (format!("type.googleapis.com/{type_}"), payload.encode_to_vec());
+        Self { type_, aggregate, version, payload: prost_types::Any { type_url, value } }
+    }
+}
+
 /// The events of one transaction, in the order in which they were pushed.
 pub struct Batch<'a> {
     id: Uuid,

@@ -6,7 +6,8 @@ use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
 use super::super::{Refusal, name};
-use crate::{field, word};
+use crate::field;
+use tandem_platform::resource::word;
 
 impl Refusal {
     /// As the answer to a call on the campaign `id`.

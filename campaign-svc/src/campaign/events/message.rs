@@ -1,6 +1,7 @@
 //! Campaigns, revisions and mixes as the contract shows them.
 
 use std::collections::BTreeMap;
+use tandem_platform::resource::Resource;
 
 use tandem_kernel::id;
 use tandem_kernel::limits::Limits;

@@ -138,7 +138,7 @@ async fn replicas_are_fed_what_changed_and_what_is_gone() {
         clients.campaigns.delete_campaign(delete).await.unwrap();
 
         let fed = store::campaigns_since(&mut reader, &tenant, 1, now).await.unwrap();
-        let seen: Vec<(&str, bool)> = fed.iter().map(|one| (one.campaign.id.as_str(), one.deleted)).collect();
+        let seen: Vec<(&str, bool)> = fed.iter().map(|one| (one.id.as_str(), one.deleted)).collect();
         assert_eq!(seen, [("spring", true), ("summer", false)]);
         let revisions =
             store::revisions_of(&mut reader, &tenant, ["spring", "summer"].into_iter()).await.unwrap();

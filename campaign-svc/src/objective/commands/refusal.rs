@@ -1,11 +1,11 @@
 //! What the rules refuse, as the contract says it.
 
+use tandem_kernel::id;
 use tandem_platform::Fault;
 use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
 use super::super::{Refusal, name};
-use crate::campaign;
 
 /// Campaigns named in one refusal.
 const NAMED: usize = 20;
@@ -22,8 +22,8 @@ impl Refusal {
                 let reason = ErrorReason::ObjectiveInUse;
                 let message = format!("{} campaigns that have not ended name the objective", campaigns.len());
                 let fault = Fault::precondition(reason, message).with("objective", name(id));
-                let each = |fault: Fault, id: &String| {
-                    fault.violating(campaign::name(id), reason.reason(), "has not ended")
+                let each = |fault: Fault, one: &String| {
+                    fault.violating(id::name("campaigns", one), reason.reason(), "has not ended")
                 };
                 campaigns.iter().take(NAMED).fold(fault, each)
             }

@@ -122,10 +122,11 @@ async fn reprice(harness: &Harness, price: i64, began: Timestamp) {
     let tenant = Tenant::default();
     transact!(harness.app.db, |tx| {
         let version = catalogue::store::bump(tx, &tenant, began).await?;
-        let product = crate::product::store::lock(tx, &tenant, "1").await?.unwrap();
+        let product = crate::product::store::PRODUCTS.lock(tx, &tenant, "1").await?.unwrap();
         let mut definition = product.definition.clone();
         definition.prices[0].price.minor = price;
-        crate::product::store::save(tx, &tenant, version, &[product.define(definition, began)]).await
+        let next = [product.define(definition, began)];
+        crate::product::store::PRODUCTS.save(&next, Some(version))?.run(tx, &tenant).await
     })
     .unwrap();
 }

@@ -130,6 +130,7 @@ fn during(id: &str, start: &str, end: &str, mix: Mix) -> Planned {
         version: 1,
         created,
         updated: created,
+        ..Campaign::default()
     };
     Planned(campaign, vec![Revision::first(mix, "test", created)])
 }

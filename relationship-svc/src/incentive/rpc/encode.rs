@@ -2,6 +2,7 @@
 
 use tandem_kernel::limits::Overrun;
 use tandem_kernel::money::{Currency, Money};
+use tandem_platform::resource::Resource;
 use tandem_proto::common::v1;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::{

@@ -3,18 +3,15 @@
 use tandem_kernel::discount::Discount;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::pricing::Compiled;
-use tandem_platform::idempotency::Request as Claimed;
-use tandem_platform::{Fault, Outcome, Violations, field, grpc};
+use tandem_platform::{Core, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{
-    self, ArchiveIncentiveRequest, CreateIncentiveRequest, ErrorReason, EvaluateIncentivesRequest,
-    UpdateIncentiveRequest,
+    self, CreateIncentiveRequest, ErrorReason, EvaluateIncentivesRequest, UpdateIncentiveRequest,
 };
 
-use crate::App;
 use crate::incentive::commands::{Asked, Change};
-use crate::incentive::{Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::incentive::{COLLECTION, Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
 use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
 use crate::segment;
@@ -43,26 +40,20 @@ const FIELDS: [&str; 13] = [
     "labels",
 ];
 
-pub fn name(text: &str) -> Outcome<String> {
-    let mut v = Violations::new();
-    let id = field::resource(&mut v, "name", "incentives", text);
-    v.finish()?;
-    Ok(id)
-}
-
-pub fn create(app: &App, mut message: CreateIncentiveRequest) -> Outcome<(Claimed, String, Definition)> {
-    let mut v = Violations::new();
-    let now = app.clock.now();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, now, "CreateIncentive", &request_id, &message);
+/// The id and the definition of a new incentive.
+pub fn create(
+    core: &Core,
+    mut v: Violations,
+    message: CreateIncentiveRequest,
+) -> Outcome<(String, Definition)> {
     let incentive = message.incentive.unwrap_or_default();
     let wanted = field::Wanted {
-        collection: "incentives",
+        collection: COLLECTION,
         field: "incentive_id",
         id: &message.incentive_id,
         name: &incentive.name,
     };
-    let id = field::new_id(&mut v, &*app.ids, now, wanted);
+    let id = field::new_id(&mut v, &*core.ids, core.clock.now(), wanted);
     refuse_points(&incentive)?;
     let edits = edits(&mut v.nest("incentive"), &incentive, |_| true);
     v.finish()?;
@@ -71,31 +62,19 @@ pub fn create(app: &App, mut message: CreateIncentiveRequest) -> Outcome<(Claime
         _ => None,
     });
     let discount = discount.ok_or_else(|| Fault::internal("a request without violations has no discount"))?;
-    Ok((claim, id, Definition::new(discount).edited(edits)))
+    Ok((id, Definition::new(discount).edited(edits)))
 }
 
-pub fn update(app: &App, mut message: UpdateIncentiveRequest) -> Outcome<(Claimed, Change)> {
-    let mut v = Violations::new();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "UpdateIncentive", &request_id, &message);
+pub fn update(mut v: Violations, message: UpdateIncentiveRequest) -> Outcome<Change> {
     let incentive = message.incentive.unwrap_or_default();
     let mask = grpc::field_mask(&mut v, message.update_mask.as_ref(), &FIELDS);
-    let id = field::resource(&mut v, "incentive.name", "incentives", &incentive.name);
+    let id = field::resource(&mut v, "incentive.name", COLLECTION, &incentive.name);
     if mask.has("discount") {
         refuse_points(&incentive)?;
     }
     let edits = edits(&mut v.nest("incentive"), &incentive, |field| mask.has(field));
     v.finish()?;
-    Ok((claim, Change { id, etag: incentive.etag, edits }))
-}
-
-pub fn archive(app: &App, mut message: ArchiveIncentiveRequest) -> Outcome<(Claimed, String, String)> {
-    let mut v = Violations::new();
-    let request_id = std::mem::take(&mut message.request_id);
-    let claim = field::request(&mut v, &*app.ids, app.clock.now(), "ArchiveIncentive", &request_id, &message);
-    let id = field::resource(&mut v, "name", "incentives", &message.name);
-    v.finish()?;
-    Ok((claim, id, message.etag))
+    Ok(Change { id, etag: incentive.etag, edits })
 }
 
 pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {

@@ -22,6 +22,8 @@ use tandem_kernel::discount::{AmountPer, Base, Discount, GroupPolicy, Kind, Scop
 use tandem_kernel::limits::{CustomerPeriod, Limits};
 use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_kernel::period::{Recurrence, Window, Zone};
+use tandem_platform::db::Writes;
+use tandem_platform::resource;
 use tandem_platform::{Call, Db, Fault, Outcome, transact};
 use tandem_proto::common::v1::{self as common, QuoteClaims, SealedCode, SealedLine, SealedShare};
 use tandem_proto::convert::{seal_claims, to_timestamp};
@@ -161,26 +163,29 @@ impl Shop {
     }
 
     async fn incentive(&self, id: &str, definition: Definition) {
-        let incentive = Incentive::new(id.to_owned(), definition, self.now());
-        let stored = transact!(self.app.db, |tx| {
-            incentive::store::insert(tx, &self.call.tenant, &incentive).await
-        });
-        assert!(stored.unwrap());
+        self.keep(Incentive::new(id.to_owned(), definition, self.now())).await;
     }
 
     async fn revise(&self, id: &str, definition: Definition) {
-        let stored = transact!(self.app.db, |tx| {
-            let before = incentive::store::lock(tx, &self.call.tenant, id).await?.unwrap();
-            incentive::store::update(tx, &self.call.tenant, &before.revised(definition.clone(), self.now()))
-                .await
-        });
-        stored.unwrap();
+        let before = self.current(id).await;
+        self.keep(before.revised(definition, self.now())).await;
     }
 
     async fn archive(&self, id: &str) {
+        let before = self.current(id).await;
+        self.keep(before.archived(self.now())).await;
+    }
+
+    async fn current(&self, id: &str) -> Incentive {
+        resource::find(&self.app, &self.call, id).await.unwrap()
+    }
+
+    async fn keep(&self, incentive: Incentive) {
         let stored = transact!(self.app.db, |tx| {
-            let before = incentive::store::lock(tx, &self.call.tenant, id).await?.unwrap();
-            incentive::store::update(tx, &self.call.tenant, &before.archived(self.now())).await
+            let mut writes = Writes::of(&self.call.tenant);
+            writes.push(incentive::store::INCENTIVES.save(std::slice::from_ref(&incentive), None)?);
+            writes.push(incentive::store::keep_revision(&incentive)?);
+            writes.run(tx).await
         });
         stored.unwrap();
     }

@@ -7,7 +7,7 @@ use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Fact, Facts, Filter, Type, Vocabulary};
 use tandem_platform::idempotency::Request as Claimed;
-use tandem_platform::list::Judging;
+use tandem_platform::resource::list::Judging;
 use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, field, grpc};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::relationship::v1::*;

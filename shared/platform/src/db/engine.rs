@@ -27,6 +27,11 @@ impl Statement {
         Self { postgres, sqlite }
     }
 
+    /// Texts that are put together once and kept as long as the process.
+    pub fn made(postgres: String, sqlite: String) -> Self {
+        Self::pair(Box::leak(postgres.into_boxed_str()), Box::leak(sqlite.into_boxed_str()))
+    }
+
     /// Whether the two engines have texts of their own.
     pub fn is_pair(&self) -> bool {
         self.postgres != self.sqlite

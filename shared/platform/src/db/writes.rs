@@ -38,6 +38,8 @@ pub struct Write {
 /// A parameter that is the same for all rows.
 #[derive(Clone, Debug)]
 enum Scalar {
+    Int(i64),
+    Text(String),
     Instant(Timestamp),
     Uuid(Uuid),
     Bytes(Vec<u8>),
@@ -58,6 +60,20 @@ impl Write {
     /// A write of one row for each row of the columns: anything else is INTERNAL.
     pub fn new(statement: Statement) -> Self {
         Self { statement, scalars: Vec::new(), columns: Vec::new(), expected: Expected::Each, tells: false }
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn int(mut self, number: i64) -> Self {
+        self.scalars.push(Scalar::Int(number));
+        self
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.scalars.push(Scalar::Text(text.to_owned()));
+        self
     }
 
     /// The next scalar.
@@ -111,9 +127,34 @@ impl Write {
 
     /// Runs it by itself.
     pub async fn run(self, tx: &mut Tx, tenant: &Tenant) -> Outcome<()> {
-        let mut writes = Writes::of(tenant);
-        writes.push(self);
-        writes.run(tx).await
+        self.count(tx, tenant).await.map(|_| ())
+    }
+
+    /// The same; answers how many rows it has written.
+    pub async fn count(self, tx: &mut Tx, tenant: &Tenant) -> Outcome<u64> {
+        if self.rows() == 0 {
+            return Ok(0);
+        }
+        if self.tells {
+            tx.wake_relay_on_commit();
+        }
+        let written = on_engine!(tx, self.statement, |sql, conn| {
+            let mut query = sqlx::query(sql).bind(tenant.as_str());
+            for scalar in &self.scalars {
+                query = match scalar {
+                    Scalar::Int(number) => query.bind(*number),
+                    Scalar::Text(text) => query.bind(text),
+                    Scalar::Instant(instant) => query.bind(Instant(*instant)),
+                    Scalar::Uuid(id) => query.bind(*id),
+                    Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
+                };
+            }
+            let query = if self.columns.is_empty() { query } else { query.bind_columns(&self.columns) };
+            query.execute(conn).await.map(|done| done.rows_affected())
+        });
+        let written = written.map_err(|error| lost_race(tx, error))?;
+        self.check(tx, written)?;
+        Ok(written)
     }
 
     /// Rows that it is about.
@@ -159,32 +200,11 @@ impl<'a> Writes<'a> {
     /// Runs what was added, in this order where they run one after the other. Where somebody else has inserted one of the
     /// rows meanwhile, the transaction is marked for a replay.
     pub async fn run(self, tx: &mut Tx) -> Outcome<()> {
-        if self.writes.iter().any(|write| write.tells) {
-            tx.wake_relay_on_commit();
+        if self.writes.len() > 1 && matches!(tx.engine(), Engine::Postgres(_)) {
+            return self.run_together(tx).await;
         }
-        match self.writes.as_slice() {
-            [] => Ok(()),
-            [_, _, ..] if matches!(tx.engine(), Engine::Postgres(_)) => self.run_together(tx).await,
-            _ => self.run_in_turn(tx).await,
-        }
-    }
-
-    async fn run_in_turn(&self, tx: &mut Tx) -> Outcome<()> {
-        for write in &self.writes {
-            let written = on_engine!(tx, write.statement, |sql, conn| {
-                let mut query = sqlx::query(sql).bind(self.tenant.as_str());
-                for scalar in &write.scalars {
-                    query = match scalar {
-                        Scalar::Instant(instant) => query.bind(Instant(*instant)),
-                        Scalar::Uuid(id) => query.bind(*id),
-                        Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
-                    };
-                }
-                let query = if write.columns.is_empty() { query } else { query.bind_columns(&write.columns) };
-                query.execute(conn).await.map(|done| done.rows_affected())
-            });
-            let written = written.map_err(|error| lost_race(tx, error))?;
-            write.check(tx, written)?;
+        for write in self.writes {
+            write.run(tx, self.tenant).await?;
         }
         Ok(())
     }
@@ -200,6 +220,9 @@ impl<'a> Writes<'a> {
             tx.note(error);
         }
         let written = written.map_err(|error| lost_race(tx, error))?;
+        if self.writes.iter().any(|write| write.tells) {
+            tx.wake_relay_on_commit();
+        }
         for (place, write) in self.writes.iter().enumerate() {
             let count: i64 = sqlx::Row::try_get(&written, place)?;
             write.check(tx, u64::try_from(count).unwrap_or_default())?;
@@ -225,6 +248,8 @@ impl<'a> Writes<'a> {
 
 fn bind<'q>(query: Query<'q, Postgres, PgArguments>, write: &'q Write) -> Query<'q, Postgres, PgArguments> {
     let query = write.scalars.iter().fold(query, |query, scalar| match scalar {
+        Scalar::Int(number) => query.bind(*number),
+        Scalar::Text(text) => query.bind(text),
         Scalar::Instant(instant) => query.bind(Instant(*instant)),
         Scalar::Uuid(id) => query.bind(*id),
         Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),

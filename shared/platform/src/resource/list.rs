@@ -9,8 +9,10 @@ use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Facts, Filter, Vocabulary};
 use tandem_kernel::work::{Allowance, Work};
 
+use super::Resource;
+use super::place::{Order, Position};
 use crate::call::{Call, Tenant};
-use crate::db::{Db, Reader};
+use crate::db::Db;
 use crate::fault::{Fault, Outcome, Violations};
 use crate::grpc;
 
@@ -22,85 +24,11 @@ const JUDGING: Allowance = Allowance { search: 0, total: 2_500_000 };
 const TURN: u64 = 100_000;
 /// Rows read at once where a filter decides which are shown.
 const CHUNK: usize = 500;
-/// Sorts behind every id, whose characters are visible ASCII.
-const BEHIND: &str = "\u{7f}";
-
-/// By what a list is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By id.
-    Name,
-    /// By id, descending.
-    NameDescending,
-    /// By time of creation, then id.
-    Time,
-    /// By time of creation, then id, both descending.
-    TimeDescending,
-}
-
-impl Order {
-    /// Reads `order_by`.
-    fn read(v: &mut Violations, text: &str) -> Self {
-        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [] | ["name"] | ["name", "asc"] => Self::Name,
-            ["name", "desc"] => Self::NameDescending,
-            ["create_time"] | ["create_time", "asc"] => Self::Time,
-            ["create_time", "desc"] => Self::TimeDescending,
-            _ => {
-                v.add("order_by", "must be `name` or `create_time`, with ` desc` for descending");
-                Self::Name
-            }
-        }
-    }
-
-    /// Before the first row.
-    fn start(self) -> Position {
-        match self {
-            Self::Name | Self::Time => Position { created: Timestamp::UNIX_EPOCH, id: String::new() },
-            Self::NameDescending | Self::TimeDescending => Position { created: FAR, id: BEHIND.to_owned() },
-        }
-    }
-}
-
-/// Later than any row, and kept by both databases.
-const FAR: Timestamp = Timestamp::constant(253_402_000_000, 0);
-
-/// The place of a row in any order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// When it was created.
-    pub created: Timestamp,
-    /// Its id.
-    pub id: String,
-}
-
-impl Position {
-    fn keys(&self) -> [String; 2] {
-        [self.created.as_microsecond().to_string(), self.id.clone()]
-    }
-
-    fn of_keys(keys: &[String]) -> Option<Self> {
-        let [created, id] = keys else { return None };
-        Some(Self { created: Timestamp::from_microsecond(created.parse().ok()?).ok()?, id: id.clone() })
-    }
-}
 
 /// What can be listed.
-pub trait Listed: Sized + Send {
-    /// Where it stands.
-    fn position(&self) -> Position;
-
+pub trait Listed: Resource {
     /// What a filter reads of it.
     fn facts(&self, now: Timestamp) -> Facts<'_>;
-
-    /// At most `limit` rows behind `after`.
-    fn scan(
-        reader: &mut Reader,
-        tenant: &Tenant,
-        order: Order,
-        after: &Position,
-        limit: usize,
-    ) -> impl Future<Output = Outcome<Vec<Self>>> + Send;
 }
 
 /// The fields that every request of a list has.
@@ -171,14 +99,14 @@ impl<'a> List<'a> {
         let mut judging = Judging::default();
         let limit = if self.filter.is_everything() { self.size + 1 } else { CHUNK };
         loop {
-            let rows = T::scan(&mut reader, tenant, self.order, &after, limit).await?;
+            let rows = T::TABLE.page(&mut reader, tenant, self.order, &after, limit).await?;
             let last = rows.len() < limit;
             for row in rows {
                 if items.len() == self.size || scanned == SCAN || judging.is_over() {
                     return Ok(Page { items, next_page_token: self.listing.token(&after.keys()) });
                 }
                 scanned += 1;
-                after = row.position();
+                after = Position::of(row.stem());
                 if self.filter.is_everything() || judging.shows(&self.filter, &row.facts(now)) {
                     items.push(row);
                 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
-use tandem_platform::{Fault, Outcome};
+
+use crate::fault::{Fault, Outcome};
 
 /// The word of a value without fields.
 pub fn of<T: Serialize>(value: &T) -> String {

@@ -1,0 +1,324 @@
+//! The rows of a resource: its columns stand once, and its standard statements, its reading and its writing come from them.
+
+use std::sync::OnceLock;
+
+use super::Resource;
+use super::cell::{Cell, Cells, Kind, Plain};
+use super::place::{Order, Position};
+use super::statements::{self, Statements};
+use crate::call::Tenant;
+use crate::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
+use crate::fault::{Fault, Outcome};
+
+use crate::on_engine;
+
+/// One column: its name, and how it comes out of a resource and back. Made by [`columns!`](crate::columns).
+pub struct Col<T> {
+    /// In the table.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Out of a resource.
+    pub get: fn(&T) -> Outcome<Cell>,
+    /// Into one.
+    pub set: fn(&mut T, Cell) -> Outcome<()>,
+}
+
+impl<T> std::fmt::Debug for Col<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Col").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// The kind of column of the part of `T` that a function points at.
+pub const fn kind_of<T, P: Plain>(_: fn(&T) -> &P) -> Kind {
+    P::KIND
+}
+
+/// A cell as the part of a resource that it is.
+pub fn plain<P: Plain>(cell: Cell) -> Outcome<P> {
+    P::of(cell).ok_or_else(|| Fault::internal("a stored value is not what its column holds"))
+}
+
+/// The columns of a resource: `columns![Note; "title" => plain(title), "labels" => json(definition.labels)]`.
+///
+/// - `plain(path)`: a value that a column holds as it is, see [`Plain`](crate::resource::Plain).
+/// - `word(path)`: an enum without fields, as the word that serde writes.
+/// - `json(path)`: anything else, as a document.
+/// - `with(kind, get, set)`: where a column is no single part of the resource. Columns are set in their order.
+#[macro_export]
+macro_rules! columns {
+    ($of:ty; $($name:literal => $how:ident ($($what:tt)+)),+ $(,)?) => {
+        &[$($crate::columns!(@ $of, $name, $how, $($what)+)),+]
+    };
+    (@ $of:ty, $name:literal, plain, $($path:tt)+) => {
+        $crate::resource::Col {
+            name: $name,
+            kind: $crate::resource::kind_of(|of: &$of| &of.$($path)+),
+            get: |of: &$of| Ok($crate::resource::Plain::cell(&of.$($path)+)),
+            set: |of: &mut $of, cell| {
+                of.$($path)+ = $crate::resource::plain(cell)?;
+                Ok(())
+            },
+        }
+    };
+    (@ $of:ty, $name:literal, word, $($path:tt)+) => {
+        $crate::resource::Col {
+            name: $name,
+            kind: $crate::resource::Kind::Text,
+            get: |of: &$of| Ok($crate::resource::Cell::Text(Some($crate::resource::word::of(&of.$($path)+)))),
+            set: |of: &mut $of, cell| {
+                of.$($path)+ = $crate::resource::word::parse(&cell.text().unwrap_or_default())?;
+                Ok(())
+            },
+        }
+    };
+    (@ $of:ty, $name:literal, json, $($path:tt)+) => {
+        $crate::resource::Col {
+            name: $name,
+            kind: $crate::resource::Kind::Json,
+            get: |of: &$of| $crate::resource::to_document(&of.$($path)+),
+            set: |of: &mut $of, cell| {
+                of.$($path)+ = $crate::resource::of_document(cell)?;
+                Ok(())
+            },
+        }
+    };
+    (@ $of:ty, $name:literal, with, $kind:ident, $get:expr, $set:expr) => {
+        $crate::resource::Col { name: $name, kind: $crate::resource::Kind::$kind, get: $get, set: $set }
+    };
+}
+
+/// What of a table is not a column.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub name: &'static str,
+    /// A condition on what callers see, in SQL behind the others.
+    pub seen: &'static str,
+    /// A column that no resource has, which every write fills with the unit's stamp.
+    pub stamp: Option<&'static str>,
+    /// What else a next version sets, in SQL behind the columns.
+    pub on_save: &'static str,
+    /// How a row is locked to be changed.
+    pub lock: &'static str,
+}
+
+/// Where the rows of a resource are: a table with the key (tenant, id).
+#[derive(Debug)]
+pub struct Table<T: 'static> {
+    shape: Shape,
+    columns: &'static [Col<T>],
+    statements: OnceLock<Statements>,
+}
+
+impl<T: Resource> Table<T> {
+    /// The table `name` of these columns, `id`, `version` and `created` among them.
+    pub const fn new(name: &'static str, columns: &'static [Col<T>]) -> Self {
+        let shape = Shape { name, seen: "", stamp: None, on_save: "", lock: "FOR NO KEY UPDATE" };
+        Self { shape, columns, statements: OnceLock::new() }
+    }
+
+    /// Of which callers see only the rows for which `condition` holds, for instance " AND NOT t.deleted". See [`Table::lock_any`].
+    #[must_use]
+    pub const fn seen(mut self, condition: &'static str) -> Self {
+        self.shape.seen = condition;
+        self
+    }
+
+    /// Whose column `stamp` every write fills with [`Unit::stamp`](super::Unit::stamp).
+    #[must_use]
+    pub const fn stamped(mut self, stamp: &'static str) -> Self {
+        self.shape.stamp = Some(stamp);
+        self
+    }
+
+    /// Whose next versions also set something: ", settled = false".
+    #[must_use]
+    pub const fn on_save(mut self, also: &'static str) -> Self {
+        self.shape.on_save = also;
+        self
+    }
+
+    /// Whose rows are locked in this way.
+    #[must_use]
+    pub const fn locked(mut self, lock: &'static str) -> Self {
+        self.shape.lock = lock;
+        self
+    }
+
+    fn standard(&self) -> &Statements {
+        self.statements.get_or_init(|| Statements::of(&self.shape, self.columns))
+    }
+
+    /// Every standard statement, for the test that prepares them on both engines.
+    pub fn statements(&self) -> Vec<(&'static str, Statement)> {
+        self.standard().all()
+    }
+
+    /// A statement that reads all columns of those rows of a tenant ($1) for which `rest` says more; the table is called
+    /// `t`. To be made once and kept.
+    pub fn select(&self, rest: &str) -> Statement {
+        let text = statements::select(&self.shape, self.columns, rest);
+        Statement::made(text.clone(), text)
+    }
+
+    /// The names of all columns, each behind `alias`, for other statements that read them.
+    pub fn listed(&self, alias: &str) -> String {
+        let listed: Vec<String> =
+            self.columns.iter().map(|column| format!("{alias}.{}", column.name)).collect();
+        listed.join(", ")
+    }
+
+    /// Takes these columns of `from` into `into`.
+    pub fn copy(&self, columns: &[&str], from: &T, into: &mut T) -> Outcome<()> {
+        let named = self.columns.iter().filter(|column| columns.contains(&column.name));
+        named.into_iter().try_for_each(|column| (column.set)(into, (column.get)(from)?))
+    }
+
+    /// A row that begins with all columns.
+    pub(super) fn read<R: Cells>(&self, row: &R) -> Result<Outcome<T>, sqlx::Error> {
+        let mut of = T::default();
+        for (place, column) in self.columns.iter().enumerate() {
+            let cell = row.cell(place, column.kind)?;
+            if let Err(fault) = (column.set)(&mut of, cell) {
+                return Ok(Err(fault.with("column", column.name)));
+            }
+        }
+        Ok(Ok(of))
+    }
+
+    /// Rows that begin with all columns, for the bodies of [`on_engine!`].
+    #[expect(private_bounds, reason = "the rows of the two engines, and no others")]
+    pub fn all<R: Cells>(&self, rows: &[R]) -> Result<Outcome<Vec<T>>, sqlx::Error> {
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            match self.read(row)? {
+                Ok(one) => all.push(one),
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        Ok(Ok(all))
+    }
+
+    /// The resource `id`.
+    pub async fn find(&self, session: &mut impl Session, tenant: &Tenant, id: &str) -> Outcome<Option<T>> {
+        self.one(session, self.standard().find, tenant, id).await
+    }
+
+    /// The resource `id`, to be changed in this transaction; also one that callers do not see.
+    pub async fn lock_any(&self, tx: &mut Tx, tenant: &Tenant, id: &str) -> Outcome<Option<T>> {
+        self.one(tx, self.standard().lock_any, tenant, id).await
+    }
+
+    /// The resource `id`, to be changed in this transaction.
+    pub async fn lock(&self, tx: &mut Tx, tenant: &Tenant, id: &str) -> Outcome<Option<T>> {
+        self.one(tx, self.standard().lock, tenant, id).await
+    }
+
+    /// The resource `id`, which nobody changes until this transaction ends.
+    pub async fn share(&self, tx: &mut Tx, tenant: &Tenant, id: &str) -> Outcome<Option<T>> {
+        self.one(tx, self.standard().share, tenant, id).await
+    }
+
+    async fn one(
+        &self,
+        session: &mut impl Session,
+        statement: Statement,
+        tenant: &Tenant,
+        id: &str,
+    ) -> Outcome<Option<T>> {
+        let found = on_engine!(session, statement, |sql, conn| {
+            let row = sqlx::query(sql).bind(tenant.as_str()).bind(id).fetch_optional(conn).await;
+            row.and_then(|row| row.map(|row| self.read(&row)).transpose())
+        })?;
+        found.transpose()
+    }
+
+    /// Those of these that exist, in no order.
+    pub async fn find_many(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        ids: Vec<String>,
+    ) -> Outcome<Vec<T>> {
+        self.many(session, self.standard().find_many, tenant, ids).await
+    }
+
+    /// Those of these that exist, to be changed in this transaction; locked and answered in the order of their ids.
+    pub async fn lock_many(&self, tx: &mut Tx, tenant: &Tenant, mut ids: Vec<String>) -> Outcome<Vec<T>> {
+        ids.sort_unstable();
+        self.many(tx, self.standard().lock_many, tenant, ids).await
+    }
+
+    async fn many(
+        &self,
+        session: &mut impl Session,
+        statement: Statement,
+        tenant: &Tenant,
+        ids: Vec<String>,
+    ) -> Outcome<Vec<T>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = [Column::Text(ids)];
+        on_engine!(session, statement, |sql, conn| {
+            let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
+            query.fetch_all(conn).await.and_then(|rows| self.all(&rows))
+        })?
+    }
+
+    /// At most `limit` of those that callers see, behind `after`.
+    pub async fn page(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        order: Order,
+        after: &Position,
+        limit: usize,
+    ) -> Outcome<Vec<T>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (standard, by_name) = (self.standard(), matches!(order, Order::Name | Order::NameDescending));
+        let statement = match order {
+            Order::Name => standard.by_name,
+            Order::NameDescending => standard.by_name_descending,
+            Order::Time => standard.by_time,
+            Order::TimeDescending => standard.by_time_descending,
+        };
+        on_engine!(session, statement, |sql, conn| {
+            let query = sqlx::query(sql).bind(tenant.as_str());
+            let query = if by_name { query } else { query.bind(Instant(after.created)) };
+            let rows = query.bind(&after.id).bind(limit).fetch_all(conn).await;
+            rows.and_then(|rows| self.all(&rows))
+        })?
+    }
+
+    /// Writes new ones; those whose ids are taken are left out.
+    pub fn insert(&self, rows: &[T], stamp: Option<i64>) -> Outcome<Write> {
+        Ok(self.write(self.standard().insert, rows, stamp)?.where_needed())
+    }
+
+    /// Writes the next versions of locked ones, and new ones that nobody else makes: a version that is not the next one is
+    /// a lost race.
+    pub fn save(&self, rows: &[T], stamp: Option<i64>) -> Outcome<Write> {
+        Ok(self.write(self.standard().save, rows, stamp)?.or_replay())
+    }
+
+    fn write(&self, statement: Statement, rows: &[T], stamp: Option<i64>) -> Outcome<Write> {
+        let mut write = Write::new(statement);
+        if self.shape.stamp.is_some() {
+            let missing = || Fault::internal("a stamped table was written without a stamp");
+            write = write.int(stamp.ok_or_else(missing)?);
+        }
+        Ok(write.columns(self.values(rows)?))
+    }
+
+    /// The columns of rows as parameters, for other statements that write them.
+    pub fn values(&self, rows: &[T]) -> Outcome<Vec<Column>> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for column in self.columns {
+            let cells: Vec<Cell> = rows.iter().map(column.get).collect::<Outcome<_>>()?;
+            columns.push(column.kind.column(cells.into_iter()));
+        }
+        Ok(columns)
+    }
+}
