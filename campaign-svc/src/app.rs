@@ -10,6 +10,7 @@ use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::idempotency::Request;
 use tandem_platform::lifecycle::readiness::FirstLoads;
+use tandem_platform::shell::Settings;
 use tandem_platform::{Call, Core, Db, Outcome, lanes, seal, service};
 
 use crate::catalogue::written::Written;

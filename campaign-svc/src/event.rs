@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use jiff::SignedDuration;
 use tandem_platform::grpc;
 use tandem_platform::outbox::{self, Asked};
 use tandem_proto::campaign::v1::event_service_server::EventService;
@@ -15,12 +14,6 @@ use crate::App;
 
 #[cfg(test)]
 mod tests;
-
-/// Starts what numbers events and what forgets old ones.
-pub fn start(app: &Arc<App>) {
-    let retention = SignedDuration::from_hours(app.config.event_retention_h.into());
-    outbox::keep(&app.db, &app.clock, &app.tasks, app.config.relay, retention);
-}
 
 /// The service of the contract.
 #[derive(Debug, Clone)]

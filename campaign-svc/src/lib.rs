@@ -27,7 +27,6 @@ use tandem_platform::db::Migrations;
 
 pub use app::App;
 pub use config::Config;
-pub use serve::run;
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");

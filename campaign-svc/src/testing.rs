@@ -1,58 +1,9 @@
-//! The service as tests start it: on a given database, with a clock that stands and ids that count, reached through
-//! every layer of the server but the socket.
+//! The service as tests start it.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use tandem_platform::testing;
+pub use tandem_platform::testing::Channel;
 
-use jiff::Timestamp;
-use tandem_kernel::clock::{CountingIds, FixedClock};
-use tandem_platform::{Call, Db};
-use tandem_proto::common::v1::Event;
-use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
+use crate::App;
 
-use crate::{App, Config, serve};
-
-/// Calls the service in this process; every generated client takes it: `CampaignServiceClient::new(harness.channel())`.
-pub type Channel = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
-
-/// A service without a socket.
-#[derive(Debug)]
-pub struct Harness {
-    /// What all calls share.
-    pub app: Arc<App>,
-    /// The clock of the service.
-    pub clock: Arc<FixedClock>,
-    /// A call of the tenant `default`.
-    pub call: Call,
-    channel: Channel,
-}
-
-impl Harness {
-    /// A service on `db` in which it is 12:00 UTC on 1 July 2026, a Wednesday. Nothing runs by itself: no relay, no
-    /// sweeper.
-    pub fn new(db: Db) -> Self {
-        Self::with(db, Config::default())
-    }
-
-    /// The same with settings of its own.
-    #[expect(clippy::expect_used, reason = "a test may fail loudly, and nobody else calls this")]
-    pub fn with(db: Db, config: Config) -> Self {
-        let noon = Timestamp::from_second(1_782_907_200).expect("a moment of our time");
-        let clock = Arc::new(FixedClock::at(noon));
-        let app = App::new(db, clock.clone(), Arc::new(CountingIds::default()), config)
-            .expect("the defaults are usable");
-        let road = serve::road(&app, serve::services(&app), uuid::Uuid::nil());
-        Self { app, clock, call: Call::system("default"), channel: Channel::new(road) }
-    }
-
-    /// What a generated client speaks through.
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
-    }
-
-    /// Every event that was recorded so far, in the order of the transactions.
-    pub async fn events(&self) -> Vec<Event> {
-        tandem_platform::testing::events(&self.app.db).await
-    }
-}
+/// The service without a socket; see [`testing::Harness`].
+pub type Harness = testing::Harness<App>;

@@ -7,6 +7,7 @@ use clap::Args;
 use tandem_platform::config::ConfigError;
 use tandem_platform::lifecycle::{StopSignal, Stopped};
 use tandem_platform::log;
+use tandem_platform::shell::{self, Settings};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -109,13 +110,15 @@ impl Pair {
         let (stop_relationship, stop) = StopSignal::manual();
         migrate(&relationship.database, &relationship_svc::MIGRATIONS).await?;
         let (ready, relationship_at) = oneshot::channel();
-        services.spawn(relationship_svc::run(relationship, stop, |address| _ = ready.send(address)));
+        services.spawn(shell::run::<relationship_svc::App>(relationship, stop, |address| {
+            _ = ready.send(address)
+        }));
         let relationship_at = started(relationship_at, &mut services).await?;
         campaign.relationship.endpoint = format!("http://{relationship_at}");
         let (stop_campaign, stop) = StopSignal::manual();
         migrate(&campaign.database, &campaign_svc::MIGRATIONS).await?;
         let (ready, campaign_at) = oneshot::channel();
-        services.spawn(campaign_svc::run(campaign, stop, |address| _ = ready.send(address)));
+        services.spawn(shell::run::<campaign_svc::App>(campaign, stop, |address| _ = ready.send(address)));
         let campaign_at = started(campaign_at, &mut services).await?;
         let target = Target {
             campaign: format!("http://{campaign_at}"),

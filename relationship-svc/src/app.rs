@@ -8,12 +8,13 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
+use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, lanes, seal};
 
 use crate::config::Config;
-use crate::incentive::commands::Evaluations;
 use crate::incentive::definitions::Definitions;
 use crate::redemption::Redemptions;
+use crate::redemption::evaluate::Evaluations;
 use crate::segment::catalogue::Catalogues;
 
 /// The service without its network: tests call it as the server does.

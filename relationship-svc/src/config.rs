@@ -1,16 +1,11 @@
 //! The settings of the service: defaults, then a file, then the environment (`TANDEM_RELATIONSHIP_…`). Units stand in
 //! the names.
 
-use std::path::Path;
-
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, load};
+use tandem_platform::config::{DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::{LanesConfig, TENANTS_PER_TRANSACTION};
 use tandem_platform::outbox::RelayConfig;
-
-/// The prefix of every environment variable: `TANDEM_RELATIONSHIP_SERVER__LISTEN=127.0.0.1:7402`.
-pub const ENV_PREFIX: &str = "TANDEM_RELATIONSHIP_";
+use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,38 +63,19 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let config: Self = load(file, ENV_PREFIX)?;
-        config.relay.check()?;
-        Ok(config)
-    }
+impl Settings for Config {
+    const ENV_PREFIX: &'static str = "TANDEM_RELATIONSHIP_";
 
-    /// The zone of the tenants.
-    pub fn zone(&self) -> Result<TimeZone, ConfigError> {
-        TimeZone::get(&self.tenant_time_zone).map_err(|error| {
-            ConfigError::new(format!("tenant_time_zone {:?}: {error}", self.tenant_time_zone))
-        })
-    }
-
-    /// The settings for people to read, as JSON, without what is secret.
-    pub fn shown(&self) -> String {
-        let mut shown = self.clone();
-        if !shown.seal_keys.is_empty() {
-            shown.seal_keys = "(set)".to_owned();
+    fn common(&self) -> Common<'_> {
+        Common {
+            server: &self.server,
+            database: &self.database,
+            log: &self.log,
+            metrics: &self.metrics,
+            tenant_time_zone: &self.tenant_time_zone,
+            event_retention_h: self.event_retention_h,
+            relay: self.relay,
         }
-        shown.database.url = without_password(&shown.database.url);
-        serde_json::to_string_pretty(&shown).unwrap_or_default()
-    }
-}
-
-/// `postgres://user:password@host/name` without the password.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
     }
 }
 

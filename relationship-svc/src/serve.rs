@@ -1,98 +1,67 @@
-//! The life of the process, and the order of everything a call passes on its way.
+//! What the process runs: everything that is served, and everything that runs by itself.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
+use tandem_kernel::clock::{Clock, Ids};
+use tandem_platform::Db;
 use tandem_platform::config::{ConfigError, ServerConfig};
-use tandem_platform::grpc::{self, Metrics, Services, Streams};
-use tandem_platform::lifecycle::readiness::FirstLoads;
-use tandem_platform::lifecycle::{self, Bound, Process, StopSignal, Stopped, readiness};
-use tandem_platform::telemetry::Endpoint;
+use tandem_platform::db::Migrations;
+use tandem_platform::grpc::{Services, Streams};
+
+use tandem_platform::shell::{Program, Settings};
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
-use tonic::body::Body;
-use tower::Service;
-use uuid::Uuid;
 
 use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, segment, voucher};
 
-/// Streams without end, and those that may take longer than a call.
-const STREAMS: Streams = Streams::new(&[
-    "/tandem.relationship.v1.EventService/Subscribe",
-    "/tandem.relationship.v1.EventService/SubscribeAll",
-])
-.and_long(&[
-    "/tandem.relationship.v1.CustomerService/ImportCustomers",
-    "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
-    "/tandem.relationship.v1.VoucherService/GenerateVouchers",
-    "/tandem.relationship.v1.VoucherService/ImportVouchers",
-    "/tandem.relationship.v1.VoucherService/ExportVouchers",
-]);
+impl Program for App {
+    const NAME: &'static str = "relationship-svc";
+    const ABOUT: &'static str = "Relationship marketing: customers, segments, incentives, vouchers.";
+    const MIGRATIONS: &'static Migrations = &MIGRATIONS;
+    /// Streams without end, and those that may take longer than a call.
+    const STREAMS: Streams = Streams::new(&[
+        "/tandem.relationship.v1.EventService/Subscribe",
+        "/tandem.relationship.v1.EventService/SubscribeAll",
+    ])
+    .and_long(&[
+        "/tandem.relationship.v1.CustomerService/ImportCustomers",
+        "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
+        "/tandem.relationship.v1.VoucherService/GenerateVouchers",
+        "/tandem.relationship.v1.VoucherService/ImportVouchers",
+        "/tandem.relationship.v1.VoucherService/ExportVouchers",
+    ]);
+    type Settings = Config;
 
-/// Serves until `stop`. `ready` is called once, as soon as calls can be answered, with the address that is listened on.
-///
-/// SQLite is migrated here; on PostgreSQL `migrate` is a command of its own and the server waits until the schema is
-/// current.
-pub async fn run(
-    config: Config,
-    stop: StopSignal,
-    ready: impl FnOnce(SocketAddr) + Send + 'static,
-) -> Result<Stopped, ConfigError> {
-    let bound = Bound::to(&config.server).await?;
-    let scraped = Endpoint::to(&config.metrics).await?;
-    let db = readiness::open(&config.database, &MIGRATIONS).await?;
-    let process = SystemIds.next(SystemClock.now());
-    let app = App::new(db.clone(), Arc::new(SystemClock), Arc::new(SystemIds), config)?;
-    if let Some(scraped) = scraped {
-        scraped.serve(&app.telemetry, &app.tasks);
+    fn open(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        config: Config,
+    ) -> Result<Arc<Self>, ConfigError> {
+        Self::new(db, clock, ids, config)
     }
-    let (services, health) = services(&app).with_health().await;
-    let road = road(&app, services.with_reflection()?, process);
-    // Nothing is answered from memory here but beside the version that was just read: there is nothing to wait for.
-    let loads = FirstLoads::of(&db);
-    readiness::watch(&db, &MIGRATIONS, &app.tasks, &health, &loads, bound.address(), ready);
-    event::start(&app);
-    redemption::tasks::start(&app);
-    let process = Process { config: &app.config.server, tasks: &app.tasks, health: &health };
-    lifecycle::run(bound, road, process, stop, async move { db.close().await }).await
-}
 
-/// The layers, outermost first.
-pub fn road(
-    app: &Arc<App>,
-    services: Services,
-    process: Uuid,
-) -> impl Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
-    let config = &app.config.server;
-    let metrics = Metrics::of(app.telemetry.meter(), &[tandem_proto::DESCRIPTORS]);
-    tower::ServiceBuilder::new()
-        .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
-        .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
-        .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below
-        .layer(grpc::Edge) // whatever is refused below leaves with a reason of the contract
-        .layer(grpc::CatchPanics) // a panic is an answer
-        .layer(grpc::Shed::new(config, STREAMS, &app.tasks)) // full means no, at once: before any work is done
-        .layer(grpc::IdentifyCaller) // who asks, for which tenant
-        .layer(grpc::LimitTime::new(config, STREAMS)) // innermost: what it cuts off is the handler alone
-        .service(services)
-}
+    fn settings(&self) -> &Config {
+        &self.config
+    }
 
-/// What is served. The size of a message is limited by each service.
-pub fn services(app: &Arc<App>) -> Services {
-    let ServerConfig { max_message_bytes: most, .. } = app.config.server;
-    Services::new()
-        .add(CustomerServiceServer::new(customer::rpc::Api::new(app)).max_decoding_message_size(most))
-        .add(SegmentServiceServer::new(segment::rpc::Api::new(app)).max_decoding_message_size(most))
-        .add(IncentiveServiceServer::new(incentive::rpc::Api::new(app)).max_decoding_message_size(most))
-        .add(VoucherServiceServer::new(voucher::rpc::Api::new(app)).max_decoding_message_size(most))
-        .add(EventServiceServer::new(event::Api::new(app)).max_decoding_message_size(most))
+    fn services(self: &Arc<Self>) -> Services {
+        let ServerConfig { max_message_bytes: most, .. } = *self.settings().common().server;
+        Services::new()
+            .add(
+                CustomerServiceServer::new(customer::rpc::Api::new(&self.core))
+                    .max_decoding_message_size(most),
+            )
+            .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
+    }
+
+    fn start(self: &Arc<Self>) {
+        redemption::tasks::start(self);
+    }
 }

@@ -25,7 +25,7 @@ pub async fn create(
 ) -> Outcome<View> {
     once!(app, call, request, |unit| {
         let now = unit.now();
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         realises(unit, &definition.objective).await?;
         let tenant = unit.tenant();
         let after = match store::CAMPAIGNS.lock_any(unit.tx(), tenant, id).await? {
@@ -57,7 +57,7 @@ pub async fn update(
 ) -> Outcome<View> {
     once!(app, call, request, |unit| {
         let now = unit.now();
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         if let Some(objective) = &change.objective {
             realises(unit, objective).await?;
         }
@@ -81,7 +81,7 @@ pub async fn update(
 pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
     once!(app, call, request, |unit| {
         let now = unit.now();
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         let (before, _) = locked(unit, id, etag).await?;
         let campaign = before.delete(now).map_err(|refusal| refusal.fault(id))?;
         unit.write(store::delete_revisions(id));
@@ -101,7 +101,7 @@ pub async fn step(
 ) -> Outcome<View> {
     once!(app, call, request, |unit| {
         let now = unit.now();
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         let (before, revisions) = locked(unit, id, etag).await?;
         let revision = current(&revisions)?;
         let campaign =
@@ -133,7 +133,7 @@ pub async fn adapt(
 ) -> Outcome<Adapted> {
     once!(app, call, request, |unit| {
         let now = unit.now();
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         let (before, revisions) = locked(unit, id, etag).await?;
         let newest = revisions.last().ok_or_else(no_revision)?;
         let revision = newest.adapt(&before, adaptation.clone(), &call.principal, now);

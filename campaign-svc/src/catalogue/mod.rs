@@ -13,19 +13,8 @@
 //!
 //! Whoever writes hears so once his replica has done this: see [`written`].
 
+pub mod commands;
 pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod written;
-
-use tandem_platform::Outcome;
-use tandem_platform::resource::Unit;
-
-/// Counts one change of the tenant's catalogue, whose number stamps what the unit writes from here on: the first thing
-/// that a command does.
-pub async fn bump(unit: &mut Unit<'_>) -> Outcome<i64> {
-    let (tenant, now) = (unit.tenant(), unit.now());
-    let version = store::bump(unit.tx(), tenant, now).await?;
-    unit.stamp(version);
-    Ok(version)
-}

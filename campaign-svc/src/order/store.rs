@@ -1,6 +1,5 @@
 //! Orders in the database.
 
-pub mod near;
 pub mod step;
 
 use std::collections::BTreeMap;
@@ -159,11 +158,6 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::update", UPDATE),
     ("order::move_on", MOVE_ON),
     ("order::lapsed", LAPSED),
-    near::STATEMENTS[0],
-    near::STATEMENTS[1],
-    near::STATEMENTS[2],
-    near::STATEMENTS[3],
-    near::STATEMENTS[4],
     step::STATEMENTS[0],
     step::STATEMENTS[1],
     step::STATEMENTS[2],

@@ -14,6 +14,7 @@ use super::allowance::{AT_ONCE, QUOTE};
 use super::entry::Entry;
 use super::index::Reach;
 use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
+use super::quote::Quote;
 use super::snapshot::Snapshot;
 use super::spent::Spent;
 use super::{digest, encode};
@@ -36,23 +37,6 @@ impl Share {
     pub fn of(quotes: usize) -> Self {
         Self { at_once: AT_ONCE / (quotes.max(1) as u64), turn: Semaphore::new(1) }
     }
-}
-
-/// A quote, sealed.
-#[derive(Debug)]
-pub struct Quote<'q> {
-    /// What was asked.
-    pub ask: &'q Ask,
-    /// What it costs, and why.
-    pub priced: Priced<'q>,
-    /// What relationship-svc had to say.
-    pub incentives: &'q Incentives,
-    /// The sealed promise.
-    pub token: String,
-    /// What it was made for.
-    pub digest: [u8; 32],
-    /// How old the catalogue was.
-    pub age: Duration,
 }
 
 /// Everything a price depends on, so that it can be computed on any thread.

@@ -13,8 +13,8 @@ use tandem_proto::campaign::v1::{DecisionOutcome, DecisionReason, IncentivesStat
 use tandem_proto::common::v1;
 use tandem_proto::convert::to_timestamp;
 
-use super::commands::Quote;
 use super::price::{Ask, Incentives, Priced, Refusal, Source, Verdict};
+use super::quote::Quote;
 use super::wire::Wire;
 
 const VOUCHERS: &str = "vouchers/";

@@ -20,9 +20,9 @@ use tandem_kernel::limits::periods_at;
 use tandem_platform::{Outcome, Tenant};
 use tokio::sync::{Mutex, Notify};
 
+use super::near::{self, Near};
 use super::spent::Spent;
 use crate::App;
-use crate::order::store::near::{self, Near};
 
 /// How long before the last look news may be stamped: the longest transaction, and the clocks of replicas that differ.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(10);

@@ -20,7 +20,7 @@ pub async fn create(
     definition: &Definition,
 ) -> Outcome<Product> {
     once!(core, call, request, |unit| {
-        let version = catalogue::bump(unit).await?;
+        let version = catalogue::commands::bump(unit).await?;
         let product = Product::create(id.to_owned(), definition.clone(), unit.now());
         let product = unit.create(product, events::created).await?;
         unit.write(prices_gained(version, &[(None, product.clone())], unit.now()));
@@ -38,7 +38,7 @@ pub async fn update(
     change: &Change,
 ) -> Outcome<Product> {
     once!(core, call, request, |unit| {
-        let version = catalogue::bump(unit).await?;
+        let version = catalogue::commands::bump(unit).await?;
         let before: Product = unit.lock(id, etag).await?;
         let definition = before.definition.clone().with(change.clone());
         if definition == before.definition {
@@ -53,7 +53,7 @@ pub async fn update(
 /// Takes a product out of sale.
 pub async fn archive(core: &Core, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Product> {
     once!(core, call, request, |unit| {
-        catalogue::bump(unit).await?;
+        catalogue::commands::bump(unit).await?;
         let before: Product = unit.lock(id, etag).await?;
         if before.state == State::Archived {
             return Ok(before);
@@ -80,7 +80,7 @@ pub async fn upsert(
     wanted: &[(String, Definition)],
 ) -> Outcome<Vec<Upserted>> {
     once!(core, call, request, |unit| {
-        let version = catalogue::bump(unit).await?;
+        let version = catalogue::commands::bump(unit).await?;
         let (tenant, now) = (unit.tenant(), unit.now());
         let ids = wanted.iter().map(|(id, _)| id.clone()).collect();
         let found = store::PRODUCTS.lock_many(unit.tx(), tenant, ids).await?;

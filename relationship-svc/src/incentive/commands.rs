@@ -1,7 +1,5 @@
 //! What can be done with incentives.
 
-mod evaluate;
-
 use tandem_kernel::problem::Problem;
 use tandem_platform::fault::FieldViolation;
 use tandem_platform::idempotency::Request;
@@ -11,8 +9,6 @@ use tandem_proto::relationship::v1::ErrorReason;
 
 use super::{Definition, Edit, Incentive, State, events, store};
 use crate::segment;
-
-pub use evaluate::{Asked, Evaluated, Evaluations, evaluate};
 
 /// What an update asks for.
 #[derive(Debug, Clone)]

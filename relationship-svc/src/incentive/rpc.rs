@@ -105,7 +105,7 @@ impl IncentiveService for Api {
         let message = request.into_inner();
         let asked = parse::evaluate(&message)?;
         let currency = asked.currency;
-        let evaluated = commands::evaluate(&self.0, &call, asked).await?;
+        let evaluated = redemption::evaluate::evaluate(&self.0, &call, asked).await?;
         Ok(Response::new(encode::evaluated(&message, currency, evaluated)))
     }
 }

@@ -63,6 +63,7 @@ use uuid::Uuid;
 pub mod audit;
 pub mod commands;
 mod decide;
+pub mod evaluate;
 mod events;
 pub mod guesses;
 mod quote;

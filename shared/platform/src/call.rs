@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::fault::{Fault, Outcome};
+use crate::trace::Trace;
 
 static DEFAULT_TENANT: LazyLock<Tenant> = LazyLock::new(|| Tenant(Arc::from("default")));
 static ANONYMOUS: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("anonymous"));
@@ -74,16 +75,6 @@ impl Deadline {
     /// Whether nobody waits any more.
     pub fn passed(self) -> bool {
         self.0 <= Instant::now()
-    }
-}
-
-/// The id under which one call, and what it causes in the other service, is found in the logs. All zero: none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Trace(pub u128);
-
-impl fmt::Display for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
     }
 }
 

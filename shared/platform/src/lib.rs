@@ -1,7 +1,7 @@
 //! Mechanisms with no business word in them: what both services stand on.
 //!
 //! A request comes in through [`grpc`], is decided in a transaction of [`db`] (often coalesced by [`lanes`]), leaves
-//! its outcome with [`idempotency`] and its events with [`outbox`]; [`lifecycle`] starts and stops all of it, [`telemetry`]
+//! its outcome with [`idempotency`] and its events with [`outbox`]; [`shell`] and [`lifecycle`] start and stop all of it, [`telemetry`]
 //! tells how it fares.
 //! [`resource`] is the rhythm of everything that has the standard methods.
 //! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long.
@@ -23,9 +23,11 @@ pub mod outbox;
 pub mod resource;
 pub mod seal;
 pub mod service;
+pub mod shell;
 pub mod tasks;
 pub mod telemetry;
 pub mod testing;
+pub mod trace;
 
 pub use call::{Call, Tenant};
 pub use db::{Db, Statement, Tx};

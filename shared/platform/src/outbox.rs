@@ -17,7 +17,6 @@ mod keep;
 mod merge;
 mod page;
 mod relay;
-mod signals;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -37,7 +36,6 @@ pub use keep::{keep, sweep};
 pub use merge::{Gap, Told, merge};
 pub use page::head;
 pub use relay::{Relay, RelayConfig};
-pub(crate) use signals::Signals;
 pub use subscribe::{Delivery, Filter, follow, subscribe};
 
 use crate::call::{Call, Tenant};

@@ -45,69 +45,18 @@
 
 pub mod asked;
 mod cell;
+mod column;
 pub mod list;
 mod place;
+mod read;
 mod statements;
 pub mod table;
 pub mod unit;
 pub mod word;
 
-use jiff::Timestamp;
-use prost::Message;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tandem_kernel::id;
-
 pub use cell::{Cell, Kind, Plain, of_document, to_document};
-pub use place::{Order, Position};
-pub use table::{Col, Table, kind_of, plain};
+pub use column::{Col, kind_of, plain};
+pub use place::{Order, Position, Stem};
+pub use read::{find, told};
+pub use table::{Resource, Table};
 pub use unit::{Begun, Unit};
-
-use crate::call::Call;
-use crate::fault::{Fault, Outcome};
-use crate::outbox::Recorded;
-use crate::service::Core;
-
-/// A thing that has the standard methods.
-pub trait Resource: Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The first part of every name: `customers`.
-    const COLLECTION: &'static str;
-
-    /// Where its rows are.
-    const TABLE: &'static Table<Self>;
-
-    /// What every resource has.
-    fn stem(&self) -> Stem<'_>;
-
-    /// Its name: `customers/42`.
-    fn name(&self) -> String {
-        id::name(Self::COLLECTION, self.stem().id)
-    }
-}
-
-/// What every resource has.
-#[derive(Debug, Clone, Copy)]
-pub struct Stem<'a> {
-    /// Its id within the tenant.
-    pub id: &'a str,
-    /// Counts its changes from 1.
-    pub version: i64,
-    /// When it was created.
-    pub created: Timestamp,
-}
-
-/// The resource `id` as it is; NOT_FOUND where there is none.
-pub async fn find<T: Resource>(core: &Core, call: &Call, id: &str) -> Outcome<T> {
-    let mut reader = core.db.read().await?;
-    let found = T::TABLE.find(&mut reader, &call.tenant, id).await?;
-    found.ok_or_else(|| not_found::<T>(id))
-}
-
-/// An event about this version of a resource: the message `payload`, whose full name is `type_`.
-pub fn told<T: Resource, M: Message>(type_: &'static str, of: &T, payload: &M) -> Recorded {
-    Recorded::new(type_, of.name(), of.stem().version, payload)
-}
-
-fn not_found<T: Resource>(id: &str) -> Fault {
-    Fault::not_found(id::name(T::COLLECTION, id))
-}

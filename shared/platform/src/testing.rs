@@ -16,6 +16,8 @@
 //! weaker.
 
 mod database;
+mod harness;
+mod refusal;
 mod schema;
 
 use std::panic::AssertUnwindSafe;
@@ -25,6 +27,8 @@ use prost::Message;
 use tandem_proto::common::v1::{Event, EventBatch};
 
 pub use database::{Postgres, second_handle};
+pub use harness::{Channel, Harness};
+pub use refusal::{fields, preconditions, reason};
 pub use schema::{bounded, count, holds_counters, holds_platform, older, parity, prepare_all, schema_of};
 
 use crate::db::{Db, Migrations, Statement};

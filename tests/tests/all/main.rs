@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod circles;
 mod cli;
 mod equal;
 mod events;
@@ -14,3 +15,4 @@ mod metrics;
 mod orders;
 mod races;
 mod readme;
+mod standard;

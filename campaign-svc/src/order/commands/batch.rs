@@ -20,6 +20,7 @@ use super::super::store;
 use super::super::{Order, Refusal, State, events};
 use super::{Item, left_alone, limits};
 use crate::App;
+use crate::pricing::near;
 
 type Decided = Result<Arc<Order>, Refusal>;
 
@@ -264,7 +265,7 @@ async fn write_back(app: &App, tx: &mut Tx, writes: &mut Writes<'_>, world: &Wor
     writes.push(counters::update(&counted));
     writes.push(counters::insert(new));
     let near: Vec<&CounterKey> = world.ledger.near().collect();
-    writes.push(store::near::mark(&near, world.setting.now));
+    writes.push(near::mark(&near, world.setting.now));
     write_orders(app, writes, world)
 }
 

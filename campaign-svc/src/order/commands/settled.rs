@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::periods_before;
 use tandem_platform::{Outcome, Tenant, counters, transact};
 
-use super::super::store;
+use crate::pricing::near;
 use crate::{App, campaign};
 
 /// Rows that one transaction forgets at most.
@@ -17,9 +17,8 @@ const CAMPAIGNS: usize = 100;
 pub async fn forget_what_is_over(app: &App) -> Outcome<u64> {
     let now = app.clock.now();
     for (first, end) in periods_before(now) {
-        let turn = || async {
-            transact!(app.db, |tx| { store::near::forget(tx, (&first, &end), i64::from(ROWS)).await })
-        };
+        let turn =
+            || async { transact!(app.db, |tx| { near::forget(tx, (&first, &end), i64::from(ROWS)).await }) };
         while turn().await? >= u64::from(ROWS) {}
     }
     let mut forgotten = counters::forget_over(&app.db, now, ROWS).await?;
@@ -52,7 +51,7 @@ async fn settle(app: &App, tenant: &Tenant, id: &str, over: Timestamp) -> Outcom
         }
     }
     transact!(app.db, |tx| {
-        store::near::forget_owned(tx, tenant, &owner).await?;
+        near::forget_owned(tx, tenant, &owner).await?;
         campaign::store::settle(tx, tenant, id, over).await
     })?;
     Ok(forgotten)

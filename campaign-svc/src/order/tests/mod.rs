@@ -200,6 +200,7 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
 async fn every_statement_prepares_on_both_engines() {
     engines(&MIGRATIONS, |db| async move {
         tandem_platform::testing::prepare_all(&db, super::store::STATEMENTS).await;
+        tandem_platform::testing::prepare_all(&db, crate::pricing::near::STATEMENTS).await;
         tandem_platform::testing::prepare_all(&db, tandem_platform::counters::STATEMENTS).await;
     })
     .await;

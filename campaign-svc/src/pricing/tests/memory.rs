@@ -144,8 +144,10 @@ async fn a_replica_is_ready_once_the_catalogues_that_are_used_are_read() {
         let replica = started(&db);
         let (app, closed) = (&replica.app, gate(&replica));
         tasks::start(app);
-        let (health, address) =
-            (crate::serve::services(app).with_health().await.1, ([127, 0, 0, 1], 1).into());
+        let (health, address) = (
+            tandem_platform::shell::Program::services(app).with_health().await.1,
+            ([127, 0, 0, 1], 1).into(),
+        );
         let (ready, mut told) = oneshot::channel();
         let ready = move |_| ready.send(()).unwrap();
         readiness::watch(&app.db, &MIGRATIONS, &app.tasks, &health, &app.first_loads, address, ready);

@@ -388,7 +388,7 @@ fn an_answer_is_written_as_the_generated_types_write_it() {
     let age = std::time::Duration::from_millis(90_125);
     let (token, digest) = ("v1.k1.sealed".to_owned(), digest::of(&ask));
     let quote =
-        crate::pricing::commands::Quote { ask: &ask, priced, incentives: &incentives, token, digest, age };
+        crate::pricing::quote::Quote { ask: &ask, priced, incentives: &incentives, token, digest, age };
     let written = encode::quote(&quote);
     let answer = QuoteResponse::decode(written.as_slice()).unwrap();
     assert_eq!(answer.encode_to_vec(), written);

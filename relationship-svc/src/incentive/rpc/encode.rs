@@ -9,7 +9,7 @@ use tandem_proto::relationship::v1::{
     EvaluateIncentivesRequest, EvaluateIncentivesResponse, EvaluatedCode, IncentiveUsage,
 };
 
-use crate::incentive::commands::Evaluated;
+use crate::redemption::evaluate::Evaluated;
 use crate::redemption::{CounterKey, CounterKind, Refusal, Standing, Tally};
 use crate::segment;
 

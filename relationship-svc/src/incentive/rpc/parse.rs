@@ -10,8 +10,9 @@ use tandem_proto::relationship::v1::{
     self, CreateIncentiveRequest, ErrorReason, EvaluateIncentivesRequest, UpdateIncentiveRequest,
 };
 
-use crate::incentive::commands::{Asked, Change};
+use crate::incentive::commands::Change;
 use crate::incentive::{COLLECTION, Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::redemption::evaluate::Asked;
 use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
 use crate::segment;

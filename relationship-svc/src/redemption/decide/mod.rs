@@ -1,5 +1,6 @@
 //! Decisions, pure: what each item of a batch may do, on the working copy.
 
+mod gift;
 mod give_back;
 mod plain;
 mod room;

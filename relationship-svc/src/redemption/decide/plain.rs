@@ -15,7 +15,7 @@ use tandem_kernel::work::{Allowance, Stop, Work};
 use super::super::quote::spread_payment;
 use super::super::world::{Map, World};
 use super::super::{CodeOutcome, Person, Plain, Refusal, Refused, Share, Standing};
-use super::take::{Gift, untimely};
+use super::gift::{Gift, untimely};
 use super::{Candidate, ended, holder, room};
 
 /// The work of one basket: past the first number groups are settled one by one, past the second it is refused.

@@ -9,23 +9,15 @@ use uuid::Uuid;
 
 use super::super::world::{Reach, World};
 use super::super::{
-    CodeOutcome, Counted, Details, Happened, Intent, Quote, Redemption, Refusal, Refused, Share, Shared,
-    State, Take, Taken, Terms, What,
+    CodeOutcome, Counted, Details, Happened, Intent, Quote, Redemption, Refusal, Refused, Shared, State,
+    Take, Taken, Terms, What,
 };
+use super::gift::{Gift, untimely};
 use super::give_back::{cancel, expire_lapsed, release_one};
 use super::plain::{self, Pricing};
 use super::room::{self, NoRoom};
 use super::{Candidate, Plan, changed, ended, holder};
-use crate::voucher::{Frame, Timeliness};
-
-/// What one code is to give, settled before anything is counted.
-#[derive(Debug, Clone)]
-pub(in super::super) struct Gift {
-    pub amount: i64,
-    pub lines: Vec<Share>,
-    pub shipping: i64,
-    pub tender: bool,
-}
+use crate::voucher::Frame;
 
 /// The terms of one item that are the same for all its codes.
 struct Scene<'i> {
@@ -312,14 +304,6 @@ fn judge_sealed(
         room::money(world, reach, terms, scene.currency, sealed.amount, sealed.tender)?;
     }
     Ok(judged)
-}
-
-pub(super) fn untimely(timeliness: Timeliness) -> Option<Refusal> {
-    match timeliness {
-        Timeliness::Early => Some(Refusal::CodeNotYetValid),
-        Timeliness::Late => Some(Refusal::CodeExpired),
-        Timeliness::Valid => None,
-    }
 }
 
 fn take_plain(

@@ -69,6 +69,7 @@ mod engine;
 mod held;
 mod instant;
 mod migrations;
+pub(crate) mod signals;
 mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -104,8 +105,8 @@ pub use writes::{Write, Writes};
 
 use crate::config::DatabaseConfig;
 use crate::fault::{Fault, Outcome};
-use crate::outbox::Signals;
 use held::Held;
+use signals::Signals;
 
 /// A connection that rested longer than this is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use super::{Fault, Inner, Kind};
-use crate::call::Trace;
+use crate::trace::Trace;
 
 /// The most bytes of details: with base64 and the message they stay under the 8 KiB of headers that gRPC promises.
 pub(crate) const MAX_DETAILS: usize = 4 * 1024;

@@ -8,8 +8,9 @@ use tower::Layer;
 
 use super::handle::Handle;
 use super::{PRINCIPAL, TENANT};
-use crate::call::{Call, Tenant, Trace};
+use crate::call::{Call, Tenant};
 use crate::fault::{Fault, Outcome};
+use crate::trace::Trace;
 
 /// The layer. Takes `tandem-tenant` and `tandem-principal` at their word: whoever can reach the server is trusted,
 /// which is why a server without authentication listens on loopback unless told otherwise.

@@ -7,9 +7,10 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig as Secured, Endpoint, Identity};
 
 use super::{PRINCIPAL, TENANT};
-use crate::call::{Call, Trace};
+use crate::call::Call;
 use crate::config::{ClientConfig, ClientTlsConfig, ConfigError, read_file};
 use crate::fault::chain;
+use crate::trace::Trace;
 
 /// A channel that connects when it is first used, and again whenever it has to. Fails on an ill-formed endpoint, and on
 /// files of TLS that cannot be read or used; `section` is where the settings stand.

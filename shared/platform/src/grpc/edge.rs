@@ -19,8 +19,8 @@ use tonic::{Code, Status};
 use tower::Layer;
 
 use super::handle::{Handle, ResponseBody};
-use crate::call::Trace;
 use crate::fault::{Fault, refusal, relabel};
+use crate::trace::Trace;
 
 /// The layer.
 #[derive(Debug, Clone, Copy, Default)]

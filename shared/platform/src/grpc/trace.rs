@@ -19,8 +19,9 @@ use uuid::Uuid;
 use super::handle::{Handle, ResponseBody};
 use super::metrics::{MethodId, Metrics};
 use super::repeats::Repeats;
-use crate::call::{Tenant, Trace};
+use crate::call::Tenant;
 use crate::fault::chain;
+use crate::trace::Trace;
 
 /// The layer. Puts a [`Trace`] into the request's extensions: that of the caller's `traceparent`, else a fresh one.
 #[derive(Debug, Clone)]

@@ -14,10 +14,10 @@ use tandem_proto::common::v1::Event;
 use tokio::time::Instant;
 
 use super::page::{self, Place, Row};
-use super::signals::Inbox;
 use super::{Cursor, Filter};
 use crate::call::Tenant;
 use crate::db::Db;
+use crate::db::signals::Inbox;
 use crate::fault::{Fault, Outcome};
 
 /// Transactions read at once, of all tenants together: each may hold the events of a whole lane's batch.

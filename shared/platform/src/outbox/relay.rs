@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::call::Tenant;
 use crate::config::ConfigError;
+use crate::db::signals::lock;
 use crate::db::{BindColumns, Column, Db, Instant as At, Replays, Statement, Tx, conclude, same_count};
 use crate::fault::{Fault, Kind, Outcome};
 use crate::on_engine;
-use crate::outbox::signals::lock;
 use crate::tasks::Tasks;
 
 // One probe of the index per tenant with news, whatever lies between them.

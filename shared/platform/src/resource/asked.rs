@@ -6,7 +6,8 @@ use tandem_kernel::rule::Vocabulary;
 use tandem_proto::requests::{Etagged, Listing, Named, Repeatable};
 
 use super::list::{Asked, List, Listed, Page};
-use super::{Resource, find};
+use super::read::find;
+use super::table::Resource;
 use crate::call::Call;
 use crate::fault::{Outcome, Violations};
 use crate::idempotency::Request;

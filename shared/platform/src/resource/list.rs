@@ -9,8 +9,8 @@ use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Facts, Filter, Vocabulary};
 use tandem_kernel::work::{Allowance, Work};
 
-use super::Resource;
 use super::place::{Order, Position};
+use super::table::Resource;
 use crate::call::{Call, Tenant};
 use crate::db::Db;
 use crate::fault::{Fault, Outcome, Violations};

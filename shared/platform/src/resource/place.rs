@@ -2,8 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::Stem;
 use crate::fault::Violations;
+
+/// What every resource has.
+#[derive(Debug, Clone, Copy)]
+pub struct Stem<'a> {
+    /// Its id within the tenant.
+    pub id: &'a str,
+    /// Counts its changes from 1.
+    pub version: i64,
+    /// When it was created.
+    pub created: Timestamp,
+}
 
 /// Sorts behind every id, whose characters are visible ASCII.
 const BEHIND: &str = "\u{7f}";

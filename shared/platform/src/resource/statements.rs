@@ -3,7 +3,7 @@
 //! On PostgreSQL what takes many keys probes the primary key once per key, whatever the planner knows of the table; on
 //! SQLite CROSS JOIN fixes the same order.
 
-use super::table::{Col, Shape};
+use super::column::{Col, Shape};
 use crate::db::Statement;
 
 /// Made once per table and process.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Resource, not_found};
+use super::read::not_found;
+use super::table::Resource;
 use crate::call::{Call, Tenant};
 use crate::db::{Tx, Write, Writes};
 use crate::fault::{Fault, Outcome};

@@ -20,7 +20,7 @@ async fn a_call_learns_who_asks_for_whom_and_until_when() {
     assert_eq!(plain.message, "default anonymous true");
 
     let mut call = Call::system("shop-7");
-    call.trace = crate::call::Trace(0xfeed);
+    call.trace = crate::trace::Trace(0xfeed);
     let request = outgoing(&call, PATIENCE, ask("call", "").into_inner());
     let said = send(&channel, "Ask", request).await.unwrap();
     assert_eq!(said.message, "shop-7 system true");
@@ -94,7 +94,7 @@ async fn a_panic_is_an_internal_answer_and_the_connection_lives_on() {
 async fn an_internal_answer_has_the_callers_trace_and_not_the_cause() {
     let server = Server::start(settings()).await;
     let mut call = Call::system("default");
-    call.trace = crate::call::Trace(0xbeef);
+    call.trace = crate::trace::Trace(0xbeef);
     let request = outgoing(&call, PATIENCE, ask("internal", "").into_inner());
     let status = send(&server.channel(), "Ask", request).await.unwrap_err();
     assert_eq!(told(&status).2["trace"], call.trace.to_string());

@@ -24,14 +24,14 @@ struct Followers {
 
 /// What a follower of all tenants has not looked at yet: who has moved, and how far.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     moved: Mutex<BTreeMap<Tenant, i64>>,
     news: Notify,
 }
 
 impl Inbox {
     /// Says that the positions of `tenant` go as far as `head`.
-    pub(super) fn put(&self, tenant: &Tenant, head: i64) {
+    pub(crate) fn put(&self, tenant: &Tenant, head: i64) {
         let mut moved = lock(&self.moved);
         let known = moved.entry(tenant.clone()).or_insert(head);
         *known = head.max(*known);
@@ -40,12 +40,12 @@ impl Inbox {
     }
 
     /// Whatever was put since the last time.
-    pub(super) fn take(&self) -> BTreeMap<Tenant, i64> {
+    pub(crate) fn take(&self) -> BTreeMap<Tenant, i64> {
         std::mem::take(&mut *lock(&self.moved))
     }
 
     /// Returns once something was put.
-    pub(super) async fn news(&self) {
+    pub(crate) async fn news(&self) {
         self.news.notified().await;
     }
 }
@@ -57,19 +57,19 @@ impl Signals {
     }
 
     /// What [`Signals::wake_relay`] notifies.
-    pub(super) fn appended(&self) -> Arc<Notify> {
+    pub(crate) fn appended(&self) -> Arc<Notify> {
         self.appended.clone()
     }
 
     /// How far the positions of `tenant` go, as they are announced from now on.
-    pub(super) fn follow(&self, tenant: &Tenant) -> watch::Receiver<i64> {
+    pub(crate) fn follow(&self, tenant: &Tenant) -> watch::Receiver<i64> {
         let mut followers = lock(&self.followers);
         followers.one.retain(|_, sender| sender.receiver_count() > 0);
         followers.one.entry(tenant.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
     /// Where the announcements of all tenants arrive from now on.
-    pub(super) fn follow_all(&self) -> Arc<Inbox> {
+    pub(crate) fn follow_all(&self) -> Arc<Inbox> {
         let inbox = Arc::<Inbox>::default();
         let mut followers = lock(&self.followers);
         followers.all.retain(|other| other.strong_count() > 0);
@@ -78,14 +78,14 @@ impl Signals {
     }
 
     /// Whether anybody would hear an announcement.
-    pub(super) fn are_heard(&self) -> bool {
+    pub(crate) fn are_heard(&self) -> bool {
         let followers = lock(&self.followers);
         followers.one.values().any(|sender| sender.receiver_count() > 0)
             || followers.all.iter().any(|inbox| inbox.strong_count() > 0)
     }
 
     /// Tells the followers of `tenant` how far its positions go; silent where they knew.
-    pub(super) fn announce(&self, tenant: &Tenant, head: i64) {
+    pub(crate) fn announce(&self, tenant: &Tenant, head: i64) {
         let followers = lock(&self.followers);
         if let Some(sender) = followers.one.get(tenant) {
             sender.send_if_modified(|known| {
@@ -101,6 +101,6 @@ impl Signals {
 }
 
 /// What it guards is whole after every statement: a panic elsewhere spoils nothing.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use tandem_kernel::limits::{CounterKey, CounterKind};
 use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
 use tandem_platform::{Outcome, Tenant, on_engine};
 
-use crate::pricing::spent::Taken;
+use super::spent::Taken;
 
 // Once a second at most: between two marks of one second nothing is written.
 macro_rules! mark {
@@ -82,12 +82,13 @@ const FORGET_OWNED: Statement = Statement::same(
       WHERE tenant = $1 AND period = '' AND kind = $2 AND (owner = $3 OR (owner >= $4 AND owner < $5))",
 );
 
-pub(super) const STATEMENTS: [(&str, Statement); 5] = [
-    ("order::near::mark", MARK),
-    ("order::near::news", NEWS),
-    ("order::near::of_tenant", OF_TENANT),
-    ("order::near::forget", FORGET),
-    ("order::near::forget_owned", FORGET_OWNED),
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("near::mark", MARK),
+    ("near::news", NEWS),
+    ("near::of_tenant", OF_TENANT),
+    ("near::forget", FORGET),
+    ("near::forget_owned", FORGET_OWNED),
 ];
 
 /// Has quotes look again at these counters, which are locked and written at `now`.

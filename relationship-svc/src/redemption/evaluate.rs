@@ -21,8 +21,8 @@ use tandem_kernel::work::Work;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome};
 
-use crate::redemption::guesses::Leave;
-use crate::redemption::{Person, Question, Refusal, Standing, standing};
+use super::guesses::Leave;
+use super::{Person, Question, Refusal, Standing, standing};
 use crate::segment::catalogue::Customers;
 use crate::{App, segment};
 

@@ -1,0 +1,78 @@
+//! The settings of a service: defaults, then a file, then the environment. Units stand in the names.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
+use crate::outbox::RelayConfig;
+
+/// What can be set.
+pub trait Settings: Serialize + DeserializeOwned + Default + Send {
+    /// The prefix of every environment variable: `TANDEM_CAMPAIGN_`.
+    const ENV_PREFIX: &'static str;
+
+    /// What every service has.
+    fn common(&self) -> Common<'_>;
+
+    /// What cannot be used of the rest.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
+    fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let settings: Self = config::load(file, Self::ENV_PREFIX)?;
+        settings.check()?;
+        settings.common().relay.check()?;
+        settings.zone().map(|_| settings)
+    }
+
+    /// The zone of the tenants' days, weeks and months.
+    fn zone(&self) -> Result<TimeZone, ConfigError> {
+        let name = self.common().tenant_time_zone;
+        TimeZone::get(name).map_err(|error| ConfigError::new(format!("tenant_time_zone {name:?}: {error}")))
+    }
+
+    /// The settings for people to read, as JSON, without what is secret.
+    fn shown(&self) -> String {
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(keys) = shown.get_mut("seal_keys").filter(|keys| keys.as_str() != Some("")) {
+            *keys = "(set)".into();
+        }
+        if let Some(url) = shown.pointer_mut("/database/url") {
+            *url = without_password(self.common().database.url.as_str()).into();
+        }
+        serde_json::to_string_pretty(&shown).unwrap_or_default()
+    }
+}
+
+/// The settings that every service has.
+#[derive(Debug, Clone, Copy)]
+pub struct Common<'a> {
+    /// Where and how it listens.
+    pub server: &'a ServerConfig,
+    /// Where its data are.
+    pub database: &'a DatabaseConfig,
+    /// How it logs.
+    pub log: &'a LogConfig,
+    /// Where its metrics are scraped.
+    pub metrics: &'a MetricsConfig,
+    /// IANA: "Europe/Vienna".
+    pub tenant_time_zone: &'a str,
+    /// How long events are kept for subscribers, in hours.
+    pub event_retention_h: u32,
+    /// How events are numbered.
+    pub relay: RelayConfig,
+}
+
+/// `postgres://user:password@host/name` without the password.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
