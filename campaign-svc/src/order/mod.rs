@@ -28,7 +28,6 @@ use uuid::Uuid;
 pub mod commands;
 pub mod decide;
 pub mod events;
-pub mod ledger;
 pub mod remote;
 pub mod rpc;
 pub mod store;
@@ -36,6 +35,7 @@ pub mod tasks;
 pub mod terms;
 #[cfg(test)]
 mod tests;
+pub mod watched;
 
 /// The first part of every order's name.
 pub const COLLECTION: &str = "orders";

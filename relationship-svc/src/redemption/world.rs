@@ -9,9 +9,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tandem_platform::counters::ledger::{Claim, Ledger, Own, Target};
+use tandem_platform::db::Session;
+use tandem_platform::{Outcome, Tenant};
 use uuid::Uuid;
 
-use super::{CounterKey, CounterKind, Happened, Redemption, Tally, Terms};
+use super::{CounterKey, CounterKind, Happened, Redemption, State, Terms};
 use crate::voucher::{Usage, Voucher};
 
 pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
@@ -52,12 +55,32 @@ pub(super) struct VoucherSlot {
     pub loaded: Usage,
 }
 
-#[derive(Debug)]
-pub(super) struct CounterSlot {
-    pub key: CounterKey,
-    pub tally: Tally,
-    /// `None`: there is no such row yet.
-    pub loaded: Option<Tally>,
+/// The vouchers of a batch: they count by themselves.
+#[derive(Debug, Default)]
+pub(super) struct Vouchers {
+    pub slots: Vec<VoucherSlot>,
+    at: Map<String, usize>,
+}
+
+impl Own for Vouchers {
+    fn place(&self, key: &CounterKey) -> Option<usize> {
+        (key.kind == CounterKind::Voucher).then(|| self.at.get(&*key.owner).copied()).flatten()
+    }
+
+    fn key(&self, place: usize) -> Option<CounterKey> {
+        self.slots.get(place).map(|slot| voucher_key(&slot.voucher.code))
+    }
+
+    fn held(&self) -> Vec<CounterKey> {
+        let held = self.slots.iter().filter(|slot| slot.voucher.usage.uses_held != 0);
+        held.map(|slot| voucher_key(&slot.voucher.code)).collect()
+    }
+}
+
+/// How claims name a voucher.
+fn voucher_key(code: &str) -> CounterKey {
+    let nothing: Arc<str> = Arc::from("");
+    CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
 }
 
 #[derive(Debug)]
@@ -69,46 +92,20 @@ pub(super) struct RedemptionSlot {
     pub reach: Option<Reach>,
 }
 
-/// What a hold keeps of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub target: Target,
-    pub redemption: Uuid,
-    pub uses: i64,
-    pub amount: i64,
-    pub expires: Timestamp,
-}
-
-/// Of which row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Target {
-    Voucher(usize),
-    Counter(usize),
-}
-
-#[derive(Debug)]
-pub(super) struct ClaimSlot {
-    pub claim: Claim,
-    pub stored: bool,
-    pub gone: bool,
-}
-
 /// How far the journal went at some moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     undo: usize,
+    ledger: usize,
     happened: usize,
 }
 
 #[derive(Debug)]
 enum Undo {
     Usage(usize, Usage),
-    Tally(usize, Tally),
     Redemption(usize, Arc<Redemption>),
     Reach(usize, Option<Reach>),
     Pushed,
-    ClaimGone(usize),
-    Claimed,
 }
 
 /// The working copy.
@@ -116,14 +113,11 @@ enum Undo {
 pub(super) struct World {
     pub setting: Setting,
     pub terms: Map<String, Arc<Terms>>,
-    pub vouchers: Vec<VoucherSlot>,
-    voucher_at: Map<String, usize>,
-    pub counters: Vec<CounterSlot>,
-    counter_at: Map<CounterKey, usize>,
+    pub vouchers: Vouchers,
+    /// Counters, and what holds keep of them and of vouchers.
+    pub ledger: Ledger,
     pub redemptions: Vec<RedemptionSlot>,
     of_order: Map<String, Vec<usize>>,
-    pub claims: Vec<ClaimSlot>,
-    of_redemption: Map<Uuid, Vec<usize>>,
     /// With the index of the item that made it happen.
     pub happened: Vec<(usize, Happened)>,
     /// The item that is being decided.
@@ -136,14 +130,10 @@ impl World {
         Self {
             setting,
             terms: Map::default(),
-            vouchers: Vec::new(),
-            voucher_at: Map::default(),
-            counters: Vec::new(),
-            counter_at: Map::default(),
+            vouchers: Vouchers::default(),
+            ledger: Ledger::default(),
             redemptions: Vec::new(),
             of_order: Map::default(),
-            claims: Vec::new(),
-            of_redemption: Map::default(),
             happened: Vec::new(),
             item: 0,
             undo: Vec::new(),
@@ -154,12 +144,10 @@ impl World {
         self.setting.now
     }
 
-    // ---- loading -------------------------------------------------------------------------------------------------
-
     pub fn load_vouchers(&mut self, vouchers: Vec<Voucher>) {
         for voucher in vouchers {
-            self.voucher_at.insert(voucher.code.clone(), self.vouchers.len());
-            self.vouchers.push(VoucherSlot { loaded: voucher.usage, voucher });
+            self.vouchers.at.insert(voucher.code.clone(), self.vouchers.slots.len());
+            self.vouchers.slots.push(VoucherSlot { loaded: voucher.usage, voucher });
         }
     }
 
@@ -172,67 +160,24 @@ impl World {
         }
     }
 
-    /// The place of a counter, which [`World::load_tally`] fills where its row exists.
-    pub fn counter(&mut self, key: CounterKey) -> usize {
-        *self.counter_at.entry(key).or_insert_with_key(|key| {
-            self.counters.push(CounterSlot { key: key.clone(), tally: Tally::default(), loaded: None });
-            self.counters.len() - 1
-        })
-    }
-
-    pub fn load_tally(&mut self, key: &CounterKey, tally: Tally) {
-        if let Some(slot) = self.counter_at.get(key).and_then(|at| self.counters.get_mut(*at)) {
-            slot.tally = tally;
-            slot.loaded = Some(tally);
-        }
-    }
-
-    /// The place of the row that a stored claim names, where the batch has locked it.
-    pub fn target(&self, key: &CounterKey) -> Option<Target> {
-        match key.kind {
-            CounterKind::Voucher => self.voucher_at.get(&*key.owner).map(|at| Target::Voucher(*at)),
-            _ => self.counter_at.get(key).map(|at| Target::Counter(*at)),
-        }
-    }
-
-    /// Takes a stored claim in; one that is in already stays as it is.
-    pub fn load_claim(&mut self, claim: Claim) {
-        let of = self.of_redemption.entry(claim.redemption).or_default();
-        if of.iter().any(|at| self.claims[*at].claim.target == claim.target) {
-            return;
-        }
-        of.push(self.claims.len());
-        self.claims.push(ClaimSlot { claim, stored: true, gone: false });
-    }
-
-    /// Takes off what lapsed holds keep of the locked rows. Stays whatever becomes of the items.
-    pub fn drop_lapsed_claims(&mut self) {
-        for at in 0..self.claims.len() {
-            if self.claims[at].claim.expires <= self.now() {
-                self.drop_claim(at);
-            }
-        }
+    /// Takes in what holds keep of the rows that are there, as far as it can matter: what has lapsed, which is taken off,
+    /// and what held redemptions keep themselves.
+    pub async fn load_claims(&mut self, session: &mut impl Session, tenant: &Tenant) -> Outcome<()> {
+        let held = self.redemptions.iter().filter(|slot| slot.current.state == State::Held);
+        let held: Vec<Uuid> = held.map(|slot| slot.current.id).collect();
+        let now = self.now();
+        let lapsed = self.ledger.load_claims(session, tenant, &self.vouchers, &held, now).await?;
+        self.give_back_to_vouchers(lapsed);
         self.undo.clear();
+        Ok(())
     }
-
-    // ---- reading -------------------------------------------------------------------------------------------------
 
     pub fn voucher_place(&self, code: &str) -> Option<usize> {
-        self.voucher_at.get(code).copied()
+        self.vouchers.at.get(code).copied()
     }
 
     pub fn voucher(&self, at: usize) -> &Voucher {
-        &self.vouchers[at].voucher
-    }
-
-    pub fn tally(&self, at: usize) -> Tally {
-        self.counters[at].tally
-    }
-
-    /// Whether there is such a counter, or will be.
-    pub fn has_counter(&self, at: usize) -> bool {
-        let slot = &self.counters[at];
-        slot.loaded.is_some() || slot.tally != Tally::default()
+        &self.vouchers.slots[at].voucher
     }
 
     pub fn redemption(&self, at: usize) -> &Arc<Redemption> {
@@ -252,26 +197,21 @@ impl World {
         let Some(reach) = slot.reach else { return false };
         let expected =
             3 + usize::from(reach.customer.is_some()) + usize::from(reach.customer_period.is_some());
-        let claims = self.of_redemption.get(&slot.current.id).map(Vec::as_slice).unwrap_or_default();
-        let live = claims.iter().filter(|at| !self.claims[**at].gone).count();
-        live == expected && slot.current.expires.is_some_and(|end| self.now() < end)
+        self.ledger.claims_of(slot.current.id) == expected
+            && slot.current.expires.is_some_and(|end| self.now() < end)
     }
 
-    // ---- changing ------------------------------------------------------------------------------------------------
-
     pub fn mark(&self) -> Mark {
-        Mark { undo: self.undo.len(), happened: self.happened.len() }
+        Mark { undo: self.undo.len(), ledger: self.ledger.mark(), happened: self.happened.len() }
     }
 
     /// Takes back everything since `mark`.
     pub fn undo(&mut self, mark: Mark) {
         while self.undo.len() > mark.undo {
             match self.undo.pop() {
-                Some(Undo::Usage(at, usage)) => self.vouchers[at].voucher.usage = usage,
-                Some(Undo::Tally(at, tally)) => self.counters[at].tally = tally,
+                Some(Undo::Usage(at, usage)) => self.vouchers.slots[at].voucher.usage = usage,
                 Some(Undo::Redemption(at, redemption)) => self.redemptions[at].current = redemption,
                 Some(Undo::Reach(at, reach)) => self.redemptions[at].reach = reach,
-                Some(Undo::ClaimGone(at)) => self.claims[at].gone = false,
                 Some(Undo::Pushed) => {
                     if let Some(slot) = self.redemptions.pop()
                         && let Some(of) = self.of_order.get_mut(&slot.current.order)
@@ -279,29 +219,17 @@ impl World {
                         of.pop();
                     }
                 }
-                Some(Undo::Claimed) => {
-                    if let Some(slot) = self.claims.pop()
-                        && let Some(of) = self.of_redemption.get_mut(&slot.claim.redemption)
-                    {
-                        of.pop();
-                    }
-                }
                 None => break,
             }
         }
+        self.ledger.undo(mark.ledger);
         self.happened.truncate(mark.happened);
     }
 
     pub fn set_usage(&mut self, at: usize, usage: Usage) {
-        let slot = &mut self.vouchers[at];
+        let slot = &mut self.vouchers.slots[at];
         self.undo.push(Undo::Usage(at, slot.voucher.usage));
         slot.voucher.usage = usage;
-    }
-
-    pub fn set_tally(&mut self, at: usize, tally: Tally) {
-        let slot = &mut self.counters[at];
-        self.undo.push(Undo::Tally(at, slot.tally));
-        slot.tally = tally;
     }
 
     /// The next state of a redemption.
@@ -343,41 +271,30 @@ impl World {
 
     /// Keeps something of a row for a hold.
     pub fn claim(&mut self, claim: Claim) {
-        self.keep(claim.target, claim.uses, claim.amount);
-        self.of_redemption.entry(claim.redemption).or_default().push(self.claims.len());
-        self.claims.push(ClaimSlot { claim, stored: false, gone: false });
-        self.undo.push(Undo::Claimed);
+        if let Target::Own(at) = claim.target {
+            self.keep(at, claim.uses, claim.amount);
+        }
+        self.ledger.claim(claim);
     }
 
     /// Gives back what a hold keeps, of every row.
     pub fn drop_claims_of(&mut self, redemption: Uuid) {
-        for at in self.of_redemption.get(&redemption).cloned().unwrap_or_default() {
-            self.drop_claim(at);
+        let dropped = self.ledger.drop_claims_of(redemption);
+        self.give_back_to_vouchers(dropped);
+    }
+
+    fn give_back_to_vouchers(&mut self, dropped: Vec<Claim>) {
+        for claim in dropped {
+            if let Target::Own(at) = claim.target {
+                self.keep(at, -claim.uses, -claim.amount);
+            }
         }
     }
 
-    fn drop_claim(&mut self, at: usize) {
-        if self.claims[at].gone {
-            return;
-        }
-        self.claims[at].gone = true;
-        self.undo.push(Undo::ClaimGone(at));
-        let Claim { target, uses, amount, .. } = self.claims[at].claim;
-        self.keep(target, -uses, -amount);
-    }
-
-    fn keep(&mut self, target: Target, uses: i64, amount: i64) {
-        match target {
-            Target::Voucher(at) => {
-                let usage = self.vouchers[at].voucher.usage;
-                let uses_held = usage.uses_held + uses;
-                self.set_usage(at, Usage { uses_held, spent_held: usage.spent_held + amount, ..usage });
-            }
-            Target::Counter(at) => {
-                let tally = self.counters[at].tally;
-                self.set_tally(at, Tally { held: tally.held + uses + amount, ..tally });
-            }
-        }
+    fn keep(&mut self, voucher: usize, uses: i64, amount: i64) {
+        let usage = self.voucher(voucher).usage;
+        let (uses_held, spent_held) = (usage.uses_held + uses, usage.spent_held + amount);
+        self.set_usage(voucher, Usage { uses_held, spent_held, ..usage });
     }
 
     pub fn tell(&mut self, happened: Happened) {

@@ -8,10 +8,13 @@
 //! the service knows that it is ([`forget_owned`]). Nothing can be refused by them any more; what comes back of a sale that
 //! counted there finds no row, and gives nothing back. The sales themselves are the ledger.
 //!
+//! A batch decides on a working copy of what it has locked: [`ledger`].
+//!
 //! A claim is what one holder keeps of one counter until an instant; the counter's `held` is the sum of its claims. It is
 //! read and written only under the lock of its counter, and one that has lapsed is taken off by whoever locks the counter
 //! next. [`CounterKind::Voucher`] names a row of the service's own that counts by itself: it has claims and no counter.
 
+pub mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -350,7 +353,7 @@ fn delete_claims(claims: &[ClaimRow]) -> Write {
 
 /// Takes claims off locked rows and puts others on them. One that goes and one that comes may be of the same holder on the
 /// same row, so these do not travel together.
-pub async fn swap_claims(
+async fn swap_claims(
     tx: &mut Tx,
     writes: &mut Writes<'_>,
     gone: &[ClaimRow],

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tandem_kernel::limits::{CounterKey, Tally};
-use tandem_platform::counters::{self, ClaimRow};
+use tandem_kernel::limits::CounterKey;
 use tandem_platform::db::{Write, Writes};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
@@ -15,9 +14,8 @@ use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 use uuid::Uuid;
 
 use super::super::decide::{self, Change, Command, Setting, World};
-use super::super::ledger::Claim;
-use super::super::store;
 use super::super::{Order, Refusal, State, events};
+use super::super::{store, watched};
 use super::{Item, left_alone, limits};
 use crate::App;
 use crate::pricing::near;
@@ -140,12 +138,9 @@ async fn load(
     }
     world.terms = limits::load(app, tx, tenant, now, commands).await?;
     commands.iter_mut().for_each(|command| decide::place(&mut world, command));
-    let mut keys: Vec<CounterKey> = world.ledger.rows().iter().map(|row| row.key.clone()).collect();
-    keys.sort_unstable();
-    for (key, tally) in counters::lock(tx, tenant, keys.iter()).await? {
-        world.ledger.load(&key, tally);
-    }
-    load_claims(tx, tenant, &mut world).await?;
+    world.ledger.lock(tx, tenant).await?;
+    let own: Vec<Uuid> = world.orders().map(|order| order.holder).collect();
+    world.ledger.load_claims(tx, tenant, &(), &own, now).await?;
     Ok(world)
 }
 
@@ -156,28 +151,6 @@ fn wanted(commands: &[Command]) -> BTreeMap<&str, Option<&Arc<Order>>> {
     let known = commands.iter().filter_map(decide::known);
     wanted.extend(known.map(|order| (order.id.as_str(), Some(order))));
     wanted
-}
-
-/// Takes in what holds keep of the locked rows, as far as it can matter: what has lapsed, and what the orders of the
-/// batch hold themselves. Nothing is asked where nothing is held.
-async fn load_claims(tx: &mut Tx, tenant: &Tenant, world: &mut World) -> Outcome<()> {
-    let held: Vec<CounterKey> =
-        world.ledger.rows().iter().filter(|row| row.tally.held != 0).map(|row| row.key.clone()).collect();
-    if held.is_empty() {
-        return Ok(());
-    }
-    let own: Vec<Uuid> = world.orders().map(|order| order.holder).collect();
-    let mut rows = counters::lapsed_claims(tx, tenant, &held, world.setting.now).await?;
-    if !own.is_empty() {
-        rows.extend(counters::claims_of(tx, tenant, &own).await?);
-    }
-    for ClaimRow { key, holder, uses, amount, expires } in rows {
-        if let Some(row) = world.ledger.find(&key) {
-            world.ledger.load_claim(Claim { row, holder, uses, amount, expires });
-        }
-    }
-    world.ledger.drop_lapsed(world.setting.now);
-    Ok(())
 }
 
 /// Has an answer of relationship-svc that came second say what the first has written down for the same call, whatever has
@@ -246,25 +219,8 @@ async fn confirm(
 
 /// Writes back what the decisions have changed, one write per table.
 async fn write_back(app: &App, tx: &mut Tx, writes: &mut Writes<'_>, world: &World) -> Outcome<()> {
-    let rows = world.ledger.rows();
-    let (mut made, mut dropped) = (Vec::new(), Vec::new());
-    for slot in world.ledger.claims().iter().filter(|slot| slot.stored == slot.gone) {
-        let Claim { row, holder, uses, amount, expires } = slot.claim;
-        let claim = ClaimRow { key: rows[row].key.clone(), holder, uses, amount, expires };
-        if slot.gone { dropped.push(claim) } else { made.push(claim) }
-    }
-    counters::swap_claims(tx, writes, &dropped, &made).await?;
-    let (mut counted, mut new) = (Vec::new(), Vec::new());
-    for row in rows {
-        match row.loaded {
-            Some(loaded) if loaded != row.tally => counted.push((&row.key, row.tally)),
-            None if row.tally != Tally::default() => new.push((&row.key, row.tally)),
-            _ => {}
-        }
-    }
-    writes.push(counters::update(&counted));
-    writes.push(counters::insert(new));
-    let near: Vec<&CounterKey> = world.ledger.near().collect();
+    world.ledger.write_back(tx, writes, &()).await?;
+    let near: Vec<&CounterKey> = watched::near(&world.ledger, &world.refused).collect();
     writes.push(near::mark(&near, world.setting.now));
     write_orders(app, writes, world)
 }

@@ -5,7 +5,7 @@ mod end;
 mod room;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -13,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::CounterKey;
 use uuid::Uuid;
 
-use super::ledger::Ledger;
 use super::terms::{Terms, parts};
+use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
+use tandem_platform::counters::ledger::Ledger;
 
 /// What one item asks for.
 #[derive(Debug, Clone)]
@@ -205,6 +206,8 @@ pub struct World {
     pub terms: Terms,
     /// Rows under limits.
     pub ledger: Ledger,
+    /// Places of rows that have refused an order.
+    pub refused: BTreeSet<usize>,
     /// With the index of the item that made it happen.
     pub happened: Vec<(usize, Happened)>,
     orders: HashMap<String, Slot, RandomState>,
@@ -226,6 +229,7 @@ impl World {
             setting,
             terms: Terms::default(),
             ledger: Ledger::default(),
+            refused: BTreeSet::new(),
             happened: Vec::new(),
             orders: HashMap::default(),
         }
@@ -368,7 +372,7 @@ pub fn decide(world: &mut World, item: &Item<'_>, command: &Command) -> Result<A
         world.ledger.undo(mark);
         world.happened.truncate(told);
         if let Some(owner) = refusal.limit() {
-            world.ledger.has_refused(owner);
+            watched::has_refused(&mut world.ledger, &mut world.refused, owner);
         }
     }
     decided

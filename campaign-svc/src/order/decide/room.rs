@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally, threshold};
+use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
-use super::super::ledger::Claim;
 use super::super::terms::parts;
+use super::super::watched::watch;
 use super::super::{Charge, Order, Person, Refusal, Sold};
 use super::{Happened, Item, Threshold, World, keys, keys_of};
 
@@ -164,9 +165,10 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
                 _ => false,
             });
             let row = world.ledger.place(key);
-            world.ledger.claim(Claim { row, holder, uses, amount, expires });
+            let target = Target::Counter(row);
+            world.ledger.claim(Claim { target, holder, uses, amount, expires });
             if limited {
-                world.ledger.watch(row);
+                watch(&mut world.ledger, row);
             }
         }
     }

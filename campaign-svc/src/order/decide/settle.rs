@@ -84,7 +84,9 @@ fn refused(
     reason: &str,
 ) -> Arc<Order> {
     match pending.step {
-        Step::Hold => world.ledger.drop_claims_of(order.holder),
+        Step::Hold => {
+            world.ledger.drop_claims_of(order.holder);
+        }
         _ => {
             room::give_back(world, &mut order, true);
         }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::work::Work;
-use tandem_platform::counters::{self, ClaimRow};
-use tandem_platform::db::{Session, Write, Writes};
+use tandem_platform::db::{Write, Writes};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
@@ -14,11 +13,8 @@ use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, heavy, transact};
 use uuid::Uuid;
 
 use super::super::decide::{self, Plan};
-use super::super::world::{Claim, Setting, Target, World, distinct};
-use super::super::{
-    Answer, CodeOutcome, Command, CounterKey, CounterKind, Refused, Shared, State, Take, Taken, Tally, Terms,
-    events, store,
-};
+use super::super::world::{Setting, World, distinct};
+use super::super::{Answer, CodeOutcome, Command, Refused, Shared, State, Take, Taken, Terms, events, store};
 use super::Item;
 use crate::App;
 use crate::voucher;
@@ -186,12 +182,8 @@ async fn load<'i>(
     }
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
     decide::reach_of_redemptions(&mut world);
-    let mut keys: Vec<CounterKey> = world.counters.iter().map(|slot| slot.key.clone()).collect();
-    keys.sort_unstable();
-    for (key, tally) in counters::lock(tx, tenant, keys.iter()).await? {
-        world.load_tally(&key, tally);
-    }
-    load_claims(tx, tenant, &mut world).await?;
+    world.ledger.lock(tx, tenant).await?;
+    world.load_claims(tx, tenant).await?;
     Ok((world, plans))
 }
 
@@ -200,54 +192,6 @@ fn disabled_code(command: &Command) -> Option<String> {
         Command::Disable { code } => Some(code.clone()),
         _ => None,
     }
-}
-
-/// Takes in what holds keep of the locked rows, as far as it can matter: what has lapsed, and what the orders of the
-/// batch hold themselves. Nothing is asked where nothing is held.
-pub(super) async fn load_claims(
-    session: &mut impl Session,
-    tenant: &Tenant,
-    world: &mut World,
-) -> Outcome<()> {
-    let with_holds = held_keys(world);
-    if with_holds.is_empty() {
-        return Ok(());
-    }
-    let held: Vec<Uuid> = world
-        .redemptions
-        .iter()
-        .filter(|slot| slot.current.state == State::Held)
-        .map(|slot| slot.current.id)
-        .collect();
-    let mut rows = counters::lapsed_claims(session, tenant, &with_holds, world.now()).await?;
-    if !held.is_empty() {
-        rows.extend(counters::claims_of(session, tenant, &held).await?);
-    }
-    for row in rows {
-        let Some(target) = world.target(&row.key) else { continue };
-        let ClaimRow { holder, uses, amount, expires, .. } = row;
-        world.load_claim(Claim { target, redemption: holder, uses, amount, expires });
-    }
-    world.drop_lapsed_claims();
-    Ok(())
-}
-
-/// Whether a hold keeps anything of these rows.
-pub(super) fn anything_held(world: &World) -> bool {
-    !held_keys(world).is_empty()
-}
-
-/// The rows of which something is held.
-fn held_keys(world: &World) -> Vec<CounterKey> {
-    let counters = world.counters.iter().filter(|slot| slot.tally.held != 0).map(|slot| slot.key.clone());
-    let vouchers = world.vouchers.iter().filter(|slot| slot.voucher.usage.uses_held != 0);
-    counters.chain(vouchers.map(|slot| voucher_key(&slot.voucher.code))).collect()
-}
-
-/// How claims name a voucher.
-fn voucher_key(code: &str) -> CounterKey {
-    let nothing: Arc<str> = Arc::from("");
-    CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
 }
 
 /// Looks again at what was refused. The order and the request were read before the locks; while this transaction waited
@@ -284,32 +228,10 @@ async fn confirm_refusals(
 
 /// Writes back what the decisions have changed, one write per table.
 async fn write_back(tx: &mut Tx, writes: &mut Writes<'_>, world: &World) -> Outcome<()> {
-    let (mut made, mut dropped) = (Vec::new(), Vec::new());
-    for slot in world.claims.iter().filter(|slot| slot.stored == slot.gone) {
-        let Claim { target, redemption, uses, amount, expires } = slot.claim;
-        let key = match target {
-            Target::Voucher(at) => voucher_key(&world.voucher(at).code),
-            Target::Counter(at) => world.counters[at].key.clone(),
-        };
-        let row = ClaimRow { key, holder: redemption, uses, amount, expires };
-        if slot.gone { dropped.push(row) } else { made.push(row) }
-    }
-    counters::swap_claims(tx, writes, &dropped, &made).await?;
-
-    let used = world.vouchers.iter().filter(|slot| slot.voucher.usage != slot.loaded);
+    world.ledger.write_back(tx, writes, &world.vouchers).await?;
+    let used = world.vouchers.slots.iter().filter(|slot| slot.voucher.usage != slot.loaded);
     let used: Vec<_> = used.map(|slot| (slot.voucher.code.as_str(), slot.voucher.usage)).collect();
     writes.push(voucher::store::save_usage(&used));
-
-    let (mut counted, mut new) = (Vec::new(), Vec::new());
-    for slot in &world.counters {
-        match slot.loaded {
-            Some(loaded) if loaded != slot.tally => counted.push((&slot.key, slot.tally)),
-            None if slot.tally != Tally::default() => new.push((&slot.key, slot.tally)),
-            _ => {}
-        }
-    }
-    writes.push(counters::update(&counted));
-    writes.push(counters::insert(new));
 
     let (mut changed, mut added) = (Vec::new(), Vec::new());
     for slot in &world.redemptions {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_kernel::work::Work;
 use tandem_platform::db::Session;
-use tandem_platform::{Call, Fault, Outcome, Tenant, counters};
+use tandem_platform::{Call, Fault, Outcome, Tenant};
 
 use super::super::decide::{self, Plan, Pricing};
 use super::super::store;
 use super::super::world::{World, distinct};
-use super::super::{CodeOutcome, Command, CounterKey, Intent, Person, Plain, Refused, Take, Terms, What};
+use super::super::{CodeOutcome, Command, Intent, Person, Plain, Refused, Take, Terms, What};
 use super::batch;
 use crate::App;
 use crate::voucher;
@@ -100,15 +100,12 @@ pub(super) async fn look<'i>(
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
-    let keys: Vec<CounterKey> = world.counters.iter().map(|slot| slot.key.clone()).collect();
-    for (key, tally) in counters::find(session, tenant, keys.iter()).await? {
-        world.load_tally(&key, tally);
-    }
+    world.ledger.look(session, tenant).await?;
     let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
     let orders = distinct(orders.map(str::to_owned));
-    if !orders.is_empty() && batch::anything_held(&world) {
+    if !orders.is_empty() && world.ledger.anything_held(&world.vouchers) {
         world.load_redemptions(store::of_orders(session, tenant, orders).await?);
     }
-    batch::load_claims(session, tenant, &mut world).await?;
+    world.load_claims(session, tenant).await?;
     Ok((world, plans))
 }

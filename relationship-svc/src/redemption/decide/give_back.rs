@@ -175,17 +175,17 @@ fn return_units(redemption: &mut Redemption, lines: &[(String, i64)]) -> Result<
 fn give_back(world: &mut World, at: usize, returned: i64, restored: bool, frame: &Frame) {
     let tender = world.redemption(at).details.tender;
     let Some(reach) = world.redemptions[at].reach else { return };
-    let budget = world.tally(reach.budget);
-    if world.has_counter(reach.budget) {
-        world.set_tally(reach.budget, Tally { used: budget.used - returned, ..budget });
+    let budget = world.ledger.tally(reach.budget);
+    if world.ledger.exists(reach.budget) {
+        world.ledger.set(reach.budget, Tally { used: budget.used - returned, ..budget });
     }
     let mut usage = world.voucher(reach.voucher).usage;
     if restored {
         usage.uses -= 1;
         for counter in reach.use_counters() {
-            if world.has_counter(counter) {
-                let tally = world.tally(counter);
-                world.set_tally(counter, Tally { used: tally.used - 1, ..tally });
+            if world.ledger.exists(counter) {
+                let tally = world.ledger.tally(counter);
+                world.ledger.set(counter, Tally { used: tally.used - 1, ..tally });
             }
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn codes(command: &Command, into: &mut Vec<String>) {
 
 /// Ids of the incentives that locked vouchers and loaded redemptions belong to.
 pub(super) fn incentives(world: &World) -> Vec<String> {
-    let of_vouchers = world.vouchers.iter().map(|slot| slot.voucher.incentive.clone());
+    let of_vouchers = world.vouchers.slots.iter().map(|slot| slot.voucher.incentive.clone());
     let of_redemptions = world.redemptions.iter().map(|slot| slot.current.incentive.clone());
     distinct(of_vouchers.chain(of_redemptions))
 }
@@ -140,7 +140,7 @@ fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>) -> Reach {
     let mut reach = Reach { voucher, uses: 0, budget: 0, customer: None, customer_period: None };
     for key in keys {
         let kind = key.kind;
-        let at = world.counter(key);
+        let at = world.ledger.place(key);
         match kind {
             CounterKind::Voucher => {}
             CounterKind::Uses => reach.uses = at,

@@ -4,9 +4,10 @@ use tandem_kernel::limits::{Budget, Overrun, threshold};
 use tandem_kernel::money::Currency;
 use uuid::Uuid;
 
-use super::super::world::{Claim, Reach, Target, World};
+use super::super::world::{Reach, World};
 use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
 use crate::voucher::Usage;
+use tandem_platform::counters::ledger::{Claim, Target};
 
 /// Why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) fn uses(world: &World, reach: Reach, terms: &Terms, person: &Person) 
         return Err(Refusal::CodeExhausted);
     }
     let full = |at: usize, most: Option<i64>| {
-        let tally = world.tally(at);
+        let tally = world.ledger.tally(at);
         most.is_some_and(|most| tally.used + tally.held >= most)
     };
     if full(reach.uses, limits.max_uses) {
@@ -50,7 +51,7 @@ pub(super) fn uses(world: &World, reach: Reach, terms: &Terms, person: &Person) 
 pub(super) fn uses_left(world: &World, reach: Reach, terms: &Terms) -> Option<i64> {
     let limits = terms.limits();
     let left = |at: Option<usize>, most: Option<i64>| {
-        let tally = world.tally(at?);
+        let tally = world.ledger.tally(at?);
         Some((most? - tally.used - tally.held).max(0))
     };
     let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
@@ -74,7 +75,7 @@ pub(super) fn budget_left(
         Budget::Unlimited => Ok(None),
         Budget::NotInCurrency => Err(Refusal::CurrencyMismatch),
         Budget::Limited(most) => {
-            let tally = world.tally(reach.budget);
+            let tally = world.ledger.tally(reach.budget);
             Ok(Some((most - tally.used - tally.held).max(0)))
         }
     }
@@ -119,11 +120,11 @@ pub(super) fn use_up(world: &mut World, reach: Reach, amount: i64, tender: bool)
     let spent = usage.spent + if tender { amount } else { 0 };
     world.set_usage(reach.voucher, Usage { uses: usage.uses + 1, spent, ..usage });
     for at in reach.use_counters() {
-        let tally = world.tally(at);
-        world.set_tally(at, Tally { used: tally.used + 1, ..tally });
+        let tally = world.ledger.tally(at);
+        world.ledger.set(at, Tally { used: tally.used + 1, ..tally });
     }
-    let tally = world.tally(reach.budget);
-    world.set_tally(reach.budget, Tally { used: tally.used.saturating_add(amount), ..tally });
+    let tally = world.ledger.tally(reach.budget);
+    world.ledger.set(reach.budget, Tally { used: tally.used.saturating_add(amount), ..tally });
 }
 
 /// Keeps room in everything a hold reaches.
@@ -135,8 +136,8 @@ pub(super) fn hold(
     tender: bool,
     expires: jiff::Timestamp,
 ) {
-    let claim = |target, uses, amount| Claim { target, redemption, uses, amount, expires };
-    world.claim(claim(Target::Voucher(reach.voucher), 1, if tender { amount } else { 0 }));
+    let claim = |target, uses, amount| Claim { target, holder: redemption, uses, amount, expires };
+    world.claim(claim(Target::Own(reach.voucher), 1, if tender { amount } else { 0 }));
     for at in reach.use_counters() {
         world.claim(claim(Target::Counter(at), 1, 0));
     }
@@ -154,7 +155,7 @@ pub(super) fn tell_thresholds(world: &mut World, reach: Reach, terms: &Terms, cu
 }
 
 fn tell_threshold(world: &mut World, at: usize, terms: &Terms, most: i64, currency: Option<Currency>) {
-    let tally = world.tally(at);
+    let tally = world.ledger.tally(at);
     let reached = threshold(tally.used, most);
     if reached <= tally.told {
         return;
@@ -171,5 +172,5 @@ fn tell_threshold(world: &mut World, at: usize, terms: &Terms, most: i64, curren
             }));
         }
     }
-    world.set_tally(at, Tally { told: reached, ..tally });
+    world.ledger.set(at, Tally { told: reached, ..tally });
 }
