@@ -5,23 +5,11 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use tandem_kernel::problem::Problem;
-use tandem_platform::{Core, Outcome, Violations, field};
+use tandem_platform::{Outcome, Violations};
 use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
 pub use tandem_platform::field::{item_ok, item_status, labels, resource, text};
-
-/// The id of a resource to be created: the one wanted in `field`, else the one in its name, else a fresh one.
-pub fn new_id(
-    v: &mut Violations,
-    core: &Core,
-    collection: &str,
-    field: &str,
-    id: &str,
-    name: &str,
-) -> String {
-    field::new_id(v, &*core.ids, core.clock.now(), field::Wanted { collection, field, id, name })
-}
 
 /// A text of so many characters at most, in lines and paragraphs.
 pub fn prose(v: &mut Violations, field: &str, text: String, characters: RangeInclusive<usize>) -> String {

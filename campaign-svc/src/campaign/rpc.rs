@@ -54,7 +54,7 @@ impl CampaignService for Api {
     ) -> Result<Response<CreateCampaignResponse>, Status> {
         let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.campaign.unwrap_or_default();
-        let id = field::new_id(&mut v, &self.0, COLLECTION, "campaign_id", &body.campaign_id, &given.name);
+        let id = asked::new_id::<Campaign>(&mut v, &self.0, "campaign_id", &body.campaign_id, &given.name);
         let (definition, mix) = parse::draft(&mut v.nest("campaign"), given);
         v.finish()?;
         let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {

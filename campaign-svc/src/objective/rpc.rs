@@ -56,7 +56,7 @@ impl ObjectiveService for Api {
     ) -> Result<Response<CreateObjectiveResponse>, Status> {
         let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.objective.unwrap_or_default();
-        let id = field::new_id(&mut v, &self.0, COLLECTION, "objective_id", &body.objective_id, &given.name);
+        let id = asked::new_id::<Objective>(&mut v, &self.0, "objective_id", &body.objective_id, &given.name);
         let definition = {
             let mut v = v.nest("objective");
             let all = grpc::field_mask(&mut v, None, FIELDS);

@@ -53,7 +53,7 @@ impl ProductService for Api {
     ) -> Result<Response<CreateProductResponse>, Status> {
         let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let given = body.product.unwrap_or_default();
-        let id = field::new_id(&mut v, &self.0, COLLECTION, "product_id", &body.product_id, &given.name);
+        let id = asked::new_id::<Product>(&mut v, &self.0, "product_id", &body.product_id, &given.name);
         let definition = parse::definition(&mut v.nest("product"), given);
         v.finish()?;
         let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {

@@ -45,13 +45,7 @@ impl CustomerService for Api {
     ) -> Result<Response<CreateCustomerResponse>, Status> {
         let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let customer = body.customer.unwrap_or_default();
-        let wanted = field::Wanted {
-            collection: COLLECTION,
-            field: "customer_id",
-            id: &body.customer_id,
-            name: &customer.name,
-        };
-        let id = field::new_id(&mut v, &*self.0.ids, self.0.clock.now(), wanted);
+        let id = asked::new_id::<Customer>(&mut v, &self.0, "customer_id", &body.customer_id, &customer.name);
         let profile = parse_profile(&mut v.nest("customer"), customer, |_| true);
         v.finish()?;
         let stored = service::write(&self.0, call, request, move |core, call, request| async move {

@@ -54,13 +54,7 @@ impl SegmentService for Api {
     ) -> Result<Response<CreateSegmentResponse>, Status> {
         let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
         let segment = body.segment.unwrap_or_default();
-        let wanted = field::Wanted {
-            collection: COLLECTION,
-            field: "segment_id",
-            id: &body.segment_id,
-            name: &segment.name,
-        };
-        let id = field::new_id(&mut v, &*self.0.ids, self.0.clock.now(), wanted);
+        let id = asked::new_id::<Segment>(&mut v, &self.0, "segment_id", &body.segment_id, &segment.name);
         let definition = parse_definition(&mut v.nest("segment"), segment, &FIELDS.map(|(_, field)| field));
         v.finish()?;
         let stored = service::write(&self.0, call, request, move |app, call, request| async move {

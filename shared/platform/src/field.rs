@@ -103,6 +103,27 @@ pub fn request(
     }
 }
 
+/// So many units of so many lines, at most `most`, each line once. How many lines there must be the caller judges.
+pub fn units(
+    v: &mut Violations,
+    field: &str,
+    given: impl IntoIterator<Item = (String, i64)>,
+    most: usize,
+) -> Vec<(String, i64)> {
+    let mut lines: Vec<(String, i64)> = Vec::new();
+    for (index, (line, quantity)) in given.into_iter().take(most).enumerate() {
+        let twice = lines.iter().position(|(known, _)| *known == line);
+        let mut v = v.nest(format!("{field}[{index}]"));
+        if let Some(first) = twice {
+            v.add("line_id", format!("is also the id of {field}[{first}]"));
+        }
+        v.check(!line.is_empty(), "line_id", "is required");
+        v.check(quantity >= 1, "quantity", "must be at least 1");
+        lines.push((line, quantity));
+    }
+    lines
+}
+
 /// What became of one item of a batch that was refused.
 pub fn item_status(fault: Fault) -> tonic_types::Status {
     let status = tonic::Status::from(fault);

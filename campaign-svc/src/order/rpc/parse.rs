@@ -58,17 +58,8 @@ pub(super) fn take_back(mut given: ReturnOrderLinesRequest) -> Outcome<(Request,
     let order = field::resource(&mut v, "name", COLLECTION, &given.name);
     let message = format!("must have 1 to {MAX_RETURNED} entries, has {}", given.lines.len());
     v.check((1..=MAX_RETURNED).contains(&given.lines.len()), "lines", message);
-    let mut lines: Vec<(String, i64)> = Vec::with_capacity(given.lines.len());
-    for (index, line) in given.lines.into_iter().take(MAX_RETURNED).enumerate() {
-        let twice = lines.iter().position(|(known, _)| *known == line.line_id);
-        let mut v = v.nest(format!("lines[{index}]"));
-        if let Some(first) = twice {
-            v.add("line_id", format!("is also the id of lines[{first}]"));
-        }
-        v.check(!line.line_id.is_empty(), "line_id", "is required");
-        v.check(line.quantity >= 1, "quantity", "must be at least 1");
-        lines.push((line.line_id, line.quantity));
-    }
+    let given = given.lines.into_iter().map(|line| (line.line_id, line.quantity));
+    let lines = field::units(&mut v, "lines", given, MAX_RETURNED);
     v.finish()?;
     Ok((request, Command::Return { order, lines }))
 }

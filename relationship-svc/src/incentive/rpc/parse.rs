@@ -3,6 +3,7 @@
 use tandem_kernel::discount::Discount;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::pricing::Compiled;
+use tandem_platform::resource::asked;
 use tandem_platform::{Core, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::convert;
@@ -11,7 +12,9 @@ use tandem_proto::relationship::v1::{
 };
 
 use crate::incentive::commands::Change;
-use crate::incentive::{COLLECTION, Definition, Edit, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::incentive::{
+    COLLECTION, Definition, Edit, Incentive, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition,
+};
 use crate::redemption::evaluate::Asked;
 use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
@@ -48,13 +51,7 @@ pub fn create(
     message: CreateIncentiveRequest,
 ) -> Outcome<(String, Definition)> {
     let incentive = message.incentive.unwrap_or_default();
-    let wanted = field::Wanted {
-        collection: COLLECTION,
-        field: "incentive_id",
-        id: &message.incentive_id,
-        name: &incentive.name,
-    };
-    let id = field::new_id(&mut v, &*core.ids, core.clock.now(), wanted);
+    let id = asked::new_id::<Incentive>(&mut v, core, "incentive_id", &message.incentive_id, &incentive.name);
     refuse_points(&incentive)?;
     let edits = edits(&mut v.nest("incentive"), &incentive, |_| true);
     v.finish()?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::basket::MAX_LINES;
 use tandem_kernel::money::Currency;
 use tandem_platform::idempotency::Request;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
@@ -108,18 +109,9 @@ pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Re
         }
     };
     let order = order_id(&mut v, given.order_id);
-    let mut lines: Vec<(String, i64)> = Vec::with_capacity(given.lines.len());
-    v.check(given.lines.len() <= tandem_kernel::basket::MAX_LINES, "lines", "must have at most 500 entries");
-    for (index, line) in given.lines.into_iter().take(tandem_kernel::basket::MAX_LINES).enumerate() {
-        let twice = lines.iter().position(|(known, _)| *known == line.line_id);
-        let mut v = v.nest(format!("lines[{index}]"));
-        if let Some(first) = twice {
-            v.add("line_id", format!("is also the id of lines[{first}]"));
-        }
-        v.check(!line.line_id.is_empty(), "line_id", "is required");
-        v.check(line.quantity >= 1, "quantity", "must be at least 1");
-        lines.push((line.line_id, line.quantity));
-    }
+    v.check(given.lines.len() <= MAX_LINES, "lines", "must have at most 500 entries");
+    let units = given.lines.iter().map(|line| (line.line_id.clone(), line.quantity));
+    let lines = field::units(&mut v, "lines", units, MAX_LINES);
     check_code(&mut v, "code", &given.code);
     let code = (!given.code.is_empty()).then_some(given.code);
     finish(v, reason).map(|reason| (request, Command::RollBack(RollBack { order, lines, reason, code })))

@@ -36,6 +36,12 @@ pub fn write<B: Repeatable>(core: &Core, request: tonic::Request<B>) -> Outcome<
     Ok(Write { call, request, v, body })
 }
 
+/// The id of a resource to be created: the one wanted in `field`, else the one in its name, else a fresh one.
+pub fn new_id<T: Resource>(v: &mut Violations, core: &Core, field: &str, id: &str, name: &str) -> String {
+    let wanted = field::Wanted { collection: T::COLLECTION, field, id, name };
+    field::new_id(v, &*core.ids, core.clock.now(), wanted)
+}
+
 /// A write about one version of a resource.
 #[derive(Debug)]
 pub struct Touch {
