@@ -71,6 +71,10 @@ impl Settings for Config {
         }
     }
 
+    fn secrets(&mut self) -> (&mut String, &mut String) {
+        (&mut self.database.url, &mut self.seal_keys)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         for (name, value) in [
             ("relationship.timeout_ms", self.relationship.timeout_ms),

@@ -20,7 +20,7 @@ use crate::{App, Config, MIGRATIONS, campaign, event, objective, order, pricing,
 
 impl Program for App {
     const NAME: &'static str = "campaign-svc";
-    const ABOUT: &'static str = "Operational marketing: objectives, products, campaigns, prices.";
+    const ABOUT: &'static str = "Operational marketing: objectives, products, campaigns, prices";
     const MIGRATIONS: &'static Migrations = &MIGRATIONS;
     /// Streams whose caller decides when they end.
     const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);

@@ -77,6 +77,10 @@ impl Settings for Config {
             relay: self.relay,
         }
     }
+
+    fn secrets(&mut self) -> (&mut String, &mut String) {
+        (&mut self.database.url, &mut self.seal_keys)
+    }
 }
 
 /// How vouchers are held, redeemed and rolled back.

@@ -19,7 +19,7 @@ use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, seg
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";
-    const ABOUT: &'static str = "Relationship marketing: customers, segments, incentives, vouchers.";
+    const ABOUT: &'static str = "Relationship marketing: customers, segments, incentives, vouchers";
     const MIGRATIONS: &'static Migrations = &MIGRATIONS;
     /// Streams without end, and those that may take longer than a call.
     const STREAMS: Streams = Streams::new(&[

@@ -10,12 +10,15 @@ use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig,
 use crate::outbox::RelayConfig;
 
 /// What can be set.
-pub trait Settings: Serialize + DeserializeOwned + Default + Send {
+pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
     /// The prefix of every environment variable: `TANDEM_CAMPAIGN_`.
     const ENV_PREFIX: &'static str;
 
     /// What every service has.
     fn common(&self) -> Common<'_>;
+
+    /// What must not be shown: the database's URL, of which the password, and the keys.
+    fn secrets(&mut self) -> (&mut String, &mut String);
 
     /// What cannot be used of the rest.
     fn check(&self) -> Result<(), ConfigError> {
@@ -38,12 +41,11 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Send {
 
     /// The settings for people to read, as JSON, without what is secret.
     fn shown(&self) -> String {
-        let mut shown = serde_json::to_value(self).unwrap_or_default();
-        if let Some(keys) = shown.get_mut("seal_keys").filter(|keys| keys.as_str() != Some("")) {
-            *keys = "(set)".into();
-        }
-        if let Some(url) = shown.pointer_mut("/database/url") {
-            *url = without_password(self.common().database.url.as_str()).into();
+        let mut shown = self.clone();
+        let (url, keys) = shown.secrets();
+        *url = without_password(url);
+        if !keys.is_empty() {
+            *keys = "(set)".to_owned();
         }
         serde_json::to_string_pretty(&shown).unwrap_or_default()
     }
