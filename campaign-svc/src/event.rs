@@ -1,28 +1,25 @@
 //! What happened, as a durable stream for any microservice: the outbox as the contract shows it.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use tandem_platform::grpc;
 use tandem_platform::outbox::{self, Asked};
+use tandem_platform::{Core, grpc};
 use tandem_proto::campaign::v1::event_service_server::EventService;
 use tandem_proto::campaign::v1::{SubscribeRequest, SubscribeResponse};
 use tonic::{Request, Response, Status};
-
-use crate::App;
 
 #[cfg(test)]
 mod tests;
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<App>);
+pub struct Api(Core);
 
 impl Api {
     /// Of this process.
-    pub fn new(app: &Arc<App>) -> Self {
-        Self(app.clone())
+    pub fn new(core: &Core) -> Self {
+        Self(core.clone())
     }
 }
 

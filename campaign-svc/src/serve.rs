@@ -54,8 +54,11 @@ impl Program for App {
             .add(CampaignServiceServer::new(campaign::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(pricing::serve::Server::new(self, most))
             .add(OrderServiceServer::new(order::rpc::Api::new(self)).max_decoding_message_size(most))
-            .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
-            .add(FeedbackServiceServer::new(redemption::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(EventServiceServer::new(event::Api::new(&self.core)).max_decoding_message_size(most))
+            .add(
+                FeedbackServiceServer::new(redemption::rpc::Api::new(&self.core))
+                    .max_decoding_message_size(most),
+            )
     }
 
     fn start(self: &Arc<Self>) {

@@ -78,9 +78,9 @@ impl CampaignService for Api {
         &self,
         request: Request<ListCampaignsRequest>,
     ) -> Result<Response<ListCampaignsResponse>, Status> {
-        let (tenant, now) = (grpc::call(&request)?.tenant, self.0.clock.now());
+        let tenant = grpc::call(&request)?.tenant;
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let campaigns = self.views(&tenant, page.items, now).await?;
+        let campaigns = self.views(&tenant, page.items, page.at).await?;
         let campaigns = campaigns.iter().map(message::campaign).collect();
         Ok(Response::new(ListCampaignsResponse { campaigns, next_page_token: page.next_page_token }))
     }

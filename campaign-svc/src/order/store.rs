@@ -311,9 +311,9 @@ fn sold(orders: &[&Order]) -> Outcome<Column> {
     Column::json_text(orders.iter().map(|order| &*order.sold))
 }
 
-/// Writes orders that did not exist.
+/// Writes orders that did not exist. Somebody else may have made one meanwhile.
 pub fn insert(orders: &[&Order]) -> Outcome<Write> {
-    Ok(Write::new(INSERT).columns(columns(orders, sold(orders)?)))
+    Ok(Write::new(INSERT).columns(columns(orders, sold(orders)?)).or_replay())
 }
 
 /// Writes locked orders.

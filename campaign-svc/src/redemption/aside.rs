@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_platform::outbox::consumer::aside::{self, Aside};
 use tandem_platform::outbox::{self, Batch};
-use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Tx, Violations, grpc, transact};
+use tandem_platform::{Call, Core, Fault, Kind, Outcome, Tenant, Tx, Violations, grpc, transact};
 use tandem_proto::campaign::v1::{
     ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
     RetrySetAsideEventsResponse, SetAsideEvent,
@@ -14,7 +14,6 @@ use tandem_proto::convert::to_timestamp;
 use uuid::Uuid;
 
 use super::{CONSUMER, events, store};
-use crate::App;
 
 /// Why: a newer relationship-svc, or a defect of ours.
 pub const NOT_UNDERSTOOD: &str = "it is not understood: update campaign-svc, then try again";
@@ -27,7 +26,7 @@ const MOST: usize = 1_000;
 
 /// Sets an event aside and tells of it.
 pub(super) async fn set(
-    app: &App,
+    core: &Core,
     tx: &mut Tx,
     tenant: &Tenant,
     event: (Uuid, &Event),
@@ -37,14 +36,14 @@ pub(super) async fn set(
     tracing::error!(%tenant, event = %event.0, reason, "an event of relationship-svc was set aside");
     aside::set(tx, CONSUMER, tenant, event, reason, now).await?;
     let call = Call::system(tenant.as_str());
-    let mut batch = Batch::new(&call, app.ids.as_ref(), now);
+    let mut batch = Batch::new(&call, core.ids.as_ref(), now);
     batch.push(events::set_aside(event.1, reason));
     outbox::append(tx, batch).await
 }
 
 /// ListSetAsideEvents.
 pub async fn list(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: ListSetAsideEventsRequest,
 ) -> Outcome<ListSetAsideEventsResponse> {
@@ -59,7 +58,7 @@ pub async fn list(
         Some(_) => return Err(Fault::invalid_page_token()),
     };
     let limit = i64::from(size);
-    let mut found = aside::list(&mut app.db.read().await?, CONSUMER, &call.tenant, after, limit + 1).await?;
+    let mut found = aside::list(&mut core.db.read().await?, CONSUMER, &call.tenant, after, limit + 1).await?;
     let more = i64::try_from(found.len()).is_ok_and(|found| found > limit);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next_page_token = match found.last() {
@@ -71,7 +70,7 @@ pub async fn list(
 
 /// RetrySetAsideEvents.
 pub async fn retry(
-    app: &App,
+    core: &Core,
     call: &Call,
     request: RetrySetAsideEventsRequest,
 ) -> Outcome<RetrySetAsideEventsResponse> {
@@ -86,10 +85,10 @@ pub async fn retry(
         }
     }
     v.finish()?;
-    let found = find(app, &call.tenant, &wanted).await?;
+    let found = find(core, &call.tenant, &wanted).await?;
     let mut response = RetrySetAsideEventsResponse::default();
     for one in found {
-        match try_again(app, &call.tenant, &one).await {
+        match try_again(core, &call.tenant, &one).await {
             Ok(true) => response.taken_in.push(one.id.to_string()),
             Ok(false) => {}
             Err(fault) if fault.kind() == Kind::Internal => {
@@ -103,8 +102,8 @@ pub async fn retry(
 }
 
 /// Those that are wanted; the first ones where none is named.
-async fn find(app: &App, tenant: &Tenant, wanted: &[Uuid]) -> Outcome<Vec<Aside>> {
-    let mut reader = app.db.read().await?;
+async fn find(core: &Core, tenant: &Tenant, wanted: &[Uuid]) -> Outcome<Vec<Aside>> {
+    let mut reader = core.db.read().await?;
     if wanted.is_empty() {
         let most = i64::try_from(MOST).unwrap_or(i64::MAX);
         return aside::list(&mut reader, CONSUMER, tenant, Uuid::nil(), most).await;
@@ -113,11 +112,11 @@ async fn find(app: &App, tenant: &Tenant, wanted: &[Uuid]) -> Outcome<Vec<Aside>
 }
 
 /// Takes one event in; false where somebody else has meanwhile.
-async fn try_again(app: &App, tenant: &Tenant, one: &Aside) -> Outcome<bool> {
-    let now = app.clock.now();
+async fn try_again(core: &Core, tenant: &Tenant, one: &Aside) -> Outcome<bool> {
+    let now = core.clock.now();
     let feedback =
         events::feedback(&one.event).ok_or_else(|| Fault::internal("an event is still not understood"))?;
-    transact!(app.db, |tx| {
+    transact!(core.db, |tx| {
         if !aside::take(tx, CONSUMER, tenant, one.id).await? {
             return Ok(false);
         }

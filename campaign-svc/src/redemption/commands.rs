@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tandem_platform::outbox::{Cursor, Gap, consumer};
-use tandem_platform::{Outcome, Tenant, transact};
+use tandem_platform::{Core, Outcome, Tenant, transact};
 use tandem_proto::common::v1::Event;
 use uuid::Uuid;
 
@@ -92,8 +92,8 @@ fn understood(event: Event) -> Option<(Uuid, Event, Option<Feedback>)> {
 }
 
 /// Takes these in together or, where that is refused, each by itself; answers how many events were set aside.
-async fn take_in_apart(app: &App, news: &[News]) -> Outcome<u64> {
-    let fault = match write(app, news, None).await {
+async fn take_in_apart(core: &Core, news: &[News]) -> Outcome<u64> {
+    let fault = match write(core, news, None).await {
         Ok(set_aside) => return Ok(set_aside),
         Err(fault) if fault.is_statement_error() => fault,
         Err(fault) => return Err(fault),
@@ -102,21 +102,21 @@ async fn take_in_apart(app: &App, news: &[News]) -> Outcome<u64> {
     match news {
         [one] if one.told.len() <= 1 => {
             tracing::error!(tenant = %one.tenant, ?fault, "what relationship-svc tells cannot be stored");
-            set_aside += write(app, news, Some(aside::REFUSED)).await?;
+            set_aside += write(core, news, Some(aside::REFUSED)).await?;
         }
         [one] => {
             for (id, event, feedback) in &one.told {
                 let upto = Cursor::of(event);
                 let told = vec![(*id, event.clone(), feedback.clone())];
                 let part = News { tenant: one.tenant.clone(), told, upto, expired: false };
-                set_aside += Box::pin(take_in_apart(app, &[part])).await?;
+                set_aside += Box::pin(take_in_apart(core, &[part])).await?;
             }
             let rest = News { told: Vec::new(), ..one.clone() };
-            set_aside += write(app, &[rest], None).await?;
+            set_aside += write(core, &[rest], None).await?;
         }
         _ => {
             for one in news {
-                set_aside += Box::pin(take_in_apart(app, std::slice::from_ref(one))).await?;
+                set_aside += Box::pin(take_in_apart(core, std::slice::from_ref(one))).await?;
             }
         }
     }
@@ -124,13 +124,13 @@ async fn take_in_apart(app: &App, news: &[News]) -> Outcome<u64> {
 }
 
 /// One transaction. With `refused` everything it tells is set aside for that reason.
-async fn write(app: &App, news: &[News], refused: Option<&str>) -> Outcome<u64> {
-    let now = app.clock.now();
+async fn write(core: &Core, news: &[News], refused: Option<&str>) -> Outcome<u64> {
+    let now = core.clock.now();
     let ids: Vec<(&Tenant, Uuid)> =
         news.iter().flat_map(|one| one.told.iter().map(|(id, ..)| (&one.tenant, *id))).collect();
     let passed = news.iter().filter(|one| one.upto > Cursor::START);
     let passed: Vec<(&Tenant, Cursor)> = passed.map(|one| (&one.tenant, one.upto)).collect();
-    transact!(app.db, |tx| {
+    transact!(core.db, |tx| {
         for one in news {
             if one.expired {
                 consumer::reset(tx, CONSUMER, &one.tenant).await?;
@@ -146,7 +146,7 @@ async fn write(app: &App, news: &[News], refused: Option<&str>) -> Outcome<u64> 
                     Some(feedback) if refused.is_none() => newest(&mut rows, &one.tenant, feedback),
                     _ => {
                         let reason = refused.unwrap_or(aside::NOT_UNDERSTOOD);
-                        aside::set(app, tx, &one.tenant, (*id, event), reason, now).await?;
+                        aside::set(core, tx, &one.tenant, (*id, event), reason, now).await?;
                         set_aside += 1;
                     }
                 }
@@ -174,17 +174,17 @@ fn newest<'n>(
 }
 
 /// Follow redemptions for the next while? Only one replica does.
-pub async fn lead(app: &App, holder: Uuid, lease: jiff::SignedDuration) -> Outcome<bool> {
-    let now = app.clock.now();
-    transact!(app.db, |tx| { store::lease(tx, CONSUMER, holder, now + lease, now).await })
+pub async fn lead(core: &Core, holder: Uuid, lease: jiff::SignedDuration) -> Outcome<bool> {
+    let now = core.clock.now();
+    transact!(core.db, |tx| { store::lease(tx, CONSUMER, holder, now + lease, now).await })
 }
 
 /// Leaves it to another replica.
-pub async fn resign(app: &App, holder: Uuid) -> Outcome<()> {
-    transact!(app.db, |tx| { store::unlease(tx, CONSUMER, holder).await })
+pub async fn resign(core: &Core, holder: Uuid) -> Outcome<()> {
+    transact!(core.db, |tx| { store::unlease(tx, CONSUMER, holder).await })
 }
 
 /// How far the redemptions of each tenant have been taken in.
-pub async fn cursors(app: &App) -> Outcome<HashMap<Tenant, Cursor>> {
-    consumer::load_cursors(&mut app.db.read().await?, CONSUMER).await
+pub async fn cursors(core: &Core) -> Outcome<HashMap<Tenant, Cursor>> {
+    consumer::load_cursors(&mut core.db.read().await?, CONSUMER).await
 }

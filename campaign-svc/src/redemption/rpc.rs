@@ -1,8 +1,6 @@
 //! What could not be counted, as the contract shows it.
 
-use std::sync::Arc;
-
-use tandem_platform::grpc;
+use tandem_platform::{Core, grpc};
 use tandem_proto::campaign::v1::feedback_service_server::FeedbackService;
 use tandem_proto::campaign::v1::{
     ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
@@ -11,16 +9,15 @@ use tandem_proto::campaign::v1::{
 use tonic::{Request, Response, Status};
 
 use super::aside;
-use crate::App;
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<App>);
+pub struct Api(Core);
 
 impl Api {
     /// Of this process.
-    pub fn new(app: &Arc<App>) -> Self {
-        Self(app.clone())
+    pub fn new(core: &Core) -> Self {
+        Self(core.clone())
     }
 }
 
@@ -39,9 +36,9 @@ impl FeedbackService for Api {
         request: Request<RetrySetAsideEventsRequest>,
     ) -> Result<Response<RetrySetAsideEventsResponse>, Status> {
         let (call, request) = (grpc::call(&request)?, request.into_inner());
-        let (app, caller) = (self.0.clone(), call.clone());
+        let (core, caller) = (self.0.clone(), call.clone());
         // Needs no request_id: an event counts once, however often it is tried.
-        let retry = async move { aside::retry(&app, &caller, request).await };
+        let retry = async move { aside::retry(&core, &caller, request).await };
         Ok(Response::new(grpc::detached(&self.0.tasks, &call, retry).await?))
     }
 }

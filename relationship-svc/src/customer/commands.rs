@@ -66,7 +66,7 @@ pub async fn upsert(
     once!(core, call, request, |unit| {
         let (tenant, now) = (unit.tenant(), unit.now());
         let (upserted, customers) = block.replace(unit.tx(), tenant, now).await?;
-        unit.save_many(&customers)?;
+        unit.write(store::CUSTOMERS.save(&customers, None)?.or_replay());
         customers.iter().for_each(|customer| unit.tell(told(customer)));
         Ok(upserted)
     })
@@ -82,7 +82,7 @@ pub async fn import(core: &Core, call: &Call, customers: Vec<(String, Profile)>)
         let mut events = Batch::new(call, &*core.ids, now);
         customers.iter().for_each(|customer| events.push(told(customer)));
         let mut writes = Writes::of(tenant);
-        writes.push(store::CUSTOMERS.save(&customers, None)?);
+        writes.push(store::CUSTOMERS.save(&customers, None)?.or_replay());
         writes.push(outbox::write(events));
         writes.run(tx).await?;
         Ok(upserted)

@@ -330,9 +330,9 @@ fn columns(redemptions: &[&Redemption]) -> Outcome<[Column; 17]> {
     ])
 }
 
-/// Adds redemptions to the ledger.
+/// Adds redemptions to the ledger. Somebody else may have added to one of the orders meanwhile.
 pub fn insert(redemptions: &[&Redemption]) -> Outcome<Write> {
-    Ok(Write::new(INSERT).columns(columns(redemptions)?))
+    Ok(Write::new(INSERT).columns(columns(redemptions)?).or_replay())
 }
 
 /// Writes locked redemptions.

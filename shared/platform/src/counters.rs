@@ -261,10 +261,10 @@ fn tally_columns(counters: &[(&CounterKey, Tally)]) -> Vec<Column> {
     columns
 }
 
-/// Writes counters that did not exist, in the order of their keys.
+/// Writes counters that did not exist, in the order of their keys. Somebody else may have made one meanwhile.
 pub fn insert(mut counters: Vec<(&CounterKey, Tally)>) -> Write {
     counters.sort_unstable_by_key(|(key, _)| *key);
-    Write::new(INSERT).columns(tally_columns(&counters))
+    Write::new(INSERT).columns(tally_columns(&counters)).or_replay()
 }
 
 /// Writes locked counters.

@@ -252,7 +252,7 @@ pub fn store_many(mut done: Vec<(&Request, String)>, now: Timestamp) -> Write {
         Column::Bytes(done.iter().map(|(request, _)| request.hash.to_vec()).collect()),
         Column::text(done.iter().map(|(_, outcome)| outcome.as_str())),
     ];
-    Write::new(STORE_MANY).instant(now).columns(columns)
+    Write::new(STORE_MANY).instant(now).columns(columns).or_replay()
 }
 
 /// Forgets claims made before `older_than`, at most `limit` at a time; answers how many.

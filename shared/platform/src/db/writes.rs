@@ -50,7 +50,7 @@ enum Scalar {
 enum Expected {
     /// One per row of its columns, which are locked or new.
     Each,
-    /// The same; fewer are a lost race.
+    /// The same; fewer, or one that is there already, are a lost race.
     EachOrReplay,
     /// Some of them.
     Any,
@@ -104,7 +104,8 @@ impl Write {
         self
     }
 
-    /// Rows that are gone were somebody else's: the transaction is marked for a replay.
+    /// Rows that are gone, or there already, may be so because somebody else was first: the transaction is marked for a
+    /// replay. For rows that no lock of this transaction keeps from others.
     #[must_use]
     pub fn or_replay(mut self) -> Self {
         self.expected = Expected::EachOrReplay;
@@ -152,9 +153,13 @@ impl Write {
             let query = if self.columns.is_empty() { query } else { query.bind_columns(&self.columns) };
             query.execute(conn).await.map(|done| done.rows_affected())
         });
-        let written = written.map_err(|error| lost_race(tx, error))?;
+        let written = written.map_err(|error| fault(tx, error, self.races()))?;
         self.check(tx, written)?;
         Ok(written)
+    }
+
+    fn races(&self) -> bool {
+        self.expected == Expected::EachOrReplay
     }
 
     /// Rows that it is about.
@@ -197,8 +202,7 @@ impl<'a> Writes<'a> {
         self.writes.extend(write.into().filter(|write| write.rows() > 0));
     }
 
-    /// Runs what was added, in this order where they run one after the other. Where somebody else has inserted one of the
-    /// rows meanwhile, the transaction is marked for a replay.
+    /// Runs what was added, in this order where they run one after the other.
     pub async fn run(self, tx: &mut Tx) -> Outcome<()> {
         if self.writes.len() > 1 && matches!(tx.engine(), Engine::Postgres(_)) {
             return self.run_together(tx).await;
@@ -219,7 +223,8 @@ impl<'a> Writes<'a> {
         if let Err(error) = &written {
             tx.note(error);
         }
-        let written = written.map_err(|error| lost_race(tx, error))?;
+        let races = self.writes.iter().any(Write::races);
+        let written = written.map_err(|error| fault(tx, error, races))?;
         if self.writes.iter().any(|write| write.tells) {
             tx.wake_relay_on_commit();
         }
@@ -244,6 +249,11 @@ impl<'a> Writes<'a> {
         }
         format!("{with} SELECT {counts}")
     }
+}
+
+/// The fault of a write that failed.
+fn fault(tx: &mut Tx, error: sqlx::Error, races: bool) -> Fault {
+    if races { lost_race(tx, error) } else { Fault::from(error) }
 }
 
 fn bind<'q>(query: Query<'q, Postgres, PgArguments>, write: &'q Write) -> Query<'q, Postgres, PgArguments> {

@@ -61,6 +61,8 @@ pub struct List<'a> {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
+    /// The moment at which the filter was judged.
+    pub at: Timestamp,
     /// Where the next page begins; empty where there is none.
     pub next_page_token: String,
 }
@@ -103,7 +105,7 @@ impl<'a> List<'a> {
             let last = rows.len() < limit;
             for row in rows {
                 if items.len() == self.size || scanned == SCAN || judging.is_over() {
-                    return Ok(Page { items, next_page_token: self.listing.token(&after.keys()) });
+                    return Ok(Page { items, at: now, next_page_token: self.listing.token(&after.keys()) });
                 }
                 scanned += 1;
                 after = Position::of(row.stem());
@@ -113,7 +115,7 @@ impl<'a> List<'a> {
                 judging.turn().await;
             }
             if last {
-                return Ok(Page { items, next_page_token: String::new() });
+                return Ok(Page { items, at: now, next_page_token: String::new() });
             }
         }
     }

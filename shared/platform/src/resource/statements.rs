@@ -13,7 +13,6 @@ pub(super) struct Statements {
     pub lock: Statement,
     pub lock_any: Statement,
     pub share: Statement,
-    pub find_many: Statement,
     pub lock_many: Statement,
     pub by_name: Statement,
     pub by_name_descending: Statement,
@@ -32,8 +31,7 @@ impl Statements {
             lock: text.locked(&format!("AND t.id = $2{seen}"), shape.lock),
             lock_any: text.locked("AND t.id = $2", shape.lock),
             share: text.locked("AND t.id = $2", "FOR SHARE"),
-            find_many: text.many(seen, " LIMIT 1", ""),
-            lock_many: text.many("", &format!(" {}", shape.lock), " ORDER BY t.id"),
+            lock_many: text.many(shape.lock),
             by_name: text.same(&format!("AND t.id > $2{seen} ORDER BY t.id LIMIT $3")),
             by_name_descending: text.same(&format!("AND t.id < $2{seen} ORDER BY t.id DESC LIMIT $3")),
             by_time: text
@@ -52,7 +50,6 @@ impl Statements {
             ("lock", self.lock),
             ("lock_any", self.lock_any),
             ("share", self.share),
-            ("find_many", self.find_many),
             ("lock_many", self.lock_many),
             ("by_name", self.by_name),
             ("by_name_descending", self.by_name_descending),
@@ -101,15 +98,15 @@ impl<'a> Text<'a> {
         Statement::made(format!("{plain} {lock}"), plain)
     }
 
-    fn many(&self, seen: &str, each: &str, order: &str) -> Statement {
-        let probe = (self.select)(&format!("AND t.id = wanted.id{seen}{each}"));
+    fn many(&self, lock: &str) -> Statement {
+        let probe = (self.select)(&format!("AND t.id = wanted.id {lock}"));
         let listed: Vec<String> = self.names.iter().map(|name| format!("t.{name}")).collect();
         let (listed, name) = (listed.join(", "), self.name);
         Statement::made(
             format!("SELECT t.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL ({probe}) AS t"),
             format!(
                 "SELECT {listed} FROM json_each($2) AS wanted
-                  CROSS JOIN {name} AS t ON t.tenant = $1 AND t.id = wanted.value->>0{seen}{order}"
+                  CROSS JOIN {name} AS t ON t.tenant = $1 AND t.id = wanted.value->>0 ORDER BY t.id"
             ),
         )
     }

@@ -164,34 +164,14 @@ impl<T: Resource> Table<T> {
         found.transpose()
     }
 
-    /// Those of these that exist, in no order.
-    pub async fn find_many(
-        &self,
-        session: &mut impl Session,
-        tenant: &Tenant,
-        ids: Vec<String>,
-    ) -> Outcome<Vec<T>> {
-        self.many(session, self.standard().find_many, tenant, ids).await
-    }
-
     /// Those of these that exist, to be changed in this transaction; locked and answered in the order of their ids.
     pub async fn lock_many(&self, tx: &mut Tx, tenant: &Tenant, mut ids: Vec<String>) -> Outcome<Vec<T>> {
         ids.sort_unstable();
-        self.many(tx, self.standard().lock_many, tenant, ids).await
-    }
-
-    async fn many(
-        &self,
-        session: &mut impl Session,
-        statement: Statement,
-        tenant: &Tenant,
-        ids: Vec<String>,
-    ) -> Outcome<Vec<T>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let columns = [Column::Text(ids)];
-        on_engine!(session, statement, |sql, conn| {
+        on_engine!(tx, self.standard().lock_many, |sql, conn| {
             let query = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns);
             query.fetch_all(conn).await.and_then(|rows| self.all(&rows))
         })?
@@ -227,10 +207,10 @@ impl<T: Resource> Table<T> {
         Ok(self.write(self.standard().insert, rows, stamp)?.where_needed())
     }
 
-    /// Writes the next versions of locked ones, and new ones that nobody else makes: a version that is not the next one is
-    /// a lost race.
+    /// Writes the next versions of locked ones, and new ones that nobody else can make: a version that is not the next one
+    /// is INTERNAL.
     pub fn save(&self, rows: &[T], stamp: Option<i64>) -> Outcome<Write> {
-        Ok(self.write(self.standard().save, rows, stamp)?.or_replay())
+        self.write(self.standard().save, rows, stamp)
     }
 
     fn write(&self, statement: Statement, rows: &[T], stamp: Option<i64>) -> Outcome<Write> {

@@ -44,7 +44,7 @@ pub async fn prepare_all(db: &Db, statements: &[(&str, Statement)]) {
 /// The steps of a plan of SQLite that read more than is asked for: a whole table, although there is a condition; all rows
 /// of a tenant, although keys are given.
 async fn wide_steps(connection: &mut SqliteConnection, sql: &str, steps: Vec<String>) -> Vec<String> {
-    let mut wide = Vec::new();
+    let (mut wide, by_keys) = (Vec::new(), sql.contains("json_each("));
     for step in steps {
         // A name of the statement's own is no table.
         let name = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
@@ -52,9 +52,13 @@ async fn wide_steps(connection: &mut SqliteConnection, sql: &str, steps: Vec<Str
         let is_table = |name: &str| {
             !name.starts_with('(') && !own.iter().any(|form| sql.contains(&form.replace("{}", name)))
         };
-        let scans = name.is_some_and(is_table) && !step.contains("INDEX") && sql.contains(" WHERE tenant ");
+        let scans = name.is_some_and(is_table) && !step.contains("INDEX") && sql.contains("tenant = $1");
         let tenant_alone = step.starts_with("SEARCH ") && step.ends_with("(tenant=?)");
-        if scans || (tenant_alone && sql.contains("json_each(") && !is_narrow(connection, &step).await) {
+        // A page of a resource ends at its limit: its rows come in the order of an index.
+        let sorts = step == "USE TEMP B-TREE FOR ORDER BY"
+            && sql.contains(" AS t WHERE t.tenant = $1")
+            && sql.contains(" LIMIT $");
+        if scans || sorts || (tenant_alone && by_keys && !is_narrow(connection, &step).await) {
             wide.push(step);
         }
     }
