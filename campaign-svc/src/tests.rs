@@ -48,23 +48,14 @@ async fn every_statement_prepares_on_both_engines() {
 
 /// A refusal as a program reads it: (code, reason).
 pub fn refusal(status: &Status) -> (Code, String) {
-    let details = status.get_error_details();
-    (status.code(), details.error_info().map(|info| info.reason.clone()).unwrap_or_default())
+    (status.code(), testing::reason(status))
 }
 
-/// The fields that a refusal names.
-pub fn fields(status: &Status) -> Vec<String> {
-    let details = status.get_error_details();
-    let violations = details.bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
-    violations.into_iter().map(|one| one.field).collect()
-}
+pub use tandem_platform::testing::fields;
 
 /// The subjects of a refusal's preconditions.
 pub fn subjects(status: &Status) -> Vec<String> {
-    let details = status.get_error_details();
-    let violations =
-        details.precondition_failure().map(|failure| failure.violations.clone()).unwrap_or_default();
-    violations.into_iter().map(|one| one.subject).collect()
+    testing::preconditions(status).into_iter().map(|(subject, _)| subject).collect()
 }
 
 /// A value in the metadata of a refusal.

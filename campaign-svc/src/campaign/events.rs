@@ -3,13 +3,12 @@
 pub mod message;
 
 use tandem_platform::outbox::Recorded;
-use tandem_platform::resource::Resource;
+use tandem_platform::resource::{Resource, told};
 use tandem_proto::campaign::v1::{
     CampaignAdapted, CampaignCreated, CampaignDeleted, CampaignStateChanged, CampaignUpdated,
 };
 
 use super::{Campaign, Revision, State, View};
-use tandem_platform::resource::told;
 
 /// It was drafted.
 pub fn created(view: &View) -> Recorded {

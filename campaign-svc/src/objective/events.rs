@@ -3,14 +3,13 @@
 use tandem_kernel::period::Window;
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
-use tandem_platform::resource::Resource;
+use tandem_platform::resource::{Resource, told};
 use tandem_proto::campaign::v1::{
     self, ObjectiveArchived, ObjectiveCreated, ObjectiveMetric, ObjectiveState, ObjectiveUpdated,
 };
 use tandem_proto::convert;
 
 use super::{Metric, Objective, State};
-use tandem_platform::resource::told;
 
 /// It was created.
 pub fn created(objective: &Objective) -> Recorded {

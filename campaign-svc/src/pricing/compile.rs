@@ -1,12 +1,12 @@
 //! From campaigns and their revisions to what is posted.
 
 use std::sync::{Arc, LazyLock};
-use tandem_platform::resource::Resource;
 
 use jiff::Timestamp;
 use tandem_kernel::pricing::{Compiled, CompiledScope, PriceRule};
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Rule, Vocabulary, line_vocabulary};
+use tandem_platform::resource::Resource;
 use tandem_platform::{Outcome, Tenant};
 
 use super::entry::{Entry, Goods, Offer, Titles, What};

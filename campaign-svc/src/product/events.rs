@@ -2,12 +2,11 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
-use tandem_platform::resource::Resource;
+use tandem_platform::resource::{Resource, told};
 use tandem_proto::campaign::v1::{self, ProductArchived, ProductCreated, ProductState, ProductUpdated};
 use tandem_proto::convert;
 
 use super::{ListPrice, Product, State};
-use tandem_platform::resource::told;
 
 /// It was created.
 pub fn created(product: &Product) -> Recorded {

@@ -2,12 +2,11 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
-use tandem_platform::resource::Resource;
+use tandem_platform::resource::{Resource, told};
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::Customer;
-use tandem_platform::resource::told;
 
 /// The customer was created.
 pub fn created(customer: &Customer) -> Recorded {

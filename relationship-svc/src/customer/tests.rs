@@ -5,6 +5,7 @@ mod filters;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Facts, Rule};
 use tandem_platform::testing;
 use tandem_proto::common::v1::Date;
@@ -18,7 +19,6 @@ use tonic::{Code, Status};
 use super::{Profile, fact, store, vocabulary};
 use crate::MIGRATIONS;
 use crate::testing::{Channel, Harness, fields, reason};
-use tandem_kernel::problem::Problem;
 
 type Client = CustomerServiceClient<Channel>;
 

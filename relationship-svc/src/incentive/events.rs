@@ -2,13 +2,12 @@
 
 use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
-use tandem_platform::resource::Resource;
+use tandem_platform::resource::{Resource, told};
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::{Incentive, ReturnPolicy, State, campaign_name};
 use crate::segment;
-use tandem_platform::resource::told;
 
 /// The incentive was created.
 pub fn created(incentive: &Incentive) -> Recorded {

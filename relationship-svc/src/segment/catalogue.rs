@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tandem_platform::resource::Resource;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +10,7 @@ use tandem_kernel::rule::{Facts, Fullness, Rule};
 use tandem_kernel::work::Work;
 use tandem_platform::db::Session;
 use tandem_platform::kept::Kept;
+use tandem_platform::resource::Resource;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::{Segment, compile, facts, steps, store};

@@ -38,26 +38,29 @@ impl Source {
     }
 }
 
-fn root() -> PathBuf {
+/// The top of the tree.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn sources(folder: &str) -> Vec<Source> {
-    let mut found = Vec::new();
-    collect(&root().join(folder), &mut found);
+    let found: Vec<Source> = files(&root().join(folder)).iter().map(|file| read(file)).collect();
     assert!(!found.is_empty(), "{folder} has no sources");
     found
 }
 
-fn collect(folder: &Path, found: &mut Vec<Source>) {
+/// Every Rust file below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect(&path, found);
+            found.extend(files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(read(&path));
+            found.push(path);
         }
     }
+    found
 }
 
 fn read(path: &Path) -> Source {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
+use crate::architecture::{files, root};
+
 /// Where a module is in its crate: `order::commands::batch`.
 type Place = Vec<String>;
 
@@ -38,17 +40,6 @@ const ROOMS: [(&str, &[&str]); 2] = [
 /// The whole service, which knows all of its rooms and is known to all.
 const HOUSE: [&str; 7] = ["app", "config", "lib", "main", "serve", "testing", "tests"];
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 fn place(root: &Path, file: &Path) -> Place {
     let relative = file.strip_prefix(root).unwrap().with_extension("");
     let mut place: Place = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -60,10 +51,8 @@ fn place(root: &Path, file: &Path) -> Place {
 
 /// The modules of a crate and what each names of the others, tests apart.
 fn graph(root: &Path) -> Graph<Place> {
-    let mut found = Vec::new();
-    files(root, &mut found);
     let is_test = |place: &Place| place.iter().any(|part| part == "tests" || part == "testing");
-    let modules: BTreeMap<Place, PathBuf> = found
+    let modules: BTreeMap<Place, PathBuf> = files(root)
         .into_iter()
         .map(|file| (place(root, &file), file))
         .filter(|(place, _)| !is_test(place))
@@ -184,10 +173,6 @@ fn circle<N: Ord + Clone>(graph: &Graph<N>, from: &N) -> Option<Vec<N>> {
     None
 }
 
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 fn is_house(place: &Place) -> bool {
     place.first().is_none_or(|room| HOUSE.contains(&room.as_str()))
 }
@@ -202,7 +187,7 @@ fn files_name_each_other_in_one_direction_only() {
     for folder in
         ["shared/kernel/src", "shared/platform/src", "campaign-svc/src", "relationship-svc/src", "cli/src"]
     {
-        let mut graph = graph(&top().join(folder));
+        let mut graph = graph(&root().join(folder));
         if folder.contains("-svc/") {
             graph.retain(|place, _| !is_house(place));
             graph.values_mut().for_each(|named| named.retain(|place| !is_house(place)));
@@ -226,7 +211,7 @@ fn rooms_stand_on_those_before_them() {
     let mut breaches = Vec::new();
     for (folder, order) in ROOMS {
         let rank = |room: &str| order.iter().position(|one| *one == room);
-        for (place, named) in graph(&top().join(folder)) {
+        for (place, named) in graph(&root().join(folder)) {
             if is_house(&place) {
                 continue;
             }

@@ -1,13 +1,13 @@
 //! What the rules refuse, as the contract says it.
 
 use tandem_kernel::problem::Problem;
+use tandem_platform::resource::word;
 use tandem_platform::{Fault, Violations};
 use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
 use super::super::{Refusal, name};
 use crate::field;
-use tandem_platform::resource::word;
 
 impl Refusal {
     /// As the answer to a call on the campaign `id`.

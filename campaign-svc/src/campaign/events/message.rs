@@ -1,7 +1,6 @@
 //! Campaigns, revisions and mixes as the contract shows them.
 
 use std::collections::BTreeMap;
-use tandem_platform::resource::Resource;
 
 use tandem_kernel::id;
 use tandem_kernel::limits::Limits;
@@ -9,6 +8,7 @@ use tandem_kernel::money::{Currency, Money};
 use tandem_kernel::period;
 use tandem_kernel::pricing::PriceChange;
 use tandem_platform::grpc;
+use tandem_platform::resource::Resource;
 use tandem_proto::campaign::v1::{self, CampaignState, ChannelSpend, GetMediaPlanResponse};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::convert::to_timestamp;

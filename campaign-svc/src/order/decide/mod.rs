@@ -11,12 +11,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::CounterKey;
+use tandem_platform::counters::ledger::Ledger;
 use uuid::Uuid;
 
 use super::terms::{Terms, parts};
 use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
-use tandem_platform::counters::ledger::Ledger;
 
 /// What one item asks for.
 #[derive(Debug, Clone)]

@@ -186,10 +186,7 @@ impl Shop {
     }
 }
 
-/// The reason of a refusal.
-pub fn reason(status: &Status) -> String {
-    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
-}
+pub use tandem_platform::testing::reason;
 
 /// The refusal of a call that must be refused.
 pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {

@@ -2,12 +2,12 @@
 
 use tandem_kernel::limits::{Budget, Overrun, threshold};
 use tandem_kernel::money::Currency;
+use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
 use super::super::world::{Reach, World};
 use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
 use crate::voucher::Usage;
-use tandem_platform::counters::ledger::{Claim, Target};
 
 /// Why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -176,7 +176,7 @@ impl Ledger {
     }
 
     /// Takes a stored claim in; one that is in already stays as it is.
-    pub fn load_claim(&mut self, claim: Claim) {
+    fn load_claim(&mut self, claim: Claim) {
         let of = self.of_holder.entry(claim.holder).or_default();
         if of.iter().any(|at| self.claims[*at].claim.target == claim.target) {
             return;
@@ -186,7 +186,7 @@ impl Ledger {
     }
 
     /// Takes off what lapsed holds keep, for good; answers these claims.
-    pub fn drop_lapsed(&mut self, now: Timestamp) -> Vec<Claim> {
+    fn drop_lapsed(&mut self, now: Timestamp) -> Vec<Claim> {
         let lapsed = |at: &usize| self.claims[*at].claim.expires <= now;
         let lapsed: Vec<usize> = (0..self.claims.len()).filter(lapsed).collect();
         let dropped = lapsed.into_iter().filter_map(|at| self.drop_claim(at)).collect();

@@ -11,9 +11,9 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::PgRow;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Database, Encode, PgConnection, Type};
 use uuid::Uuid;
 
 use super::column::{BindColumns, Column};
@@ -140,16 +140,7 @@ impl Write {
             tx.wake_relay_on_commit();
         }
         let written = on_engine!(tx, self.statement, |sql, conn| {
-            let mut query = sqlx::query(sql).bind(tenant.as_str());
-            for scalar in &self.scalars {
-                query = match scalar {
-                    Scalar::Int(number) => query.bind(*number),
-                    Scalar::Text(text) => query.bind(text),
-                    Scalar::Instant(instant) => query.bind(Instant(*instant)),
-                    Scalar::Uuid(id) => query.bind(*id),
-                    Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
-                };
-            }
+            let query = bind_scalars(sqlx::query(sql).bind(tenant.as_str()), &self.scalars);
             let query = if self.columns.is_empty() { query } else { query.bind_columns(&self.columns) };
             query.execute(conn).await.map(|done| done.rows_affected())
         });
@@ -204,8 +195,9 @@ impl<'a> Writes<'a> {
 
     /// Runs what was added, in this order where they run one after the other.
     pub async fn run(self, tx: &mut Tx) -> Outcome<()> {
-        if self.writes.len() > 1 && matches!(tx.engine(), Engine::Postgres(_)) {
-            return self.run_together(tx).await;
+        if let ([_, _, ..], Engine::Postgres(connection)) = (self.writes.as_slice(), tx.engine()) {
+            let sent = self.send(connection).await;
+            return self.received(tx, sent);
         }
         for write in self.writes {
             write.run(tx, self.tenant).await?;
@@ -213,18 +205,21 @@ impl<'a> Writes<'a> {
         Ok(())
     }
 
-    async fn run_together(&self, tx: &mut Tx) -> Outcome<()> {
-        let Engine::Postgres(connection) = tx.engine() else {
-            return Err(Fault::internal("writes travel together on PostgreSQL only"));
-        };
-        let query = sqlx::query(AssertSqlSafe(self.together()));
-        let query = self.writes.iter().fold(query.bind(self.tenant.as_str()), bind);
-        let written = query.fetch_one(connection).await;
-        if let Err(error) = &written {
+    async fn send(&self, connection: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(self.together())).bind(self.tenant.as_str());
+        let query = self
+            .writes
+            .iter()
+            .fold(query, |query, write| bind_scalars(query, &write.scalars).bind_columns(&write.columns));
+        query.fetch_one(connection).await
+    }
+
+    fn received(&self, tx: &mut Tx, sent: Result<PgRow, sqlx::Error>) -> Outcome<()> {
+        if let Err(error) = &sent {
             tx.note(error);
         }
         let races = self.writes.iter().any(Write::races);
-        let written = written.map_err(|error| fault(tx, error, races))?;
+        let written = sent.map_err(|error| fault(tx, error, races))?;
         if self.writes.iter().any(|write| write.tells) {
             tx.wake_relay_on_commit();
         }
@@ -256,15 +251,25 @@ fn fault(tx: &mut Tx, error: sqlx::Error, races: bool) -> Fault {
     if races { lost_race(tx, error) } else { Fault::from(error) }
 }
 
-fn bind<'q>(query: Query<'q, Postgres, PgArguments>, write: &'q Write) -> Query<'q, Postgres, PgArguments> {
-    let query = write.scalars.iter().fold(query, |query, scalar| match scalar {
+/// The next parameters, on either engine.
+fn bind_scalars<'q, DB: Database>(
+    query: Query<'q, DB, DB::Arguments>,
+    scalars: &'q [Scalar],
+) -> Query<'q, DB, DB::Arguments>
+where
+    i64: Encode<'q, DB> + Type<DB>,
+    &'q str: Encode<'q, DB> + Type<DB>,
+    &'q [u8]: Encode<'q, DB> + Type<DB>,
+    Instant: Encode<'q, DB> + Type<DB>,
+    Uuid: Encode<'q, DB> + Type<DB>,
+{
+    scalars.iter().fold(query, |query, scalar| match scalar {
         Scalar::Int(number) => query.bind(*number),
-        Scalar::Text(text) => query.bind(text),
+        Scalar::Text(text) => query.bind(text.as_str()),
         Scalar::Instant(instant) => query.bind(Instant(*instant)),
         Scalar::Uuid(id) => query.bind(*id),
         Scalar::Bytes(bytes) => query.bind(bytes.as_slice()),
-    });
-    query.bind_columns(&write.columns)
+    })
 }
 
 /// A statement whose parameters after the tenant stand `by` places further on.

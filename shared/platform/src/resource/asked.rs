@@ -1,11 +1,9 @@
 //! What a service does with the requests of the standard methods before and after what is an aggregate's own.
 
-use std::sync::LazyLock;
-
 use tandem_kernel::rule::Vocabulary;
 use tandem_proto::requests::{Etagged, Listing, Named, Repeatable};
 
-use super::list::{Asked, List, Listed, Page};
+use super::list::{List, Listed, Page};
 use super::read::find;
 use super::table::Resource;
 use crate::call::Call;
@@ -85,15 +83,8 @@ pub fn named<T: Resource>(body: &impl Named) -> Outcome<String> {
 pub async fn list<T: Listed, B: Listing>(
     core: &Core,
     request: tonic::Request<B>,
-    vocabulary: &LazyLock<Vocabulary>,
+    vocabulary: &Vocabulary,
 ) -> Outcome<Page<T>> {
     let (call, body) = (grpc::call(&request)?, request.get_ref());
-    let asked = Asked {
-        list: B::METHOD,
-        page_size: body.page_size(),
-        page_token: body.page_token(),
-        filter: body.filter(),
-        order_by: body.order_by(),
-    };
-    List::read(&call, asked, vocabulary)?.page(&core.db, &call.tenant, core.clock.now()).await
+    List::read(&call, body, vocabulary)?.page(&core.db, &call.tenant, core.clock.now()).await
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Facts, Filter, Vocabulary};
 use tandem_kernel::work::{Allowance, Work};
+use tandem_proto::requests::Listing as Request;
 
 use super::place::{Order, Position};
 use super::table::Resource;
@@ -29,21 +30,6 @@ const CHUNK: usize = 500;
 pub trait Listed: Resource {
     /// What a filter reads of it.
     fn facts(&self, now: Timestamp) -> Facts<'_>;
-}
-
-/// The fields that every request of a list has.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The method: `ListCampaigns`.
-    pub list: &'static str,
-    /// As in the request.
-    pub page_size: i32,
-    /// As in the request.
-    pub page_token: &'a str,
-    /// As in the request.
-    pub filter: &'a str,
-    /// As in the request.
-    pub order_by: &'a str,
 }
 
 /// A list to be read.
@@ -69,11 +55,11 @@ pub struct Page<T> {
 
 impl<'a> List<'a> {
     /// Reads a request; filters speak of what `vocabulary` declares.
-    pub fn read(call: &'a Call, asked: Asked<'a>, vocabulary: &Vocabulary) -> Outcome<Self> {
+    pub fn read<B: Request>(call: &'a Call, body: &'a B, vocabulary: &Vocabulary) -> Outcome<Self> {
         let mut v = Violations::new();
-        let size = grpc::page_size(&mut v, asked.page_size);
-        let order = Order::read(&mut v, asked.order_by);
-        let filter = Filter::parse(asked.filter, vocabulary);
+        let size = grpc::page_size(&mut v, body.page_size());
+        let order = Order::read(&mut v, body.order_by());
+        let filter = Filter::parse(body.filter(), vocabulary);
         if let Err(error) = &filter {
             v.add_as("RULE_INVALID", "filter", error.to_string());
         }
@@ -81,12 +67,12 @@ impl<'a> List<'a> {
         let filter = filter.map_err(|error| Fault::invalid_field("filter", error.to_string()))?;
         let listing = Listing {
             tenant: call.tenant.as_str(),
-            list: asked.list,
+            list: B::METHOD,
             parent: "",
-            filter: asked.filter,
-            order_by: asked.order_by,
+            filter: body.filter(),
+            order_by: body.order_by(),
         };
-        let after = match listing.resume(asked.page_token).map_err(|_| Fault::invalid_page_token())? {
+        let after = match listing.resume(body.page_token()).map_err(|_| Fault::invalid_page_token())? {
             None => order.start(),
             Some(keys) => Position::of_keys(&keys).ok_or_else(Fault::invalid_page_token)?,
         };

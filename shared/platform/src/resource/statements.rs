@@ -24,23 +24,33 @@ pub(super) struct Statements {
 
 impl Statements {
     pub fn of<T>(shape: &Shape, columns: &[Col<T>]) -> Self {
-        let text = Text::of(shape, columns);
-        let seen = text.seen;
+        let seen = shape.seen;
+        let read = |rest: &str, lock: &str| {
+            let plain = select(shape, columns, rest);
+            Statement::made(format!("{plain}{lock}"), plain)
+        };
+        let lock = format!(" {}", shape.lock);
+        let one = format!("AND t.id = $2{seen}");
         Self {
-            find: text.same(&format!("AND t.id = $2{seen}")),
-            lock: text.locked(&format!("AND t.id = $2{seen}"), shape.lock),
-            lock_any: text.locked("AND t.id = $2", shape.lock),
-            share: text.locked("AND t.id = $2", "FOR SHARE"),
-            lock_many: text.many(shape.lock),
-            by_name: text.same(&format!("AND t.id > $2{seen} ORDER BY t.id LIMIT $3")),
-            by_name_descending: text.same(&format!("AND t.id < $2{seen} ORDER BY t.id DESC LIMIT $3")),
-            by_time: text
-                .same(&format!("AND (t.created, t.id) > ($2, $3){seen} ORDER BY t.created, t.id LIMIT $4")),
-            by_time_descending: text.same(&format!(
-                "AND (t.created, t.id) < ($2, $3){seen} ORDER BY t.created DESC, t.id DESC LIMIT $4"
-            )),
-            insert: text.write("ON CONFLICT DO NOTHING"),
-            save: text.write(&text.next_version(shape)),
+            find: read(&one, ""),
+            lock: read(&one, &lock),
+            lock_any: read("AND t.id = $2", &lock),
+            share: read("AND t.id = $2", " FOR SHARE"),
+            lock_many: lock_many(shape, columns),
+            by_name: read(&format!("AND t.id > $2{seen} ORDER BY t.id LIMIT $3"), ""),
+            by_name_descending: read(&format!("AND t.id < $2{seen} ORDER BY t.id DESC LIMIT $3"), ""),
+            by_time: read(
+                &format!("AND (t.created, t.id) > ($2, $3){seen} ORDER BY t.created, t.id LIMIT $4"),
+                "",
+            ),
+            by_time_descending: read(
+                &format!(
+                    "AND (t.created, t.id) < ($2, $3){seen} ORDER BY t.created DESC, t.id DESC LIMIT $4"
+                ),
+                "",
+            ),
+            insert: write(shape, columns, "ON CONFLICT DO NOTHING"),
+            save: write(shape, columns, &next_version(shape, columns)),
         }
     }
 
@@ -61,83 +71,56 @@ impl Statements {
     }
 }
 
+/// The names of all columns, each behind `alias`.
+pub(super) fn listed<T>(columns: &[Col<T>], alias: &str) -> String {
+    let listed: Vec<String> = columns.iter().map(|column| format!("{alias}.{}", column.name)).collect();
+    listed.join(", ")
+}
+
 /// `SELECT` of all columns of the rows of one tenant for which `rest` says more; the table is called `t`.
 pub(super) fn select<T>(shape: &Shape, columns: &[Col<T>], rest: &str) -> String {
-    let listed: Vec<String> = columns.iter().map(|column| format!("t.{}", column.name)).collect();
-    format!("SELECT {} FROM {} AS t WHERE t.tenant = $1 {rest}", listed.join(", "), shape.name)
+    format!("SELECT {} FROM {} AS t WHERE t.tenant = $1 {rest}", listed(columns, "t"), shape.name)
 }
 
-struct Text<'a> {
-    name: &'static str,
-    /// What a caller sees of the table.
-    seen: &'static str,
-    stamp: Option<&'static str>,
-    names: Vec<&'static str>,
-    arrays: Vec<&'static str>,
-    select: Box<dyn Fn(&str) -> String + 'a>,
-}
-
-impl<'a> Text<'a> {
-    fn of<T>(shape: &'a Shape, columns: &'a [Col<T>]) -> Self {
-        Self {
-            name: shape.name,
-            seen: shape.seen,
-            stamp: shape.stamp,
-            names: columns.iter().map(|column| column.name).collect(),
-            arrays: columns.iter().map(|column| column.kind.array()).collect(),
-            select: Box::new(move |rest| select(shape, columns, rest)),
-        }
-    }
-
-    fn same(&self, rest: &str) -> Statement {
-        Statement::made((self.select)(rest), (self.select)(rest))
-    }
-
-    fn locked(&self, rest: &str, lock: &str) -> Statement {
-        let plain = (self.select)(rest);
-        Statement::made(format!("{plain} {lock}"), plain)
-    }
-
-    fn many(&self, lock: &str) -> Statement {
-        let probe = (self.select)(&format!("AND t.id = wanted.id {lock}"));
-        let listed: Vec<String> = self.names.iter().map(|name| format!("t.{name}")).collect();
-        let (listed, name) = (listed.join(", "), self.name);
-        Statement::made(
-            format!("SELECT t.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL ({probe}) AS t"),
-            format!(
-                "SELECT {listed} FROM json_each($2) AS wanted
-                  CROSS JOIN {name} AS t ON t.tenant = $1 AND t.id = wanted.value->>0 ORDER BY t.id"
-            ),
-        )
-    }
-
-    fn write(&self, conflict: &str) -> Statement {
-        let (name, columns) = (self.name, self.names.join(", "));
-        let (stamped, stamp, first) = match self.stamp {
-            Some(stamp) => (format!("{stamp}, "), "$2, ", 3),
-            None => (String::new(), "", 2),
-        };
-        let into = format!("INSERT INTO {name} AS t (tenant, {stamped}{columns})");
-        let arrays: Vec<String> =
-            self.arrays.iter().enumerate().map(|(at, array)| format!("${}::{array}", first + at)).collect();
-        let values: Vec<String> = (0..self.names.len()).map(|at| format!("value->>{at}")).collect();
-        Statement::made(
-            format!("{into} SELECT $1, {stamp}* FROM UNNEST({}) {conflict}", arrays.join(", ")),
-            format!(
-                "{into} SELECT $1, {stamp}{} FROM json_each(${first}) WHERE true {conflict}",
-                values.join(", ")
-            ),
-        )
-    }
-
-    /// The next version replaces the one before it.
-    fn next_version(&self, shape: &Shape) -> String {
-        let written = self.names.iter().copied().filter(|name| *name != "id").chain(self.stamp);
-        let sets: Vec<String> = written.map(|name| format!("{name} = excluded.{name}")).collect();
-        let also = shape.on_save;
+fn lock_many<T>(shape: &Shape, columns: &[Col<T>]) -> Statement {
+    let probe = select(shape, columns, &format!("AND t.id = wanted.id {}", shape.lock));
+    let (listed, name) = (listed(columns, "t"), shape.name);
+    Statement::made(
+        format!("SELECT t.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL ({probe}) AS t"),
         format!(
-            "ON CONFLICT (tenant, id) DO UPDATE SET {}{also} WHERE t.version = excluded.version - 1",
-            sets.join(", ")
-        )
-    }
+            "SELECT {listed} FROM json_each($2) AS wanted
+              CROSS JOIN {name} AS t ON t.tenant = $1 AND t.id = wanted.value->>0 ORDER BY t.id"
+        ),
+    )
+}
+
+fn write<T>(shape: &Shape, columns: &[Col<T>], conflict: &str) -> Statement {
+    let (stamped, stamp, first) = match shape.stamp {
+        Some(stamp) => (format!("{stamp}, "), "$2, ", 3),
+        None => (String::new(), "", 2),
+    };
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let into = format!("INSERT INTO {} AS t (tenant, {stamped}{})", shape.name, names.join(", "));
+    let array = |(at, column): (usize, &Col<T>)| format!("${}::{}", first + at, column.kind.array());
+    let arrays: Vec<String> = columns.iter().enumerate().map(array).collect();
+    let values: Vec<String> = (0..columns.len()).map(|at| format!("value->>{at}")).collect();
+    Statement::made(
+        format!("{into} SELECT $1, {stamp}* FROM UNNEST({}) {conflict}", arrays.join(", ")),
+        format!(
+            "{into} SELECT $1, {stamp}{} FROM json_each(${first}) WHERE true {conflict}",
+            values.join(", ")
+        ),
+    )
+}
+
+/// The next version replaces the one before it.
+fn next_version<T>(shape: &Shape, columns: &[Col<T>]) -> String {
+    let names = columns.iter().map(|column| column.name).filter(|name| *name != "id");
+    let sets: Vec<String> =
+        names.chain(shape.stamp).map(|name| format!("{name} = excluded.{name}")).collect();
+    format!(
+        "ON CONFLICT (tenant, id) DO UPDATE SET {}{} WHERE t.version = excluded.version - 1",
+        sets.join(", "),
+        shape.on_save
+    )
 }

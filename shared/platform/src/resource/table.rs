@@ -94,15 +94,13 @@ impl<T: Resource> Table<T> {
 
     /// The names of all columns, each behind `alias`, for other statements that read them.
     pub fn listed(&self, alias: &str) -> String {
-        let listed: Vec<String> =
-            self.columns.iter().map(|column| format!("{alias}.{}", column.name)).collect();
-        listed.join(", ")
+        statements::listed(self.columns, alias)
     }
 
     /// Takes these columns of `from` into `into`.
     pub fn copy(&self, columns: &[&str], from: &T, into: &mut T) -> Outcome<()> {
-        let named = self.columns.iter().filter(|column| columns.contains(&column.name));
-        named.into_iter().try_for_each(|column| (column.set)(into, (column.get)(from)?))
+        let mut named = self.columns.iter().filter(|column| columns.contains(&column.name));
+        named.try_for_each(|column| (column.set)(into, (column.get)(from)?))
     }
 
     /// A row that begins with all columns.

@@ -56,11 +56,6 @@ impl<'a> Unit<'a> {
         self.now
     }
 
-    /// On whose behalf.
-    pub fn call(&self) -> &'a Call {
-        self.call
-    }
-
     /// Whose data.
     pub fn tenant(&self) -> &'a Tenant {
         &self.call.tenant
