@@ -17,7 +17,7 @@ mod tests;
 pub mod voucher;
 
 use sqlx::migrate::Migrator;
-use tandem_platform::db::Migrations;
+use tandem_platform::db::{Migrations, PLATFORM, Series};
 
 pub use app::App;
 pub use config::Config;
@@ -26,4 +26,5 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The schema of this service.
-pub static MIGRATIONS: Migrations = Migrations { postgres: &POSTGRES, sqlite: &SQLITE };
+pub static MIGRATIONS: Migrations =
+    Migrations { platform: PLATFORM, own: Series { postgres: &POSTGRES, sqlite: &SQLITE }, begins: 10 };

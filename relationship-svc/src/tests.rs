@@ -9,13 +9,33 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Code, Streaming};
 
-use crate::MIGRATIONS;
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
+use crate::{MIGRATIONS, customer, incentive, redemption, segment, voucher};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
     testing::parity(&MIGRATIONS).await;
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_both_engines() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        for statements in [
+            &customer::store::statements()[..],
+            &incentive::store::statements(),
+            redemption::store::STATEMENTS,
+            redemption::store::audit::STATEMENTS,
+            &segment::store::statements(),
+            voucher::store::STATEMENTS,
+            voucher::store::assignment::STATEMENTS,
+            voucher::store::batch::STATEMENTS,
+            voucher::store::list::STATEMENTS,
+        ] {
+            testing::prepare_all(&db, statements).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -24,9 +44,8 @@ async fn every_table_says_what_bounds_it() {
 }
 
 #[tokio::test]
-async fn the_platforms_tables_are_as_it_wants_them() {
-    testing::holds_platform(&MIGRATIONS).await;
-    testing::holds_counters(&MIGRATIONS).await;
+async fn a_database_of_an_earlier_release_comes_to_the_schema_that_a_new_one_begins_with() {
+    testing::upgraded(&MIGRATIONS).await;
 }
 
 /// Numbers what was recorded so far.

@@ -89,8 +89,11 @@ const CAMPAIGNS: Statement = Statement::same(
     "SELECT id FROM campaign WHERE tenant = $1 AND objective = $2 AND NOT deleted ORDER BY id",
 );
 
-/// Every statement of its own, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] = &[("unended", UNENDED), ("campaigns", CAMPAIGNS)];
+/// Every statement, for the test that prepares them on both engines.
+pub fn statements() -> Vec<(&'static str, Statement)> {
+    let own = [("unended", UNENDED), ("campaigns", CAMPAIGNS)];
+    OBJECTIVES.statements().into_iter().chain(own).collect()
+}
 
 /// Ids of the campaigns that name an objective and have not ended `now`.
 pub async fn unended(

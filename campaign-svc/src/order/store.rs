@@ -158,12 +158,6 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::update", UPDATE),
     ("order::move_on", MOVE_ON),
     ("order::lapsed", LAPSED),
-    step::STATEMENTS[0],
-    step::STATEMENTS[1],
-    step::STATEMENTS[2],
-    step::STATEMENTS[3],
-    step::STATEMENTS[4],
-    step::STATEMENTS[5],
 ];
 
 #[derive(Debug, FromRow)]

@@ -75,15 +75,18 @@ const CHANGES: Statement = Statement::same(concat!(
 ));
 const CHANGES_SINCE: Statement = Statement::same(select_change!("AND catalogue_version > $2"));
 
-/// Every statement of its own, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] = &[
-    ("sold", SOLD),
-    ("sold_since", SOLD_SINCE),
-    ("add_prices", ADD_PRICES),
-    ("prices", PRICES),
-    ("changes", CHANGES),
-    ("changes_since", CHANGES_SINCE),
-];
+/// Every statement, for the test that prepares them on both engines.
+pub fn statements() -> Vec<(&'static str, Statement)> {
+    let own = [
+        ("sold", SOLD),
+        ("sold_since", SOLD_SINCE),
+        ("add_prices", ADD_PRICES),
+        ("prices", PRICES),
+        ("changes", CHANGES),
+        ("changes_since", CHANGES_SINCE),
+    ];
+    PRODUCTS.statements().into_iter().chain(own).collect()
+}
 
 #[derive(sqlx::FromRow)]
 struct PriceRow {

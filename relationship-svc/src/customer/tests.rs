@@ -16,7 +16,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Code, Status};
 
-use super::{Profile, fact, store, vocabulary};
+use super::{Profile, fact, vocabulary};
 use crate::MIGRATIONS;
 use crate::testing::{Channel, Harness, fields, reason};
 
@@ -397,12 +397,6 @@ async fn a_customer_twice_in_one_block_is_written_once() {
         );
     })
     .await;
-}
-
-#[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, &store::statements()).await })
-        .await;
 }
 
 #[test]

@@ -16,7 +16,6 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Code, Status};
 
-use super::store;
 use crate::MIGRATIONS;
 use crate::segment::tests::create_segment;
 use crate::testing::{Channel, Harness, fields, preconditions, reason};
@@ -315,10 +314,4 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
     assert_eq!(definition.title("de-CH"), "Zehn");
     assert_eq!(definition.title("fr"), "Ten off");
     assert_eq!(titled(&[]).title("fr"), "");
-}
-
-#[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, &store::statements()).await })
-        .await;
 }

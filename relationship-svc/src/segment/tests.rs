@@ -13,7 +13,6 @@ use tandem_proto::relationship::v1::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::store;
 use crate::MIGRATIONS;
 use crate::incentive::tests::{create_incentive, percent};
 use crate::testing::{Channel, Harness, fields, preconditions, reason};
@@ -258,12 +257,6 @@ async fn segments_are_listed_by_page_and_filter() {
         assert_eq!(page.next_page_token, "");
     })
     .await;
-}
-
-#[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move { testing::prepare_all(&db, &store::statements()).await })
-        .await;
 }
 
 /// Holds of everybody and takes some 800,000 steps on a customer of 64 tags.

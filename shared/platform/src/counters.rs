@@ -1,8 +1,8 @@
 //! Rows that count under limits, and what holds keep of them.
 //!
-//! A service whose limits count here has the tables `counter` and `hold_claim` of [`schema`] in its migrations. Counters
-//! are locked in the order of their keys, after whatever else the transaction locks, and written only under their lock.
-//! One that does not exist is zero: it is inserted with its first value, and a writer who loses that race replays.
+//! The tables are `counter` and `hold_claim`. Counters are locked in the order of their keys, after whatever else the
+//! transaction locks, and written only under their lock. One that does not exist is zero: it is inserted with its first
+//! value, and a writer who loses that race replays.
 //!
 //! A counter of a period that is long over is forgotten ([`forget_over`]), and so are those of an owner that is over, where
 //! the service knows that it is ([`forget_owned`]). Nothing can be refused by them any more; what comes back of a sale that
@@ -24,14 +24,6 @@ use uuid::Uuid;
 
 use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, Write, Writes};
 use crate::{Fault, Outcome, Tenant, on_engine, transact};
-
-/// The reference text of the tables, which a migration of every service that counts contains.
-pub mod schema {
-    /// For PostgreSQL.
-    pub const POSTGRES: &str = include_str!("counters/postgres.sql");
-    /// For SQLite.
-    pub const SQLITE: &str = include_str!("counters/sqlite.sql");
-}
 
 // On PostgreSQL none of the statements on keys is a plain join: before the first ANALYZE of a fast-growing table the
 // planner would read every row of the tenant for each batch. LATERAL, ON CONFLICT and ctid leave it one probe of an

@@ -19,6 +19,7 @@ mod database;
 mod harness;
 mod refusal;
 mod schema;
+mod upgrade;
 
 use std::panic::AssertUnwindSafe;
 
@@ -29,7 +30,8 @@ use tandem_proto::common::v1::{Event, EventBatch};
 pub use database::{Postgres, second_handle};
 pub use harness::{Channel, Harness};
 pub use refusal::{fields, preconditions, reason};
-pub use schema::{bounded, count, holds_counters, holds_platform, older, parity, prepare_all, schema_of};
+pub use schema::{bounded, count, parity, prepare_all, schema_of};
+pub use upgrade::{older, upgraded};
 
 use crate::db::{Db, Migrations, Statement};
 use crate::on_engine;

@@ -207,3 +207,53 @@ fn files_stay_short_enough_to_read() {
         .map(|source| format!("{} {}", source.path, source.length));
     assert_none(long.collect(), "a file past 500 lines becomes a folder");
 }
+
+/// Where a file is seen from the top of its crate: `order::store::step` of `campaign-svc/src/order/store/step.rs`.
+fn module(source: &Source) -> String {
+    let inside = source.path.split_once("/src/").map_or("", |(_, inside)| inside);
+    inside.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::")
+}
+
+#[test]
+fn every_statement_is_prepared_by_a_test() {
+    let mut breaches = Vec::new();
+    for (folder, test) in [
+        ("campaign-svc/src", "campaign-svc/src/tests.rs"),
+        ("relationship-svc/src", "relationship-svc/src/tests.rs"),
+        ("shared/platform/src", "shared/platform/src/db/tests.rs"),
+    ] {
+        let test = fs::read_to_string(root().join(test)).unwrap();
+        let sources = sources(folder);
+        let ours: Vec<_> = sources.iter().filter(|source| !source.is_test()).collect();
+        // `("find", FIND),`, `("all", *ALL)` or `("find", page::FIND)`
+        let listed = |room: &str, name: &str| {
+            let of_room = ours.iter().filter(|source| module(source).split("::").next() == Some(room));
+            let ends = [format!(", {name})"), format!(", *{name})"), format!("::{name})")];
+            of_room
+                .flat_map(|source| source.lines_with(&[", \"", "(\""]))
+                .any(|line| ends.iter().any(|end| line.contains(end)))
+        };
+        for source in &ours {
+            let module = module(source);
+            let room = module.split("::").next().unwrap_or_default();
+            for (number, line) in &source.lines {
+                let said = line.trim_start().trim_start_matches("pub(super) ").trim_start_matches("pub ");
+                let kept = said.strip_prefix("const ").or_else(|| said.strip_prefix("static "));
+                let Some((name, kind)) = kept.and_then(|kept| kept.split_once(": ")) else { continue };
+                if kind.starts_with("Statement ") || kind.starts_with("LazyLock<Statement>") {
+                    if !listed(room, name) {
+                        breaches.push(format!("{}:{number}: {name} is in no list", source.path));
+                    }
+                } else if name == "STATEMENTS" && !test.contains(&format!("{module}::STATEMENTS")) {
+                    breaches.push(format!("{}:{number}: nothing prepares them", source.path));
+                } else if kind.starts_with("Table<") && !test.contains(&format!("{module}::statements()")) {
+                    breaches.push(format!("{}:{number}: nothing prepares its statements", source.path));
+                }
+            }
+        }
+    }
+    assert_none(
+        breaches,
+        "every statement is listed where it stands, and every list is prepared on both engines",
+    );
+}

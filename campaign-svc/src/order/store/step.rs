@@ -61,7 +61,8 @@ const OPEN: Statement = Statement::same(
        FROM (SELECT tries FROM order_step ORDER BY due LIMIT $2) AS open",
 );
 
-pub(super) const STATEMENTS: [(&str, Statement); 6] = [
+/// Every statement, for the test that prepares them on both engines.
+pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::step::write", WRITE),
     ("order::step::delete", DELETE),
     ("order::step::lease", LEASE),

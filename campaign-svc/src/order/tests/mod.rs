@@ -194,16 +194,6 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
 }
 
 #[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    engines(&MIGRATIONS, |db| async move {
-        tandem_platform::testing::prepare_all(&db, super::store::STATEMENTS).await;
-        tandem_platform::testing::prepare_all(&db, crate::pricing::near::STATEMENTS).await;
-        tandem_platform::testing::prepare_all(&db, tandem_platform::counters::STATEMENTS).await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn an_order_counts_its_offers_and_their_campaign_once() {
     engines(&MIGRATIONS, |db| async move {
         let shop = Shop::open(db, common::Limits::default()).await;

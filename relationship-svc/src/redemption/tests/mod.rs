@@ -10,7 +10,6 @@ mod race;
 mod redeem;
 mod replace;
 mod roll_back;
-mod statements;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

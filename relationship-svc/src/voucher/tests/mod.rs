@@ -4,7 +4,6 @@ mod assigning;
 mod making;
 mod state;
 
-use tandem_platform::testing;
 use tandem_proto::common::v1::{self as common, discount};
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
@@ -12,8 +11,6 @@ use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient
 use tandem_proto::relationship::v1::*;
 use tonic::Status;
 
-use super::store;
-use crate::MIGRATIONS;
 use crate::testing::{Channel, Harness};
 
 type Client = VoucherServiceClient<Channel>;
@@ -89,19 +86,4 @@ async fn export(client: &mut Client, batch: &str) -> Vec<Voucher> {
         vouchers.extend(block.vouchers);
     }
     vouchers
-}
-
-#[tokio::test]
-async fn every_statement_is_understood_by_both_engines() {
-    testing::engines(&MIGRATIONS, |db| async move {
-        for statements in [
-            store::STATEMENTS,
-            store::assignment::STATEMENTS,
-            store::batch::STATEMENTS,
-            store::list::STATEMENTS,
-        ] {
-            testing::prepare_all(&db, statements).await;
-        }
-    })
-    .await;
 }

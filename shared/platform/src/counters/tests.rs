@@ -1,19 +1,11 @@
 //! Counters and claims on both engines.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::*;
-use crate::db::{Db, Migrations, tests::migrator};
+use crate::db::{Db, tests::test_migrations};
 use crate::fault::Kind;
 use crate::{testing, transact};
-
-fn migrations() -> &'static Migrations {
-    static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| Migrations {
-        postgres: migrator(&[schema::POSTGRES]),
-        sqlite: migrator(&[schema::SQLITE]),
-    });
-    &MIGRATIONS
-}
 
 fn counter(kind: CounterKind, owner: &str, subject: &str) -> CounterKey {
     CounterKey { kind, owner: owner.into(), subject: subject.into(), period: Arc::from("") }
@@ -34,18 +26,8 @@ async fn put(db: &Db, tenant: &Tenant, counters: &[(CounterKey, Tally)]) -> Outc
 }
 
 #[tokio::test]
-async fn every_statement_prepares_on_both_engines() {
-    testing::engines(migrations(), |db| async move { testing::prepare_all(&db, STATEMENTS).await }).await;
-}
-
-#[tokio::test]
-async fn the_tables_are_the_same_on_both_engines() {
-    testing::parity(migrations()).await;
-}
-
-#[tokio::test]
 async fn a_counter_is_found_as_it_was_written_and_one_that_is_missing_is_left_out() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let (tenant, other) = (Tenant::default(), Tenant::parse("other").unwrap());
         let (uses, euros) = (counter(CounterKind::Uses, "a", ""), counter(CounterKind::Budget, "a", "EUR"));
         let customer = counter(CounterKind::Customer, "a", "c/7");
@@ -74,7 +56,7 @@ async fn a_counter_is_found_as_it_was_written_and_one_that_is_missing_is_left_ou
 
 #[tokio::test]
 async fn whoever_inserts_a_counter_second_replays() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let tenant = Tenant::default();
         let uses = [(counter(CounterKind::Uses, "a", ""), used(1))];
         put(&db, &tenant, &uses).await.unwrap();
@@ -97,7 +79,7 @@ async fn whoever_inserts_a_counter_second_replays() {
 
 #[tokio::test]
 async fn claims_are_found_by_their_holder_and_once_they_have_lapsed_by_their_counter() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let tenant = Tenant::default();
         let (uses, row) = (counter(CounterKind::Uses, "a", ""), counter(CounterKind::Voucher, "x", ""));
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
@@ -127,7 +109,7 @@ async fn claims_are_found_by_their_holder_and_once_they_have_lapsed_by_their_cou
 
 #[tokio::test]
 async fn a_write_of_rows_that_are_not_there_is_no_success() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let tenant = Tenant::default();
         let key = counter(CounterKind::Uses, "a", "");
         let claim = ClaimRow { key, holder: Uuid::nil(), uses: 1, amount: 0, expires: at(10) };
@@ -151,7 +133,7 @@ async fn left(db: &Db, tenant: &Tenant) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn counters_of_periods_long_over_are_forgotten_turn_by_turn_and_of_every_tenant() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let free = Tally { held: 0, ..used(1) };
         let tenants = ["a", "b"].map(|name| Tenant::parse(name).unwrap());
         let (month, day) = (within("x", "m2026-05-01"), within("x", "d2026-05-31"));
@@ -175,7 +157,7 @@ async fn counters_of_periods_long_over_are_forgotten_turn_by_turn_and_of_every_t
 
 #[tokio::test]
 async fn an_owners_counters_go_with_those_below_it_and_nobody_elses() {
-    testing::engines(migrations(), |db| async move {
+    testing::engines(test_migrations(), |db| async move {
         let free = Tally { held: 0, ..used(1) };
         let (tenant, other) = (Tenant::default(), Tenant::parse("other").unwrap());
         let owners = ["c/x", "c/x/o/1", "c/x/o/2", "c/x-1", "c/x0", "c"];

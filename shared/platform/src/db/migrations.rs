@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, MigrationType, Migrator};
-use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::{Db, Pools};
 use crate::fault::{Fault, Outcome};
@@ -17,36 +17,67 @@ const LOCK_POLL: Duration = Duration::from_millis(250);
 /// Attempts at the lock: five minutes.
 const LOCK_ATTEMPTS: u32 = 1_200;
 
-/// The migrations of one service: the same numbers and names for both engines, forward only.
-///
-/// ```ignore
-/// static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-/// static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-/// pub static MIGRATIONS: Migrations = Migrations { postgres: &POSTGRES, sqlite: &SQLITE };
-/// ```
+/// Where it is written down which migrations a database has.
+const PLATFORMS: &str = "_platform_migrations";
+const OWN: &str = "_sqlx_migrations";
+/// The last migration of the platform's whose tables the services made by their own before the platform had any.
+const MADE_BY_SERVICES: i64 = 2;
+
+static PLATFORM_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static PLATFORM_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The platform's tables, those of [`crate::counters`] among them.
+pub const PLATFORM: Series = Series { postgres: &PLATFORM_POSTGRES, sqlite: &PLATFORM_SQLITE };
+
+/// Migrations that follow each other: the same numbers and names for both engines, forward only.
 #[derive(Clone, Copy, Debug)]
-pub struct Migrations {
+pub struct Series {
     /// For PostgreSQL.
     pub postgres: &'static Migrator,
     /// For SQLite.
     pub sqlite: &'static Migrator,
 }
 
+/// The schema of one service: the platform's tables first, then its own.
+///
+/// ```ignore
+/// static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+/// static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+/// pub static MIGRATIONS: Migrations =
+///     Migrations { platform: PLATFORM, own: Series { postgres: &POSTGRES, sqlite: &SQLITE }, begins: 1 };
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Migrations {
+    /// [`PLATFORM`].
+    pub platform: Series,
+    /// The service's own.
+    pub own: Series,
+    /// The number of the own migration with which a new database begins: it makes all that those before it led to, which
+    /// are only written down as applied. 1 where none came before.
+    pub begins: i64,
+}
+
 impl Db {
     /// Applies what is missing. Any number of processes may try at once; one works, the others wait at most five
     /// minutes. What a newer release has applied is left alone.
     pub async fn migrate(&self, migrations: &Migrations) -> Outcome<()> {
+        let Migrations { platform, own, begins } = migrations;
         match &self.pools {
             Pools::Postgres(pool) => {
                 let mut connection = pool.connect_options().as_ref().clone().connect().await?;
-                let done = migrate_postgres(&mut connection, migrations.postgres).await;
+                let done = match prepared(&mut connection).await {
+                    Ok(()) => {
+                        apply(&mut connection, platform.postgres, own.postgres, *begins).await.map_err(failed)
+                    }
+                    Err(fault) => Err(fault),
+                };
                 // Gives the lock back whatever happened.
                 connection.close().await?;
                 done
             }
             Pools::Sqlite { write, .. } => {
                 let mut connection = write.acquire().await?;
-                runner(migrations.sqlite).run_direct(None, &mut *connection, false).await.map_err(failed)
+                apply(&mut *connection, platform.sqlite, own.sqlite, *begins).await.map_err(failed)
             }
         }
     }
@@ -54,29 +85,38 @@ impl Db {
     /// Whether every migration of this release has been applied. Those of a newer release may be there too. INTERNAL
     /// where an applied one had another text: waiting does not mend that.
     pub async fn schema_current(&self, migrations: &Migrations) -> Outcome<bool> {
-        let (applied, migrator) = match &self.pools {
-            Pools::Postgres(pool) => {
-                let mut connection = pool.acquire().await?;
-                let sql = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-                if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection).await? {
-                    return Ok(false);
+        let Migrations { platform, own, .. } = migrations;
+        for (table, series) in [(PLATFORMS, platform), (OWN, own)] {
+            let (applied, migrator) = match &self.pools {
+                Pools::Postgres(pool) => {
+                    let mut connection = pool.acquire().await?;
+                    let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table);
+                    let there = there.fetch_one(&mut *connection).await?;
+                    let rows = sqlx::query_as(applied_of(table));
+                    (
+                        if there { rows.fetch_all(&mut *connection).await? } else { Vec::new() },
+                        series.postgres,
+                    )
                 }
-                (sqlx::query_as(APPLIED).fetch_all(&mut *connection).await?, migrations.postgres)
-            }
-            Pools::Sqlite { read, .. } => {
-                let mut connection = read.acquire().await?;
-                let sql = "SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'";
-                if sqlx::query(sql).fetch_optional(&mut *connection).await?.is_none() {
-                    return Ok(false);
+                Pools::Sqlite { read, .. } => {
+                    let mut connection = read.acquire().await?;
+                    let there = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = $1").bind(table);
+                    let there = there.fetch_optional(&mut *connection).await?.is_some();
+                    let rows = sqlx::query_as(applied_of(table));
+                    (if there { rows.fetch_all(&mut *connection).await? } else { Vec::new() }, series.sqlite)
                 }
-                (sqlx::query_as(APPLIED).fetch_all(&mut *connection).await?, migrations.sqlite)
+            };
+            if !compare(applied, migrator)? {
+                return Ok(false);
             }
-        };
-        compare(applied, migrator)
+        }
+        Ok(true)
     }
 }
 
-const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+fn applied_of(table: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("SELECT version, checksum FROM {table} WHERE success"))
+}
 
 fn compare(applied: Vec<(i64, Vec<u8>)>, migrator: &Migrator) -> Outcome<bool> {
     let applied: HashMap<i64, Vec<u8>> = applied.into_iter().collect();
@@ -93,13 +133,36 @@ fn compare(applied: Vec<(i64, Vec<u8>)>, migrator: &Migrator) -> Outcome<bool> {
     Ok(true)
 }
 
-async fn migrate_postgres(connection: &mut PgConnection, migrator: &Migrator) -> Outcome<()> {
+/// Every step may be the last one of a process: whoever comes next goes on from what is written down.
+async fn apply<C: Migrate>(
+    connection: &mut C,
+    platform: &Migrator,
+    own: &Migrator,
+    begins: i64,
+) -> Result<(), MigrateError> {
+    let (platform, every) = (runner(platform.iter(), PLATFORMS), runner(own.iter(), OWN));
+    connection.ensure_migrations_table(OWN).await?;
+    let applied = connection.list_applied_migrations(OWN).await?;
+    if !applied.is_empty() && applied.iter().all(|migration| migration.version != begins) {
+        // Older than the platform's own series: these made its tables too.
+        every.run_direct(Some(begins - 1), connection, false).await?;
+        platform.run_direct(Some(MADE_BY_SERVICES), connection, true).await?;
+        every.run_direct(Some(begins), connection, true).await?;
+    }
+    platform.run_direct(None, connection, false).await?;
+    let first = runner(own.iter().filter(|migration| migration.version == begins), OWN);
+    first.run_direct(None, connection, false).await?;
+    every.run_direct(Some(begins), connection, true).await?;
+    every.run_direct(None, connection, false).await
+}
+
+/// A connection that may migrate, and is the only one that does.
+async fn prepared(connection: &mut PgConnection) -> Outcome<()> {
     // A migration may take its time, but does not queue everybody else behind the lock it waits for.
     sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query("SET lock_timeout = '30s'").execute(&mut *connection).await?;
     sqlx::query("SET idle_in_transaction_session_timeout = 0").execute(&mut *connection).await?;
-    lock(connection).await?;
-    runner(migrator).run_direct(None, connection, false).await.map_err(failed)
+    lock(connection).await
 }
 
 async fn lock(connection: &mut PgConnection) -> Outcome<()> {
@@ -114,11 +177,12 @@ async fn lock(connection: &mut PgConnection) -> Outcome<()> {
     Err(Fault::database_unavailable().caused_by("another process has been migrating for five minutes"))
 }
 
-/// The same migrations without sqlx's own lock (see [`LOCK_POLL`]) and at peace with those of a newer release.
-fn runner(migrator: &Migrator) -> Migrator {
-    let mut runner = Migrator::with_migrations(migrator.iter().cloned().collect());
+/// Migrations without sqlx's own lock (see [`LOCK_POLL`]), at peace with those of a newer release, written down in `table`.
+fn runner<'a>(migrations: impl Iterator<Item = &'a Migration>, table: &'static str) -> Migrator {
+    let mut runner = Migrator::with_migrations(migrations.cloned().collect());
     runner.set_locking(false);
     runner.set_ignore_missing(true);
+    runner.dangerous_set_table_name(table);
     runner
 }
 

@@ -76,14 +76,6 @@ pub(crate) mod tests;
 mod tx;
 mod writes;
 
-/// The reference text of the platform's own tables, which the first migration of every service contains.
-pub mod schema {
-    /// For PostgreSQL.
-    pub const POSTGRES: &str = include_str!("schema/postgres.sql");
-    /// For SQLite.
-    pub const SQLITE: &str = include_str!("schema/sqlite.sql");
-}
-
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +89,7 @@ use sqlx::sqlite::{
 pub use column::{BindColumns, Column};
 pub use engine::{Engine, Reader, Session, Statement};
 pub use instant::Instant;
-pub use migrations::Migrations;
+pub use migrations::{Migrations, PLATFORM, Series};
 pub use sqlx::types::Json;
 pub use storage::Storage;
 pub use tx::{Replays, Tx, body, conclude, lost_race, same_count};
@@ -198,9 +190,9 @@ impl Db {
 
     /// Whether the database answers.
     pub async fn check(&self) -> Outcome<()> {
-        const CHECK: Statement = Statement::same("SELECT 1");
         let mut reader = self.read().await?;
-        crate::on_engine!(&mut reader, CHECK, |sql, conn| sqlx::query(sql).execute(conn).await.map(|_| ()))?;
+        let alive = Statement::same("SELECT 1");
+        crate::on_engine!(&mut reader, alive, |sql, conn| sqlx::query(sql).execute(conn).await.map(|_| ()))?;
         Ok(())
     }
 

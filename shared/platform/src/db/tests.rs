@@ -20,17 +20,18 @@ use crate::{on_engine, testing, transact};
 const SAMPLE_POSTGRES: &str = "CREATE TABLE sample (
     tenant text NOT NULL, id uuid NOT NULL, title text, amount bigint, at timestamptz, doc jsonb,
     flag boolean NOT NULL, raw bytea, peer uuid, PRIMARY KEY (tenant, id));
-    CREATE TABLE counter (name text NOT NULL PRIMARY KEY, value bigint NOT NULL);";
+    CREATE TABLE tally (name text NOT NULL PRIMARY KEY, value bigint NOT NULL);";
 const SAMPLE_SQLITE: &str = "CREATE TABLE sample (
     tenant TEXT NOT NULL, id BLOB NOT NULL, title TEXT, amount INTEGER, at INTEGER, doc TEXT,
     flag INTEGER NOT NULL, raw BLOB, peer BLOB, PRIMARY KEY (tenant, id));
-    CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL);";
+    CREATE TABLE tally (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL);";
 
 /// The platform's tables and two of the tests' own.
 pub(crate) fn test_migrations() -> &'static Migrations {
     static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| Migrations {
-        postgres: migrator(&[schema::POSTGRES, SAMPLE_POSTGRES]),
-        sqlite: migrator(&[schema::SQLITE, SAMPLE_SQLITE]),
+        platform: PLATFORM,
+        own: Series { postgres: migrator(&[SAMPLE_POSTGRES]), sqlite: migrator(&[SAMPLE_SQLITE]) },
+        begins: 1,
     });
     &MIGRATIONS
 }
@@ -169,8 +170,11 @@ async fn columns_of_unequal_length_are_refused_before_they_are_sent() {
 #[tokio::test]
 async fn every_statement_of_the_platform_prepares_on_both_engines() {
     testing::engines(test_migrations(), |db| async move {
-        testing::prepare_all(&db, crate::idempotency::STATEMENTS).await;
-        testing::prepare_all(&db, crate::outbox::STATEMENTS).await;
+        for statements in
+            [crate::counters::STATEMENTS, crate::idempotency::STATEMENTS, crate::outbox::STATEMENTS]
+        {
+            testing::prepare_all(&db, statements).await;
+        }
     })
     .await;
 }
@@ -192,16 +196,12 @@ async fn both_schemas_are_one() {
 #[tokio::test]
 #[should_panic(expected = "t.b integer null")]
 async fn a_column_that_differs_in_nullability_is_named() {
-    let migrations = Migrations {
+    let own = Series {
         postgres: migrator(&["CREATE TABLE t (a text NOT NULL, b bigint)"]),
         sqlite: migrator(&["CREATE TABLE t (a TEXT NOT NULL, b INTEGER NOT NULL)"]),
     };
+    let migrations = Migrations { platform: PLATFORM, own, begins: 1 };
     testing::parity(&migrations).await;
-}
-
-#[tokio::test]
-async fn a_schema_holds_the_platforms_tables() {
-    testing::holds_platform(test_migrations()).await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn sqlite_logs_ahead_syncs_fully_and_reads_cannot_write() {
             let keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.unwrap();
             assert_eq!((mode.as_str(), sync, keys), ("wal", 2, 1));
         }
-        let refused = sqlx::query("DELETE FROM counter").execute(read).await.unwrap_err();
+        let refused = sqlx::query("DELETE FROM tally").execute(read).await.unwrap_err();
         assert!(refused.to_string().contains("readonly"), "{refused}");
         assert_eq!(db.writers(8), 1);
         db.check().await.unwrap();

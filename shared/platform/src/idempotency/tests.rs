@@ -16,9 +16,9 @@ use crate::tasks::Tasks;
 use crate::testing;
 
 const ADD: Statement = Statement::same(
-    "INSERT INTO counter (name, value) VALUES ('n', 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1",
+    "INSERT INTO tally (name, value) VALUES ('n', 1) ON CONFLICT (name) DO UPDATE SET value = tally.value + 1",
 );
-const COUNT: Statement = Statement::same("SELECT value FROM counter WHERE name = 'n'");
+const COUNT: Statement = Statement::same("SELECT value FROM tally WHERE name = 'n'");
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_750_000_000).unwrap()

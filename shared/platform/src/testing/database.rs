@@ -165,7 +165,7 @@ fn unique_name() -> String {
 /// The template's name; makes it where it is missing.
 async fn template(server: &PgConnectOptions, admin: &mut PgConnection, migrations: &Migrations) -> String {
     let mut hash = Sha256::new();
-    for migration in migrations.postgres.iter() {
+    for migration in migrations.platform.postgres.iter().chain(migrations.own.postgres.iter()) {
         hash.update(migration.version.to_be_bytes());
         hash.update(&migration.checksum);
     }

@@ -1,10 +1,10 @@
-//! Two schemas, one meaning: what the parity test compares.
+//! Two schemas, one meaning: what the parity test compares, and what is asked of every statement and table.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail loudly, and nobody else calls this")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr, SqliteConnection};
 
 use super::{Postgres, database};
@@ -157,11 +157,10 @@ pub async fn parity(migrations: &Migrations) {
     let names = |migrator: &Migrator| -> Vec<(i64, String)> {
         migrator.iter().map(|migration| (migration.version, migration.description.to_string())).collect()
     };
-    assert_eq!(
-        names(migrations.postgres),
-        names(migrations.sqlite),
-        "the folders differ in numbers or names"
-    );
+    for series in [migrations.platform, migrations.own] {
+        let (postgres, sqlite) = (names(series.postgres), names(series.sqlite));
+        assert_eq!(postgres, sqlite, "the folders differ in numbers or names");
+    }
     let (lite, _folder) = database::sqlite(migrations).await;
     let on_sqlite = schema_of(&lite).await;
     lite.close().await;
@@ -173,53 +172,6 @@ pub async fn parity(migrations: &Migrations) {
     };
     let (left, right) = (only(&on_postgres, &on_sqlite), only(&on_sqlite, &on_postgres));
     assert!(left.is_empty() && right.is_empty(), "only on PostgreSQL:{left}\nonly on SQLite:{right}");
-}
-
-/// Fails where the schemas of `migrations` lack something of the platform's tables or have it otherwise.
-pub async fn holds_platform(migrations: &Migrations) {
-    holds(migrations, crate::db::schema::POSTGRES, crate::db::schema::SQLITE).await;
-}
-
-/// Fails where the schemas of `migrations` lack something of the tables of [`crate::counters`] or have it otherwise.
-pub async fn holds_counters(migrations: &Migrations) {
-    holds(migrations, crate::counters::schema::POSTGRES, crate::counters::schema::SQLITE).await;
-}
-
-async fn holds(migrations: &Migrations, postgres: &'static str, sqlite: &'static str) {
-    // A migration is only ever held by reference to a static; a test may leak one.
-    let only = |text: &'static str| -> &'static Migrator {
-        let migration =
-            Migration::new(1, "reference".into(), MigrationType::Simple, text.into_sql_str(), false);
-        Box::leak(Box::new(Migrator::with_migrations(vec![migration])))
-    };
-    let reference = Migrations { postgres: only(postgres), sqlite: only(sqlite) };
-    let (wanted, found) = (both(&reference).await, both(migrations).await);
-    let missing: String =
-        wanted.iter().filter(|line| !found.contains(line)).map(|line| format!("\n  {line}")).collect();
-    assert!(missing.is_empty(), "missing of what the platform declares:{missing}");
-}
-
-async fn both(migrations: &Migrations) -> Vec<String> {
-    let (db, _folder) = database::sqlite(migrations).await;
-    let on_sqlite = schema_of(&db).await;
-    db.close().await;
-    let database = Postgres::create(migrations).await;
-    let on_postgres = schema_of(&database.db).await;
-    database.discard().await;
-    let label = |engine: &str, lines: Vec<String>| -> Vec<String> {
-        lines.into_iter().map(|line| format!("{engine}: {line}")).collect()
-    };
-    [label("sqlite", on_sqlite), label("postgres", on_postgres)].concat()
-}
-
-/// The schema as it was after the migration of that number: an upgrade begins there.
-pub fn older(migrations: &Migrations, last: i64) -> &'static Migrations {
-    let up_to = |migrator: &Migrator| -> &'static Migrator {
-        let kept = migrator.iter().filter(|migration| migration.version <= last).cloned().collect();
-        Box::leak(Box::new(Migrator::with_migrations(kept)))
-    };
-    // Tests may leak: a migration is only ever held by reference to a static.
-    Box::leak(Box::new(Migrations { postgres: up_to(migrations.postgres), sqlite: up_to(migrations.sqlite) }))
 }
 
 fn describe(
@@ -244,24 +196,24 @@ const POSTGRES_COLUMNS: &str = "
                       WHERE i.indisprimary AND i.indrelid = a.attrelid
                         AND i.indrelid = c.table_name::text::regclass AND a.attname = c.column_name), 0)
       FROM information_schema.columns c
-     WHERE c.table_schema = 'public' AND c.table_name <> '_sqlx_migrations'";
+     WHERE c.table_schema = 'public' AND c.table_name NOT LIKE '%\\_migrations'";
 
 const POSTGRES_UNIQUE: &str = "
     SELECT t.relname::text, x.relname::text
       FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
       JOIN pg_namespace n ON n.oid = t.relnamespace
-     WHERE n.nspname = 'public' AND i.indisunique AND NOT i.indisprimary AND t.relname <> '_sqlx_migrations'
+     WHERE n.nspname = 'public' AND i.indisunique AND NOT i.indisprimary AND t.relname NOT LIKE '%\\_migrations'
        AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid)";
 
 const SQLITE_COLUMNS: &str = "
     SELECT t.name, c.name, upper(c.type), NOT c.\"notnull\", c.pk
       FROM sqlite_master t JOIN pragma_table_info(t.name) c
-     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'";
+     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '%\\_migrations' ESCAPE '\\'";
 
 const SQLITE_UNIQUE: &str = "
     SELECT t.name, x.name
       FROM sqlite_master t JOIN pragma_index_list(t.name) x
-     WHERE t.type = 'table' AND t.name <> '_sqlx_migrations' AND x.\"unique\" AND x.origin = 'c'";
+     WHERE t.type = 'table' AND t.name NOT LIKE '%\\_migrations' ESCAPE '\\' AND x.\"unique\" AND x.origin = 'c'";
 
 fn postgres_class(type_: &str) -> &'static str {
     match type_ {

@@ -5,7 +5,7 @@ use super::*;
 use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 
-const LARGE: Statement = Statement::same("INSERT INTO counter (name, value) VALUES (hex(zeroblob($1)), 1)");
+const LARGE: Statement = Statement::same("INSERT INTO tally (name, value) VALUES (hex(zeroblob($1)), 1)");
 
 /// A row larger than what is left under [`fill`].
 async fn put_large(tx: &mut Tx) -> Outcome<()> {
@@ -112,7 +112,7 @@ async fn a_connection_whose_prepared_statements_are_gone_is_not_used_again() {
 
 #[tokio::test]
 async fn a_connection_whose_plans_are_older_than_the_schema_is_not_used_again() {
-    const WHOLE: Statement = Statement::same("SELECT value FROM counter");
+    const WHOLE: Statement = Statement::same("SELECT value FROM tally");
     testing::postgres(test_migrations(), |database| async move {
         let db = database.narrow(1).await;
         let whole = async || {
@@ -121,7 +121,7 @@ async fn a_connection_whose_plans_are_older_than_the_schema_is_not_used_again() 
         };
         whole().await.unwrap();
         let mut outside = database.connect().await;
-        sqlx::raw_sql("ALTER TABLE counter ALTER value TYPE numeric").execute(&mut outside).await.unwrap();
+        sqlx::raw_sql("ALTER TABLE tally ALTER value TYPE numeric").execute(&mut outside).await.unwrap();
         assert!(whole().await.unwrap_err().to_string().contains("cached plan"));
         whole().await.unwrap();
         db.close().await;

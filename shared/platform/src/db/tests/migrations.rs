@@ -6,7 +6,11 @@ const ONE: &str = "CREATE TABLE one (a text)";
 const TWO: &str = "CREATE TABLE two (a text)";
 
 fn of(texts: &[&'static str]) -> Migrations {
-    Migrations { postgres: migrator(texts), sqlite: migrator(texts) }
+    Migrations {
+        platform: PLATFORM,
+        own: Series { postgres: migrator(texts), sqlite: migrator(texts) },
+        begins: 1,
+    }
 }
 
 #[tokio::test]
@@ -69,6 +73,45 @@ async fn many_processes_may_migrate_at_once() {
         one.and(two).and(three).unwrap();
         assert!(other.schema_current(&migrations).await.unwrap());
         other.close().await;
+    })
+    .await;
+}
+
+const BOTH: &str = "CREATE TABLE one (a text); CREATE TABLE two (a text)";
+
+/// Begins with [`BOTH`]; what came before it led to the same.
+fn begun() -> Migrations {
+    Migrations { begins: 3, ..of(&[ONE, TWO, BOTH, "CREATE TABLE three (a text)"]) }
+}
+
+#[tokio::test]
+async fn a_new_database_begins_with_all_own_tables_and_an_old_one_goes_through_what_came_before() {
+    for numbers in [&[][..], &[ONE], &[ONE, TWO]] {
+        testing::engines(testing::older(&of(numbers), 9), |db| async move {
+            db.migrate(&begun()).await.unwrap();
+            assert!(db.schema_current(&begun()).await.unwrap());
+            assert!(
+                db.schema_current(&of(&[ONE, TWO])).await.unwrap(),
+                "the release before is at peace with it"
+            );
+            db.migrate(&of(&[ONE, TWO])).await.unwrap();
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_database_whose_first_process_died_goes_on_where_it_stopped() {
+    let first = Migrations { begins: 3, ..of(&[]) };
+    testing::engines(&first, |db| async move {
+        // The platform's tables are there, and all own ones, but not yet the numbers before.
+        let third = Migrator::with_migrations(begun().own.sqlite.iter().skip(2).take(1).cloned().collect());
+        let third: &'static Migrator = Box::leak(Box::new(third));
+        let died = Migrations { own: Series { postgres: third, sqlite: third }, ..first };
+        db.migrate(&died).await.unwrap();
+        assert!(!db.schema_current(&begun()).await.unwrap());
+        db.migrate(&begun()).await.unwrap();
+        assert!(db.schema_current(&begun()).await.unwrap());
     })
     .await;
 }

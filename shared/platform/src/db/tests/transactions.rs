@@ -10,9 +10,9 @@ use super::*;
 use crate::fault::Kind;
 use crate::tasks::Tasks;
 
-pub(super) const PUT: Statement = Statement::same("INSERT INTO counter (name, value) VALUES ($1, $2)");
-const GET: Statement = Statement::same("SELECT value FROM counter WHERE name = $1");
-const SET: Statement = Statement::same("UPDATE counter SET value = $2 WHERE name = $1");
+pub(super) const PUT: Statement = Statement::same("INSERT INTO tally (name, value) VALUES ($1, $2)");
+const GET: Statement = Statement::same("SELECT value FROM tally WHERE name = $1");
+const SET: Statement = Statement::same("UPDATE tally SET value = $2 WHERE name = $1");
 
 pub(super) async fn put(tx: &mut Tx, name: &str, value: i64) -> Outcome<()> {
     on_engine!(tx, PUT, |sql, conn| {

@@ -9,13 +9,13 @@ use crate::fault::Kind;
 
 // What the tenant is called in front of each name.
 const ADD: Statement = Statement::pair(
-    "INSERT INTO counter (name, value) SELECT $1 || name, value FROM UNNEST($2::text[], $3::bigint[]) AS c (name, value)",
-    "INSERT INTO counter (name, value) SELECT $1 || (value->>0), value->>1 FROM json_each($2)",
+    "INSERT INTO tally (name, value) SELECT $1 || name, value FROM UNNEST($2::text[], $3::bigint[]) AS c (name, value)",
+    "INSERT INTO tally (name, value) SELECT $1 || (value->>0), value->>1 FROM json_each($2)",
 );
 const RENAME: Statement = Statement::pair(
-    "UPDATE counter SET name = $1 || '-was-' || extract(epoch FROM $2::timestamptz)::bigint
+    "UPDATE tally SET name = $1 || '-was-' || extract(epoch FROM $2::timestamptz)::bigint
       WHERE name = ANY(ARRAY(SELECT $1 || name FROM UNNEST($3::text[]) AS c (name)))",
-    "UPDATE counter SET name = $1 || '-was-' || ($2 / 1000000)
+    "UPDATE tally SET name = $1 || '-was-' || ($2 / 1000000)
       WHERE name IN (SELECT $1 || (value->>0) FROM json_each($3))",
 );
 

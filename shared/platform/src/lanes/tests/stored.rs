@@ -14,14 +14,14 @@ use crate::{on_engine, testing, transact};
 
 // What each tenant has left stands in a row of its name.
 const LOCK: Statement = Statement::pair(
-    "SELECT value FROM counter WHERE name = $1 FOR NO KEY UPDATE",
-    "SELECT value FROM counter WHERE name = $1",
+    "SELECT value FROM tally WHERE name = $1 FOR NO KEY UPDATE",
+    "SELECT value FROM tally WHERE name = $1",
 );
-const SET: Statement = Statement::same("UPDATE counter SET value = $2 WHERE name = $1");
-const PUT: Statement = Statement::same("INSERT INTO counter (name, value) VALUES ($1, $2)");
+const SET: Statement = Statement::same("UPDATE tally SET value = $2 WHERE name = $1");
+const PUT: Statement = Statement::same("INSERT INTO tally (name, value) VALUES ($1, $2)");
 const GRANT: Statement = Statement::pair(
-    "INSERT INTO counter (name, value) SELECT * FROM UNNEST($1::text[], $2::bigint[])",
-    "INSERT INTO counter (name, value) SELECT value->>0, value->>1 FROM json_each($1)",
+    "INSERT INTO tally (name, value) SELECT * FROM UNNEST($1::text[], $2::bigint[])",
+    "INSERT INTO tally (name, value) SELECT value->>0, value->>1 FROM json_each($1)",
 );
 
 /// Takes one of what is left.

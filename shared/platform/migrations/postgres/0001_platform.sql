@@ -1,4 +1,4 @@
--- What tandem_platform stores, as the migrations of every service lead to it; a test compares the schemas.
+-- What the platform stores, for every service.
 
 -- One row per request_id that changed something: the answer to its repetitions, kept 7 days. The free space in each
 -- page lets the outcome be written beside the claim without touching an index.
