@@ -29,39 +29,76 @@ fn requests(descriptors: &FileDescriptorSet) -> String {
     for file in descriptors.file.iter().filter(|file| file.package().starts_with("tandem.")) {
         let module = file.package().trim_start_matches("tandem.").replace('.', "::");
         for message in &file.message_type {
-            if let Some(method) = message.name().strip_suffix("Request") {
-                text += &implementations(message, method, &format!("crate::{module}::{}", message.name()));
+            let path = format!("crate::{module}::{}", message.name());
+            match message.name().strip_suffix("Request") {
+                Some(method) => text += &implementations(message, method, &path),
+                // A resource.
+                None if has(message, &["name", "etag"]) => text += &named(message, &path),
+                None => {}
             }
         }
     }
     text
 }
 
-fn implementations(message: &DescriptorProto, method: &str, path: &str) -> String {
-    let has = |names: &[&str]| {
-        names
-            .iter()
-            .all(|name| message.field.iter().any(|field| field.name() == *name && !field.proto3_optional()))
-    };
-    let constant = format!("const METHOD: &'static str = {method:?};");
-    let borrow = |field: &str| format!("fn {field}(&self) -> &str {{ &self.{field} }}");
+fn has(message: &DescriptorProto, names: &[&str]) -> bool {
+    let plain =
+        |name: &str| message.field.iter().any(|field| field.name() == name && !field.proto3_optional());
+    names.iter().all(|name| plain(name))
+}
+
+fn borrow(field: &str) -> String {
+    format!("fn {field}(&self) -> &str {{ &self.{field} }}")
+}
+
+/// `name` and `etag`, whichever there are.
+fn named(message: &DescriptorProto, path: &str) -> String {
     let mut text = String::new();
-    if has(&["request_id"]) {
+    for (of, field) in [("Named", "name"), ("Etagged", "etag")] {
+        if has(message, &[field]) {
+            text += &format!("impl {of} for {path} {{ {} }}\n", borrow(field));
+        }
+    }
+    text
+}
+
+fn implementations(message: &DescriptorProto, method: &str, path: &str) -> String {
+    let constant = format!("const METHOD: &'static str = {method:?};");
+    let mut text = named(message, path);
+    if has(message, &["request_id"]) {
         let take = "fn take_request_id(&mut self) -> String { std::mem::take(&mut self.request_id) }";
         text += &format!("impl Repeatable for {path} {{ {constant} {take} }}\n");
+        text += &resource(message, method, path);
     }
-    if has(&["name"]) {
-        text += &format!("impl Named for {path} {{ {} }}\n", borrow("name"));
-    }
-    if has(&["etag"]) {
-        text += &format!("impl Etagged for {path} {{ {} }}\n", borrow("etag"));
-    }
-    if has(&["page_size", "page_token", "filter", "order_by"]) {
+    if has(message, &["page_size", "page_token", "filter", "order_by"]) {
         let size = "fn page_size(&self) -> i32 { self.page_size }";
         let texts = ["page_token", "filter", "order_by"].map(borrow).join(" ");
         text += &format!("impl Listing for {path} {{ {constant} {size} {texts} }}\n");
     }
     text
+}
+
+/// What creates or changes the resource that the method is called after.
+fn resource(message: &DescriptorProto, method: &str, path: &str) -> String {
+    let of = |kind: &str| message.field.iter().find(|field| field.type_name().ends_with(&format!(".{kind}")));
+    let (creates, updates) = (method.strip_prefix("Create"), method.strip_prefix("Update"));
+    let Some(field) = creates.or(updates).and_then(of) else { return String::new() };
+    let (name, kind) = (field.name(), field.type_name().rsplit('.').next().unwrap_or_default());
+    let module = path.rsplit_once("::").map_or(path, |(module, _)| module);
+    let common = format!(
+        "type Resource = {module}::{kind}; const RESOURCE: &'static str = {name:?};
+         fn take_resource(&mut self) -> Self::Resource {{ self.{name}.take().unwrap_or_default() }}"
+    );
+    let id = format!("{name}_id");
+    if creates.is_some() && has(message, &[&id]) {
+        let id = format!("const ID: &'static str = {id:?}; fn id(&self) -> &str {{ &self.{id} }}");
+        format!("impl Creating for {path} {{ {common} {id} }}\n")
+    } else if updates.is_some() && has(message, &["update_mask"]) {
+        let mask = "fn mask(&self) -> Option<&FieldMask> { self.update_mask.as_ref() }";
+        format!("impl Updating for {path} {{ {common} {mask} }}\n")
+    } else {
+        String::new()
+    }
 }
 
 fn sources(folder: &Path) -> io::Result<Vec<PathBuf>> {

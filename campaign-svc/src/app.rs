@@ -8,10 +8,10 @@ use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
-use tandem_platform::idempotency::Request;
 use tandem_platform::lifecycle::readiness::FirstLoads;
+use tandem_platform::service::{self, Asked};
 use tandem_platform::shell::Settings;
-use tandem_platform::{Call, Core, Db, Outcome, lanes, seal, service};
+use tandem_platform::{Core, Db, Outcome, lanes, seal};
 
 use crate::catalogue::written::Written;
 use crate::config::Config;
@@ -80,17 +80,17 @@ impl App {
     }
 
     /// As [`service::write`], and waits until this replica quotes by what was written.
-    pub async fn write_catalogue<T, F>(
+    pub async fn write_catalogue<C: From<Arc<Self>>, W, T, F>(
         self: &Arc<Self>,
-        call: Call,
-        request: Request,
-        write: impl FnOnce(Arc<Self>, Call, Request) -> F,
+        asked: Asked<W>,
+        command: impl FnOnce(C, Asked<W>) -> F,
     ) -> Outcome<Written<T>>
     where
         F: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
-        let value = service::write(self, call.clone(), request, write).await?;
+        let call = asked.call.clone();
+        let value = service::write(self, asked, command).await?;
         let followed = self.snapshots.follows(self, &call).await;
         Ok(Written { value, followed })
     }

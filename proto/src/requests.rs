@@ -2,6 +2,7 @@
 //! contracts when they are compiled.
 
 use prost::Message;
+use prost_types::FieldMask;
 
 /// A write that may be repeated: it has a `request_id`.
 pub trait Repeatable: Message + Default {
@@ -12,16 +13,49 @@ pub trait Repeatable: Message + Default {
     fn take_request_id(&mut self) -> String;
 }
 
-/// A request about one resource: it has a `name`.
+/// What is about one resource: it has a `name`.
 pub trait Named {
     /// The field.
     fn name(&self) -> &str;
 }
 
-/// A request about one version of a resource: it has an `etag`.
+/// What is about one version of a resource: it has an `etag`.
 pub trait Etagged {
     /// The field.
     fn etag(&self) -> &str;
+}
+
+/// A request for a new resource, such as `customer`, perhaps of an id of the caller's choice: it has `customer` and
+/// `customer_id`.
+pub trait Creating: Repeatable {
+    /// What is created.
+    type Resource: Default + Named;
+
+    /// The field that has it: `customer`.
+    const RESOURCE: &'static str;
+    /// The field that may ask for an id: `customer_id`.
+    const ID: &'static str;
+
+    /// The field.
+    fn take_resource(&mut self) -> Self::Resource;
+
+    /// The field.
+    fn id(&self) -> &str;
+}
+
+/// A request to change fields of a resource, such as `customer`: it has `customer` and `update_mask`.
+pub trait Updating: Repeatable {
+    /// What is changed.
+    type Resource: Default + Named + Etagged;
+
+    /// The field that has it: `customer`.
+    const RESOURCE: &'static str;
+
+    /// The field.
+    fn take_resource(&mut self) -> Self::Resource;
+
+    /// The field.
+    fn mask(&self) -> Option<&FieldMask>;
 }
 
 /// A request for a page of a list: it has `page_size`, `page_token`, `filter` and `order_by`.

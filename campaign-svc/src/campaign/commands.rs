@@ -4,26 +4,22 @@
 
 mod refusal;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use tandem_platform::idempotency::Request;
-use tandem_platform::resource::Unit;
-use tandem_platform::{Call, Fault, Outcome, once};
+use tandem_platform::resource::{Change, New, Touch, Unit};
+use tandem_platform::service::Asked;
+use tandem_platform::{Fault, Outcome, once};
 use tandem_proto::campaign::v1::ErrorReason;
 
 use super::revisions::{Adaptation, Revision};
-use super::{Campaign, Change, Definition, Mix, Move, View, events, name, store};
+use super::{Campaign, Draft, Move, View, events, name, store};
 use crate::{App, catalogue, objective};
 
 /// Drafts a campaign with the first revision of its mix.
-pub async fn create(
-    app: &App,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    definition: &Definition,
-    mix: &Mix,
-) -> Outcome<View> {
-    once!(app, call, request, |unit| {
+pub async fn create(app: Arc<App>, asked: Asked<New<Draft>>) -> Outcome<View> {
+    once!(app, asked, |unit, new| {
+        let (id, Draft { definition, mix }) = (&new.id, &new.given);
         let now = unit.now();
         catalogue::commands::bump(unit).await?;
         realises(unit, &definition.objective).await?;
@@ -33,10 +29,9 @@ pub async fn create(
             Some(campaign) => campaign.version,
             None => 0,
         };
-        let limit = app.config.pricing.campaign_max_days;
-        let campaign = Campaign::create(id.to_owned(), definition.clone(), limit, after, now);
+        let campaign = Campaign::create(id.clone(), definition.clone(), limit(&app), after, now);
         let campaign = campaign.map_err(|refusal| refusal.fault(id))?;
-        let revision = Revision::first(mix.clone(), &call.principal, now);
+        let revision = Revision::first(mix.clone(), unit.principal(), now);
         unit.save_many(std::slice::from_ref(&campaign))?;
         unit.write(store::add_revision(id, &revision)?);
         let view = View { campaign, revision, at: now };
@@ -47,22 +42,18 @@ pub async fn create(
 
 /// Changes fields of a campaign that is not over; its mix only in a draft, which makes a new revision. Where nothing
 /// differs, nothing happens.
-pub async fn update(
-    app: &App,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    etag: &str,
-    change: &Change,
-) -> Outcome<View> {
-    once!(app, call, request, |unit| {
-        let now = unit.now();
+pub async fn update(app: Arc<App>, asked: Asked<Change<Draft>>) -> Outcome<View> {
+    once!(app, asked, |unit, change| {
+        let (id, now) = (&change.touch.id, unit.now());
         catalogue::commands::bump(unit).await?;
-        if let Some(objective) = &change.objective {
-            realises(unit, objective).await?;
+        if let Some(draft) = change.given("objective") {
+            realises(unit, &draft.definition.objective).await?;
         }
-        let (before, revisions) = locked(unit, id, etag).await?;
-        let changed = before.update(&revisions, change, &call.principal, limit(app), now);
+        let (before, revisions) = locked(unit, &change.touch).await?;
+        let mix = revisions.last().ok_or_else(no_revision)?.mix.clone();
+        let draft = change.of(&Draft { definition: before.definition.clone(), mix });
+        let named = change.names("mix");
+        let changed = before.update(&revisions, draft, named, unit.principal(), limit(&app), now);
         let (campaign, revision) = changed.map_err(|refusal| refusal.fault(id))?;
         if let Some(revision) = &revision {
             unit.write(store::add_revision(id, revision)?);
@@ -78,11 +69,11 @@ pub async fn update(
 }
 
 /// Deletes a draft.
-pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
-    once!(app, call, request, |unit| {
-        let now = unit.now();
+pub async fn delete(app: Arc<App>, asked: Asked<Touch>) -> Outcome<()> {
+    once!(app, asked, |unit, touch| {
+        let (id, now) = (&touch.id, unit.now());
         catalogue::commands::bump(unit).await?;
-        let (before, _) = locked(unit, id, etag).await?;
+        let (before, _) = locked(unit, touch).await?;
         let campaign = before.delete(now).map_err(|refusal| refusal.fault(id))?;
         unit.write(store::delete_revisions(id));
         unit.save(campaign, events::deleted)?;
@@ -91,21 +82,14 @@ pub async fn delete(app: &App, call: &Call, request: &Request, id: &str, etag: &
 }
 
 /// Takes a step by hand: schedule, launch, pause, resume, end, cancel, archive.
-pub async fn step(
-    app: &App,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    etag: &str,
-    wanted: Move,
-) -> Outcome<View> {
-    once!(app, call, request, |unit| {
-        let now = unit.now();
+pub async fn step(app: Arc<App>, asked: Asked<(Touch, Move)>) -> Outcome<View> {
+    once!(app, asked, |unit, step| {
+        let ((touch, wanted), now) = (step, unit.now());
         catalogue::commands::bump(unit).await?;
-        let (before, revisions) = locked(unit, id, etag).await?;
+        let (before, revisions) = locked(unit, touch).await?;
         let revision = current(&revisions)?;
-        let campaign =
-            before.step(wanted, &revision.mix, limit(app), now).map_err(|refusal| refusal.fault(id))?;
+        let campaign = before.step(*wanted, &revision.mix, limit(&app), now);
+        let campaign = campaign.map_err(|refusal| refusal.fault(&touch.id))?;
         unit.save_many(std::slice::from_ref(&campaign))?;
         let view = View { campaign, revision, at: now };
         unit.tell(events::state_changed(&view, before.state(now)));
@@ -123,20 +107,14 @@ pub struct Adapted {
 }
 
 /// Makes a new revision of the mix of a campaign that is scheduled, running or paused.
-pub async fn adapt(
-    app: &App,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    etag: &str,
-    adaptation: &Adaptation,
-) -> Outcome<Adapted> {
-    once!(app, call, request, |unit| {
-        let now = unit.now();
+pub async fn adapt(app: Arc<App>, asked: Asked<(Touch, Adaptation)>) -> Outcome<Adapted> {
+    once!(app, asked, |unit, what| {
+        let ((touch, adaptation), now) = (what, unit.now());
+        let id = &touch.id;
         catalogue::commands::bump(unit).await?;
-        let (before, revisions) = locked(unit, id, etag).await?;
+        let (before, revisions) = locked(unit, touch).await?;
         let newest = revisions.last().ok_or_else(no_revision)?;
-        let revision = newest.adapt(&before, adaptation.clone(), &call.principal, now);
+        let revision = newest.adapt(&before, adaptation.clone(), unit.principal(), now);
         let revision = revision.map_err(|refusal| refusal.fault(id))?;
         let campaign = before.revise(&revision, now);
         unit.save_many(std::slice::from_ref(&campaign))?;
@@ -161,10 +139,10 @@ async fn realises(unit: &mut Unit<'_>, id: &str) -> Outcome<()> {
 }
 
 /// The campaign, locked, with the revision in effect and all that are to come.
-async fn locked(unit: &mut Unit<'_>, id: &str, etag: &str) -> Outcome<(Campaign, Vec<Revision>)> {
+async fn locked(unit: &mut Unit<'_>, touch: &Touch) -> Outcome<(Campaign, Vec<Revision>)> {
     let (tenant, now) = (unit.tenant(), unit.now());
-    let campaign: Campaign = unit.lock(id, etag).await?;
-    let revisions = store::revisions_from_current(unit.tx(), tenant, id, now).await?;
+    let campaign: Campaign = unit.lock(touch).await?;
+    let revisions = store::revisions_from_current(unit.tx(), tenant, &touch.id, now).await?;
     Ok((campaign, revisions))
 }
 

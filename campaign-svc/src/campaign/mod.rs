@@ -16,7 +16,7 @@ use tandem_kernel::limits::Limits;
 use tandem_kernel::money::{Amounts, Money};
 use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -96,40 +96,28 @@ impl Window {
     }
 }
 
-/// The fields an update writes; none leaves as it is.
+/// What the owner of a campaign says of it, and its mix.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// For people.
-    pub display_name: Option<String>,
-    /// For people, longer.
-    pub description: Option<String>,
-    /// The id of the objective it realises.
-    pub objective: Option<String>,
-    /// When it runs.
-    pub window: Option<Window>,
-    /// The zone its window was meant in.
-    pub zone: Option<Zone>,
-    /// Ids of segments.
-    pub segments: Option<Vec<String>>,
-    /// What it may cost in all.
-    pub budgets: Option<Amounts>,
-    /// Over all its offers together.
-    pub limits: Option<Limits>,
-    /// For callers.
-    pub labels: Option<BTreeMap<String, String>>,
-    /// A draft's mix.
-    pub mix: Option<MixChange>,
-}
-
-/// Another mix in an update.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MixChange {
+pub struct Draft {
+    /// What does not change with its revisions.
+    pub definition: Definition,
     /// The whole mix.
     pub mix: Mix,
-    /// The update names the field. Where it only means "every field", a mix that can no longer be changed is left as it
-    /// is.
-    pub named: bool,
 }
+
+/// What an update may name.
+pub const FIELDS: &[Field<Draft>] = &[
+    ("display_name", |to, from| to.definition.display_name.clone_from(&from.definition.display_name)),
+    ("description", |to, from| to.definition.description.clone_from(&from.definition.description)),
+    ("objective", |to, from| to.definition.objective.clone_from(&from.definition.objective)),
+    ("window", |to, from| to.definition.window = from.definition.window),
+    ("time_zone", |to, from| to.definition.zone.clone_from(&from.definition.zone)),
+    ("segments", |to, from| to.definition.segments.clone_from(&from.definition.segments)),
+    ("budgets", |to, from| to.definition.budgets.clone_from(&from.definition.budgets)),
+    ("limits", |to, from| to.definition.limits.clone_from(&from.definition.limits)),
+    ("mix", |to, from| to.mix.clone_from(&from.mix)),
+    ("labels", |to, from| to.definition.labels.clone_from(&from.definition.labels)),
+];
 
 /// Why a rule of campaigns refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,35 +162,6 @@ impl View {
     }
 }
 
-impl Definition {
-    /// With the fields of `change`, its mix left out.
-    #[must_use]
-    pub fn with(mut self, change: Change) -> Self {
-        let Change {
-            display_name,
-            description,
-            objective,
-            window,
-            zone,
-            segments,
-            budgets,
-            limits,
-            labels,
-            mix: _,
-        } = change;
-        self.display_name = display_name.unwrap_or(self.display_name);
-        self.description = description.unwrap_or(self.description);
-        self.objective = objective.unwrap_or(self.objective);
-        self.window = window.unwrap_or(self.window);
-        self.zone = zone.unwrap_or(self.zone);
-        self.segments = segments.unwrap_or(self.segments);
-        self.budgets = budgets.unwrap_or(self.budgets);
-        self.limits = limits.unwrap_or(self.limits);
-        self.labels = labels.unwrap_or(self.labels);
-        self
-    }
-}
-
 impl Campaign {
     /// A new draft. `after` is the version that a deleted draft of the same id had come to, else 0.
     pub fn create(
@@ -227,12 +186,14 @@ impl Campaign {
         self.life.launched(self.definition.window, at)
     }
 
-    /// After an update: the same where nothing differs, else the next version, with a new revision where the mix of a
-    /// draft is another. `revisions` are the one in effect and those to come.
+    /// After an update to `draft`: the same where nothing differs, else the next version, with a new revision where the mix
+    /// of a draft is another. `revisions` are the one in effect and those to come. A mix that can no longer be changed is
+    /// left as it is, unless the update names it.
     pub fn update(
         &self,
         revisions: &[Revision],
-        change: &Change,
+        draft: Draft,
+        names_mix: bool,
         author: &str,
         limit_days: u32,
         now: Timestamp,
@@ -241,11 +202,11 @@ impl Campaign {
         if state.is_over() {
             return Err(Refusal::WrongState { state, wanted: "be changed" });
         }
-        let definition = self.definition.clone().with(change.clone());
+        let Draft { definition, mix } = draft;
         if definition.window != self.definition.window {
             self.move_window(definition.window, revisions, limit_days, now)?;
         }
-        let revision = self.redraft(revisions, change.mix.as_ref(), author, now)?;
+        let revision = self.redraft(revisions, mix, names_mix, author, now)?;
         // A draft's new mix takes the place of the old one; otherwise all that is and all that comes must fit.
         let standing = revision.as_ref().map_or(revisions, std::slice::from_ref);
         let outside = standing.iter().flat_map(|revision| revision.mix.outside(definition.window));
@@ -265,17 +226,16 @@ impl Campaign {
     fn redraft(
         &self,
         revisions: &[Revision],
-        change: Option<&MixChange>,
+        mix: Mix,
+        named: bool,
         author: &str,
         now: Timestamp,
     ) -> Result<Option<Revision>, Refusal> {
-        let (Some(MixChange { mix, named }), Some(newest)) = (change, revisions.last()) else {
-            return Ok(None);
-        };
+        let Some(newest) = revisions.last() else { return Ok(None) };
         match self.state(now) {
-            State::Draft if *mix == newest.mix => Ok(None),
-            State::Draft => Ok(Some(newest.redraft(mix.clone(), author, now))),
-            state if *named => Err(Refusal::WrongState { state, wanted: "have its mix updated: adapt it" }),
+            State::Draft if mix == newest.mix => Ok(None),
+            State::Draft => Ok(Some(newest.redraft(mix, author, now))),
+            state if named => Err(Refusal::WrongState { state, wanted: "have its mix updated: adapt it" }),
             _ => Ok(None),
         }
     }

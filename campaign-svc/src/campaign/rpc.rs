@@ -9,9 +9,8 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::resource::asked::{self, Touch, Write};
 use tandem_platform::resource::list::Listed;
-use tandem_platform::resource::{self, word};
+use tandem_platform::resource::{self, Touch, asked, word};
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
 use tandem_proto::campaign::v1::*;
@@ -19,7 +18,7 @@ use tandem_proto::requests::{Etagged, Named, Repeatable};
 use tonic::{Request, Response, Status};
 
 use super::events::message;
-use super::{COLLECTION, Campaign, Move, Revision, View, commands, name, revision_name, store};
+use super::{COLLECTION, Campaign, FIELDS, Move, Revision, View, commands, name, revision_name, store};
 use crate::catalogue::written::Written;
 use crate::{App, field};
 
@@ -52,16 +51,9 @@ impl CampaignService for Api {
         &self,
         request: Request<CreateCampaignRequest>,
     ) -> Result<Response<CreateCampaignResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let given = body.campaign.unwrap_or_default();
-        let id = asked::new_id::<Campaign>(&mut v, &self.0, "campaign_id", &body.campaign_id, &given.name);
-        let (definition, mix) = parse::draft(&mut v.nest("campaign"), given);
-        v.finish()?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::create(&app, &call, &request, &id, &definition, &mix).await
-        });
-        let answer = |stored| CreateCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.await?.response(answer))
+        let new = asked::create::<Campaign, _, _>(&self.0, request, parse::new)?;
+        let stored = self.0.write_catalogue(new, commands::create).await?;
+        Ok(stored.response(|stored| CreateCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn get_campaign(
@@ -89,31 +81,18 @@ impl CampaignService for Api {
         &self,
         request: Request<UpdateCampaignRequest>,
     ) -> Result<Response<UpdateCampaignResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let mask = parse::Masked::read(&mut v, body.update_mask.as_ref());
-        let given = body.campaign.unwrap_or_default();
-        let etag = given.etag.clone();
-        let (id, change) = {
-            let mut v = v.nest("campaign");
-            (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
-        };
-        v.finish()?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::update(&app, &call, &request, &id, &etag, &change).await
-        });
-        let answer = |stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.await?.response(answer))
+        let change = asked::update::<Campaign, _, _>(&self.0, request, FIELDS, parse::draft)?;
+        let stored = self.0.write_catalogue(change, commands::update).await?;
+        Ok(stored.response(|stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn delete_campaign(
         &self,
         request: Request<DeleteCampaignRequest>,
     ) -> Result<Response<DeleteCampaignResponse>, Status> {
-        let Touch { call, request, id, etag } = asked::touch::<Campaign, _>(&self.0, request)?;
-        let deleted = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::delete(&app, &call, &request, &id, &etag).await
-        });
-        Ok(deleted.await?.response(|()| DeleteCampaignResponse {}))
+        let touch = asked::touch::<Campaign, _>(&self.0, request)?;
+        let deleted = self.0.write_catalogue(touch, commands::delete).await?;
+        Ok(deleted.response(|()| DeleteCampaignResponse {}))
     }
 
     async fn schedule_campaign(
@@ -121,8 +100,7 @@ impl CampaignService for Api {
         request: Request<ScheduleCampaignRequest>,
     ) -> Result<Response<ScheduleCampaignResponse>, Status> {
         let stored = self.step(request, Move::Schedule).await?;
-        let answer = |stored| ScheduleCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| ScheduleCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn launch_campaign(
@@ -130,8 +108,7 @@ impl CampaignService for Api {
         request: Request<LaunchCampaignRequest>,
     ) -> Result<Response<LaunchCampaignResponse>, Status> {
         let stored = self.step(request, Move::Launch).await?;
-        let answer = |stored| LaunchCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| LaunchCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn pause_campaign(
@@ -139,8 +116,7 @@ impl CampaignService for Api {
         request: Request<PauseCampaignRequest>,
     ) -> Result<Response<PauseCampaignResponse>, Status> {
         let stored = self.step(request, Move::Pause).await?;
-        let answer = |stored| PauseCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| PauseCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn resume_campaign(
@@ -148,8 +124,7 @@ impl CampaignService for Api {
         request: Request<ResumeCampaignRequest>,
     ) -> Result<Response<ResumeCampaignResponse>, Status> {
         let stored = self.step(request, Move::Resume).await?;
-        let answer = |stored| ResumeCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| ResumeCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn end_campaign(
@@ -157,8 +132,7 @@ impl CampaignService for Api {
         request: Request<EndCampaignRequest>,
     ) -> Result<Response<EndCampaignResponse>, Status> {
         let stored = self.step(request, Move::End).await?;
-        let answer = |stored| EndCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| EndCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn cancel_campaign(
@@ -166,8 +140,7 @@ impl CampaignService for Api {
         request: Request<CancelCampaignRequest>,
     ) -> Result<Response<CancelCampaignResponse>, Status> {
         let stored = self.step(request, Move::Cancel).await?;
-        let answer = |stored| CancelCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| CancelCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn archive_campaign(
@@ -175,23 +148,19 @@ impl CampaignService for Api {
         request: Request<ArchiveCampaignRequest>,
     ) -> Result<Response<ArchiveCampaignResponse>, Status> {
         let stored = self.step(request, Move::Archive).await?;
-        let answer = |stored| ArchiveCampaignResponse { campaign: Some(message::campaign(&stored)) };
-        Ok(stored.response(answer))
+        Ok(stored.response(|stored| ArchiveCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
     async fn adapt_campaign(
         &self,
         request: Request<AdaptCampaignRequest>,
     ) -> Result<Response<AdaptCampaignResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let id = field::resource(&mut v, "name", COLLECTION, &body.name);
-        let etag = body.etag.clone();
-        let adaptation = parse::adaptation(&mut v, body);
-        v.finish()?;
-        let adapted = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::adapt(&app, &call, &request, &id, &etag, &adaptation).await
-        });
-        Ok(adapted.await?.response(|adapted| AdaptCampaignResponse {
+        let mut write = asked::write(&self.0, request)?;
+        let body = std::mem::take(&mut write.body);
+        let touch = Touch::read::<Campaign>(&mut write.v, "name", &body.name, &body.etag);
+        let adaptation = parse::adaptation(&mut write.v, body);
+        let adapted = self.0.write_catalogue(write.asks((touch, adaptation))?, commands::adapt).await?;
+        Ok(adapted.response(|adapted| AdaptCampaignResponse {
             campaign: Some(message::campaign(&adapted.view)),
             revision: Some(message::revision(&adapted.view.campaign.id, &adapted.revision)),
         }))
@@ -274,11 +243,8 @@ impl Api {
     where
         B: Repeatable + Named + Etagged,
     {
-        let Touch { call, request, id, etag } = asked::touch::<Campaign, _>(&self.0, request)?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::step(&app, &call, &request, &id, &etag, step).await
-        });
-        stored.await
+        let touch = asked::touch::<Campaign, _>(&self.0, request)?;
+        self.0.write_catalogue(touch.map(|touch| (touch, step)), commands::step).await
     }
 
     async fn revision(&self, tenant: &Tenant, id: &str, number: i64) -> Outcome<Revision> {

@@ -13,7 +13,7 @@ use tandem_kernel::id;
 use tandem_kernel::money::Money;
 use tandem_kernel::period::Window;
 use tandem_kernel::problem::Problem;
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -97,40 +97,18 @@ pub enum Refusal {
     InUse(Vec<String>),
 }
 
-/// The fields an update writes; none leaves as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// For people.
-    pub display_name: Option<String>,
-    /// For people, longer.
-    pub description: Option<String>,
-    /// What it counts.
-    pub metric: Option<Metric>,
-    /// The target of [`Metric::Revenue`].
-    pub target_money: Option<Option<Money>>,
-    /// The target of every other metric.
-    pub target_count: Option<i64>,
-    /// When it is to be reached.
-    pub window: Option<Window>,
-    /// For callers.
-    pub labels: Option<BTreeMap<String, String>>,
-}
+/// What an update may name.
+pub const FIELDS: &[Field<Definition>] = &[
+    ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
+    ("description", |to, from| to.description.clone_from(&from.description)),
+    ("metric", |to, from| to.metric = from.metric),
+    ("target_money", |to, from| to.target_money = from.target_money),
+    ("target_count", |to, from| to.target_count = from.target_count),
+    ("window", |to, from| to.window = from.window.clone()),
+    ("labels", |to, from| to.labels.clone_from(&from.labels)),
+];
 
 impl Definition {
-    /// With the fields of `change`.
-    #[must_use]
-    pub fn with(mut self, change: Change) -> Self {
-        let Change { display_name, description, metric, target_money, target_count, window, labels } = change;
-        self.display_name = display_name.unwrap_or(self.display_name);
-        self.description = description.unwrap_or(self.description);
-        self.metric = metric.unwrap_or(self.metric);
-        self.target_money = target_money.unwrap_or(self.target_money);
-        self.target_count = target_count.unwrap_or(self.target_count);
-        self.window = window.unwrap_or(self.window);
-        self.labels = labels.unwrap_or(self.labels);
-        self
-    }
-
     /// What does not fit together.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();

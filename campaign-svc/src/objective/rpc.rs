@@ -5,25 +5,20 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use tandem_kernel::id;
 use tandem_kernel::money::Money;
-use tandem_kernel::period::{Window, Zone};
+use tandem_kernel::period::Zone;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::grpc::{self, Mask};
-use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
 use tandem_platform::resource::word;
-use tandem_platform::{Core, Violations, service};
+use tandem_platform::{Core, Violations, grpc, service};
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveService;
 use tandem_proto::campaign::v1::{self, *};
 use tandem_proto::convert;
 use tonic::{Request, Response, Status};
 
 use super::events::{message, metric_message};
-use super::{COLLECTION, Change, Definition, Metric, Objective, commands, progress, store};
+use super::{Definition, FIELDS, Metric, Objective, commands, progress, store};
 use crate::{field, redemption};
-
-/// What an update may write.
-const FIELDS: &[&str] =
-    &["display_name", "description", "metric", "target_money", "target_count", "window", "labels"];
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -54,24 +49,15 @@ impl ObjectiveService for Api {
         &self,
         request: Request<CreateObjectiveRequest>,
     ) -> Result<Response<CreateObjectiveResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let given = body.objective.unwrap_or_default();
-        let id = asked::new_id::<Objective>(&mut v, &self.0, "objective_id", &body.objective_id, &given.name);
-        let definition = {
-            let mut v = v.nest("objective");
-            let all = grpc::field_mask(&mut v, None, FIELDS);
-            let change = parse(&mut v, given, &all);
+        let new = asked::create::<Objective, _, _>(&self.0, request, |v, given| {
+            let definition = definition(v, given);
             // Whether target and metric fit can be judged only where both could be read.
-            let judged = change.metric.is_some() && change.target_money.is_some();
-            let definition = Definition::default().with(change);
-            field::problems(&mut v, if judged { definition.problems() } else { Vec::new() });
+            let judged = !v.has("metric") && !v.has("target_money");
+            field::problems(v, if judged { definition.problems() } else { Vec::new() });
             definition
-        };
-        v.finish()?;
-        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::create(&core, &call, &request, &id, &definition).await
-        });
-        Ok(Response::new(CreateObjectiveResponse { objective: Some(message(&stored.await?)) }))
+        })?;
+        let stored = service::write(&self.0, new, commands::create).await?;
+        Ok(Response::new(CreateObjectiveResponse { objective: Some(message(&stored)) }))
     }
 
     async fn get_objective(
@@ -95,30 +81,18 @@ impl ObjectiveService for Api {
         &self,
         request: Request<UpdateObjectiveRequest>,
     ) -> Result<Response<UpdateObjectiveResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), FIELDS);
-        let given = body.objective.unwrap_or_default();
-        let etag = given.etag.clone();
-        let (id, change) = {
-            let mut v = v.nest("objective");
-            (field::resource(&mut v, "name", COLLECTION, &given.name), parse(&mut v, given, &mask))
-        };
-        v.finish()?;
-        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::update(&core, &call, &request, &id, &etag, &change).await
-        });
-        Ok(Response::new(UpdateObjectiveResponse { objective: Some(message(&stored.await?)) }))
+        let change = asked::update::<Objective, _, _>(&self.0, request, FIELDS, definition)?;
+        let stored = service::write(&self.0, change, commands::update).await?;
+        Ok(Response::new(UpdateObjectiveResponse { objective: Some(message(&stored)) }))
     }
 
     async fn archive_objective(
         &self,
         request: Request<ArchiveObjectiveRequest>,
     ) -> Result<Response<ArchiveObjectiveResponse>, Status> {
-        let Touch { call, request, id, etag } = asked::touch::<Objective, _>(&self.0, request)?;
-        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::archive(&core, &call, &request, &id, &etag).await
-        });
-        Ok(Response::new(ArchiveObjectiveResponse { objective: Some(message(&stored.await?)) }))
+        let touch = asked::touch::<Objective, _>(&self.0, request)?;
+        let stored = service::write(&self.0, touch, commands::archive).await?;
+        Ok(Response::new(ArchiveObjectiveResponse { objective: Some(message(&stored)) }))
     }
 
     async fn get_objective_progress(
@@ -157,37 +131,21 @@ impl Listed for Objective {
     }
 }
 
-/// The masked fields of `given`.
-fn parse(v: &mut Violations, given: v1::Objective, mask: &Mask) -> Change {
-    let mut change = Change::default();
-    if mask.has("display_name") {
-        change.display_name = Some(field::text(v, "display_name", given.display_name, 1..=200));
+/// What a caller says of an objective.
+fn definition(v: &mut Violations, given: v1::Objective) -> Definition {
+    let (money, window) = (given.target_money.as_ref(), given.window.as_ref());
+    Definition {
+        display_name: field::text(v, "display_name", given.display_name, 1..=200),
+        description: field::prose(v, "description", given.description, 0..=2_000),
+        metric: metric(v, given.metric).unwrap_or_default(),
+        target_money: money
+            .and_then(|money| field::read(v, |found| convert::money("target_money", money, found))),
+        target_count: given.target_count,
+        window: window
+            .and_then(|given| field::read(v, |found| convert::window("window", given, Zone::utc(), found)))
+            .unwrap_or_default(),
+        labels: field::labels(v, "labels", given.labels),
     }
-    if mask.has("description") {
-        change.description = Some(field::prose(v, "description", given.description, 0..=2_000));
-    }
-    if mask.has("metric") {
-        change.metric = metric(v, given.metric);
-    }
-    if mask.has("target_money") {
-        change.target_money = match given.target_money.as_ref() {
-            Some(target) => field::read(v, |found| convert::money("target_money", target, found)).map(Some),
-            None => Some(None),
-        };
-    }
-    if mask.has("target_count") {
-        change.target_count = Some(given.target_count);
-    }
-    if mask.has("window") {
-        change.window = match given.window.as_ref() {
-            Some(window) => field::read(v, |found| convert::window("window", window, Zone::utc(), found)),
-            None => Some(Window::default()),
-        };
-    }
-    if mask.has("labels") {
-        change.labels = Some(field::labels(v, "labels", given.labels));
-    }
-    change
 }
 
 fn metric(v: &mut Violations, number: i32) -> Option<Metric> {

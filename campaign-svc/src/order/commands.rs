@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_platform::idempotency::Request;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::outbox::{self, Batch};
+use tandem_platform::service::Asked;
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, transact};
 use tandem_proto::campaign::v1::ErrorReason;
 use uuid::Uuid;
@@ -88,12 +89,13 @@ impl Runner for Orderer {
 /// FAILED_PRECONDITION where this service or relationship-svc refuses; then nothing is counted anywhere. UNAVAILABLE
 /// `ORDER_PENDING` where relationship-svc has not answered: the order goes on by itself, and the same call may be sent
 /// again.
-pub async fn order(app: &Arc<App>, call: &Call, request: &Request, command: Command) -> Outcome<Arc<Order>> {
+pub async fn order(app: Arc<App>, asked: Asked<Command>) -> Outcome<Arc<Order>> {
+    let Asked { call, request, what: command } = asked;
     if !command.may_ask() {
-        return Ok(submit(app, call, Some(request.clone()), command).await??);
+        return Ok(submit(&app, &call, Some(request), command).await??);
     }
     let order = loop {
-        match submit(app, call, Some(request.clone()), command.clone()).await? {
+        match submit(&app, &call, Some(request.clone()), command.clone()).await? {
             // The next batch finds what this one has written down.
             Err(Refusal::Underway) => call.check_deadline()?,
             decided => break decided?,
@@ -103,7 +105,7 @@ pub async fn order(app: &Arc<App>, call: &Call, request: &Request, command: Comm
         return Ok(order);
     }
     // In a box of its own: the way to relationship-svc is long, and most orders do not take it.
-    Box::pin(finish(app, call, order)).await
+    Box::pin(finish(&app, &call, order)).await
 }
 
 /// Ends a hold that has lapsed.

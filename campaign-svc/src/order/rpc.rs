@@ -6,7 +6,8 @@ mod refusal;
 
 use std::sync::Arc;
 
-use tandem_platform::{Fault, Outcome, Violations, field, grpc, service};
+use tandem_platform::service::{self, Asked};
+use tandem_platform::{Fault, Outcome, Violations, field, grpc};
 use tandem_proto::campaign::v1::order_service_server::OrderService;
 use tandem_proto::campaign::v1::*;
 use tonic::{Request, Response, Status};
@@ -32,10 +33,8 @@ impl Api {
         call: tandem_platform::Call,
         (request, command): (tandem_platform::idempotency::Request, Command),
     ) -> Outcome<Option<tandem_proto::campaign::v1::Order>> {
-        let write = |app: Arc<App>, call, request| async move {
-            commands::order(&app, &call, &request, command).await
-        };
-        let order: Arc<Order> = service::write(&self.0, call, request, write).await?;
+        let asked = Asked { call, request, what: command };
+        let order: Arc<Order> = service::write(&self.0, asked, commands::order).await?;
         Ok(Some(message(&order)))
     }
 }

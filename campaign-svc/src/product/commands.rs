@@ -5,23 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_platform::db::Write;
-use tandem_platform::idempotency::Request;
-use tandem_platform::{Call, Core, Outcome, once};
+use tandem_platform::resource::{Change, New, Touch};
+use tandem_platform::service::{Asked, Core};
+use tandem_platform::{Outcome, once};
 
-use super::{Change, Definition, Product, State, events, price_entries, store};
+use super::{Definition, Product, State, events, price_entries, store};
 use crate::catalogue;
 
 /// Takes a product into the catalogue.
-pub async fn create(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    definition: &Definition,
-) -> Outcome<Product> {
-    once!(core, call, request, |unit| {
+pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Product> {
+    once!(core, asked, |unit, new| {
         let version = catalogue::commands::bump(unit).await?;
-        let product = Product::create(id.to_owned(), definition.clone(), unit.now());
+        let product = Product::create(new.id.clone(), new.given.clone(), unit.now());
         let product = unit.create(product, events::created).await?;
         unit.write(prices_gained(version, &[(None, product.clone())], unit.now()));
         Ok(product)
@@ -29,18 +24,11 @@ pub async fn create(
 }
 
 /// Changes fields of a product. Where nothing differs, nothing happens.
-pub async fn update(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    etag: &str,
-    change: &Change,
-) -> Outcome<Product> {
-    once!(core, call, request, |unit| {
+pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Product> {
+    once!(core, asked, |unit, change| {
         let version = catalogue::commands::bump(unit).await?;
-        let before: Product = unit.lock(id, etag).await?;
-        let definition = before.definition.clone().with(change.clone());
+        let before: Product = unit.lock(&change.touch).await?;
+        let definition = change.of(&before.definition);
         if definition == before.definition {
             return Ok(before);
         }
@@ -51,10 +39,10 @@ pub async fn update(
 }
 
 /// Takes a product out of sale.
-pub async fn archive(core: &Core, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<Product> {
-    once!(core, call, request, |unit| {
+pub async fn archive(core: Core, asked: Asked<Touch>) -> Outcome<Product> {
+    once!(core, asked, |unit, touch| {
         catalogue::commands::bump(unit).await?;
-        let before: Product = unit.lock(id, etag).await?;
+        let before: Product = unit.lock(touch).await?;
         if before.state == State::Archived {
             return Ok(before);
         }
@@ -73,13 +61,8 @@ pub enum Upserted {
 }
 
 /// Creates or replaces products, each id once. Answers in their order.
-pub async fn upsert(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    wanted: &[(String, Definition)],
-) -> Outcome<Vec<Upserted>> {
-    once!(core, call, request, |unit| {
+pub async fn upsert(core: Core, asked: Asked<Vec<(String, Definition)>>) -> Outcome<Vec<Upserted>> {
+    once!(core, asked, |unit, wanted| {
         let version = catalogue::commands::bump(unit).await?;
         let (tenant, now) = (unit.tenant(), unit.now());
         let ids = wanted.iter().map(|(id, _)| id.clone()).collect();

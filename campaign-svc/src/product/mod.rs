@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency, Money};
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -92,37 +92,15 @@ pub struct PriceEntry {
     pub effective: Timestamp,
 }
 
-/// The fields an update writes; none leaves as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// For people.
-    pub display_name: Option<String>,
-    /// Sorted, each once.
-    pub categories: Option<Vec<String>>,
-    /// For callers and rules.
-    pub attributes: Option<BTreeMap<String, String>>,
-    /// Sorted by place and currency, each pair once.
-    pub prices: Option<Vec<ListPrice>>,
-    /// Cost of one unit before tax.
-    pub unit_costs: Option<Amounts>,
-    /// Tax in parts per million.
-    pub tax_rate_ppm: Option<i32>,
-}
-
-impl Definition {
-    /// With the fields of `change`.
-    #[must_use]
-    pub fn with(mut self, change: Change) -> Self {
-        let Change { display_name, categories, attributes, prices, unit_costs, tax_rate_ppm } = change;
-        self.display_name = display_name.unwrap_or(self.display_name);
-        self.categories = categories.unwrap_or(self.categories);
-        self.attributes = attributes.unwrap_or(self.attributes);
-        self.prices = prices.unwrap_or(self.prices);
-        self.unit_costs = unit_costs.unwrap_or(self.unit_costs);
-        self.tax_rate_ppm = tax_rate_ppm.unwrap_or(self.tax_rate_ppm);
-        self
-    }
-}
+/// What an update may name.
+pub const FIELDS: &[Field<Definition>] = &[
+    ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
+    ("categories", |to, from| to.categories.clone_from(&from.categories)),
+    ("attributes", |to, from| to.attributes.clone_from(&from.attributes)),
+    ("prices", |to, from| to.prices.clone_from(&from.prices)),
+    ("unit_costs", |to, from| to.unit_costs.clone_from(&from.unit_costs)),
+    ("tax_rate_ppm", |to, from| to.tax_rate_ppm = from.tax_rate_ppm),
+];
 
 impl Product {
     /// A new one.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
 use tandem_platform::resource::{self, word};
 use tandem_platform::{Fault, Violations, grpc};
@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use super::events::message;
 
 use super::commands::{self, Upserted};
-use super::{COLLECTION, Definition, MAX_BATCH, Product, store};
+use super::{COLLECTION, Definition, FIELDS, MAX_BATCH, Product, store};
 use crate::{App, field};
 
 /// What a filter may read.
@@ -51,15 +51,9 @@ impl ProductService for Api {
         &self,
         request: Request<CreateProductRequest>,
     ) -> Result<Response<CreateProductResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let given = body.product.unwrap_or_default();
-        let id = asked::new_id::<Product>(&mut v, &self.0, "product_id", &body.product_id, &given.name);
-        let definition = parse::definition(&mut v.nest("product"), given);
-        v.finish()?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::create(&app, &call, &request, &id, &definition).await
-        });
-        Ok(stored.await?.response(|stored| CreateProductResponse { product: Some(message(&stored)) }))
+        let new = asked::create::<Product, _, _>(&self.0, request, parse::definition)?;
+        let stored = self.0.write_catalogue(new, commands::create).await?;
+        Ok(stored.response(|stored| CreateProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn get_product(
@@ -83,47 +77,33 @@ impl ProductService for Api {
         &self,
         request: Request<UpdateProductRequest>,
     ) -> Result<Response<UpdateProductResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), parse::FIELDS);
-        let given = body.product.unwrap_or_default();
-        let etag = given.etag.clone();
-        let (id, change) = {
-            let mut v = v.nest("product");
-            (field::resource(&mut v, "name", COLLECTION, &given.name), parse::change(&mut v, given, &mask))
-        };
-        v.finish()?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::update(&app, &call, &request, &id, &etag, &change).await
-        });
-        Ok(stored.await?.response(|stored| UpdateProductResponse { product: Some(message(&stored)) }))
+        let change = asked::update::<Product, _, _>(&self.0, request, FIELDS, parse::definition)?;
+        let stored = self.0.write_catalogue(change, commands::update).await?;
+        Ok(stored.response(|stored| UpdateProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn archive_product(
         &self,
         request: Request<ArchiveProductRequest>,
     ) -> Result<Response<ArchiveProductResponse>, Status> {
-        let Touch { call, request, id, etag } = asked::touch::<Product, _>(&self.0, request)?;
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::archive(&app, &call, &request, &id, &etag).await
-        });
-        Ok(stored.await?.response(|stored| ArchiveProductResponse { product: Some(message(&stored)) }))
+        let touch = asked::touch::<Product, _>(&self.0, request)?;
+        let stored = self.0.write_catalogue(touch, commands::archive).await?;
+        Ok(stored.response(|stored| ArchiveProductResponse { product: Some(message(&stored)) }))
     }
 
     async fn batch_upsert_products(
         &self,
         request: Request<BatchUpsertProductsRequest>,
     ) -> Result<Response<BatchUpsertProductsResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let count = body.products.len();
+        let mut write = asked::write(&self.0, request)?;
+        let products = std::mem::take(&mut write.body.products);
+        let count = products.len();
         let message = format!("must hold 1 to {MAX_BATCH} products, holds {count}");
-        v.check((1..=MAX_BATCH).contains(&count), "products", message);
-        v.finish()?;
-        let names: Vec<String> = body.products.iter().map(|product| product.name.clone()).collect();
-        let (wanted, refused) = items(body.products);
-        let stored = self.0.write_catalogue(call, request, move |app, call, request| async move {
-            commands::upsert(&app, &call, &request, &wanted).await
-        });
-        Ok(stored.await?.response(|stored| {
+        write.v.check((1..=MAX_BATCH).contains(&count), "products", message);
+        let names: Vec<String> = products.iter().map(|product| product.name.clone()).collect();
+        let (wanted, refused) = items(products);
+        let stored = self.0.write_catalogue(write.asks(wanted)?, commands::upsert).await?;
+        Ok(stored.response(|stored| {
             let mut stored = stored.into_iter();
             let results = names.into_iter().zip(refused).map(|(name, refused)| match refused {
                 Some(fault) => {

@@ -5,24 +5,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_platform::db::Writes;
-use tandem_platform::idempotency::Request;
 use tandem_platform::outbox::{self, Batch, Recorded};
-use tandem_platform::{Call, Core, Outcome, Tenant, Tx, once, transact};
+use tandem_platform::resource::{Change, New};
+use tandem_platform::service::{Asked, Core};
+use tandem_platform::{Call, Outcome, Tenant, Tx, once, transact};
 
 use super::{Customer, Profile, events, store};
-
-/// What an update asks for.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Which customer.
-    pub id: String,
-    /// Of the version the caller has read, or empty.
-    pub etag: String,
-    /// The columns that are written.
-    pub columns: Vec<&'static str>,
-    /// Where they are taken from.
-    pub profile: Profile,
-}
 
 /// What became of one customer of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,38 +20,25 @@ pub struct Upserted {
 }
 
 /// Creates a customer.
-pub async fn create(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    profile: &Profile,
-) -> Outcome<Customer> {
-    once!(core, call, request, |unit| {
-        unit.create(Customer::new(id.to_owned(), profile.clone(), unit.now()), events::created).await
+pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer> {
+    once!(core, asked, |unit, new| {
+        unit.create(Customer::new(new.id.clone(), new.given.clone(), unit.now()), events::created).await
     })
 }
 
 /// Changes the named fields of a customer.
-pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Customer> {
-    once!(core, call, request, |unit| {
-        let customer: Customer = unit.lock(&change.id, &change.etag).await?;
-        let mut next = customer.clone();
-        let given = Customer { profile: change.profile.clone(), ..Customer::default() };
-        store::CUSTOMERS.copy(&change.columns, &given, &mut next)?;
-        unit.save(customer.known(next.profile, unit.now()), events::updated)
+pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Customer> {
+    once!(core, asked, |unit, change| {
+        let customer: Customer = unit.lock(&change.touch).await?;
+        let profile = change.of(&customer.profile);
+        unit.save(customer.known(profile, unit.now()), events::updated)
     })
 }
 
 /// Creates or replaces customers, each id once; answers in their order.
-pub async fn upsert(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    customers: Vec<(String, Profile)>,
-) -> Outcome<Vec<Upserted>> {
-    let block = Block::new(customers);
-    once!(core, call, request, |unit| {
+pub async fn upsert(core: Core, asked: Asked<Vec<(String, Profile)>>) -> Outcome<Vec<Upserted>> {
+    let asked = asked.map(Block::new);
+    once!(core, asked, |unit, block| {
         let (tenant, now) = (unit.tenant(), unit.now());
         let (upserted, customers) = block.replace(unit.tx(), tenant, now).await?;
         unit.write(store::CUSTOMERS.save(&customers, None)?.or_replay());

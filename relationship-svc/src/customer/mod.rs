@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::period::Date;
 use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 /// The first part of every customer's name.
 pub const COLLECTION: &str = "customers";
@@ -72,18 +72,18 @@ pub struct Profile {
     pub since: Option<Timestamp>,
 }
 
-/// What an update can name, with the columns that hold it.
-pub const FIELDS: &[(&str, &[&str])] = &[
-    ("display_name", &["display_name"]),
-    ("email", &["email"]),
-    ("phone", &["phone"]),
-    ("locale", &["locale"]),
-    ("time_zone", &["time_zone"]),
-    ("country", &["country"]),
-    ("birthday", &["birth_year", "birth_month", "birth_day"]),
-    ("attributes", &["attributes"]),
-    ("tags", &["tags"]),
-    ("since_time", &["since"]),
+/// What an update may name.
+pub const FIELDS: &[Field<Profile>] = &[
+    ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
+    ("email", |to, from| to.email.clone_from(&from.email)),
+    ("phone", |to, from| to.phone.clone_from(&from.phone)),
+    ("locale", |to, from| to.locale.clone_from(&from.locale)),
+    ("time_zone", |to, from| to.time_zone.clone_from(&from.time_zone)),
+    ("country", |to, from| to.country.clone_from(&from.country)),
+    ("birthday", |to, from| to.birthday = from.birthday),
+    ("attributes", |to, from| to.attributes.clone_from(&from.attributes)),
+    ("tags", |to, from| to.tags.clone_from(&from.tags)),
+    ("since_time", |to, from| to.since = from.since),
 ];
 
 impl Customer {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use tandem_kernel::rule::{Facts, Vocabulary};
-use tandem_platform::resource::asked::{self, Write};
+use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
 use tandem_platform::{Call, Core, Fault, Outcome, Violations, field, grpc, service};
 use tandem_proto::convert;
@@ -17,7 +17,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::commands::{self, Change, Upserted};
+use super::commands::{self, Upserted};
 use super::{COLLECTION, Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
 
 /// What a filter may read.
@@ -43,15 +43,9 @@ impl CustomerService for Api {
         &self,
         request: Request<CreateCustomerRequest>,
     ) -> Result<Response<CreateCustomerResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let customer = body.customer.unwrap_or_default();
-        let id = asked::new_id::<Customer>(&mut v, &self.0, "customer_id", &body.customer_id, &customer.name);
-        let profile = parse_profile(&mut v.nest("customer"), customer, |_| true);
-        v.finish()?;
-        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::create(&core, &call, &request, &id, &profile).await
-        });
-        Ok(Response::new(CreateCustomerResponse { customer: Some(events::message(&stored.await?)) }))
+        let new = asked::create::<Customer, _, _>(&self.0, request, parse_profile)?;
+        let stored = service::write(&self.0, new, commands::create).await?;
+        Ok(Response::new(CreateCustomerResponse { customer: Some(events::message(&stored)) }))
     }
 
     async fn get_customer(
@@ -75,33 +69,20 @@ impl CustomerService for Api {
         &self,
         request: Request<UpdateCustomerRequest>,
     ) -> Result<Response<UpdateCustomerResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let names: Vec<&'static str> = FIELDS.iter().map(|(name, _)| *name).collect();
-        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), &names);
-        let mut customer = body.customer.unwrap_or_default();
-        let id = field::resource(&mut v, "customer.name", COLLECTION, &customer.name);
-        let etag = std::mem::take(&mut customer.etag);
-        let profile = parse_profile(&mut v.nest("customer"), customer, |field| mask.has(field));
-        v.finish()?;
-        let columns = FIELDS.iter().filter(|(name, _)| mask.has(name));
-        let columns = columns.flat_map(|(_, columns)| columns.iter().copied()).collect();
-        let change = Change { id, etag, columns, profile };
-        let stored = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::update(&core, &call, &request, &change).await
-        });
-        Ok(Response::new(UpdateCustomerResponse { customer: Some(events::message(&stored.await?)) }))
+        let change = asked::update::<Customer, _, _>(&self.0, request, FIELDS, parse_profile)?;
+        let stored = service::write(&self.0, change, commands::update).await?;
+        Ok(Response::new(UpdateCustomerResponse { customer: Some(events::message(&stored)) }))
     }
 
     async fn batch_upsert_customers(
         &self,
         request: Request<BatchUpsertCustomersRequest>,
     ) -> Result<Response<BatchUpsertCustomersResponse>, Status> {
-        let Write { call, request, v, body } = asked::write(&self.0, request)?;
-        let (good, verdicts) = sort_out(parse_batch(v, body)?);
-        let upserted = service::write(&self.0, call, request, move |core, call, request| async move {
-            commands::upsert(&core, &call, &request, good).await
-        });
-        Ok(Response::new(BatchUpsertCustomersResponse { results: results(verdicts, upserted.await?) }))
+        let mut write = asked::write(&self.0, request)?;
+        let items = parse_batch(&mut write.v, std::mem::take(&mut write.body.customers));
+        let (good, verdicts) = sort_out(items);
+        let upserted = service::write(&self.0, write.asks(good)?, commands::upsert).await?;
+        Ok(Response::new(BatchUpsertCustomersResponse { results: results(verdicts, upserted) }))
     }
 
     async fn import_customers(
@@ -175,8 +156,8 @@ impl<'a> Import<'a> {
     }
 }
 
-/// What was sent, as it is kept. What is not `asked` for cannot be wrong.
-fn parse_profile(v: &mut Violations, customer: v1::Customer, asked: impl Fn(&str) -> bool) -> Profile {
+/// What was sent, as it is kept.
+fn parse_profile(v: &mut Violations, customer: v1::Customer) -> Profile {
     let mut problems = Vec::new();
     let birthday = customer.birthday.as_ref().and_then(|date| convert::date("birthday", date, &mut problems));
     let since =
@@ -194,7 +175,6 @@ fn parse_profile(v: &mut Violations, customer: v1::Customer, asked: impl Fn(&str
         since,
     };
     let profile = sent.normalised(&mut problems);
-    problems.retain(|problem| asked(problem.field.split(['[', '.']).next().unwrap_or_default()));
     field::problems(v, problems);
     profile
 }
@@ -209,26 +189,24 @@ type Verdict = (String, Option<Fault>);
 fn parse_item(customer: v1::Customer) -> Item {
     let mut v = Violations::new();
     let id = field::resource(&mut v, "name", COLLECTION, &customer.name);
-    let profile = parse_profile(&mut v, customer, |_| true);
+    let profile = parse_profile(&mut v, customer);
     v.finish()?;
     Ok((id, profile))
 }
 
-fn parse_batch(mut v: Violations, message: BatchUpsertCustomersRequest) -> Outcome<Vec<(String, Item)>> {
-    let count = message.customers.len();
-    v.check(
-        (1..=MAX_BATCH).contains(&count),
-        "customers",
-        format!("must have 1 to {MAX_BATCH} entries, has {count}"),
-    );
+/// Each with its name as it was sent.
+fn parse_batch(v: &mut Violations, customers: Vec<v1::Customer>) -> Vec<(String, Item)> {
+    let count = customers.len();
+    let message = format!("must have 1 to {MAX_BATCH} entries, has {count}");
+    if !v.check((1..=MAX_BATCH).contains(&count), "customers", message) {
+        return Vec::new();
+    }
     let mut seen = std::collections::HashSet::new();
-    for (index, customer) in message.customers.iter().take(MAX_BATCH).enumerate() {
+    for (index, customer) in customers.iter().enumerate() {
         let first = seen.insert(customer.name.as_str());
         v.check(first, format!("customers[{index}].name"), "stands twice in this request");
     }
-    v.finish()?;
-    let items = message.customers.into_iter().map(|customer| (customer.name.clone(), parse_item(customer)));
-    Ok(items.collect())
+    customers.into_iter().map(|customer| (customer.name.clone(), parse_item(customer))).collect()
 }
 
 /// The rows that can be written, and the verdict on every row.

@@ -2,36 +2,19 @@
 
 use tandem_kernel::problem::Problem;
 use tandem_platform::fault::FieldViolation;
-use tandem_platform::idempotency::Request;
-use tandem_platform::resource::{Resource, Unit};
-use tandem_platform::{Call, Core, Fault, Outcome, once};
+use tandem_platform::resource::{Change, New, Resource, Touch, Unit};
+use tandem_platform::service::{Asked, Core};
+use tandem_platform::{Fault, Outcome, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
-use super::{Definition, Edit, Incentive, State, events, store};
+use super::{Definition, Incentive, State, events, store};
 use crate::segment;
 
-/// What an update asks for.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Which incentive.
-    pub id: String,
-    /// Of the version the caller has read, or empty.
-    pub etag: String,
-    /// What is written.
-    pub edits: Vec<Edit>,
-}
-
 /// Creates an incentive.
-pub async fn create(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    definition: &Definition,
-) -> Outcome<Incentive> {
-    check(definition)?;
-    once!(core, call, request, |unit| {
-        let incentive = Incentive::new(id.to_owned(), definition.clone(), unit.now());
+pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Incentive> {
+    check(&asked.what.given)?;
+    once!(core, asked, |unit, new| {
+        let incentive = Incentive::new(new.id.clone(), new.given.clone(), unit.now());
         let incentive = unit.create(incentive, events::created).await?;
         unit.write(store::keep_revision(&incentive)?);
         name_segments(unit, &incentive).await?;
@@ -40,10 +23,10 @@ pub async fn create(
 }
 
 /// Changes the named fields of an incentive that still gives.
-pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Incentive> {
-    once!(core, call, request, |unit| {
-        let incentive = lock_active(unit, &change.id, &change.etag).await?;
-        let definition = incentive.definition.clone().edited(change.edits.clone());
+pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Incentive> {
+    once!(core, asked, |unit, change| {
+        let incentive = lock_active(unit, &change.touch).await?;
+        let definition = change.of(&incentive.definition);
         if definition.is_tender() != incentive.definition.is_tender() {
             let description = "whether an incentive pays or reduces cannot change";
             return Err(Fault::invalid_field("incentive.discount", description));
@@ -57,25 +40,19 @@ pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change
 }
 
 /// Ends an incentive for good.
-pub async fn archive(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    etag: &str,
-) -> Outcome<Incentive> {
-    once!(core, call, request, |unit| {
+pub async fn archive(core: Core, asked: Asked<Touch>) -> Outcome<Incentive> {
+    once!(core, asked, |unit, touch| {
         let tenant = unit.tenant();
-        let incentive = lock_active(unit, id, etag).await?.archived(unit.now());
+        let incentive = lock_active(unit, touch).await?.archived(unit.now());
         let incentive = unit.save(incentive, events::archived)?;
         unit.write(store::keep_revision(&incentive)?);
-        store::name_segments(unit.tx(), tenant, id, &[]).await?;
+        store::name_segments(unit.tx(), tenant, &incentive.id, &[]).await?;
         Ok(incentive)
     })
 }
 
-async fn lock_active(unit: &mut Unit<'_>, id: &str, etag: &str) -> Outcome<Incentive> {
-    let incentive: Incentive = unit.lock(id, etag).await?;
+async fn lock_active(unit: &mut Unit<'_>, touch: &Touch) -> Outcome<Incentive> {
+    let incentive: Incentive = unit.lock(touch).await?;
     if incentive.state == State::Archived {
         let message = format!("{} is archived and cannot change", incentive.name());
         let refusal =

@@ -27,7 +27,7 @@ use tandem_kernel::period::Window;
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{self, Fact, Rule, RuleError, Type, Vocabulary};
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 /// The first part of every incentive's name.
 pub const COLLECTION: &str = "incentives";
@@ -84,7 +84,7 @@ pub enum ReturnPolicy {
 }
 
 /// The part of an incentive that its owner writes, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// For operators.
     pub display_name: String,
@@ -114,36 +114,23 @@ pub struct Definition {
     pub labels: BTreeMap<String, String>,
 }
 
-/// One field with its new value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// `display_name`
-    DisplayName(String),
-    /// `titles`
-    Titles(BTreeMap<String, String>),
-    /// `discount`; before `max_uses_per_code`, whose default depends on it.
-    Discount(Box<Discount>),
-    /// `validity`
-    Validity(Window),
-    /// `limits`
-    Limits(Limits),
-    /// `max_uses_per_code` as it was sent: absent for the default, 0 for unlimited.
-    MaxUsesPerCode(Option<i64>),
-    /// `segments`
-    Segments(Vec<String>),
-    /// `condition`
-    Condition(String),
-    /// `campaign`
-    Campaign(Option<String>),
-    /// `return_policy`
-    ReturnPolicy(ReturnPolicy),
-    /// `one_code_per_customer`
-    OneCodePerCustomer(bool),
-    /// `assigned_only`
-    AssignedOnly(bool),
-    /// `labels`
-    Labels(BTreeMap<String, String>),
-}
+/// What an update may name.
+pub const FIELDS: &[Field<Definition>] = &[
+    ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
+    ("titles", |to, from| to.titles.clone_from(&from.titles)),
+    ("discount", |to, from| to.discount.clone_from(&from.discount)),
+    ("validity", |to, from| to.validity = from.validity.clone()),
+    ("limits", |to, from| to.limits.clone_from(&from.limits)),
+    // Behind the discount, on which the default depends.
+    ("max_uses_per_code", |to, from| to.max_uses_per_code = to.uses_per_code(from.max_uses_per_code)),
+    ("segments", |to, from| to.segments.clone_from(&from.segments)),
+    ("condition", |to, from| to.condition.clone_from(&from.condition)),
+    ("campaign", |to, from| to.campaign.clone_from(&from.campaign)),
+    ("return_policy", |to, from| to.return_policy = from.return_policy),
+    ("one_code_per_customer", |to, from| to.one_code_per_customer = from.one_code_per_customer),
+    ("assigned_only", |to, from| to.assigned_only = from.assigned_only),
+    ("labels", |to, from| to.labels.clone_from(&from.labels)),
+];
 
 impl Incentive {
     /// An incentive that did not exist before.
@@ -178,12 +165,6 @@ pub fn name(id: &str) -> String {
     tandem_kernel::id::name(COLLECTION, id)
 }
 
-impl Default for Definition {
-    fn default() -> Self {
-        Self::new(Discount::default())
-    }
-}
-
 impl Definition {
     /// Whether it pays rather than reduces.
     pub fn is_tender(&self) -> bool {
@@ -202,50 +183,16 @@ impl Definition {
         of(locale).or_else(|| of(language)).or_else(|| of("")).unwrap_or_default()
     }
 
-    /// A discount for everybody, with one use of each code where it does not pay.
-    pub fn new(discount: Discount) -> Self {
-        let blank = Self {
-            display_name: String::new(),
-            titles: BTreeMap::new(),
-            discount,
-            validity: Window::default(),
-            limits: Limits::default(),
-            max_uses_per_code: None,
-            segments: Vec::new(),
-            condition: String::new(),
-            campaign: None,
-            return_policy: ReturnPolicy::default(),
-            one_code_per_customer: false,
-            assigned_only: false,
-            labels: BTreeMap::new(),
-        };
-        blank.edited(vec![Edit::MaxUsesPerCode(None)])
+    /// Uses of one code where so many were `sent`: nothing for the default, 0 for unlimited.
+    fn uses_per_code(&self, sent: Option<i64>) -> Option<i64> {
+        let default = if self.is_tender() { 0 } else { DEFAULT_USES_PER_CODE };
+        Some(sent.unwrap_or(default)).filter(|uses| *uses > 0)
     }
 
-    /// With the edits made, in their order.
+    /// As it is kept, of one as it was sent: its uses of one code.
     #[must_use]
-    pub fn edited(mut self, edits: Vec<Edit>) -> Self {
-        for edit in edits {
-            match edit {
-                Edit::DisplayName(text) => self.display_name = text,
-                Edit::Titles(titles) => self.titles = titles,
-                Edit::Discount(discount) => self.discount = *discount,
-                Edit::Validity(validity) => self.validity = validity,
-                Edit::Limits(limits) => self.limits = limits,
-                Edit::MaxUsesPerCode(given) => {
-                    let default = if self.is_tender() { 0 } else { DEFAULT_USES_PER_CODE };
-                    self.max_uses_per_code = Some(given.unwrap_or(default)).filter(|uses| *uses > 0);
-                }
-                Edit::Segments(segments) => self.segments = segments,
-                Edit::Condition(condition) => self.condition = condition,
-                Edit::Campaign(campaign) => self.campaign = campaign,
-                Edit::ReturnPolicy(policy) => self.return_policy = policy,
-                Edit::OneCodePerCustomer(one) => self.one_code_per_customer = one,
-                Edit::AssignedOnly(only) => self.assigned_only = only,
-                Edit::Labels(labels) => self.labels = labels,
-            }
-        }
-        self
+    pub fn settled(self) -> Self {
+        Self { max_uses_per_code: self.uses_per_code(self.max_uses_per_code), ..self }
     }
 
     /// What no field shows by itself. Fields are named as in the contract.

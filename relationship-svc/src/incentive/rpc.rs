@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use tandem_kernel::rule::{Facts, Vocabulary};
-use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{grpc, service};
+use tandem_platform::{Violations, grpc, service};
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
 use tandem_proto::relationship::v1::{
     ArchiveIncentiveRequest, ArchiveIncentiveResponse, CreateIncentiveRequest, CreateIncentiveResponse,
@@ -19,7 +19,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Incentive, commands, events, fact, vocabulary};
+use super::{FIELDS, Incentive, commands, events, fact, vocabulary};
 use crate::{App, redemption};
 
 /// What a filter may read.
@@ -42,12 +42,12 @@ impl IncentiveService for Api {
         &self,
         request: Request<CreateIncentiveRequest>,
     ) -> Result<Response<CreateIncentiveResponse>, Status> {
-        let Write { call, request, v, body } = asked::write(&self.0, request)?;
-        let (id, definition) = parse::create(&self.0, v, body)?;
-        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::create(&app, &call, &request, &id, &definition).await
-        });
-        Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
+        parse::refuse_points(request.get_ref().incentive.as_ref())?;
+        let new = asked::create::<Incentive, _, _>(&self.0, request, |v, given| {
+            parse::definition(v, given).settled()
+        })?;
+        let stored = service::write(&self.0, new, commands::create).await?;
+        Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&stored)) }))
     }
 
     async fn get_incentive(
@@ -78,23 +78,23 @@ impl IncentiveService for Api {
         &self,
         request: Request<UpdateIncentiveRequest>,
     ) -> Result<Response<UpdateIncentiveResponse>, Status> {
-        let Write { call, request, v, body } = asked::write(&self.0, request)?;
-        let change = parse::update(v, body)?;
-        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::update(&app, &call, &request, &change).await
-        });
-        Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
+        if grpc::field_mask(&mut Violations::new(), request.get_ref().update_mask.as_ref(), &["discount"])
+            .has("discount")
+        {
+            parse::refuse_points(request.get_ref().incentive.as_ref())?;
+        }
+        let change = asked::update::<Incentive, _, _>(&self.0, request, FIELDS, parse::definition)?;
+        let stored = service::write(&self.0, change, commands::update).await?;
+        Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&stored)) }))
     }
 
     async fn archive_incentive(
         &self,
         request: Request<ArchiveIncentiveRequest>,
     ) -> Result<Response<ArchiveIncentiveResponse>, Status> {
-        let Touch { call, request, id, etag } = asked::touch::<Incentive, _>(&self.0, request)?;
-        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::archive(&app, &call, &request, &id, &etag).await
-        });
-        Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&stored.await?)) }))
+        let touch = asked::touch::<Incentive, _>(&self.0, request)?;
+        let stored = service::write(&self.0, touch, commands::archive).await?;
+        Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&stored)) }))
     }
 
     async fn evaluate_incentives(

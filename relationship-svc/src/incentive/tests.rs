@@ -304,7 +304,7 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
             max_discount: Default::default(),
             margin_floor_ppm: 0,
         };
-        let mut definition = super::Definition::new(discount);
+        let mut definition = super::Definition { discount, ..super::Definition::default() };
         definition.titles =
             titles.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
         definition

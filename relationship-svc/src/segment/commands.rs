@@ -6,13 +6,13 @@ use tandem_kernel::id;
 use tandem_kernel::rule::Rule;
 use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::heavy::Gone;
-use tandem_platform::idempotency::Request;
-use tandem_platform::resource::{self, Resource};
-use tandem_platform::{Call, Core, Fault, Outcome, once};
+use tandem_platform::resource::{self, Change, New, Resource, Touch};
+use tandem_platform::service::{Asked, Core};
+use tandem_platform::{Call, Fault, Outcome, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::catalogue::Customers;
-use super::{AT_ONCE, CUSTOMER, Definition, Field, Segment, events, facts, name, steps, store};
+use super::{AT_ONCE, CUSTOMER, Definition, Segment, events, facts, name, steps, store};
 use crate::customer::Customer;
 use crate::{App, customer};
 
@@ -23,54 +23,35 @@ const SLICE: Allowance = Allowance { search: 0, total: 2_500_000 };
 /// Incentives that a refusal to delete names.
 const NAMED: i64 = 10;
 
-/// What an update asks for.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Which segment.
-    pub id: String,
-    /// Of the version the caller has read, or empty.
-    pub etag: String,
-    /// What is written.
-    pub fields: Vec<Field>,
-    /// Where it is taken from.
-    pub definition: Definition,
-}
-
 /// Creates a segment.
-pub async fn create(
-    core: &Core,
-    call: &Call,
-    request: &Request,
-    id: &str,
-    definition: &Definition,
-) -> Outcome<Segment> {
-    once!(core, call, request, |unit| {
-        let segment = Segment::new(id.to_owned(), definition.clone(), unit.now());
+pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Segment> {
+    once!(core, asked, |unit, new| {
+        let segment = Segment::new(new.id.clone(), new.given.clone(), unit.now());
         unit.write(store::raise());
         unit.create(segment, events::created).await
     })
 }
 
 /// Changes the named fields of a segment.
-pub async fn update(core: &Core, call: &Call, request: &Request, change: &Change) -> Outcome<Segment> {
-    once!(core, call, request, |unit| {
-        let segment: Segment = unit.lock(&change.id, &change.etag).await?;
-        let definition = segment.definition.clone().with(&change.fields, change.definition.clone());
+pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Segment> {
+    once!(core, asked, |unit, change| {
+        let segment: Segment = unit.lock(&change.touch).await?;
+        let definition = change.of(&segment.definition);
         unit.write(store::raise());
         unit.save(segment.revised(definition, unit.now()), events::updated)
     })
 }
 
 /// Deletes a segment that no active incentive names.
-pub async fn delete(core: &Core, call: &Call, request: &Request, id: &str, etag: &str) -> Outcome<()> {
-    once!(core, call, request, |unit| {
+pub async fn delete(core: Core, asked: Asked<Touch>) -> Outcome<()> {
+    once!(core, asked, |unit, touch| {
         let tenant = unit.tenant();
-        let segment: Segment = unit.lock(id, etag).await?;
-        let naming = store::naming(unit.tx(), tenant, id, NAMED).await?;
+        let segment: Segment = unit.lock(touch).await?;
+        let naming = store::naming(unit.tx(), tenant, &touch.id, NAMED).await?;
         if !naming.is_empty() {
             return Err(in_use(&segment, &naming));
         }
-        unit.write(store::delete(id));
+        unit.write(store::delete(&touch.id));
         unit.write(store::raise());
         unit.tell(events::deleted(&segment));
         Ok(())

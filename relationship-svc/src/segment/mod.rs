@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vocabulary};
 use tandem_kernel::work::Allowance;
-use tandem_platform::resource::{Resource, Stem, Table};
+use tandem_platform::resource::{Field, Resource, Stem, Table};
 
 use crate::customer::{self, Customer};
 
@@ -59,14 +59,11 @@ pub struct Definition {
     pub rule: String,
 }
 
-/// A field that an update can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// `display_name`
-    DisplayName,
-    /// `rule`
-    Rule,
-}
+/// What an update may name.
+pub const FIELDS: &[Field<Definition>] = &[
+    ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
+    ("rule", |to, from| to.rule.clone_from(&from.rule)),
+];
 
 impl Segment {
     /// A segment that did not exist before.
@@ -87,20 +84,6 @@ impl Resource for Segment {
 
     fn stem(&self) -> Stem<'_> {
         Stem { id: &self.id, version: self.version, created: self.created }
-    }
-}
-
-impl Definition {
-    /// With `fields` taken from `given`.
-    #[must_use]
-    pub fn with(mut self, fields: &[Field], given: Self) -> Self {
-        for field in fields {
-            match field {
-                Field::DisplayName => self.display_name.clone_from(&given.display_name),
-                Field::Rule => self.rule.clone_from(&given.rule),
-            }
-        }
-        self
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use futures::{Stream, stream};
 use jiff::Timestamp;
 use tandem_kernel::rule::{Facts, Rule, Vocabulary};
-use tandem_platform::resource::asked::{self, Touch, Write};
+use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc, service};
 use tandem_proto::relationship::v1::segment_service_server::SegmentService;
@@ -18,8 +18,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::commands::{self, Change};
-use super::{COLLECTION, Definition, Field, Segment, compile, events, fact, name, vocabulary};
+use super::{Definition, FIELDS, Segment, commands, compile, events, fact, name, vocabulary};
 use crate::App;
 
 /// What a filter may read.
@@ -28,9 +27,6 @@ static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
 const MAX_DISPLAY_NAME: usize = 200;
 /// The most segments that one question about a customer names.
 const MAX_ASKED: usize = 100;
-
-/// The fields that an update can name.
-const FIELDS: [(&str, Field); 2] = [("display_name", Field::DisplayName), ("rule", Field::Rule)];
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -52,15 +48,9 @@ impl SegmentService for Api {
         &self,
         request: Request<CreateSegmentRequest>,
     ) -> Result<Response<CreateSegmentResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let segment = body.segment.unwrap_or_default();
-        let id = asked::new_id::<Segment>(&mut v, &self.0, "segment_id", &body.segment_id, &segment.name);
-        let definition = parse_definition(&mut v.nest("segment"), segment, &FIELDS.map(|(_, field)| field));
-        v.finish()?;
-        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::create(&app, &call, &request, &id, &definition).await
-        });
-        Ok(Response::new(CreateSegmentResponse { segment: Some(events::message(&stored.await?)) }))
+        let new = asked::create::<Segment, _, _>(&self.0, request, parse_definition)?;
+        let stored = service::write(&self.0, new, commands::create).await?;
+        Ok(Response::new(CreateSegmentResponse { segment: Some(events::message(&stored)) }))
     }
 
     async fn get_segment(
@@ -84,31 +74,17 @@ impl SegmentService for Api {
         &self,
         request: Request<UpdateSegmentRequest>,
     ) -> Result<Response<UpdateSegmentResponse>, Status> {
-        let Write { call, request, mut v, body } = asked::write(&self.0, request)?;
-        let segment = body.segment.unwrap_or_default();
-        let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), &FIELDS.map(|(name, _)| name));
-        let fields: Vec<Field> =
-            FIELDS.iter().filter(|(name, _)| mask.has(name)).map(|(_, field)| *field).collect();
-        let id = field::resource(&mut v, "segment.name", COLLECTION, &segment.name);
-        let etag = segment.etag.clone();
-        let definition = parse_definition(&mut v.nest("segment"), segment, &fields);
-        v.finish()?;
-        let change = Change { id, etag, fields, definition };
-        let stored = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::update(&app, &call, &request, &change).await
-        });
-        Ok(Response::new(UpdateSegmentResponse { segment: Some(events::message(&stored.await?)) }))
+        let change = asked::update::<Segment, _, _>(&self.0, request, FIELDS, parse_definition)?;
+        let stored = service::write(&self.0, change, commands::update).await?;
+        Ok(Response::new(UpdateSegmentResponse { segment: Some(events::message(&stored)) }))
     }
 
     async fn delete_segment(
         &self,
         request: Request<DeleteSegmentRequest>,
     ) -> Result<Response<DeleteSegmentResponse>, Status> {
-        let Touch { call, request, id, etag } = asked::touch::<Segment, _>(&self.0, request)?;
-        let deleted = service::write(&self.0, call, request, move |app, call, request| async move {
-            commands::delete(&app, &call, &request, &id, &etag).await
-        });
-        deleted.await?;
+        let touch = asked::touch::<Segment, _>(&self.0, request)?;
+        service::write(&self.0, touch, commands::delete).await?;
         Ok(Response::new(DeleteSegmentResponse {}))
     }
 
@@ -178,22 +154,11 @@ fn members(
     })
 }
 
-/// Reads `fields`; what is not asked for cannot be wrong.
-fn parse_definition(v: &mut Violations, segment: v1::Segment, fields: &[Field]) -> Definition {
-    let mut definition = Definition::default();
-    for field in fields {
-        match field {
-            Field::DisplayName => {
-                let text = segment.display_name.clone();
-                definition.display_name = field::text(v, "display_name", text, 0..=MAX_DISPLAY_NAME);
-            }
-            Field::Rule => {
-                parse_rule(v, &segment.rule);
-                definition.rule.clone_from(&segment.rule);
-            }
-        }
-    }
-    definition
+/// What a caller says of a segment.
+fn parse_definition(v: &mut Violations, segment: v1::Segment) -> Definition {
+    parse_rule(v, &segment.rule);
+    let display_name = field::text(v, "display_name", segment.display_name, 0..=MAX_DISPLAY_NAME);
+    Definition { display_name, rule: segment.rule }
 }
 
 fn parse_rule(v: &mut Violations, text: &str) -> Option<Rule> {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use tandem_platform::{Fault, Outcome, Tenant, field, grpc, service};
+use tandem_platform::service::{self, Asked};
+use tandem_platform::{Fault, Outcome, Tenant, field, grpc};
 use tandem_proto::relationship::v1::voucher_service_server::VoucherService;
 use tandem_proto::relationship::v1::{self, *};
 use tonic::{Request, Response, Status, Streaming};
@@ -151,11 +152,12 @@ impl VoucherService for Api {
         let (claim, wanted) = parse::assign(request.into_inner())?;
         let incentive = self.incentive(&call.tenant, &wanted.incentive).await?;
         let customers: Vec<String> = wanted.assignments.iter().map(|one| one.customer.clone()).collect();
-        let write = move |app: Arc<App>, call, claim| async move {
+        let write = |app: Arc<App>, asked: Asked<_>| async move {
             let mut random: StdRng = rand::make_rng();
-            assign::assign(&app, &call, &claim, &wanted, &mut random).await
+            assign::assign(&app, &asked.call, &asked.request, &asked.what, &mut random).await
         };
-        let assigned = service::write(&self.0, call, claim, write).await?;
+        let asked = Asked { call, request: claim, what: wanted };
+        let assigned = service::write(&self.0, asked, write).await?;
         let now = self.0.clock.now();
         let of = |(assigned, customer): (_, &String)| assignment(assigned, customer, &incentive, now);
         let results = assigned.into_iter().zip(&customers).map(of).collect();

@@ -5,15 +5,16 @@
 //!   rows are read and how they are written.
 //! - [`unit`]: a command reads as its decision. [`once!`](crate::once) claims the request, answers its repetition, runs
 //!   the body in a transaction, stores what was decided with its events and keeps the outcome.
-//! - [`asked`]: what every service does with a request before and after; [`list`]: pages of what there is.
+//! - [`asked`]: what every service does with a request before its command: a [`New`] resource, one version of it
+//!   ([`Touch`]), other values in some of its fields ([`Change`]); [`list`]: pages of what there is.
 //!
 //! ```
 //! use jiff::Timestamp;
 //! use serde::{Deserialize, Serialize};
-//! use tandem_platform::idempotency::Request;
 //! use tandem_platform::outbox::Recorded;
-//! use tandem_platform::resource::{Resource, Stem, Table};
-//! use tandem_platform::{Call, Core, Outcome, columns, once};
+//! use tandem_platform::resource::{Change, Field, Resource, Stem, Table};
+//! use tandem_platform::service::{Asked, Core};
+//! use tandem_platform::{Outcome, columns, once};
 //!
 //! #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 //! struct Note { id: String, title: String, version: i64, created: Timestamp }
@@ -35,16 +36,19 @@
 //!     Recorded { type_: "NoteUpdated", aggregate: note.name(), version: note.version, payload: Default::default() }
 //! }
 //!
-//! async fn rename(core: &Core, call: &Call, request: &Request, id: &str, etag: &str, title: &str) -> Outcome<Note> {
-//!     once!(core, call, request, |unit| {
-//!         let note: Note = unit.lock(id, etag).await?;
-//!         unit.save(Note { title: title.to_owned(), version: note.version + 1, ..note }, updated)
+//! const FIELDS: &[Field<Note>] = &[("title", |note, given| note.title.clone_from(&given.title))];
+//!
+//! async fn update(core: Core, asked: Asked<Change<Note>>) -> Outcome<Note> {
+//!     once!(core, asked, |unit, change| {
+//!         let note: Note = unit.lock(&change.touch).await?;
+//!         unit.save(Note { version: note.version + 1, ..change.of(&note) }, updated)
 //!     })
 //! }
 //! ```
 
 pub mod asked;
 mod cell;
+mod change;
 mod column;
 pub mod list;
 mod place;
@@ -55,6 +59,7 @@ pub mod unit;
 pub mod word;
 
 pub use cell::{Cell, Kind, Plain, of_document, to_document};
+pub use change::{Change, Field, New, Touch};
 pub use column::{Col, kind_of, plain};
 pub use place::{Order, Position, Stem};
 pub use read::{find, told};

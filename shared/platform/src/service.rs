@@ -46,6 +46,24 @@ impl Core {
     }
 }
 
+/// A write that a command can do.
+#[derive(Debug, Clone)]
+pub struct Asked<W> {
+    /// Who asks, and until when.
+    pub call: Call,
+    /// What makes it the same as its repetition.
+    pub request: Request,
+    /// What is asked for.
+    pub what: W,
+}
+
+impl<W> Asked<W> {
+    /// The same, of what `with` makes of it.
+    pub fn map<V>(self, with: impl FnOnce(W) -> V) -> Asked<V> {
+        Asked { call: self.call, request: self.request, what: with(self.what) }
+    }
+}
+
 /// What a room holds of its service: the platform's part alone, or all of it.
 pub trait State: Clone {
     /// The platform's part.
@@ -64,19 +82,25 @@ impl<A: Deref<Target = Core>> State for Arc<A> {
     }
 }
 
-/// Runs a write to its end although its caller may go away, and after those that are the same call; see
-/// [`grpc::once`].
-pub async fn write<S: State, T, F>(
+impl<A: Deref<Target = Core>> From<Arc<A>> for Core {
+    fn from(app: Arc<A>) -> Self {
+        Self::clone(&app)
+    }
+}
+
+/// Runs a command to its end although its caller may go away, and after those that are the same call; see [`grpc::once`].
+/// The command takes of the service what it needs: all that the room holds, or the platform's part.
+pub async fn write<S: State, C: From<S>, W, T, F>(
     state: &S,
-    call: Call,
-    request: Request,
-    write: impl FnOnce(S, Call, Request) -> F,
+    asked: Asked<W>,
+    command: impl FnOnce(C, Asked<W>) -> F,
 ) -> Outcome<T>
 where
     F: Future<Output = Outcome<T>> + Send + 'static,
     T: Send + 'static,
 {
-    let write = write(state.clone(), call.clone(), request.clone());
+    let (call, request) = (asked.call.clone(), asked.request.clone());
+    let write = command(C::from(state.clone()), asked);
     let Core { tasks, gates, .. } = state.core();
     grpc::once(tasks, gates, &call, &request, write).await
 }

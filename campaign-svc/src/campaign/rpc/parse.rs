@@ -2,101 +2,44 @@
 
 mod mix;
 
-use prost_types::FieldMask;
 use tandem_kernel::id;
 use tandem_kernel::period::Zone;
-use tandem_platform::grpc::{self, Mask};
 use tandem_platform::{Fault, Outcome, Violations};
 use tandem_proto::campaign::v1::{self, AdaptCampaignRequest};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::convert;
 
 use super::super::revisions::Adaptation;
-use super::super::{COLLECTION, Change, Definition, Mix, MixChange, Window};
+use super::super::{COLLECTION, Definition, Draft, Window};
 use crate::{field, objective};
-
-/// What an update may write.
-const FIELDS: &[&str] = &[
-    "display_name",
-    "description",
-    "objective",
-    "window",
-    "time_zone",
-    "segments",
-    "budgets",
-    "limits",
-    "mix",
-    "labels",
-];
 
 const MAX_SEGMENTS: usize = 20;
 const MAX_CAUSE: usize = 256;
 
-/// Which fields an update writes, and whether it names them or means every one.
-pub struct Masked {
-    mask: Mask,
-    named: bool,
+/// What a caller says of a new campaign.
+pub fn new(v: &mut Violations, given: v1::Campaign) -> Draft {
+    let draft = draft(v, given);
+    if !v.has("window") {
+        field::problems(&mut v.nest("mix"), draft.mix.outside(draft.definition.window));
+    }
+    draft
 }
 
-impl Masked {
-    /// Reads `update_mask`.
-    pub fn read(v: &mut Violations, update_mask: Option<&FieldMask>) -> Self {
-        let named = update_mask.is_some_and(|mask| !mask.paths.is_empty() && mask.paths != ["*"]);
-        Self { mask: grpc::field_mask(v, update_mask, FIELDS), named }
-    }
-
-    fn has(&self, field: &str) -> bool {
-        self.mask.has(field)
-    }
-}
-
-/// Everything a caller may say of a new campaign.
-pub fn draft(v: &mut Violations, given: v1::Campaign) -> (Definition, Mix) {
-    let all = Masked::read(v, None);
-    let mut change = change(v, given, &all);
-    let mix = change.mix.take().map(|change| change.mix).unwrap_or_default();
-    if let Some(window) = change.window {
-        field::problems(&mut v.nest("mix"), mix.outside(window));
-    }
-    (Definition::default().with(change), mix)
-}
-
-/// The masked fields of `given`.
-pub fn change(v: &mut Violations, given: v1::Campaign, mask: &Masked) -> Change {
-    let mut change = Change::default();
-    if mask.has("display_name") {
-        change.display_name = Some(field::text(v, "display_name", given.display_name, 1..=200));
-    }
-    if mask.has("description") {
-        change.description = Some(field::prose(v, "description", given.description, 0..=2_000));
-    }
-    if mask.has("objective") {
-        change.objective = Some(field::resource(v, "objective", objective::COLLECTION, &given.objective));
-    }
-    if mask.has("window") {
-        change.window = window(v, given.window.as_ref());
-    }
-    if mask.has("time_zone") {
-        change.zone = Some(zone(v, &given.time_zone));
-    }
-    if mask.has("segments") {
-        change.segments = Some(segments(v, &given.segments));
-    }
-    if mask.has("budgets") {
-        change.budgets = field::read(v, |found| convert::amounts("budgets", &given.budgets, 1, found));
-    }
-    if mask.has("limits") {
-        let limits = given.limits.unwrap_or_default();
-        change.limits = field::read(v, |found| convert::limits("limits", &limits, found));
-    }
-    if mask.has("mix") {
-        let mix = mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default());
-        change.mix = Some(MixChange { mix, named: mask.named });
-    }
-    if mask.has("labels") {
-        change.labels = Some(field::labels(v, "labels", given.labels));
-    }
-    change
+/// What a caller says of a campaign.
+pub fn draft(v: &mut Violations, given: v1::Campaign) -> Draft {
+    let (limits, budgets) = (given.limits.unwrap_or_default(), given.budgets);
+    let definition = Definition {
+        display_name: field::text(v, "display_name", given.display_name, 1..=200),
+        description: field::prose(v, "description", given.description, 0..=2_000),
+        objective: field::resource(v, "objective", objective::COLLECTION, &given.objective),
+        window: window(v, given.window.as_ref()).unwrap_or_default(),
+        zone: zone(v, &given.time_zone),
+        segments: segments(v, &given.segments),
+        budgets: field::read(v, |found| convert::amounts("budgets", &budgets, 1, found)).unwrap_or_default(),
+        limits: field::read(v, |found| convert::limits("limits", &limits, found)).unwrap_or_default(),
+        labels: field::labels(v, "labels", given.labels),
+    };
+    Draft { definition, mix: mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default()) }
 }
 
 /// Everything a caller may say of a new revision.

@@ -185,9 +185,10 @@ proptest! {
 }
 
 fn moved(campaign: &Campaign, window: Window, now: Timestamp) -> Result<Campaign, Refusal> {
-    let change = Change { window: Some(window), ..Change::default() };
+    let definition = Definition { window, ..campaign.definition.clone() };
     let first = Revision::first(complete(), "me", day(0));
-    campaign.update(&[first], &change, "me", LIMIT, now).map(|(campaign, _)| campaign)
+    let draft = Draft { definition, mix: first.mix.clone() };
+    campaign.update(&[first], draft, false, "me", LIMIT, now).map(|(campaign, _)| campaign)
 }
 
 #[test]
@@ -268,7 +269,8 @@ fn a_coming_revision_stays_within_a_window_that_moves() {
     let running = stepped(&draft(), Move::Schedule, day(1));
     let first = Revision::first(complete(), "me", day(0));
     let coming = first.adapt(&running, adaptation(Some(day(18))), "me", day(12)).unwrap();
-    let change = Change { window: Some(Window { end: day(18), ..window() }), ..Change::default() };
-    let refused = running.update(&[first, coming], &change, "me", LIMIT, day(12));
+    let definition = Definition { window: Window { end: day(18), ..window() }, ..running.definition.clone() };
+    let draft = Draft { definition, mix: coming.mix.clone() };
+    let refused = running.update(&[first, coming], draft, false, "me", LIMIT, day(12));
     assert!(matches!(refused, Err(Refusal::RevisionOutOfOrder(_))));
 }

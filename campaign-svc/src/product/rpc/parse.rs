@@ -6,56 +6,33 @@ use jiff::Timestamp;
 use tandem_kernel::discount::WHOLE_PPM;
 use tandem_kernel::money::Money;
 use tandem_platform::Violations;
-use tandem_platform::grpc::{self, Mask};
 use tandem_proto::campaign::v1::{self, PriceHistoryEntry};
 use tandem_proto::convert;
 
-use super::super::{Change, Definition, ListPrice, PriceEntry};
+use super::super::{Definition, ListPrice, PriceEntry};
 use crate::field;
-
-/// What an update may write.
-pub const FIELDS: &[&str] =
-    &["display_name", "categories", "attributes", "prices", "unit_costs", "tax_rate_ppm"];
 
 const MAX_CATEGORIES: usize = 32;
 const MAX_PRICES: usize = 1_000;
 const MAX_PLACE: usize = 130;
 
-/// Everything a caller may say.
+/// What a caller says of a product.
 pub fn definition(v: &mut Violations, given: v1::Product) -> Definition {
-    let all = grpc::field_mask(v, None, FIELDS);
-    Definition::default().with(change(v, given, &all))
+    let costs = given.unit_costs;
+    Definition {
+        display_name: field::text(v, "display_name", given.display_name, 0..=200),
+        categories: categories(v, given.categories),
+        attributes: field::labels(v, "attributes", given.attributes),
+        prices: prices(v, given.prices),
+        unit_costs: field::read(v, |found| convert::amounts("unit_costs", &costs, 0, found))
+            .unwrap_or_default(),
+        tax_rate_ppm: tax_rate(v, given.tax_rate_ppm),
+    }
 }
 
-/// The masked fields of `given`.
-pub fn change(v: &mut Violations, given: v1::Product, mask: &Mask) -> Change {
-    let mut change = Change::default();
-    if mask.has("display_name") {
-        change.display_name = Some(field::text(v, "display_name", given.display_name, 0..=200));
-    }
-    if mask.has("categories") {
-        change.categories = Some(categories(v, given.categories));
-    }
-    if mask.has("attributes") {
-        change.attributes = Some(field::labels(v, "attributes", given.attributes));
-    }
-    if mask.has("prices") {
-        change.prices = Some(prices(v, given.prices));
-    }
-    if mask.has("unit_costs") {
-        change.unit_costs =
-            field::read(v, |found| convert::amounts("unit_costs", &given.unit_costs, 0, found));
-    }
-    if mask.has("tax_rate_ppm") {
-        let rate = given.tax_rate_ppm;
-        v.check(
-            (0..=WHOLE_PPM).contains(&rate),
-            "tax_rate_ppm",
-            format!("must be 0 to {WHOLE_PPM}, is {rate}"),
-        );
-        change.tax_rate_ppm = Some(rate);
-    }
-    change
+fn tax_rate(v: &mut Violations, rate: i32) -> i32 {
+    v.check((0..=WHOLE_PPM).contains(&rate), "tax_rate_ppm", format!("must be 0 to {WHOLE_PPM}, is {rate}"));
+    rate
 }
 
 /// Sorted.

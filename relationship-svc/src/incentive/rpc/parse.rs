@@ -1,20 +1,17 @@
 //! Requests about incentives, read with every violation at once.
 
+use std::collections::BTreeMap;
+
 use tandem_kernel::discount::Discount;
+use tandem_kernel::limits::Limits;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::pricing::Compiled;
-use tandem_platform::resource::asked;
-use tandem_platform::{Core, Fault, Outcome, Violations, field, grpc};
+use tandem_platform::{Fault, Outcome, Violations, field};
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::convert;
-use tandem_proto::relationship::v1::{
-    self, CreateIncentiveRequest, ErrorReason, EvaluateIncentivesRequest, UpdateIncentiveRequest,
-};
+use tandem_proto::relationship::v1::{self, ErrorReason, EvaluateIncentivesRequest};
 
-use crate::incentive::commands::Change;
-use crate::incentive::{
-    COLLECTION, Definition, Edit, Incentive, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition,
-};
+use crate::incentive::{Definition, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
 use crate::redemption::evaluate::Asked;
 use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
@@ -26,54 +23,6 @@ const MAX_TITLE: usize = 200;
 const MAX_LOCALE: usize = 35;
 /// The most segments that one quote asks about.
 const MAX_ASKED_SEGMENTS: usize = 10_000;
-
-/// The fields that an update can name, in the order in which they are written.
-const FIELDS: [&str; 13] = [
-    "display_name",
-    "titles",
-    "discount",
-    "validity",
-    "limits",
-    "max_uses_per_code",
-    "segments",
-    "condition",
-    "campaign",
-    "return_policy",
-    "one_code_per_customer",
-    "assigned_only",
-    "labels",
-];
-
-/// The id and the definition of a new incentive.
-pub fn create(
-    core: &Core,
-    mut v: Violations,
-    message: CreateIncentiveRequest,
-) -> Outcome<(String, Definition)> {
-    let incentive = message.incentive.unwrap_or_default();
-    let id = asked::new_id::<Incentive>(&mut v, core, "incentive_id", &message.incentive_id, &incentive.name);
-    refuse_points(&incentive)?;
-    let edits = edits(&mut v.nest("incentive"), &incentive, |_| true);
-    v.finish()?;
-    let discount = edits.iter().find_map(|edit| match edit {
-        Edit::Discount(discount) => Some(Discount::clone(discount)),
-        _ => None,
-    });
-    let discount = discount.ok_or_else(|| Fault::internal("a request without violations has no discount"))?;
-    Ok((id, Definition::new(discount).edited(edits)))
-}
-
-pub fn update(mut v: Violations, message: UpdateIncentiveRequest) -> Outcome<Change> {
-    let incentive = message.incentive.unwrap_or_default();
-    let mask = grpc::field_mask(&mut v, message.update_mask.as_ref(), &FIELDS);
-    let id = field::resource(&mut v, "incentive.name", COLLECTION, &incentive.name);
-    if mask.has("discount") {
-        refuse_points(&incentive)?;
-    }
-    let edits = edits(&mut v.nest("incentive"), &incentive, |field| mask.has(field));
-    v.finish()?;
-    Ok(Change { id, etag: incentive.etag, edits })
-}
 
 pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let mut v = Violations::new();
@@ -100,8 +49,8 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
 }
 
 /// Points are a good request to a service that has a loyalty programme.
-fn refuse_points(incentive: &v1::Incentive) -> Outcome<()> {
-    match incentive.discount.as_ref().and_then(|discount| discount.kind.as_ref()) {
+pub fn refuse_points(incentive: Option<&v1::Incentive>) -> Outcome<()> {
+    match incentive.and_then(|one| one.discount.as_ref()).and_then(|discount| discount.kind.as_ref()) {
         Some(Kind::Points(_)) => {
             let message = "points come with the loyalty programme";
             let refusal = Fault::precondition(ErrorReason::PointsNotAvailable, message);
@@ -111,50 +60,49 @@ fn refuse_points(incentive: &v1::Incentive) -> Outcome<()> {
     }
 }
 
-/// Reads the fields that are `asked` for; what is not asked for cannot be wrong.
-fn edits(v: &mut Violations, incentive: &v1::Incentive, asked: impl Fn(&str) -> bool) -> Vec<Edit> {
-    let read = FIELDS.into_iter().filter(|field| asked(field)).filter_map(|field| edit(v, incentive, field));
-    read.collect()
+/// What a caller says of an incentive, its uses of one code as they were sent.
+pub fn definition(v: &mut Violations, given: v1::Incentive) -> Definition {
+    Definition {
+        display_name: field::text(v, "display_name", given.display_name.clone(), 0..=MAX_DISPLAY_NAME),
+        titles: titles(v, &given),
+        discount: discount(v, &given).unwrap_or_default(),
+        validity: validity(v, &given).unwrap_or_default(),
+        limits: limits(v, &given).unwrap_or_default(),
+        max_uses_per_code: uses_per_code(v, &given),
+        segments: segments(v, &given),
+        condition: readable_condition(v, &given),
+        campaign: field::optional_resource(v, "campaign", "campaigns", &given.campaign),
+        return_policy: return_policy(v, &given),
+        one_code_per_customer: given.one_code_per_customer,
+        assigned_only: given.assigned_only,
+        labels: field::labels(v, "labels", given.labels),
+    }
 }
 
-fn edit(v: &mut Violations, incentive: &v1::Incentive, field: &str) -> Option<Edit> {
-    Some(match field {
-        "display_name" => {
-            Edit::DisplayName(field::text(v, field, incentive.display_name.clone(), 0..=MAX_DISPLAY_NAME))
-        }
-        "titles" => {
-            check_titles(v, incentive);
-            Edit::Titles(incentive.titles.clone())
-        }
-        "discount" => Edit::Discount(Box::new(discount(v, incentive)?)),
-        "validity" => Edit::Validity(validity(v, incentive)?),
-        "limits" => Edit::Limits(collect(v, |problems| match &incentive.limits {
-            Some(limits) => convert::limits("limits", limits, problems),
-            None => Some(Default::default()),
-        })?),
-        "max_uses_per_code" => {
-            let given = incentive.max_uses_per_code;
-            v.check(given.is_none_or(|uses| uses >= 0), field, "must not be negative");
-            Edit::MaxUsesPerCode(given)
-        }
-        "segments" => {
-            let mut ids = segment::rpc::parse_segments(v, &incentive.segments, MAX_SEGMENTS);
-            ids.sort_unstable();
-            ids.dedup();
-            Edit::Segments(ids)
-        }
-        "condition" => {
-            if let Err(error) = condition(&incentive.condition) {
-                v.add_as("RULE_INVALID", field, error.to_string());
-            }
-            Edit::Condition(incentive.condition.clone())
-        }
-        "campaign" => Edit::Campaign(field::optional_resource(v, field, "campaigns", &incentive.campaign)),
-        "return_policy" => Edit::ReturnPolicy(return_policy(v, incentive)),
-        "one_code_per_customer" => Edit::OneCodePerCustomer(incentive.one_code_per_customer),
-        "assigned_only" => Edit::AssignedOnly(incentive.assigned_only),
-        _ => Edit::Labels(field::labels(v, field, incentive.labels.clone())),
-    })
+fn limits(v: &mut Violations, incentive: &v1::Incentive) -> Option<Limits> {
+    let limits = incentive.limits.as_ref()?;
+    collect(v, |problems| convert::limits("limits", limits, problems))
+}
+
+fn uses_per_code(v: &mut Violations, incentive: &v1::Incentive) -> Option<i64> {
+    let uses = incentive.max_uses_per_code;
+    v.check(uses.is_none_or(|uses| uses >= 0), "max_uses_per_code", "must not be negative");
+    uses
+}
+
+/// Ids, each once.
+fn segments(v: &mut Violations, incentive: &v1::Incentive) -> Vec<String> {
+    let mut ids = segment::rpc::parse_segments(v, &incentive.segments, MAX_SEGMENTS);
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn readable_condition(v: &mut Violations, incentive: &v1::Incentive) -> String {
+    if let Err(error) = condition(&incentive.condition) {
+        v.add_as("RULE_INVALID", "condition", error.to_string());
+    }
+    incentive.condition.clone()
 }
 
 /// Runs a conversion of the contracts' common part and reports what it finds.
@@ -168,7 +116,7 @@ fn collect<T>(
     value
 }
 
-fn check_titles(v: &mut Violations, incentive: &v1::Incentive) {
+fn titles(v: &mut Violations, incentive: &v1::Incentive) -> BTreeMap<String, String> {
     let titles = &incentive.titles;
     v.check(titles.len() <= MAX_TITLES, "titles", format!("must have at most {MAX_TITLES} entries"));
     for (locale, title) in titles.iter().take(MAX_TITLES) {
@@ -178,6 +126,7 @@ fn check_titles(v: &mut Violations, incentive: &v1::Incentive) {
         v.check(known, format!("titles[{short:?}]"), "the key must be a BCP 47 language tag, or empty");
         field::text(v, &format!("titles[{short:?}]"), title.clone(), 1..=MAX_TITLE);
     }
+    titles.clone()
 }
 
 fn discount(v: &mut Violations, incentive: &v1::Incentive) -> Option<Discount> {

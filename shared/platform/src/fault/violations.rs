@@ -30,6 +30,8 @@ impl FieldViolation {
 #[derive(Debug, Default)]
 pub struct Violations {
     prefix: String,
+    /// Inside a prefix of this length only these fields can be wrong.
+    asked: Option<(usize, Vec<&'static str>)>,
     found: Vec<FieldViolation>,
     omitted: usize,
 }
@@ -47,6 +49,9 @@ impl Violations {
 
     /// Reports `field` with a reason that a program can tell.
     pub fn add_as(&mut self, reason: &'static str, field: impl AsRef<str>, description: impl Into<String>) {
+        if !self.is_asked(field.as_ref()) {
+            return;
+        }
         if self.found.len() == KEPT {
             self.omitted += 1;
             return;
@@ -75,6 +80,29 @@ impl Violations {
         }
         self.prefix.push_str(prefix.as_ref());
         Nested { all: self, outer }
+    }
+
+    /// As [`Violations::nest`], where only some fields are `asked` for: what is reported of others is passed over. `None`
+    /// is all of them.
+    pub fn nest_asked(&mut self, prefix: impl AsRef<str>, asked: Option<Vec<&'static str>>) -> Nested<'_> {
+        let nested = self.nest(prefix);
+        nested.all.asked = asked.map(|fields| (nested.all.prefix.len(), fields));
+        nested
+    }
+
+    fn is_asked(&self, field: &str) -> bool {
+        let Some((depth, fields)) = &self.asked else { return true };
+        let inside = self.prefix.get(*depth..).unwrap_or_default().trim_start_matches('.');
+        let path = if inside.is_empty() { field } else { inside };
+        fields.contains(&path.split(['.', '[']).next().unwrap_or_default())
+    }
+
+    /// Whether `field`, or a part of it, was reported.
+    pub fn has(&self, field: &str) -> bool {
+        let path = [self.prefix.as_str(), field].join(if self.prefix.is_empty() { "" } else { "." });
+        self.found.iter().any(|one| {
+            one.field.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     /// Whether nothing is wrong so far.
@@ -120,6 +148,9 @@ impl DerefMut for Nested<'_> {
 impl Drop for Nested<'_> {
     fn drop(&mut self) {
         self.all.prefix.truncate(self.outer);
+        if self.all.asked.as_ref().is_some_and(|(depth, _)| *depth > self.outer) {
+            self.all.asked = None;
+        }
     }
 }
 
@@ -141,6 +172,23 @@ mod tests {
         let fault = v.finish().unwrap_err();
         let fields: Vec<_> = fault.violations().iter().map(|one| one.field.as_str()).collect();
         assert_eq!(fields, ["currency", "lines[3].unit_price.amount", "lines[3]", "order"]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_cannot_be_wrong() {
+        let mut v = Violations::new();
+        {
+            let mut note = v.nest_asked("note", Some(vec!["title", "lines"]));
+            note.add("title", "missing");
+            note.add("colour", "unknown");
+            note.nest("lines[2]").nest("price").add("amount", "negative");
+            note.nest("margin").add("left", "negative");
+            assert!(note.has("title") && note.has("lines") && !note.has("margin") && !note.has("line"));
+        }
+        v.add("colour", "unknown");
+        let fault = v.finish().unwrap_err();
+        let fields: Vec<_> = fault.violations().iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(fields, ["note.title", "note.lines[2].price.amount", "colour"]);
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Mask {
     pub fn has(&self, field: &str) -> bool {
         self.fields.as_ref().is_none_or(|fields| fields.contains(&field))
     }
+
+    /// The fields that are written; none where every one is meant.
+    pub fn fields(&self) -> Option<&[&'static str]> {
+        self.fields.as_deref()
+    }
 }
 
 /// Reads `update_mask` against the fields that an update may write. Absent, empty or `*` is all of them; any other path

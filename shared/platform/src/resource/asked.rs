@@ -1,15 +1,16 @@
 //! What a service does with the requests of the standard methods before and after what is an aggregate's own.
 
 use tandem_kernel::rule::Vocabulary;
-use tandem_proto::requests::{Etagged, Listing, Named, Repeatable};
+use tandem_proto::requests::{Creating, Etagged, Listing, Named, Repeatable, Updating};
 
+use super::change::{self, Change, New, Touch};
 use super::list::{List, Listed, Page};
 use super::read::find;
 use super::table::Resource;
 use crate::call::Call;
 use crate::fault::{Outcome, Violations};
 use crate::idempotency::Request;
-use crate::service::Core;
+use crate::service::{Asked, Core};
 use crate::{field, grpc};
 
 /// A write on its way in: what is wrong with it is gathered in `v`.
@@ -25,6 +26,14 @@ pub struct Write<B> {
     pub body: B,
 }
 
+impl<B> Write<B> {
+    /// Asks for `what`, unless something is wrong.
+    pub fn asks<W>(self, what: W) -> Outcome<Asked<W>> {
+        self.v.finish()?;
+        Ok(Asked { call: self.call, request: self.request, what })
+    }
+}
+
 /// A write of the contract.
 pub fn write<B: Repeatable>(core: &Core, request: tonic::Request<B>) -> Outcome<Write<B>> {
     let (call, mut body) = (grpc::call(&request)?, request.into_inner());
@@ -34,34 +43,50 @@ pub fn write<B: Repeatable>(core: &Core, request: tonic::Request<B>) -> Outcome<
     Ok(Write { call, request, v, body })
 }
 
-/// The id of a resource to be created: the one wanted in `field`, else the one in its name, else a fresh one.
-pub fn new_id<T: Resource>(v: &mut Violations, core: &Core, field: &str, id: &str, name: &str) -> String {
-    let wanted = field::Wanted { collection: T::COLLECTION, field, id, name };
-    field::new_id(v, &*core.ids, core.clock.now(), wanted)
+/// A write that asks for a new resource, of which `parse` reads what the caller says. Its id is the one wanted, else the one
+/// in its name, else a fresh one.
+pub fn create<T: Resource, B: Creating, D>(
+    core: &Core,
+    request: tonic::Request<B>,
+    parse: impl FnOnce(&mut Violations, B::Resource) -> D,
+) -> Outcome<Asked<New<D>>> {
+    let Write { call, request, mut v, mut body } = write(core, request)?;
+    let resource = body.take_resource();
+    let wanted =
+        field::Wanted { collection: T::COLLECTION, field: B::ID, id: body.id(), name: resource.name() };
+    let id = field::new_id(&mut v, &*core.ids, core.clock.now(), wanted);
+    let given = parse(&mut v.nest(B::RESOURCE), resource);
+    v.finish()?;
+    Ok(Asked { call, request, what: New { id, given } })
 }
 
-/// A write about one version of a resource.
-#[derive(Debug)]
-pub struct Touch {
-    /// Who asks, and until when.
-    pub call: Call,
-    /// What makes it the same as its repetition.
-    pub request: Request,
-    /// Which resource.
-    pub id: String,
-    /// Of the version the caller has read, or empty.
-    pub etag: String,
+/// A write that asks for other values in some of `fields`. What `parse` finds wrong with those that are not changed is
+/// passed over.
+pub fn update<T: Resource, B: Updating, D: Clone>(
+    core: &Core,
+    request: tonic::Request<B>,
+    fields: &[change::Field<D>],
+    parse: impl FnOnce(&mut Violations, B::Resource) -> D,
+) -> Outcome<Asked<Change<D>>> {
+    let Write { call, request, mut v, mut body } = write(core, request)?;
+    let names: Vec<&'static str> = fields.iter().map(|(name, _)| *name).collect();
+    let mask = grpc::field_mask(&mut v, body.mask(), &names);
+    let resource = body.take_resource();
+    let touch = Touch::read::<T>(&mut v.nest(B::RESOURCE), "name", resource.name(), resource.etag());
+    let given = parse(&mut v.nest_asked(B::RESOURCE, mask.fields().map(<[_]>::to_vec)), resource);
+    v.finish()?;
+    Ok(Asked { call, request, what: Change::new(touch, fields, &mask, given) })
 }
 
 /// A write that says no more than which version of which resource it is about: archive, delete, a step of its life.
-pub fn touch<T: Resource, B>(core: &Core, request: tonic::Request<B>) -> Outcome<Touch>
+pub fn touch<T: Resource, B>(core: &Core, request: tonic::Request<B>) -> Outcome<Asked<Touch>>
 where
     B: Repeatable + Named + Etagged,
 {
     let Write { call, request, mut v, body } = write(core, request)?;
-    let id = field::resource(&mut v, "name", T::COLLECTION, body.name());
+    let touch = Touch::read::<T>(&mut v, "name", body.name(), body.etag());
     v.finish()?;
-    Ok(Touch { call, request, id, etag: body.etag().to_owned() })
+    Ok(Asked { call, request, what: touch })
 }
 
 /// The resource that a request names, as it is.

@@ -97,12 +97,6 @@ impl<T: Resource> Table<T> {
         statements::listed(self.columns, alias)
     }
 
-    /// Takes these columns of `from` into `into`.
-    pub fn copy(&self, columns: &[&str], from: &T, into: &mut T) -> Outcome<()> {
-        let mut named = self.columns.iter().filter(|column| columns.contains(&column.name));
-        named.try_for_each(|column| (column.set)(into, (column.get)(from)?))
-    }
-
     /// A row that begins with all columns.
     pub(super) fn read<R: Cells>(&self, row: &R) -> Result<Outcome<T>, sqlx::Error> {
         let mut of = T::default();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::change::Touch;
 use super::read::not_found;
 use super::table::Resource;
 use crate::call::{Call, Tenant};
@@ -61,6 +62,11 @@ impl<'a> Unit<'a> {
         &self.call.tenant
     }
 
+    /// Who asks.
+    pub fn principal(&self) -> &'a str {
+        &self.call.principal
+    }
+
     /// For statements of the aggregate's own that have to be run before the end.
     pub fn tx(&mut self) -> &mut Tx {
         self.tx
@@ -71,11 +77,11 @@ impl<'a> Unit<'a> {
         self.stamp = Some(stamp);
     }
 
-    /// The resource `id`, locked, if `etag` is empty or that of its version. NOT_FOUND, ETAG_MISMATCH.
-    pub async fn lock<T: Resource>(&mut self, id: &str, etag: &str) -> Outcome<T> {
-        let found = T::TABLE.lock(self.tx, self.tenant(), id).await?;
-        let found = found.ok_or_else(|| not_found::<T>(id))?;
-        grpc::check_etag(etag, found.stem().version, found.name())?;
+    /// The resource, locked, if the caller has read its version or does not say which. NOT_FOUND, ETAG_MISMATCH.
+    pub async fn lock<T: Resource>(&mut self, touch: &Touch) -> Outcome<T> {
+        let found = T::TABLE.lock(self.tx, self.tenant(), &touch.id).await?;
+        let found = found.ok_or_else(|| not_found::<T>(&touch.id))?;
+        grpc::check_etag(&touch.etag, found.stem().version, found.name())?;
         Ok(found)
     }
 
@@ -132,16 +138,18 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// Runs a command once per request: `once!(core, call, request, |unit| { … })?`. Claims the request, answers what was
-/// answered where it is a repetition, else runs the body, whose last expression is an [`Outcome`](crate::Outcome), in a
-/// transaction, and stores the value with the request. What [`transact!`](crate::transact) says of bodies holds.
+/// Runs a command once per request: `once!(core, asked, |unit, what| { … })`, where `asked` is an
+/// [`Asked`](crate::service::Asked). Claims the request, answers what was answered where it is a repetition, else
+/// runs the body, whose last expression is an [`Outcome`](crate::Outcome), in a transaction, and stores the value with the
+/// request. What [`transact!`](crate::transact) says of bodies holds.
 #[macro_export]
 macro_rules! once {
-    ($core:expr, $call:expr, $request:expr, |$unit:ident| $body:block) => {{
-        let core: &$crate::Core = $core;
+    ($core:expr, $asked:expr, |$unit:ident, $what:ident| $body:block) => {{
+        let core: &$crate::Core = &$core;
+        let $crate::service::Asked { call, request, what: $what } = &$asked;
         let begun = core.clock.now();
         $crate::transact!(core.db, |tx| {
-            let mut unit = match $crate::resource::Unit::begin(core, tx, $call, $request, begun).await? {
+            let mut unit = match $crate::resource::Unit::begin(core, tx, call, request, begun).await? {
                 $crate::resource::Begun::Repeat(done) => return Ok(done),
                 $crate::resource::Begun::Fresh(unit) => unit,
             };
