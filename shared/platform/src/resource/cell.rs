@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
-use sqlx::{Error, Row};
+use sqlx::{ColumnIndex, Decode, Error, Row, Type};
 
 use crate::db::{Column, Instant};
 use crate::fault::{Fault, Outcome};
@@ -99,32 +100,90 @@ pub trait Plain: Sized {
     fn of(cell: Cell) -> Option<Self>;
 }
 
-/// Writes down, for one type after the other, which cell it is.
-macro_rules! plain {
-    ($($type:ty, $kind:ident, |$value:ident| $cell:expr, |$read:ident| $of:expr;)+) => {$(
-        impl Plain for $type {
-            const KIND: Kind = Kind::$kind;
+impl Plain for String {
+    const KIND: Kind = Kind::Text;
 
-            fn cell(&self) -> Cell {
-                let $value = self;
-                $cell
-            }
+    fn cell(&self) -> Cell {
+        Cell::Text(Some(self.clone()))
+    }
 
-            fn of($read: Cell) -> Option<Self> {
-                $of
-            }
-        }
-    )+};
+    fn of(cell: Cell) -> Option<Self> {
+        cell.text()
+    }
 }
 
-plain! {
-    String, Text, |text| Cell::Text(Some(text.clone())), |cell| cell.text();
-    Option<String>, Text, |text| Cell::Text(text.clone()), |cell| Some(cell.text());
-    i64, Int, |number| Cell::Int(Some(*number)), |cell| cell.int();
-    i32, Int, |number| Cell::Int(Some(i64::from(*number))), |cell| cell.int()?.try_into().ok();
-    bool, Bool, |truth| Cell::Bool(*truth), |cell| Some(cell == Cell::Bool(true));
-    Timestamp, Instant, |instant| Cell::Instant(Some(*instant)), |cell| cell.instant();
-    Option<Timestamp>, Instant, |instant| Cell::Instant(*instant), |cell| Some(cell.instant());
+impl Plain for i64 {
+    const KIND: Kind = Kind::Int;
+
+    fn cell(&self) -> Cell {
+        Cell::Int(Some(*self))
+    }
+
+    fn of(cell: Cell) -> Option<Self> {
+        cell.int()
+    }
+}
+
+impl Plain for i32 {
+    const KIND: Kind = Kind::Int;
+
+    fn cell(&self) -> Cell {
+        i64::from(*self).cell()
+    }
+
+    fn of(cell: Cell) -> Option<Self> {
+        cell.int()?.try_into().ok()
+    }
+}
+
+impl Plain for bool {
+    const KIND: Kind = Kind::Bool;
+
+    fn cell(&self) -> Cell {
+        Cell::Bool(*self)
+    }
+
+    fn of(cell: Cell) -> Option<Self> {
+        Some(cell == Cell::Bool(true))
+    }
+}
+
+impl Plain for Timestamp {
+    const KIND: Kind = Kind::Instant;
+
+    fn cell(&self) -> Cell {
+        Cell::Instant(Some(*self))
+    }
+
+    fn of(cell: Cell) -> Option<Self> {
+        cell.instant()
+    }
+}
+
+/// A type of which there may be nothing.
+pub trait Nullable: Plain {
+    /// Nothing of it.
+    const NULL: Cell;
+}
+
+impl Nullable for String {
+    const NULL: Cell = Cell::Text(None);
+}
+
+impl Nullable for Timestamp {
+    const NULL: Cell = Cell::Instant(None);
+}
+
+impl<P: Nullable> Plain for Option<P> {
+    const KIND: Kind = P::KIND;
+
+    fn cell(&self) -> Cell {
+        self.as_ref().map_or(P::NULL, Plain::cell)
+    }
+
+    fn of(cell: Cell) -> Option<Self> {
+        if cell == P::NULL { Some(None) } else { P::of(cell).map(Some) }
+    }
 }
 
 /// A document of its own kind of column.
@@ -146,26 +205,35 @@ pub(super) trait Cells {
     fn cell(&self, place: usize, kind: Kind) -> Result<Cell, Error>;
 }
 
-macro_rules! cells {
-    ($row:ty) => {
-        impl Cells for $row {
-            fn cell(&self, place: usize, kind: Kind) -> Result<Cell, Error> {
-                Ok(match kind {
-                    Kind::Text => Cell::Text(self.try_get(place)?),
-                    Kind::Int => Cell::Int(self.try_get(place)?),
-                    Kind::Bool => Cell::Bool(self.try_get(place)?),
-                    Kind::Instant => {
-                        Cell::Instant(self.try_get::<Option<Instant>, _>(place)?.map(Instant::timestamp))
-                    }
-                    Kind::Json => {
-                        let document: Option<Json<Box<serde_json::value::RawValue>>> = self.try_get(place)?;
-                        Cell::Json(document.map(|document| document.0.get().to_owned()))
-                    }
-                })
-            }
-        }
-    };
+impl Cells for PgRow {
+    fn cell(&self, place: usize, kind: Kind) -> Result<Cell, Error> {
+        read(self, place, kind)
+    }
 }
 
-cells!(PgRow);
-cells!(SqliteRow);
+impl Cells for SqliteRow {
+    fn cell(&self, place: usize, kind: Kind) -> Result<Cell, Error> {
+        read(self, place, kind)
+    }
+}
+
+fn read<R: Row>(row: &R, place: usize, kind: Kind) -> Result<Cell, Error>
+where
+    usize: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> bool: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Instant: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Json<Box<RawValue>>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    Ok(match kind {
+        Kind::Text => Cell::Text(row.try_get(place)?),
+        Kind::Int => Cell::Int(row.try_get(place)?),
+        Kind::Bool => Cell::Bool(row.try_get(place)?),
+        Kind::Instant => Cell::Instant(row.try_get::<Option<Instant>, _>(place)?.map(Instant::timestamp)),
+        Kind::Json => {
+            let document: Option<Json<Box<RawValue>>> = row.try_get(place)?;
+            Cell::Json(document.map(|document| document.0.get().to_owned()))
+        }
+    })
+}
