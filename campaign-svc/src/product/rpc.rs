@@ -99,7 +99,9 @@ impl ProductService for Api {
         let products = std::mem::take(&mut write.body.products);
         let count = products.len();
         let message = format!("must hold 1 to {MAX_BATCH} products, holds {count}");
-        write.v.check((1..=MAX_BATCH).contains(&count), "products", message);
+        let fits = write.v.check((1..=MAX_BATCH).contains(&count), "products", message);
+        // More are not even read.
+        let products = if fits { products } else { Vec::new() };
         let names: Vec<String> = products.iter().map(|product| product.name.clone()).collect();
         let (wanted, refused) = items(products);
         let stored = self.0.write_catalogue(write.asks(wanted)?, commands::upsert).await?;

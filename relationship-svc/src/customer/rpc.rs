@@ -198,14 +198,14 @@ fn parse_item(customer: v1::Customer) -> Item {
 fn parse_batch(v: &mut Violations, customers: Vec<v1::Customer>) -> Vec<(String, Item)> {
     let count = customers.len();
     let message = format!("must have 1 to {MAX_BATCH} entries, has {count}");
-    if !v.check((1..=MAX_BATCH).contains(&count), "customers", message) {
-        return Vec::new();
-    }
+    let fits = v.check((1..=MAX_BATCH).contains(&count), "customers", message);
     let mut seen = std::collections::HashSet::new();
-    for (index, customer) in customers.iter().enumerate() {
+    for (index, customer) in customers.iter().take(MAX_BATCH).enumerate() {
         let first = seen.insert(customer.name.as_str());
         v.check(first, format!("customers[{index}].name"), "stands twice in this request");
     }
+    // More are not even read.
+    let customers = if fits { customers } else { Vec::new() };
     customers.into_iter().map(|customer| (customer.name.clone(), parse_item(customer))).collect()
 }
 

@@ -156,8 +156,8 @@ fn members(
 
 /// What a caller says of a segment.
 fn parse_definition(v: &mut Violations, segment: v1::Segment) -> Definition {
-    parse_rule(v, &segment.rule);
     let display_name = field::text(v, "display_name", segment.display_name, 0..=MAX_DISPLAY_NAME);
+    parse_rule(v, &segment.rule);
     Definition { display_name, rule: segment.rule }
 }
 

@@ -28,7 +28,7 @@ pub fn new(v: &mut Violations, given: v1::Campaign) -> Draft {
 /// What a caller says of a campaign.
 pub fn draft(v: &mut Violations, given: v1::Campaign) -> Draft {
     let (limits, budgets) = (given.limits.unwrap_or_default(), given.budgets);
-    let definition = Definition {
+    let mut definition = Definition {
         display_name: field::text(v, "display_name", given.display_name, 1..=200),
         description: field::prose(v, "description", given.description, 0..=2_000),
         objective: field::resource(v, "objective", objective::COLLECTION, &given.objective),
@@ -37,9 +37,11 @@ pub fn draft(v: &mut Violations, given: v1::Campaign) -> Draft {
         segments: segments(v, &given.segments),
         budgets: field::read(v, |found| convert::amounts("budgets", &budgets, 1, found)).unwrap_or_default(),
         limits: field::read(v, |found| convert::limits("limits", &limits, found)).unwrap_or_default(),
-        labels: field::labels(v, "labels", given.labels),
+        ..Definition::default()
     };
-    Draft { definition, mix: mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default()) }
+    let mix = mix::mix(&mut v.nest("mix"), given.mix.unwrap_or_default());
+    definition.labels = field::labels(v, "labels", given.labels);
+    Draft { definition, mix }
 }
 
 /// Everything a caller may say of a new revision.
