@@ -7,6 +7,7 @@ use tandem_platform::config::{
 };
 use tandem_platform::lanes::LanesConfig;
 use tandem_platform::outbox::RelayConfig;
+use tandem_platform::secret::{Address, Secret};
 use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
@@ -31,7 +32,7 @@ pub struct Config {
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with relationship-svc: "k2:base64,k1:base64", each 32 bytes. The first seals,
     /// all open. Empty: a key for development, accepted on a loopback address only.
-    pub seal_keys: String,
+    pub seal_keys: Secret,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
     /// How events are numbered, and those of relationship-svc taken in.
@@ -42,14 +43,14 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: ServerConfig { listen: ([127, 0, 0, 1], 7401).into(), ..ServerConfig::default() },
-            database: DatabaseConfig { url: "sqlite:campaign.db".to_owned(), ..DatabaseConfig::default() },
+            database: DatabaseConfig { url: "sqlite:campaign.db".into(), ..DatabaseConfig::default() },
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
             relationship: RelationshipConfig::default(),
             pricing: PricingConfig::default(),
             order: OrderConfig::default(),
             tenant_time_zone: "UTC".to_owned(),
-            seal_keys: String::new(),
+            seal_keys: Secret::default(),
             event_retention_h: 7 * 24,
             relay: RelayConfig::default(),
         }
@@ -69,10 +70,6 @@ impl Settings for Config {
             event_retention_h: self.event_retention_h,
             relay: self.relay,
         }
-    }
-
-    fn secrets(&mut self) -> (&mut String, &mut String) {
-        (&mut self.database.url, &mut self.seal_keys)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -100,7 +97,7 @@ impl Settings for Config {
 #[serde(default, deny_unknown_fields)]
 pub struct RelationshipConfig {
     /// `http://host:port` or `https://host:port`.
-    pub endpoint: String,
+    pub endpoint: Address,
     /// For `https://`.
     pub tls: ClientTlsConfig,
     /// How long a connect may take, in milliseconds.
@@ -116,7 +113,7 @@ pub struct RelationshipConfig {
 impl Default for RelationshipConfig {
     fn default() -> Self {
         Self {
-            endpoint: "http://127.0.0.1:7402".to_owned(),
+            endpoint: "http://127.0.0.1:7402".into(),
             tls: ClientTlsConfig::default(),
             connect_timeout_ms: 1_000,
             timeout_ms: 1_000,
@@ -223,9 +220,9 @@ mod tests {
 
     #[test]
     fn neither_keys_nor_passwords_are_shown() {
-        let url = "postgres://tandem:secret@db/campaign".to_owned();
+        let url = "postgres://tandem:secret@db/campaign".into();
         let database = DatabaseConfig { url, ..DatabaseConfig::default() };
-        let shown = Config { seal_keys: "k1:a2V5".to_owned(), database, ..Config::default() }.shown();
+        let shown = Config { seal_keys: "k1:a2V5".into(), database, ..Config::default() }.shown();
         assert!(!shown.contains("secret") && !shown.contains("a2V5"), "{shown}");
         assert!(shown.contains("postgres://tandem@db/campaign"), "{shown}");
     }

@@ -121,7 +121,7 @@ impl Relationship {
     /// A port that has not connected yet. Fails on an ill-formed endpoint.
     pub fn new(config: &RelationshipConfig, meter: &Meter) -> Result<Self, ConfigError> {
         let channel = grpc::channel(
-            "relationship",
+            grpc::Words { endpoint: "relationship.endpoint", tls: "relationship.tls." },
             &ClientConfig {
                 endpoint: config.endpoint.clone(),
                 connect_timeout_ms: config.connect_timeout_ms,

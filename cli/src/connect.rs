@@ -1,6 +1,12 @@
 //! Where the services are, and who is calling.
 
+use std::path::PathBuf;
+
 use clap::Args;
+use tandem_platform::config::{ClientConfig, ClientTlsConfig};
+use tandem_platform::fault::chain;
+use tandem_platform::grpc::{self, Words};
+use tandem_platform::secret::Address;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
 use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
@@ -11,22 +17,35 @@ use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::failure::Failure;
 
 /// The services and the caller.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Services")]
 pub struct Target {
-    /// Address of campaign-svc.
+    /// Address of campaign-svc: http://host:port, or https://host:port for TLS.
     #[arg(long, env = "TANDEM_CAMPAIGN", default_value = "http://127.0.0.1:7401", global = true)]
-    pub campaign: String,
-    /// Address of relationship-svc.
+    pub campaign: Address,
+    /// Address of relationship-svc: http://host:port, or https://host:port for TLS.
     #[arg(long, env = "TANDEM_RELATIONSHIP", default_value = "http://127.0.0.1:7402", global = true)]
-    pub relationship: String,
+    pub relationship: Address,
     /// Whose data.
     #[arg(long, env = "TANDEM_TENANT", default_value = "default", global = true)]
     pub tenant: String,
+    /// For https://: the roots to trust, in PEM, instead of the system's.
+    #[arg(long, env = "TANDEM_TLS_CA", value_name = "FILE", global = true)]
+    pub tls_ca: Option<PathBuf>,
+    /// For https://: the name in the server's certificate, where it is not the host of the address.
+    #[arg(long, env = "TANDEM_TLS_SERVER_NAME", value_name = "NAME", global = true)]
+    pub tls_server_name: Option<String>,
+    /// For https://: the certificate to show, in PEM; with --tls-key.
+    #[arg(long, env = "TANDEM_TLS_CERTIFICATE", value_name = "FILE", global = true)]
+    pub tls_certificate: Option<PathBuf>,
+    /// For https://: the private key of the certificate, in PEM.
+    #[arg(long, env = "TANDEM_TLS_KEY", value_name = "FILE", global = true)]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// A connection that says who calls.
@@ -49,12 +68,12 @@ impl Interceptor for Caller {
 impl Target {
     /// A connection to campaign-svc.
     pub async fn to_campaign(&self) -> Result<Connection, Failure> {
-        self.connect(&self.campaign, "campaign-svc").await
+        self.connect(&self.campaign, "--campaign", "campaign-svc").await
     }
 
     /// A connection to relationship-svc.
     pub async fn to_relationship(&self) -> Result<Connection, Failure> {
-        self.connect(&self.relationship, "relationship-svc").await
+        self.connect(&self.relationship, "--relationship", "relationship-svc").await
     }
 
     /// Prices.
@@ -92,14 +111,32 @@ impl Target {
         Ok(RelationshipEvents::new(self.to_relationship().await?))
     }
 
-    async fn connect(&self, address: &str, service: &str) -> Result<Connection, Failure> {
+    async fn connect(&self, address: &Address, flag: &str, service: &str) -> Result<Connection, Failure> {
         let tenant = self.tenant.parse().map_err(|_| Failure::said("--tenant must be visible ASCII"))?;
-        let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| Failure::at(address, error))?
-            .connect_timeout(std::time::Duration::from_secs(5))
-            .tcp_nodelay(true);
-        let channel = endpoint.connect().await.map_err(|_| {
-            Failure::said(format!("{service} does not answer at {address}; `tandem up` starts both services"))
+        let tls = ClientTlsConfig {
+            ca: self.tls_ca.clone(),
+            server_name: self.tls_server_name.clone(),
+            certificate: self.tls_certificate.clone(),
+            key: self.tls_key.clone(),
+        };
+        let config = ClientConfig {
+            endpoint: address.clone(),
+            tls,
+            connect_timeout_ms: 5_000,
+            ..ClientConfig::default()
+        };
+        let words = Words { endpoint: flag, tls: "--tls-" };
+        let endpoint = grpc::endpoint(words, &config).map_err(|error| Failure::said(error.to_string()))?;
+        if grpc::is_remote_and_clear(endpoint.uri()) {
+            eprintln!(
+                "warning: {flag} {address} is in clear text: whoever is on the way can read it; use https://"
+            );
+        }
+        let channel = endpoint.connect().await.map_err(|error| {
+            let why = chain(&error);
+            Failure::said(format!(
+                "{service} does not answer at {address} ({flag}): {why}; `tandem up` starts both services"
+            ))
         })?;
         Ok(InterceptedService::new(channel, Caller { tenant }))
     }

@@ -56,6 +56,13 @@ pub struct Tail {
     limit: Option<u64>,
 }
 
+impl Tail {
+    /// Whether it follows relationship-svc.
+    pub fn is_of_relationship(&self) -> bool {
+        matches!(self.service, Service::Relationship)
+    }
+}
+
 /// Arguments of `tandem events set-aside`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

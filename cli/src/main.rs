@@ -16,7 +16,9 @@ mod vouchers;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 
 use crate::connect::Target;
 use crate::failure::Failure;
@@ -72,8 +74,52 @@ enum Command {
     Completion(completion::Arguments),
 }
 
+impl Command {
+    /// Which of the flags that stand for all commands this one reads; the others are refused where they are typed.
+    fn reads(&self) -> Vec<&'static str> {
+        const CAMPAIGN: [&str; 2] = ["campaign", "tenant"];
+        const RELATIONSHIP: [&str; 2] = ["relationship", "tenant"];
+        const TLS: [&str; 4] = ["tls_ca", "tls_server_name", "tls_certificate", "tls_key"];
+        match self {
+            Self::Up(_) | Self::Demo(_) | Self::Completion(_) => Vec::new(),
+            // It writes a table for spreadsheets, whatever is asked for elsewhere.
+            Self::Vouchers(vouchers::Command::Export(_)) => [&RELATIONSHIP[..], &TLS].concat(),
+            Self::Vouchers(_) | Self::Customers(_) | Self::Redeem(_) => {
+                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
+            }
+            Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
+                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
+            }
+            Self::Quote(_) | Self::Order(_) | Self::Events(_) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
+        }
+    }
+}
+
+/// What was typed; refuses a flag that the command would not look at.
+fn arguments() -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    let matches = command.clone().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    let read = arguments.command.reads();
+    let mut typed =
+        matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine));
+    let shared = |id: &Id| command.get_arguments().any(|argument| argument.get_id() == id);
+    match typed.find(|id| shared(id) && !read.contains(&id.as_str())) {
+        None => Ok(arguments),
+        Some(id) => {
+            let name = matches.subcommand_name().unwrap_or_default();
+            let flag = id.as_str().replace('_', "-");
+            let message = format!("`tandem {name}` does not read --{flag}; see `tandem {name} --help`");
+            Err(command.error(ErrorKind::ArgumentConflict, message))
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
         .enable_all()

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tandem_platform::config::ConfigError;
-use tandem_platform::lifecycle::{StopSignal, Stopped};
-use tandem_platform::log;
-use tandem_platform::shell::{self, Settings};
+use tandem_platform::config::{ConfigError, LogConfig};
+use tandem_platform::lifecycle::{StopSignal, Stopped, readiness};
+use tandem_platform::secret::Address;
+use tandem_platform::shell::{self, Common, Program, Settings};
+use tandem_platform::{Db, log};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -21,23 +22,30 @@ use crate::failure::Failure;
   tandem up --data /var/lib/tandem --campaign-listen 127.0.0.1:9001
   tandem up --campaign-database postgres://tandem@db/campaign --relationship-database postgres://tandem@db/relationship
 
-Every other setting is the services' own, from the environment: TANDEM_CAMPAIGN_… and TANDEM_RELATIONSHIP_….")]
+Every other setting is the services' own, from their files and from the environment: TANDEM_CAMPAIGN_… and
+TANDEM_RELATIONSHIP_…. A flag goes before the environment, the environment before a file.")]
 pub struct Arguments {
-    /// Where the SQLite databases are; made where missing.
-    #[arg(long, default_value = "data")]
-    data: PathBuf,
+    /// Where the SQLite databases are, \"data\" where nothing else is said; made where missing.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Settings of campaign-svc in TOML.
+    #[arg(long, env = "TANDEM_CAMPAIGN_CONFIG", value_name = "FILE")]
+    campaign_config: Option<PathBuf>,
+    /// Settings of relationship-svc in TOML.
+    #[arg(long, env = "TANDEM_RELATIONSHIP_CONFIG", value_name = "FILE")]
+    relationship_config: Option<PathBuf>,
     /// Database of campaign-svc instead of SQLite. PostgreSQL is migrated at start.
-    #[arg(long)]
-    campaign_database: Option<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    campaign_database: Option<Address>,
     /// Database of relationship-svc instead of SQLite. PostgreSQL is migrated at start.
-    #[arg(long)]
-    relationship_database: Option<String>,
-    /// Address of campaign-svc.
-    #[arg(long, default_value = "127.0.0.1:7401")]
-    campaign_listen: SocketAddr,
-    /// Address of relationship-svc.
-    #[arg(long, default_value = "127.0.0.1:7402")]
-    relationship_listen: SocketAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    relationship_database: Option<Address>,
+    /// Address of campaign-svc, 127.0.0.1:7401 where nothing else is said; port 0 is a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    campaign_listen: Option<SocketAddr>,
+    /// Address of relationship-svc, 127.0.0.1:7402 where nothing else is said; port 0 is a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    relationship_listen: Option<SocketAddr>,
 }
 
 /// Both services, running.
@@ -51,27 +59,73 @@ pub struct Pair {
 
 /// Runs both services until interrupted.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let settings = |error: ConfigError| Failure::said(error.to_string());
-    let mut campaign = campaign_svc::Config::load(None).map_err(settings)?;
-    let mut relationship = relationship_svc::Config::load(None).map_err(settings)?;
-    std::fs::create_dir_all(&arguments.data).map_err(|error| Failure::at(arguments.data.display(), error))?;
-    campaign.server.listen = arguments.campaign_listen;
-    relationship.server.listen = arguments.relationship_listen;
-    campaign.database.url =
-        arguments.campaign_database.unwrap_or_else(|| sqlite(&arguments.data, "campaign"));
-    relationship.database.url =
-        arguments.relationship_database.unwrap_or_else(|| sqlite(&arguments.data, "relationship"));
-    log::init(&campaign.log).map_err(settings)?;
+    let folder = arguments.data.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let (campaign, relationship) = settings(&arguments, &folder).map_err(said)?;
+    let here = [(&campaign.database, "campaign"), (&relationship.database, "relationship")];
+    let here = here.into_iter().any(|(database, name)| database.url == sqlite(&folder, name));
+    if here {
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::at(format!("--data {}", folder.display()), error))?;
+    } else if arguments.data.is_some() {
+        return Err(Failure::said(
+            "--data is where SQLite databases would be, and both databases are elsewhere",
+        ));
+    }
+    log::init(&campaign.log).map_err(said)?;
+    let databases = [campaign.database.url.clone(), relationship.database.url.clone()];
     let pair = Pair::start(campaign, relationship, None).await?;
     println!("campaign-svc      {}", pair.target.campaign);
     println!("relationship-svc  {}", pair.target.relationship);
-    println!("data              {}", arguments.data.display());
+    println!("databases         {}, {}", databases[0], databases[1]);
     println!("Ctrl-C stops both.");
     pair.until_stopped().await
 }
 
-fn sqlite(folder: &Path, name: &str) -> String {
-    format!("sqlite:{}", folder.join(format!("{name}.db")).display())
+fn said(error: ConfigError) -> Failure {
+    Failure::said(error.to_string())
+}
+
+/// The settings of both: flags, over the environment, over their files, over what `up` takes for granted.
+fn settings(
+    arguments: &Arguments,
+    folder: &Path,
+) -> Result<(campaign_svc::Config, relationship_svc::Config), ConfigError> {
+    let mut campaign = campaign_svc::Config::default();
+    let mut relationship = relationship_svc::Config::default();
+    campaign.database.url = sqlite(folder, "campaign");
+    relationship.database.url = sqlite(folder, "relationship");
+    // Whatever it is afterwards was said by somebody.
+    campaign.relationship.endpoint = Address::default();
+    let mut campaign = campaign.overridden(arguments.campaign_config.as_deref())?;
+    let mut relationship = relationship.overridden(arguments.relationship_config.as_deref())?;
+    if campaign.relationship.endpoint != Address::default() {
+        return Err(ConfigError::new(format!(
+            "relationship.endpoint = {:?}: `tandem up` starts a relationship-svc of its own; unset \
+             TANDEM_CAMPAIGN_RELATIONSHIP__ENDPOINT, or run campaign-svc by itself",
+            campaign.relationship.endpoint
+        )));
+    }
+    if relationship.log != campaign.log && relationship.log != LogConfig::default() {
+        return Err(ConfigError::new(
+            "TANDEM_RELATIONSHIP_LOG__…: both services write one log here, as TANDEM_CAMPAIGN_LOG__… says",
+        ));
+    }
+    if relationship.seal_keys != campaign.seal_keys {
+        return Err(ConfigError::new("seal_keys: both services need the same, or neither any"));
+    }
+    for (database, flag) in [
+        (&mut campaign.database, &arguments.campaign_database),
+        (&mut relationship.database, &arguments.relationship_database),
+    ] {
+        database.url = flag.clone().unwrap_or_else(|| database.url.clone());
+    }
+    campaign.server.listen = arguments.campaign_listen.unwrap_or(campaign.server.listen);
+    relationship.server.listen = arguments.relationship_listen.unwrap_or(relationship.server.listen);
+    Ok((campaign, relationship))
+}
+
+fn sqlite(folder: &Path, name: &str) -> Address {
+    format!("sqlite:{}", folder.join(format!("{name}.db")).display()).into()
 }
 
 impl Pair {
@@ -107,23 +161,17 @@ impl Pair {
         scratch: Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let mut services = JoinSet::new();
-        let (stop_relationship, stop) = StopSignal::manual();
-        migrate(&relationship.database, &relationship_svc::MIGRATIONS).await?;
-        let (ready, relationship_at) = oneshot::channel();
-        services.spawn(shell::run::<relationship_svc::App>(relationship, stop, |address| {
-            _ = ready.send(address)
-        }));
-        let relationship_at = started(relationship_at, &mut services).await?;
-        campaign.relationship.endpoint = format!("http://{relationship_at}");
-        let (stop_campaign, stop) = StopSignal::manual();
-        migrate(&campaign.database, &campaign_svc::MIGRATIONS).await?;
-        let (ready, campaign_at) = oneshot::channel();
-        services.spawn(shell::run::<campaign_svc::App>(campaign, stop, |address| _ = ready.send(address)));
-        let campaign_at = started(campaign_at, &mut services).await?;
+        let (stop_relationship, at) = serve::<relationship_svc::App>(relationship, &mut services).await?;
+        campaign.relationship.endpoint = at.clone();
+        let (stop_campaign, campaign_at) = serve::<campaign_svc::App>(campaign, &mut services).await?;
         let target = Target {
-            campaign: format!("http://{campaign_at}"),
-            relationship: format!("http://{relationship_at}"),
+            campaign: campaign_at,
+            relationship: at,
             tenant: "default".to_owned(),
+            tls_ca: None,
+            tls_server_name: None,
+            tls_certificate: None,
+            tls_key: None,
         };
         Ok(Self { target, stops: vec![stop_campaign, stop_relationship], services, scratch })
     }
@@ -163,27 +211,30 @@ fn fresh_folder() -> PathBuf {
     std::env::temp_dir().join(format!("tandem-demo-{}", crate::vouchers::fresh_request_id()))
 }
 
-/// An operator who types `up` means "and have it ready": in Kubernetes `migrate` is a job of its own.
-async fn migrate(
-    config: &tandem_platform::config::DatabaseConfig,
-    migrations: &tandem_platform::db::Migrations,
-) -> Result<(), Failure> {
-    let failed = |fault: tandem_platform::Fault| Failure::said(format!("{}: {fault:?}", config.url));
-    let db = tandem_platform::Db::connect(config).await.map_err(failed)?;
-    let migrated = db.migrate(migrations).await.map_err(failed);
-    db.close().await;
-    migrated
-}
-
-async fn started(
-    ready: oneshot::Receiver<SocketAddr>,
+/// Starts one of the two and waits until it answers: how it is stopped, and where it is.
+async fn serve<P: Program>(
+    settings: P::Settings,
     services: &mut JoinSet<Result<Stopped, ConfigError>>,
-) -> Result<SocketAddr, Failure> {
+) -> Result<(mpsc::Sender<()>, Address), Failure> {
+    let named = |error: ConfigError| Failure::said(format!("{}: {error}", P::NAME));
+    let Common { server, database, .. } = settings.common();
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    // An operator who types `up` means "and have it ready": in Kubernetes `migrate` is a job of its own.
+    let db = Db::open(database, "database.url").await.map_err(named)?;
+    let migrated = readiness::migrate(&db, database, P::MIGRATIONS, "database.url").await;
+    db.close().await;
+    migrated.map_err(named)?;
+    let (stop, signal) = StopSignal::manual();
+    let (ready, at) = oneshot::channel();
+    services.spawn(async move { shell::run::<P>(settings, signal, |address| _ = ready.send(address)).await });
     tokio::select! {
-        address = ready => address.map_err(|_| Failure::said("a service ended before it was ready")),
+        address = at => match address {
+            Ok(address) => Ok((stop, format!("{scheme}://{address}").into())),
+            Err(_) => Err(Failure::said(format!("{} ended before it was ready", P::NAME))),
+        },
         ended = services.join_next() => match ended {
-            Some(Ok(Err(error))) => Err(Failure::said(error.to_string())),
-            other => Err(Failure::said(format!("a service ended before it was ready: {other:?}"))),
+            Some(Ok(Err(error))) => Err(named(error)),
+            other => Err(Failure::said(format!("a service ended before {} was ready: {other:?}", P::NAME))),
         },
     }
 }

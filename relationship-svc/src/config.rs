@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tandem_platform::config::{DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::{LanesConfig, TENANTS_PER_TRANSACTION};
 use tandem_platform::outbox::RelayConfig;
+use tandem_platform::secret::Secret;
 use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
@@ -28,7 +29,7 @@ pub struct Config {
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
     /// open. Empty: a key for development, accepted on a loopback address only.
-    pub seal_keys: String,
+    pub seal_keys: Secret,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
     /// How events are numbered, and told to campaign-svc.
@@ -45,16 +46,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: ServerConfig { listen: ([127, 0, 0, 1], 7402).into(), ..ServerConfig::default() },
-            database: DatabaseConfig {
-                url: "sqlite:relationship.db".to_owned(),
-                ..DatabaseConfig::default()
-            },
+            database: DatabaseConfig { url: "sqlite:relationship.db".into(), ..DatabaseConfig::default() },
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
             evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128, tenants_per_transaction: 4 },
             redemption: RedemptionConfig::default(),
             tenant_time_zone: "UTC".to_owned(),
-            seal_keys: String::new(),
+            seal_keys: Secret::default(),
             event_retention_h: 7 * 24,
             relay: RelayConfig::default(),
             long_evaluation_threads: 0,
@@ -76,10 +74,6 @@ impl Settings for Config {
             event_retention_h: self.event_retention_h,
             relay: self.relay,
         }
-    }
-
-    fn secrets(&mut self) -> (&mut String, &mut String) {
-        (&mut self.database.url, &mut self.seal_keys)
     }
 }
 
@@ -141,9 +135,9 @@ mod tests {
 
     #[test]
     fn neither_keys_nor_passwords_are_shown() {
-        let url = "postgres://tandem:secret@db/relationship".to_owned();
+        let url = "postgres://tandem:secret@db/relationship".into();
         let database = DatabaseConfig { url, ..DatabaseConfig::default() };
-        let shown = Config { seal_keys: "k1:a2V5".to_owned(), database, ..Config::default() }.shown();
+        let shown = Config { seal_keys: "k1:a2V5".into(), database, ..Config::default() }.shown();
         assert!(!shown.contains("secret") && !shown.contains("a2V5"), "{shown}");
         assert!(shown.contains("postgres://tandem@db/relationship"), "{shown}");
     }

@@ -9,6 +9,7 @@ use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
 use tandem_kernel::money;
 use tandem_platform::config::ServerConfig;
 use tandem_platform::seal;
+use tandem_platform::secret::Secret;
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::common::v1::{
     AmountDiscount, Basket, Discount, Line, Money, PercentDiscount, QuoteClaims, SealedCode, SealedLine,
@@ -130,7 +131,7 @@ pub fn quoted(order: &str, customer: &str, codes: &[(&str, &str, i64)]) -> Quote
 /// # Panics
 /// Never.
 pub fn sealed(claims: &QuoteClaims) -> String {
-    let keys = seal::keyring("", &ServerConfig::default()).expect("the key for development");
+    let keys = seal::keyring(&Secret::default(), &ServerConfig::default()).expect("the key for development");
     seal_claims(claims, &keys)
 }
 

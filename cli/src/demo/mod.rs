@@ -178,7 +178,7 @@ async fn adapt(shop: &Shop, now: Timestamp) -> Result<(), Failure> {
 
 fn print_calls(target: &Target) {
     let host = |address: &str| address.trim_start_matches("http://").to_owned();
-    let (campaign, relationship) = (host(&target.campaign), host(&target.relationship));
+    let (campaign, relationship) = (host(target.campaign.reveal()), host(target.relationship.reveal()));
     println!(
         "\nBoth services stay up until Ctrl-C. Calls to try:
   grpcurl -plaintext {relationship} list

@@ -13,6 +13,8 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Address;
+
 /// Where and how a service listens, how much it takes on at once, and how it stops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,8 +82,9 @@ impl ServerConfig {
     }
 }
 
-/// The server's side of TLS, all files in PEM. They are read at the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The server's side of TLS, 1.2 and 1.3, all files in PEM. They are read at the start, and again when they change:
+/// connections go on as they are, new ones begin with what the files say then.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// The certificate, and those between it and its root.
@@ -92,6 +95,9 @@ pub struct TlsConfig {
     /// none is asked for.
     #[serde(default)]
     pub client_ca: Option<PathBuf>,
+    /// Turns away who shows no certificate of `client_ca`. Default: false.
+    #[serde(default)]
+    pub require_client_certificate: bool,
 }
 
 /// The client's side of TLS, all files in PEM, for an endpoint that begins with `https://`. They are read at the start.
@@ -100,6 +106,8 @@ pub struct TlsConfig {
 pub struct ClientTlsConfig {
     /// The roots that are trusted. Default: those of the system.
     pub ca: Option<PathBuf>,
+    /// The name that the server's certificate must have. Default: the host of the address.
+    pub server_name: Option<String>,
     /// The certificate that is shown; with `key`. Default: none.
     pub certificate: Option<PathBuf>,
     /// Its private key.
@@ -110,8 +118,9 @@ pub struct ClientTlsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
-    /// `postgres://user:password@host/name` or `sqlite:/path/to/file`, which is created where it is missing.
-    pub url: String,
+    /// `postgres://user:password@host/name` or `sqlite:/path/to/file`, which is created where it is missing. Shown without
+    /// its password everywhere.
+    pub url: Address,
     /// Connections of this process. Replicas times this stays below what the server allows. They are used in turn, so
     /// more than are needed cost the database its caches; a server with many cores bears more.
     pub max_connections: u32,
@@ -130,7 +139,7 @@ pub struct DatabaseConfig {
 impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
-            url: "sqlite:tandem.db".to_owned(),
+            url: "sqlite:tandem.db".into(),
             max_connections: 8,
             acquire_timeout_ms: 2_000,
             statement_timeout_ms: 5_000,
@@ -146,7 +155,7 @@ impl Default for DatabaseConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct ClientConfig {
     /// `http://host:port` or `https://host:port`; a name is resolved again on each connect.
-    pub endpoint: String,
+    pub endpoint: Address,
     /// For `https://`.
     pub tls: ClientTlsConfig,
     /// How long a connect may take, in milliseconds.
@@ -158,7 +167,7 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
-            endpoint: "http://127.0.0.1:0".to_owned(),
+            endpoint: "http://127.0.0.1:0".into(),
             tls: ClientTlsConfig::default(),
             connect_timeout_ms: 1_000,
             max_deadline_ms: 5_000,
@@ -224,25 +233,26 @@ impl ConfigError {
     }
 }
 
-/// Reads settings: the type's defaults, over them `file` where one is given (it must exist), over it every environment
+/// Reads settings: `defaults` without secrets, over them `file` where one is given (it must exist), over it every environment
 /// variable that begins with `env_prefix`, two underscores between section and key:
 /// `TANDEM_CAMPAIGN_SERVER__LISTEN=127.0.0.1:7401`. `<prefix>CONFIG`, by which a program may find `file`, is left out.
-pub fn load<T>(file: Option<&Path>, env_prefix: &str) -> Result<T, ConfigError>
+pub fn load<T>(defaults: T, file: Option<&Path>, env_prefix: &str) -> Result<T, ConfigError>
 where
-    T: Serialize + DeserializeOwned + Default,
+    T: Serialize + DeserializeOwned,
 {
-    read(file, env_prefix, std::env::vars())
+    read(defaults, file, env_prefix, std::env::vars())
 }
 
 fn read<T>(
+    defaults: T,
     file: Option<&Path>,
     env_prefix: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<T, ConfigError>
 where
-    T: Serialize + DeserializeOwned + Default,
+    T: Serialize + DeserializeOwned,
 {
-    let mut figment = Figment::from(Serialized::defaults(T::default()));
+    let mut figment = Figment::from(Serialized::defaults(defaults));
     if let Some(file) = file {
         figment = figment.merge(Toml::file_exact(file));
     }
@@ -319,7 +329,7 @@ mod tests {
             ("TANDEM_T_CONFIG", "ignored.toml"),
             ("TANDEM_OTHER_SERVER__LISTEN", "127.0.0.1:9"),
         ]);
-        let config: Config = read(Some(file.path()), "TANDEM_T_", variables).unwrap();
+        let config: Config = read(Config::default(), Some(file.path()), "TANDEM_T_", variables).unwrap();
         assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 7411)));
         assert_eq!(config.metrics.listen, Some(SocketAddr::from(([127, 0, 0, 1], 7412))));
         assert!(config.server.allow_remote_without_authentication);
@@ -332,7 +342,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_it_and_its_source() {
         let file = file("[server]\nlisten_adress = \"127.0.0.1:1\"");
-        let error = load::<Config>(Some(file.path()), "TANDEM_U_").unwrap_err().to_string();
+        let error = load(Config::default(), Some(file.path()), "TANDEM_U_").unwrap_err().to_string();
         assert!(error.contains("listen_adress"), "{error}");
         assert!(error.contains(file.path().file_name().unwrap().to_str().unwrap()), "{error}");
     }
@@ -340,19 +350,19 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_an_error_that_names_it() {
         let variables = environment(&[("TANDEM_T_SERVER__DRAIN", "7")]);
-        let error = read::<Config>(None, "TANDEM_T_", variables).unwrap_err().to_string();
+        let error = read(Config::default(), None, "TANDEM_T_", variables).unwrap_err().to_string();
         assert!(error.contains("TANDEM_T_SERVER__DRAIN"), "{error}");
     }
 
     #[test]
     fn a_wrong_value_is_an_error_that_names_its_key() {
         let file = file("[server]\ndrain_ms = \"soon\"");
-        let error = load::<Config>(Some(file.path()), "TANDEM_W_").unwrap_err().to_string();
+        let error = load(Config::default(), Some(file.path()), "TANDEM_W_").unwrap_err().to_string();
         assert!(error.contains("server.drain_ms"), "{error}");
     }
 
     #[test]
     fn a_missing_file_is_an_error() {
-        assert!(load::<Config>(Some(Path::new("/nonexistent/tandem.toml")), "TANDEM_X_").is_err());
+        assert!(load(Config::default(), Some(Path::new("/nonexistent/tandem.toml")), "TANDEM_X_").is_err());
     }
 }

@@ -374,7 +374,7 @@ impl Error for Fault {
 }
 
 /// An error and its causes in one line, for the log only.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

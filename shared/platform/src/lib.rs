@@ -22,6 +22,7 @@ pub mod log;
 pub mod outbox;
 pub mod resource;
 pub mod seal;
+pub mod secret;
 pub mod service;
 pub mod shell;
 pub mod tasks;

@@ -10,8 +10,8 @@ pub mod readiness;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,11 +19,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tonic::body::Body;
-use tonic::transport::server::TcpIncoming;
 use tower::Service;
 
 use crate::config::{ConfigError, ServerConfig};
-use crate::grpc::{Health, check_peers, transport};
+use crate::grpc::{Health, check_peers, serve};
 use crate::tasks::Tasks;
 
 /// A socket that is listened on.
@@ -39,6 +38,11 @@ impl Bound {
     pub async fn to(config: &ServerConfig) -> Result<Self, ConfigError> {
         let listen = config.listen;
         check_peers(config)?;
+        if !listen.ip().is_loopback() && config.tls.is_none() {
+            let message =
+                "what callers on other machines say is read by whoever is on the way: set server.tls";
+            tracing::warn!(%listen, "{message}");
+        }
         if !listen.ip().is_loopback() && !config.allow_remote_without_authentication {
             return Err(ConfigError::new(format!(
                 "server.listen = \"{listen}\" can be reached from other machines and callers are not authenticated: \
@@ -52,7 +56,20 @@ impl Bound {
             Ok(Self { listener, address })
         };
         bound.await.map_err(|error: std::io::Error| {
-            ConfigError::new(format!("server.listen = \"{listen}\": {error}"))
+            let why = match error.kind() {
+                ErrorKind::AddrInUse => {
+                    format!(
+                        "another process listens on port {}: stop it, or choose another port",
+                        listen.port()
+                    )
+                }
+                ErrorKind::PermissionDenied => {
+                    format!("port {} is for the superuser: choose one from 1024", listen.port())
+                }
+                ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+                _ => error.to_string(),
+            };
+            ConfigError::new(format!("server.listen = \"{listen}\": {why}"))
         })
     }
 
@@ -166,12 +183,11 @@ where
     let Process { config, tasks, health } = process;
     let ms = Duration::from_millis;
     let (goaway, told) = oneshot::channel::<()>();
-    let incoming = TcpIncoming::from(bound.listener).with_nodelay(Some(true));
     let told = async move {
         // An error means that the other end of this very function is gone: stop as well.
         let _ = told.await;
     };
-    let mut serving = pin!(transport(config)?.serve_with_incoming_shutdown(service, incoming, told));
+    let mut serving = serve(config, bound.listener, tasks, service, told)?;
     tokio::select! {
         ended = &mut serving => {
             let why = ended.err().map(|error| crate::fault::chain(&error)).unwrap_or_default();

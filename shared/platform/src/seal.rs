@@ -3,6 +3,7 @@
 use tandem_kernel::seal::Keyring;
 
 use crate::config::{ConfigError, ServerConfig};
+use crate::secret::Secret;
 
 /// What everybody knows who reads this: "development-key-not-for-real-use". The same for both services, so that a pair
 /// on one machine works without settings.
@@ -11,8 +12,9 @@ const DEVELOPMENT: &str = "development:ZGV2ZWxvcG1lbnQta2V5LW5vdC1mb3ItcmVhbC11c
 /// The keys of `seal_keys`, "k2:base64,k1:base64": the first seals, all open. Where none are set, a server that only
 /// this machine can reach takes a well-known key and says so in the log; any other is refused, because whoever knows the
 /// key makes prices.
-pub fn keyring(seal_keys: &str, server: &ServerConfig) -> Result<Keyring, ConfigError> {
+pub fn keyring(seal_keys: &Secret, server: &ServerConfig) -> Result<Keyring, ConfigError> {
     let unreadable = |error| ConfigError::new(format!("seal_keys: {error}"));
+    let seal_keys = seal_keys.reveal();
     if !seal_keys.trim().is_empty() {
         return Keyring::parse(seal_keys).map_err(unreadable);
     }
@@ -38,14 +40,17 @@ mod tests {
         let local = ServerConfig::default();
         let remote =
             ServerConfig { listen: SocketAddr::from(([0, 0, 0, 0], 7401)), ..ServerConfig::default() };
-        assert_eq!(keyring("", &local).unwrap().current(), "development");
-        assert!(keyring(" ", &remote).unwrap_err().to_string().contains("seal_keys"));
-        assert_eq!(keyring(&DEVELOPMENT.replace("development", "k1"), &remote).unwrap().current(), "k1");
+        assert_eq!(keyring(&Secret::default(), &local).unwrap().current(), "development");
+        assert!(keyring(&" ".into(), &remote).unwrap_err().to_string().contains("seal_keys"));
+        assert_eq!(
+            keyring(&DEVELOPMENT.replace("development", "k1").as_str().into(), &remote).unwrap().current(),
+            "k1"
+        );
     }
 
     #[test]
     fn an_ill_formed_key_is_refused_without_saying_it() {
-        let error = keyring("k1:c2hvcnQ=", &ServerConfig::default()).unwrap_err().to_string();
+        let error = keyring(&"k1:c2hvcnQ=".into(), &ServerConfig::default()).unwrap_err().to_string();
         assert!(error.starts_with("seal_keys: ") && !error.contains("c2hvcnQ="), "{error}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ServerConfig;
 use tandem_platform::seal;
+use tandem_platform::secret::Secret;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::{
     Campaign, CancelOrderRequest, CommitOrderRequest, GetOrderRequest, HoldOrderRequest, MarketingMix,
@@ -125,7 +126,8 @@ impl Shop {
             let settings = [own.as_slice(), settings].concat();
             campaigns.push(Service::start(Kind::Campaign, campaign_database.url(), &settings));
         }
-        let keys = seal::keyring("", &ServerConfig::default()).expect("the key for development");
+        let keys =
+            seal::keyring(&Secret::default(), &ServerConfig::default()).expect("the key for development");
         let quotes = Quotes(Arc::new(keys));
         let shop =
             Self { relationships, campaigns, network, relationship_database, campaign_database, quotes };

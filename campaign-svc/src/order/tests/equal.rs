@@ -87,7 +87,7 @@ async fn a_call_repeated_while_others_bring_its_answer_hears_what_the_first_is_t
         let vouchers = Vouchers(peer.clone());
         let double = Double::start(move || Server::builder().add_service(vouchers.clone()));
         let mut config = Config::default();
-        config.relationship.endpoint = double.endpoint();
+        config.relationship.endpoint = double.endpoint().into();
         config.order.timeout_ms = 10_000;
         let shop = Shop::configured(db, common::Limits::default(), config).await;
         let app = &shop.harness.app;

@@ -48,7 +48,7 @@ impl Shop {
     pub async fn open(db: Db, limits: common::Limits) -> Self {
         // Nobody listens there: orders without codes ask nobody.
         let mut config = Config::default();
-        config.relationship.endpoint = "http://127.0.0.1:1".to_owned();
+        config.relationship.endpoint = "http://127.0.0.1:1".into();
         Self::configured(db, limits, config).await
     }
 

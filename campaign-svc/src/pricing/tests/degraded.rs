@@ -19,7 +19,7 @@ use crate::{Config, MIGRATIONS};
 
 fn harness(db: tandem_platform::Db, peer: &Peer) -> Harness {
     let mut config = Config { database: DatabaseConfig::default(), ..Config::default() };
-    config.relationship.endpoint = peer.double.endpoint();
+    config.relationship.endpoint = peer.double.endpoint().into();
     // Long enough for a busy machine: nobody waits for it but those who are to wait in vain.
     config.relationship.timeout_ms = 300;
     config.relationship.retry_ms = 300;
@@ -77,7 +77,7 @@ async fn quote(harness: &Harness, request: QuoteRequest) -> Result<QuoteResponse
 /// With the usual settings.
 fn usual(db: tandem_platform::Db, peer: &Peer) -> Harness {
     let mut config = Config { database: DatabaseConfig::default(), ..Config::default() };
-    config.relationship.endpoint = peer.double.endpoint();
+    config.relationship.endpoint = peer.double.endpoint().into();
     Harness::with(db, config)
 }
 

@@ -120,7 +120,7 @@ impl Peer {
 
 fn start(db: Db, peer: &Peer) -> Harness {
     let mut config = Config::default();
-    config.relationship.endpoint = peer.double.endpoint();
+    config.relationship.endpoint = peer.double.endpoint().into();
     let harness = Harness::with(db, config);
     tasks::start(&harness.app);
     harness

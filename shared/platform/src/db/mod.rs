@@ -69,6 +69,7 @@ mod engine;
 mod held;
 mod instant;
 mod migrations;
+mod open;
 pub(crate) mod signals;
 mod storage;
 #[cfg(test)]
@@ -76,15 +77,11 @@ pub(crate) mod tests;
 mod tx;
 mod writes;
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
 
 pub use column::{BindColumns, Column};
 pub use engine::{Engine, Reader, Session, Statement};
@@ -95,7 +92,7 @@ pub use storage::Storage;
 pub use tx::{Replays, Tx, body, conclude, lost_race, same_count};
 pub use writes::{Write, Writes};
 
-use crate::config::DatabaseConfig;
+use crate::config::{ConfigError, DatabaseConfig};
 use crate::fault::{Fault, Outcome};
 use held::Held;
 use signals::Signals;
@@ -137,11 +134,14 @@ impl Db {
     ///
     /// SQLite keeps a write-ahead log, syncs at every commit, enforces foreign keys and has one connection that writes.
     pub async fn connect(config: &DatabaseConfig) -> Outcome<Self> {
-        let pools = if config.url.starts_with("sqlite:") {
-            connect_sqlite(config).await?
-        } else {
-            connect_postgres(config).await?
-        };
+        let pools = open::pools(config).await?;
+        Ok(Self { pools, signals: Arc::default(), storage: Arc::default() })
+    }
+
+    /// The same at a start, where an operator reads why it failed; `setting` is what holds the address, in the words of who
+    /// gave it.
+    pub async fn open(config: &DatabaseConfig, setting: &str) -> Result<Self, ConfigError> {
+        let pools = open::pools(config).await.map_err(|error| open::refusal(config, setting, &error))?;
         Ok(Self { pools, signals: Arc::default(), storage: Arc::default() })
     }
 
@@ -250,63 +250,6 @@ impl Db {
     pub fn storage(&self) -> &Storage {
         &self.storage
     }
-}
-
-async fn connect_postgres(config: &DatabaseConfig) -> Outcome<Pools> {
-    let mut options = PgConnectOptions::from_str(&config.url)?
-        .statement_cache_capacity(config.statement_cache_capacity)
-        .options([
-            ("statement_timeout", config.statement_timeout_ms),
-            ("lock_timeout", config.lock_timeout_ms),
-            ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms),
-        ])
-        // Every statement goes by keys, whatever their values: planning it again for each call costs more than running.
-        .options([("plan_cache_mode", "force_generic_plan")])
-        // A plan is made once, perhaps while its table is empty, and kept while it grows: what is cheap to scan then is
-        // not cheap to scan later. And what cannot but scan is not worth compiling.
-        .options([("enable_seqscan", "off"), ("jit", "off")]);
-    if options.get_application_name().is_none() {
-        options = options.application_name("tandem");
-    }
-    let pool = PgPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_with(options)
-        .await?;
-    Ok(Pools::Postgres(pool))
-}
-
-async fn connect_sqlite(config: &DatabaseConfig) -> Outcome<Pools> {
-    let lock_timeout = Duration::from_millis(config.lock_timeout_ms);
-    let options = SqliteConnectOptions::from_str(&config.url)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(lock_timeout)
-        .statement_cache_capacity(config.statement_cache_capacity);
-    let pool = || SqlitePoolOptions::new().test_before_acquire(false).max_lifetime(None).idle_timeout(None);
-    let write = pool()
-        .max_connections(1)
-        .min_connections(1)
-        .acquire_timeout(lock_timeout)
-        .connect_with(options.clone())
-        .await?;
-    let read = pool()
-        .max_connections(config.max_connections)
-        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-        .connect_with(options.pragma("query_only", "ON"))
-        .await?;
-    Ok(Pools::Sqlite { read, write })
 }
 
 /// Runs a sqlx future to its end even where its caller is dropped.

@@ -226,7 +226,7 @@ async fn sqlite_logs_ahead_syncs_fully_and_reads_cannot_write() {
 async fn postgres_bounds_statements_locks_and_idle_transactions() {
     testing::postgres(test_migrations(), |database| async move {
         let config = DatabaseConfig {
-            url: database.url.clone(),
+            url: database.url.clone().into(),
             statement_timeout_ms: 1_234,
             lock_timeout_ms: 567,
             idle_in_transaction_timeout_ms: 8_910,

@@ -59,6 +59,7 @@ mod request;
 mod services;
 mod shed;
 mod streams;
+mod tls;
 mod trace;
 mod transport;
 
@@ -68,7 +69,7 @@ mod tests;
 use std::future::Future;
 
 pub use caller::{Identified, IdentifyCaller};
-pub use client::{channel, outgoing};
+pub use client::{Words, channel, endpoint, is_remote_and_clear, outgoing};
 pub use deadline::{LimitTime, Limited};
 pub use edge::{Edge, Edged, EdgedBody};
 pub use handle::{Entered, Entry, Handle, ResponseBody};
@@ -82,7 +83,7 @@ pub use shed::{HeldBody, Shed, Shedding};
 pub use streams::Streams;
 pub use tonic_web::GrpcWebLayer as GrpcWeb;
 pub use trace::{TraceCalls, Traced, TracedBody};
-pub use transport::transport;
+pub use transport::serve;
 
 use crate::call::Call;
 use crate::fault::{Fault, Outcome};

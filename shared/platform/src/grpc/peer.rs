@@ -101,7 +101,12 @@ mod tests {
         let peer_certificates = vec!["ab".repeat(32)];
         let without = ServerConfig { peer_certificates, ..ServerConfig::default() };
         assert!(check_peers(&without).unwrap_err().to_string().contains("client_ca"));
-        let tls = TlsConfig { certificate: "c".into(), key: "k".into(), client_ca: Some("ca".into()) };
+        let tls = TlsConfig {
+            certificate: "c".into(),
+            key: "k".into(),
+            client_ca: Some("ca".into()),
+            ..TlsConfig::default()
+        };
         let with = ServerConfig { tls: Some(tls), ..without };
         assert!(check_peers(&with).is_ok());
         let wrong = ServerConfig { peer_certificates: vec!["mine".to_owned()], ..with };

@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::db::Migrations;
+use crate::fault::chain;
 use crate::grpc::{Health, Serving};
 use crate::tasks::Tasks;
-use crate::{Db, Fault, Outcome};
+use crate::{Db, Outcome};
 
 /// How often the process looks whether it can serve.
 const POLL: Duration = Duration::from_secs(1);
@@ -67,15 +68,31 @@ impl FirstLoad {
 /// Connects. SQLite is migrated here; on PostgreSQL `migrate` is a command of its own, and the server waits until the
 /// schema is current.
 pub async fn open(config: &DatabaseConfig, migrations: &Migrations) -> Result<Db, ConfigError> {
-    let failed = |fault: Fault| ConfigError::new(format!("the service cannot start: {fault:?}"));
-    let db = Db::connect(config).await.map_err(failed)?;
+    let db = Db::open(config, "database.url").await?;
     if db.is_sqlite() {
-        db.migrate(migrations).await.map_err(failed)?;
+        migrate(&db, config, migrations, "database.url").await?;
     }
     Ok(db)
 }
 
-/// Says SERVING while the process can serve, and at once where writes find no room. `ready` is called once, with `address`, the first time that it can.
+/// Brings the schema up to date at a start, where an operator reads why that failed; `setting` is what holds the address.
+pub async fn migrate(
+    db: &Db,
+    config: &DatabaseConfig,
+    migrations: &Migrations,
+    setting: &str,
+) -> Result<(), ConfigError> {
+    db.migrate(migrations).await.map_err(|fault| {
+        let why = std::error::Error::source(&fault).map_or_else(|| fault.to_string(), chain);
+        ConfigError::new(format!(
+            "{setting} = {:?}: the schema cannot be brought up to date: {why}",
+            config.url
+        ))
+    })
+}
+
+/// Says SERVING while the process can serve, and at once where writes find no room. `ready` is called once, with `address`,
+/// the first time that it can. A schema that is not there yet is waited for, and told of once.
 pub fn watch(
     db: &Db,
     migrations: &'static Migrations,
@@ -87,9 +104,14 @@ pub fn watch(
 ) {
     let (db, health, loads) = (db.clone(), health.clone(), loads.clone());
     let ready = Arc::new(Mutex::new(Some(ready)));
+    let mut first = true;
     tasks.every("readiness", POLL, Some(loads.0.wake.clone()), move || {
+        let waits = std::mem::take(&mut first);
         let (db, health, loads, ready) = (db.clone(), health.clone(), loads.clone(), ready.clone());
         async move {
+            if waits && !db.schema_current(migrations).await.unwrap_or(true) {
+                tracing::warn!("the database lacks the schema of this release: run `migrate`; serving begins once it is there");
+            }
             let serving = can_serve(&db, migrations, &loads).await;
             health.set_serving(*serving.as_ref().unwrap_or(&Serving::Nothing)).await;
             if serving? != Serving::Nothing

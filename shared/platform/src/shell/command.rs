@@ -8,8 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::{Program, Settings, run};
 use crate::config::ConfigError;
 use crate::db::Db;
-use crate::fault::Fault;
-use crate::lifecycle::{self, StopSignal};
+use crate::lifecycle::{self, StopSignal, readiness};
 use crate::log;
 
 #[derive(Debug, Parser)]
@@ -39,7 +38,7 @@ pub fn main<P: Program>(version: &'static str) -> ExitCode {
         Err(error) => error.exit(),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("{error}");
+        eprintln!("{}: {error}", P::NAME);
         ExitCode::FAILURE
     })
 }
@@ -91,12 +90,13 @@ fn serve<P: Program>(settings: P::Settings) -> Result<ExitCode, ConfigError> {
 
 fn migrate<P: Program>(settings: &P::Settings) -> Result<ExitCode, ConfigError> {
     log::init(settings.common().log)?;
-    let migrated: Result<(), Fault> = lifecycle::block_on(async {
-        let db = Db::connect(settings.common().database).await?;
-        db.migrate(P::MIGRATIONS).await?;
+    let database = settings.common().database;
+    let migrated: Result<(), ConfigError> = lifecycle::block_on(async {
+        let db = Db::open(database, "database.url").await?;
+        let migrated = readiness::migrate(&db, database, P::MIGRATIONS, "database.url").await;
         db.close().await;
-        Ok(())
+        migrated
     })?;
-    migrated.map_err(|fault| ConfigError::new(format!("the schema cannot be migrated: {fault:?}")))?;
+    migrated?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,9 +17,6 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
     /// What every service has.
     fn common(&self) -> Common<'_>;
 
-    /// What must not be shown: the database's URL, of which the password, and the keys.
-    fn secrets(&mut self) -> (&mut String, &mut String);
-
     /// What cannot be used of the rest.
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
@@ -27,7 +24,12 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
 
     /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
     fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let settings: Self = config::load(file, Self::ENV_PREFIX)?;
+        Self::default().overridden(file)
+    }
+
+    /// The same over other defaults, in which nothing is secret.
+    fn overridden(self, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let settings: Self = config::load(self, file, Self::ENV_PREFIX)?;
         settings.check()?;
         settings.common().relay.check()?;
         settings.zone().map(|_| settings)
@@ -39,15 +41,9 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
         TimeZone::get(name).map_err(|error| ConfigError::new(format!("tenant_time_zone {name:?}: {error}")))
     }
 
-    /// The settings for people to read, as JSON, without what is secret.
+    /// The settings for people to read, as JSON. What is secret does not show itself.
     fn shown(&self) -> String {
-        let mut shown = self.clone();
-        let (url, keys) = shown.secrets();
-        *url = without_password(url);
-        if !keys.is_empty() {
-            *keys = "(set)".to_owned();
-        }
-        serde_json::to_string_pretty(&shown).unwrap_or_default()
+        serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
@@ -68,13 +64,4 @@ pub struct Common<'a> {
     pub event_retention_h: u32,
     /// How events are numbered.
     pub relay: RelayConfig,
-}
-
-/// `postgres://user:password@host/name` without the password.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((login, host)) => format!("{scheme}://{}@{host}", login.split(':').next().unwrap_or_default()),
-        None => url.to_owned(),
-    }
 }

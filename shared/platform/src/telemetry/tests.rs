@@ -72,7 +72,9 @@ async fn the_connections_are_told_by_state() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("pool.db").display());
     let db =
-        Db::connect(&DatabaseConfig { url, max_connections: 3, ..DatabaseConfig::default() }).await.unwrap();
+        Db::connect(&DatabaseConfig { url: url.into(), max_connections: 3, ..DatabaseConfig::default() })
+            .await
+            .unwrap();
     let telemetry = Telemetry::new("test").unwrap();
     telemetry.observe_pool(&db);
     let borrowed = db.read().await.unwrap();

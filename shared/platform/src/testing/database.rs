@@ -129,7 +129,7 @@ pub(super) async fn run(connection: &mut PgConnection, sql: String) {
 
 fn config(url: &str) -> DatabaseConfig {
     DatabaseConfig {
-        url: url.to_owned(),
+        url: url.into(),
         max_connections: CONNECTIONS,
         acquire_timeout_ms: 10_000,
         statement_timeout_ms: 30_000,

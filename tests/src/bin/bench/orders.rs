@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use tandem_kernel::clock::{Clock, SystemClock};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ServerConfig;
+use tandem_platform::secret::Secret;
 use tandem_proto::campaign::v1::CommitOrderRequest;
 use tandem_proto::common::v1::{QuoteClaims, SealedCode, SealedLine, SealedOffer, SealedShare};
 use tandem_proto::convert;
@@ -169,7 +170,7 @@ impl Orders {
 
 /// The key for development, as both services have it without settings.
 pub fn development_keys() -> Outcome<Keyring> {
-    Ok(tandem_platform::seal::keyring("", &ServerConfig::default())?)
+    Ok(tandem_platform::seal::keyring(&Secret::default(), &ServerConfig::default())?)
 }
 
 /// One order: three lines, an offer, and the code.

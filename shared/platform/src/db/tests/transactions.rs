@@ -325,7 +325,7 @@ async fn serialisable(database: &testing::Postgres) -> Db {
     let separator = if database.url.contains('?') { '&' } else { '?' };
     let isolation = "options=-c%20default_transaction_isolation=serializable";
     let url = format!("{}{separator}{isolation}", database.url);
-    Db::connect(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap()
+    Db::connect(&DatabaseConfig { url: url.into(), ..DatabaseConfig::default() }).await.unwrap()
 }
 
 /// Ends the server process behind `tx` and waits until it is gone.

@@ -161,6 +161,8 @@ impl Service<http::Request<Body>> for ProbeServer {
     }
 }
 
+pub const PEER: Words<'static> = Words { endpoint: "peer.endpoint", tls: "peer.tls." };
+
 /// A server with the probe behind the whole road.
 pub struct Server {
     pub address: SocketAddr,
@@ -205,13 +207,13 @@ impl Server {
     }
 
     pub fn channel(&self) -> Channel {
-        let endpoint = format!("http://{}", self.address);
-        super::channel("peer", &ClientConfig { endpoint, ..ClientConfig::default() }).unwrap()
+        let endpoint = format!("http://{}", self.address).into();
+        super::channel(PEER, &ClientConfig { endpoint, ..ClientConfig::default() }).unwrap()
     }
 
     pub fn secure_channel(&self, tls: ClientTlsConfig) -> Channel {
-        let endpoint = format!("https://localhost:{}", self.address.port());
-        super::channel("peer", &ClientConfig { endpoint, tls, ..ClientConfig::default() }).unwrap()
+        let endpoint = format!("https://localhost:{}", self.address.port()).into();
+        super::channel(PEER, &ClientConfig { endpoint, tls, ..ClientConfig::default() }).unwrap()
     }
 
     pub async fn entered(&self) {
