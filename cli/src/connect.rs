@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tandem_platform::Tenant;
 use tandem_platform::config::{ClientConfig, ClientTlsConfig};
 use tandem_platform::fault::chain;
 use tandem_platform::grpc::{self, Words};
@@ -112,7 +113,12 @@ impl Target {
     }
 
     async fn connect(&self, address: &Address, flag: &str, service: &str) -> Result<Connection, Failure> {
-        let tenant = self.tenant.parse().map_err(|_| Failure::said("--tenant must be visible ASCII"))?;
+        let wrong = || {
+            let tenant = &self.tenant;
+            Failure::said(format!("--tenant = {tenant:?}: must be 1 to 63 lower-case letters, digits and -"))
+        };
+        let known = Tenant::parse(&self.tenant).ok_or_else(wrong)?;
+        let tenant = known.as_str().parse().map_err(|_| wrong())?;
         let tls = ClientTlsConfig {
             ca: self.tls_ca.clone(),
             server_name: self.tls_server_name.clone(),

@@ -48,6 +48,19 @@ pub struct Arguments {
     relationship_listen: Option<SocketAddr>,
 }
 
+/// What the addresses of the databases are called by whoever gave them.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    campaign_database: &'static str,
+    relationship_database: &'static str,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { campaign_database: "database.url", relationship_database: "database.url" }
+    }
+}
+
 /// Both services, running.
 pub struct Pair {
     /// Where they are.
@@ -73,7 +86,12 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     log::init(&campaign.log).map_err(said)?;
     let databases = [campaign.database.url.clone(), relationship.database.url.clone()];
-    let pair = Pair::start(campaign, relationship, None).await?;
+    let given = |flag: &Option<Address>, name| if flag.is_some() { name } else { "database.url" };
+    let words = Words {
+        campaign_database: given(&arguments.campaign_database, "--campaign-database"),
+        relationship_database: given(&arguments.relationship_database, "--relationship-database"),
+    };
+    let pair = Pair::start(campaign, relationship, words, None).await?;
     println!("campaign-svc      {}", pair.target.campaign);
     println!("relationship-svc  {}", pair.target.relationship);
     println!("databases         {}, {}", databases[0], databases[1]);
@@ -152,18 +170,21 @@ impl Pair {
         relationship.server.lame_duck_ms = 0;
         campaign.log.filter = "error".to_owned();
         log::init(&campaign.log).map_err(|error| Failure::said(error.to_string()))?;
-        Self::start(campaign, relationship, scratch).await
+        Self::start(campaign, relationship, Words::default(), scratch).await
     }
 
     async fn start(
         mut campaign: campaign_svc::Config,
         relationship: relationship_svc::Config,
+        words: Words,
         scratch: Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let mut services = JoinSet::new();
-        let (stop_relationship, at) = serve::<relationship_svc::App>(relationship, &mut services).await?;
+        let (stop_relationship, at) =
+            serve::<relationship_svc::App>(relationship, words.relationship_database, &mut services).await?;
         campaign.relationship.endpoint = at.clone();
-        let (stop_campaign, campaign_at) = serve::<campaign_svc::App>(campaign, &mut services).await?;
+        let (stop_campaign, campaign_at) =
+            serve::<campaign_svc::App>(campaign, words.campaign_database, &mut services).await?;
         let target = Target {
             campaign: campaign_at,
             relationship: at,
@@ -214,27 +235,25 @@ fn fresh_folder() -> PathBuf {
 /// Starts one of the two and waits until it answers: how it is stopped, and where it is.
 async fn serve<P: Program>(
     settings: P::Settings,
+    database_words: &str,
     services: &mut JoinSet<Result<Stopped, ConfigError>>,
 ) -> Result<(mpsc::Sender<()>, Address), Failure> {
     let named = |error: ConfigError| Failure::said(format!("{}: {error}", P::NAME));
     let Common { server, database, .. } = settings.common();
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     // An operator who types `up` means "and have it ready": in Kubernetes `migrate` is a job of its own.
-    let db = Db::open(database, "database.url").await.map_err(named)?;
-    let migrated = readiness::migrate(&db, database, P::MIGRATIONS, "database.url").await;
+    let db = Db::open(database, database_words).await.map_err(named)?;
+    let migrated = readiness::migrate(&db, database, P::MIGRATIONS, database_words).await;
     db.close().await;
     migrated.map_err(named)?;
     let (stop, signal) = StopSignal::manual();
     let (ready, at) = oneshot::channel();
     services.spawn(async move { shell::run::<P>(settings, signal, |address| _ = ready.send(address)).await });
-    tokio::select! {
-        address = at => match address {
-            Ok(address) => Ok((stop, format!("{scheme}://{address}").into())),
-            Err(_) => Err(Failure::said(format!("{} ended before it was ready", P::NAME))),
-        },
-        ended = services.join_next() => match ended {
-            Some(Ok(Err(error))) => Err(named(error)),
-            other => Err(Failure::said(format!("a service ended before {} was ready: {other:?}", P::NAME))),
-        },
+    if let Ok(address) = at.await {
+        return Ok((stop, format!("{scheme}://{address}").into()));
+    }
+    match services.join_next().await {
+        Some(Ok(Err(error))) => Err(named(error)),
+        other => Err(Failure::said(format!("{} ended before it was ready: {other:?}", P::NAME))),
     }
 }

@@ -1,5 +1,7 @@
 //! The keys that both services seal with, as the settings give them.
 
+use std::sync::Once;
+
 use tandem_kernel::seal::Keyring;
 
 use crate::config::{ConfigError, ServerConfig};
@@ -25,7 +27,14 @@ pub fn keyring(seal_keys: &Secret, server: &ServerConfig) -> Result<Keyring, Con
             server.listen
         )));
     }
-    tracing::warn!("quotes are sealed with the well-known key for development: set seal_keys for real use");
+    // Both services may be in one process, and have the same.
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "quotes are sealed with a well-known key, for development only: set seal_keys of campaign-svc and \
+             relationship-svc, the same for both"
+        );
+    });
     Keyring::parse(DEVELOPMENT).map_err(unreadable)
 }
 

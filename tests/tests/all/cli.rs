@@ -24,22 +24,24 @@ pub struct Up {
 impl Up {
     /// Starts both on free ports.
     pub fn start() -> Self {
+        Self::with(&["--campaign-listen", "127.0.0.1:0", "--relationship-listen", "127.0.0.1:0"], &[])
+    }
+
+    /// Starts both with these flags and variables, in a folder of their own where `--data` is not among them.
+    pub fn with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let mut child = Command::new(program())
-            .args([
-                "up",
-                "--campaign-listen",
-                "127.0.0.1:0",
-                "--relationship-listen",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(&data)
+        let mut command = Command::new(program());
+        command.arg("up").args(flags);
+        if !flags.contains(&"--data") {
+            command.arg("--data").arg(&data);
+        }
+        let mut child = command
             .env("TANDEM_CAMPAIGN_RELATIONSHIP__TIMEOUT_MS", "5000")
             .env("TANDEM_CAMPAIGN_LOG__FILTER", "error")
             .env("TANDEM_CAMPAIGN_SERVER__LAME_DUCK_MS", "0")
             .env("TANDEM_RELATIONSHIP_SERVER__LAME_DUCK_MS", "0")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

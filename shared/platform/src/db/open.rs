@@ -139,7 +139,7 @@ fn advice(config: &DatabaseConfig, error: &Error) -> String {
             format!("no TLS with the server: {}; sslrootcert names the roots to trust", chain(why.as_ref()))
         }
         Error::PoolTimedOut => format!(
-            "does not answer within {} ms (database.acquire_timeout_ms): is the address right, and the way to it open?",
+            "gives no connection within {} ms (database.acquire_timeout_ms): is PostgreSQL running there, and the way to it open?",
             config.acquire_timeout_ms
         ),
         other => chain(other),

@@ -125,7 +125,8 @@ impl Seen {
         let method = self.metrics.name(self.method);
         let tenant = self.tenant.as_ref().and_then(|value| value.to_str().ok()).and_then(Tenant::parse);
         let tenant = tenant.unwrap_or_default();
-        let duration_ms = took.as_secs_f64() * 1_000.0;
+        // To the microsecond: more digits say nothing.
+        let duration_ms = took.as_micros() as f64 / 1_000.0;
         let cause = status.and_then(std::error::Error::source).map(chain);
         macro_rules! line {
             ($level:ident $(, $field:ident)*) => {

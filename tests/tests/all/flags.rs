@@ -1,0 +1,268 @@
+//! Whatever can be typed or set is looked at, or refused by its name.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::architecture::{files, root};
+use crate::cli::{Up, program};
+
+/// Every command with what it cannot do without, and the flags of all commands that it reads.
+const COMMANDS: &[(&str, &[&str], Reads)] = &[
+    ("up", &[], Reads::Nothing),
+    ("demo", &[], Reads::Nothing),
+    ("completion", &["bash"], Reads::Nothing),
+    ("vouchers generate", &["--incentive", "a", "--quantity", "1"], Reads::Relationship),
+    ("vouchers export", &["--incentive", "a"], Reads::RelationshipAsTable),
+    ("vouchers import", &["--incentive", "a", "--file", TABLE], Reads::Relationship),
+    ("customers import", &["--file", TABLE], Reads::Relationship),
+    ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
+    ("order commit", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
+    ("order hold", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
+    ("order cancel", &["a"], Reads::Campaign),
+    ("order return", &["a", "1=1"], Reads::Campaign),
+    ("order show", &["a"], Reads::Campaign),
+    ("redeem", &["--order", "a", "--currency", "EUR", "--line", "p:1:1", "--code", "C"], Reads::Relationship),
+    ("events tail", &[], Reads::Relationship),
+    ("events set-aside", &[], Reads::Campaign),
+    ("events retry", &["a"], Reads::Campaign),
+];
+
+/// Stands for a file of one customer and one code.
+const TABLE: &str = "TABLE";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    Campaign,
+    Relationship,
+    /// Whose answer has one form.
+    RelationshipAsTable,
+}
+
+impl Reads {
+    fn has(self, flag: &str) -> bool {
+        match flag {
+            "--campaign" => self == Self::Campaign,
+            "--relationship" => matches!(self, Self::Relationship | Self::RelationshipAsTable),
+            "--output" => matches!(self, Self::Campaign | Self::Relationship),
+            _ => self != Self::Nothing,
+        }
+    }
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program());
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+/// What a command that must fail says.
+fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = run(arguments, environment);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "tandem {arguments:?} should have failed: {said}");
+    said
+}
+
+/// The names below a heading of a help text.
+fn listed(help: &str, heading: &str) -> BTreeSet<String> {
+    let part = help.split_once(&format!("{heading}:\n")).map_or("", |(_, rest)| rest);
+    let lines = part.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    let names = lines.filter_map(|line| {
+        let name = line.trim_start().split([' ', ',']).next()?;
+        let indent = line.len() - line.trim_start().len();
+        (indent == 2 || (indent == 6 && name.starts_with("--"))).then(|| name.to_owned())
+    });
+    names.filter(|name| name != "help").collect()
+}
+
+fn help(of: &[&str]) -> String {
+    let output = run(&[of, &["--help"]].concat(), &[]);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_command_is_listed_here() {
+    let mut found = BTreeSet::new();
+    for name in listed(&help(&[]), "Commands") {
+        let below = listed(&help(&[&name]), "Commands");
+        if below.is_empty() {
+            found.insert(name);
+        } else {
+            found.extend(below.iter().map(|below| format!("{name} {below}")));
+        }
+    }
+    assert_eq!(found, COMMANDS.iter().map(|(name, ..)| (*name).to_owned()).collect());
+}
+
+#[test]
+fn every_flag_of_all_commands_is_read_or_refused_by_name() {
+    const NOBODY: &str = "http://127.0.0.1:1";
+    // A flag, what is typed with it, and what is said where it is read: nobody answers at that address.
+    let flags: &[(&str, &str, &str)] = &[
+        ("--campaign", NOBODY, "127.0.0.1:1 (--campaign)"),
+        ("--relationship", NOBODY, "127.0.0.1:1 (--relationship)"),
+        ("--tenant", "ü", "--tenant = \"ü\": must be"),
+        ("--output", "xml", "invalid value 'xml'"),
+        ("--tls-ca", "/nonexistent", "--tls-…"),
+        ("--tls-server-name", "shop", "--tls-…"),
+        ("--tls-certificate", "/nonexistent", "--tls-…"),
+        ("--tls-key", "/nonexistent", "--tls-…"),
+    ];
+    let mut known = listed(&help(&[]), "Services");
+    known.extend(listed(&help(&[]), "Options").into_iter().filter(|name| name == "--output"));
+    assert_eq!(known, flags.iter().map(|(flag, ..)| (*flag).to_owned()).collect());
+    let here = [("TANDEM_CAMPAIGN", NOBODY), ("TANDEM_RELATIONSHIP", NOBODY)];
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.csv").display().to_string();
+    std::fs::write(&table, "code,id\nA,a\n").unwrap();
+    for (command, needs, reads) in COMMANDS {
+        let words: Vec<&str> = command.split(' ').collect();
+        let needs =
+            &needs.iter().map(|word| if *word == TABLE { &*table } else { *word }).collect::<Vec<_>>()[..];
+        for (flag, value, said) in flags {
+            let typed = [&words[..], needs, &[flag, value]].concat();
+            if reads.has(flag) {
+                let heard = refused(&typed, &here);
+                assert!(heard.contains(said), "tandem {typed:?}: {heard}");
+            } else {
+                let value = if *flag == "--output" { "json" } else { value };
+                let typed = [&words[..], needs, &[flag, value]].concat();
+                let heard = refused(&typed, &here);
+                assert!(heard.contains(&format!("does not read {flag}")), "tandem {typed:?}: {heard}");
+                let before = [&[flag, value][..], &words, needs].concat();
+                assert!(refused(&before, &here).contains(&format!("does not read {flag}")), "{before:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_and_names_of_tls_are_looked_at_where_the_address_asks_for_it() {
+    let quote = ["quote", "--currency", "EUR", "--line", "products/a:1", "--campaign", "https://127.0.0.1:1"];
+    let heard = |more: &[&str]| refused(&[&quote[..], more].concat(), &[]);
+    assert!(heard(&["--tls-ca", "/nonexistent"]).contains("--tls-ca = \"/nonexistent\""));
+    let half = heard(&["--tls-certificate", "/dev/null"]);
+    assert!(half.contains("--tls-certificate and --tls-key belong together"), "{half}");
+    assert!(
+        heard(&["--tls-server-name", "not a name"]).contains("--tls-"),
+        "{}",
+        heard(&["--tls-server-name", "not a name"])
+    );
+}
+
+#[test]
+fn a_missing_scheme_is_told_as_such() {
+    let said = refused(&["order", "show", "a", "--campaign", "127.0.0.1:7401"], &[]);
+    assert!(said.contains("write http://127.0.0.1:7401 or https://127.0.0.1:7401"), "{said}");
+}
+
+#[test]
+fn up_does_as_the_environment_and_the_files_say_and_flags_go_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("relationship.toml"), "[server]\nlisten = \"127.0.0.1:0\"\nlame_duck_ms = 0\n")
+        .unwrap();
+    let database = format!("sqlite:{}", at("elsewhere.db"));
+    let data = at("data");
+    let up = Up::with(
+        &["--data", &data, "--campaign-listen", "127.0.0.1:0"],
+        &[
+            ("TANDEM_CAMPAIGN_DATABASE__URL", &database),
+            // The flag goes before it: nobody could listen there.
+            ("TANDEM_CAMPAIGN_SERVER__LISTEN", "127.0.0.1:1"),
+            ("TANDEM_RELATIONSHIP_CONFIG", &at("relationship.toml")),
+        ],
+    );
+    assert!(!up.relationship.ends_with(":7402"), "{}", up.relationship);
+    assert!(Path::new(&at("elsewhere.db")).exists() && Path::new(&at("data/relationship.db")).exists());
+    assert!(!Path::new(&at("data/campaign.db")).exists());
+}
+
+#[test]
+fn up_refuses_by_name_what_it_would_not_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let free =
+        ["up", "--data", &data, "--campaign-listen", "127.0.0.1:0", "--relationship-listen", "127.0.0.1:0"];
+    for (more, environment, said) in [
+        (
+            &[][..],
+            &[("TANDEM_CAMPAIGN_RELATIONSHIP__ENDPOINT", "http://127.0.0.1:7402")][..],
+            "relationship.endpoint",
+        ),
+        (&[], &[("TANDEM_RELATIONSHIP_LOG__FILTER", "debug")], "TANDEM_RELATIONSHIP_LOG__"),
+        (&[], &[("TANDEM_RELATIONSHIP_SEAL_KEYS", "k1:a2V5")], "seal_keys"),
+        (&["--campaign-database", "sqlite:/x.db", "--relationship-database", "sqlite:/y.db"], &[], "--data"),
+        (&["--campaign-config", "/nonexistent.toml"], &[], "/nonexistent.toml"),
+    ] {
+        let heard = refused(&[&free[..], more].concat(), environment);
+        assert!(heard.contains(said) && !heard.contains("a2V5"), "{heard}");
+    }
+    assert!(!Path::new(&data).exists(), "nothing was begun");
+}
+
+/// The keys of a service's settings, as `config` shows them: `server.max_calls`.
+fn keys(of: &Value, prefix: &str, found: &mut Vec<(String, Value)>) {
+    match of.as_object().filter(|object| !object.is_empty()) {
+        Some(object) => object.iter().for_each(|(key, value)| keys(value, &format!("{prefix}{key}."), found)),
+        None => found.push((prefix.trim_end_matches('.').to_owned(), of.clone())),
+    }
+}
+
+fn service(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let program = program().with_file_name(name);
+    Command::new(program).args(arguments).envs(environment.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
+    let mut sources = String::new();
+    for folder in ["shared/platform/src", "campaign-svc/src", "relationship-svc/src"] {
+        for file in files(&root().join(folder)) {
+            if !file.ends_with("config.rs") && !file.to_string_lossy().contains("/tests") {
+                sources += &std::fs::read_to_string(file).unwrap();
+            }
+        }
+    }
+    for (name, prefix) in [("campaign-svc", "TANDEM_CAMPAIGN_"), ("relationship-svc", "TANDEM_RELATIONSHIP_")]
+    {
+        let shown = service(name, &["config"], &[]);
+        let mut found = Vec::new();
+        keys(&serde_json::from_slice(&shown.stdout).unwrap(), "", &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for (key, value) in found {
+            let field = key.rsplit('.').next().unwrap();
+            let read = [format!(".{field}"), format!("{field},"), format!("{field}:"), format!("{field} }}")];
+            assert!(read.iter().any(|text| sources.contains(text)), "{name}: nobody reads {key}");
+            let wanted = match &value {
+                Value::Number(number) => (number.as_u64().unwrap() + 1).to_string(),
+                Value::Bool(truth) => (!truth).to_string(),
+                _ if key == "log.format" => "json".to_owned(),
+                _ if key.ends_with("listen") => "127.0.0.1:7999".to_owned(),
+                _ if key == "tenant_time_zone" => "Europe/Vienna".to_owned(),
+                // A section of its own, or a list.
+                _ if key.ends_with(".tls") || value.is_array() => continue,
+                _ => "other".to_owned(),
+            };
+            let variable = format!("{prefix}{}", key.to_uppercase().replace('.', "__"));
+            let set = service(name, &["config"], &[(&variable, &wanted)]);
+            let said = String::from_utf8_lossy(&set.stderr).into_owned();
+            assert!(set.status.success(), "{variable}={wanted}: {said}");
+            let now: Value = serde_json::from_slice(&set.stdout).unwrap();
+            let now = key.split('.').fold(&now, |at, part| &at[part]);
+            let expected = if key == "seal_keys" { "(set)" } else { &wanted };
+            assert_eq!(
+                now.as_str().map_or_else(|| now.to_string(), ToOwned::to_owned),
+                expected,
+                "{variable}"
+            );
+            let unknown = format!("{variable}_X");
+            let refused = service(name, &["config"], &[(&unknown, "1")]);
+            assert!(String::from_utf8_lossy(&refused.stderr).contains(&unknown), "{unknown} is not refused");
+        }
+    }
+}
