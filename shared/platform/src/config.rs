@@ -30,6 +30,8 @@ pub struct ServerConfig {
     /// (`openssl x509 -outform DER | sha256sum`): who shows one may follow the events of all tenants, as who is on this
     /// machine may. Needs `tls.client_ca`.
     pub peer_certificates: Vec<String>,
+    /// The origins whose pages may call by gRPC-Web: "https://shop.example". "*" is every origin. Default: none.
+    pub web_origins: Vec<String>,
     /// Calls in progress at once; one more is refused at once with RESOURCE_EXHAUSTED.
     pub max_calls: usize,
     /// Streams without end (subscriptions) at once, beside the calls.
@@ -61,6 +63,7 @@ impl Default for ServerConfig {
             allow_remote_without_authentication: false,
             tls: None,
             peer_certificates: Vec::new(),
+            web_origins: Vec::new(),
             max_calls: 4_096,
             max_streams: 1_024,
             max_streams_per_connection: 1_024,

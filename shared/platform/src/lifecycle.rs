@@ -22,7 +22,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::config::{ConfigError, ServerConfig};
-use crate::grpc::{Health, check_peers, serve};
+use crate::grpc::{Health, check_origins, check_peers, serve};
 use crate::tasks::Tasks;
 
 /// A socket that is listened on.
@@ -38,6 +38,7 @@ impl Bound {
     pub async fn to(config: &ServerConfig) -> Result<Self, ConfigError> {
         let listen = config.listen;
         check_peers(config)?;
+        check_origins(config)?;
         if !listen.ip().is_loopback() && config.tls.is_none() {
             let message =
                 "what callers on other machines say is read by whoever is on the way: set server.tls";

@@ -106,6 +106,7 @@ pub fn road<P: Program>(
     let config: &ServerConfig = program.settings().common().server;
     let metrics = Metrics::of(program.telemetry.meter(), &[tandem_proto::DESCRIPTORS]);
     tower::ServiceBuilder::new()
+        .layer(grpc::browsers(config)) // pages of other origins: whether they may call at all
         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
         .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
         .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below

@@ -25,6 +25,7 @@
 //!     let metrics = Metrics::of(telemetry.meter(), &[tandem_proto::DESCRIPTORS]);
 //!
 //!     let road = tower::ServiceBuilder::new()
+//!         .layer(grpc::browsers(config)) // pages of other origins: whether they may call at all
 //!         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
 //!         .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
 //!         .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below
@@ -45,6 +46,7 @@
 //!
 //! The limit of sizes is tonic's own, set per service with `max_decoding_message_size`; [`Edge`] words its refusal.
 
+mod browsers;
 mod caller;
 mod client;
 mod deadline;
@@ -68,6 +70,7 @@ mod tests;
 
 use std::future::Future;
 
+pub use browsers::{browsers, check_origins};
 pub use caller::{Identified, IdentifyCaller};
 pub use client::{Words, channel, endpoint, is_remote_and_clear, outgoing};
 pub use deadline::{LimitTime, Limited};

@@ -175,6 +175,73 @@ async fn a_browser_is_answered_over_http_1() {
     assert!(answer.contains("grpc-status:0"), "{answer}");
 }
 
+/// What a browser hears that asks whether a page of this origin may call.
+async fn preflight(server: &Server, origin: &str) -> String {
+    let mut browser = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "OPTIONS /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\norigin: {origin}\r\n\
+         access-control-request-method: POST\r\n\
+         access-control-request-headers: content-type,tandem-tenant,x-grpc-web\r\n\r\n"
+    );
+    browser.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, browser.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer.to_lowercase()
+}
+
+#[tokio::test]
+async fn pages_of_the_origins_that_are_named_may_call_and_no_others() {
+    let named = ["https://shop.example", "http://localhost:3000"].map(str::to_owned).to_vec();
+    let server = Server::start(ServerConfig { web_origins: named, ..settings() }).await;
+    let answer = preflight(&server, "https://shop.example").await;
+    assert!(answer.starts_with("http/1.1 200"), "{answer}");
+    for line in [
+        "access-control-allow-origin: https://shop.example",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: content-type,tandem-tenant,x-grpc-web",
+        "access-control-max-age: 7200",
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+    assert!(!preflight(&server, "https://other.example").await.contains("access-control-allow-origin"));
+
+    let everybody = Server::start(ServerConfig { web_origins: vec!["*".to_owned()], ..settings() }).await;
+    assert!(preflight(&everybody, "https://other.example").await.contains("access-control-allow-origin: *"));
+    let nobody = Server::start(settings()).await;
+    assert!(!preflight(&nobody, "https://shop.example").await.contains("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn a_page_reads_the_answer_and_its_status() {
+    let named = vec!["https://shop.example".to_owned()];
+    let server = Server::start(ServerConfig { web_origins: named, ..settings() }).await;
+    let mut browser = TcpStream::connect(server.address).await.unwrap();
+    let head = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                origin: https://shop.example\r\ncontent-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n";
+    browser.write_all(head.as_bytes()).await.unwrap();
+    browser.write_all(&[0; 5]).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, browser.read_to_end(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    assert!(answer.contains("access-control-allow-origin: https://shop.example"), "{answer}");
+    assert!(answer.contains("access-control-expose-headers: grpc-status,grpc-message"), "{answer}");
+    assert!(answer.contains("grpc-status:0"), "{answer}");
+}
+
+#[test]
+fn what_is_no_origin_is_refused_by_name() {
+    for origin in
+        ["shop.example", "https://shop.example/", "https://shop.example/till", "ftp://shop.example", ""]
+    {
+        let config = ServerConfig { web_origins: vec![origin.to_owned()], ..settings() };
+        let refusal = check_origins(&config).unwrap_err().to_string();
+        assert!(
+            refusal.contains("server.web_origins") && refusal.contains(&format!("{origin:?}")),
+            "{refusal}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_call_is_counted_by_code_also_one_whose_caller_went_away() {
     let server = Server::start(settings()).await;

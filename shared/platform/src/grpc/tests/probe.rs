@@ -184,6 +184,7 @@ impl Server {
         let telemetry = Telemetry::new("probe").unwrap();
         let metrics = Metrics::of(telemetry.meter(), &[]);
         let road = tower::ServiceBuilder::new()
+            .layer(browsers(&config))
             .layer(GrpcWeb::new())
             .layer(Entry)
             .layer(TraceCalls::new(metrics, Uuid::from_u128(1 << 100)))
