@@ -110,6 +110,7 @@ pub fn road<P: Program>(
         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
         .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
         .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below
+        .layer(grpc::Compression::new(config)) // large answers go small, where the client can read them
         .layer(grpc::Edge) // whatever is refused below leaves with a reason of the contract
         .layer(grpc::CatchPanics) // a panic is an answer
         .layer(grpc::Shed::new(config, P::STREAMS, &program.tasks)) // full means no, at once: before any work is done

@@ -29,6 +29,7 @@
 //!         .layer(grpc::GrpcWeb::new()) // browsers: translated before anything else looks at the call
 //!         .layer(grpc::Entry) // one box per call; inside, layers are plain async functions
 //!         .layer(grpc::TraceCalls::new(metrics, process)) // one line and one count, also for the calls refused below
+//!         .layer(grpc::Compression::new(config)) // large answers go small, where the client can read them
 //!         .layer(grpc::Edge) // whatever is refused below leaves with a reason of the contract
 //!         .layer(grpc::CatchPanics) // a panic is an answer
 //!         .layer(grpc::Shed::new(config, STREAMS, tasks)) // full means no, at once: before any work is done
@@ -49,6 +50,8 @@
 mod browsers;
 mod caller;
 mod client;
+mod coding;
+mod compression;
 mod deadline;
 mod edge;
 mod handle;
@@ -73,6 +76,7 @@ use std::future::Future;
 pub use browsers::{browsers, check_origins};
 pub use caller::{Identified, IdentifyCaller};
 pub use client::{Words, channel, endpoint, is_remote_and_clear, outgoing};
+pub use compression::{Compressing, CompressingBody, Compression};
 pub use deadline::{LimitTime, Limited};
 pub use edge::{Edge, Edged, EdgedBody};
 pub use handle::{Entered, Entry, Handle, ResponseBody};

@@ -1,5 +1,6 @@
 //! The road as a client sees it: a real server on a loopback socket, layers as a service composes them.
 
+mod compression;
 mod drain;
 mod edge;
 mod limits;

@@ -188,6 +188,7 @@ impl Server {
             .layer(GrpcWeb::new())
             .layer(Entry)
             .layer(TraceCalls::new(metrics, Uuid::from_u128(1 << 100)))
+            .layer(Compression::new(&config))
             .layer(Edge)
             .layer(CatchPanics)
             .layer(Shed::new(&config, STREAMS, &tasks))
