@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
-use tandem_platform::resource::list::Listed;
+use tandem_platform::resource::list::{Listed, Page};
 use tandem_platform::resource::{self, Touch, asked, word};
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
@@ -71,10 +71,12 @@ impl CampaignService for Api {
         request: Request<ListCampaignsRequest>,
     ) -> Result<Response<ListCampaignsResponse>, Status> {
         let tenant = grpc::call(&request)?.tenant;
-        let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let campaigns = self.views(&tenant, page.items, page.at).await?;
-        let campaigns = campaigns.iter().map(message::campaign).collect();
-        Ok(Response::new(ListCampaignsResponse { campaigns, next_page_token: page.next_page_token }))
+        let page: Page<Campaign> = asked::list(&self.0, request, &VOCABULARY).await?;
+        let views = self.views(&tenant, page.items.clone(), page.at).await?;
+        let views: BTreeMap<&str, &View> = views.iter().map(|view| (&*view.campaign.id, view)).collect();
+        let (campaigns, next_page_token) =
+            page.shown(|one| views.get(&*one.id).copied().map(message::campaign));
+        Ok(Response::new(ListCampaignsResponse { campaigns, next_page_token }))
     }
 
     async fn update_campaign(
@@ -199,12 +201,15 @@ impl CampaignService for Api {
         resource::find::<Campaign>(&self.0, &call, &id).await?;
         let mut reader = self.0.db.read().await?;
         let mut revisions = store::revisions(&mut reader, &call.tenant, &id, below, size + 1).await?;
-        let more = revisions.len() > size;
+        let found = revisions.len();
         revisions.truncate(size);
-        let last = revisions.last().filter(|_| more).map(|last| listing.token(&[last.revision.to_string()]));
+        let shown = grpc::fitting(revisions.iter().map(|revision| message::revision(&id, revision)));
+        let last =
+            shown.len().checked_sub(1).and_then(|last| revisions.get(last)).filter(|_| shown.len() < found);
+        let next_page_token = last.map(|last| listing.token(&[last.revision.to_string()]));
         Ok(Response::new(ListMixRevisionsResponse {
-            revisions: revisions.iter().map(|revision| message::revision(&id, revision)).collect(),
-            next_page_token: last.unwrap_or_default(),
+            revisions: shown,
+            next_page_token: next_page_token.unwrap_or_default(),
         }))
     }
 

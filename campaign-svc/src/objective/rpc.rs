@@ -73,8 +73,8 @@ impl ObjectiveService for Api {
         request: Request<ListObjectivesRequest>,
     ) -> Result<Response<ListObjectivesResponse>, Status> {
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let objectives = page.items.iter().map(message).collect();
-        Ok(Response::new(ListObjectivesResponse { objectives, next_page_token: page.next_page_token }))
+        let (objectives, next_page_token) = page.shown(|one: &Objective| Some(message(one)));
+        Ok(Response::new(ListObjectivesResponse { objectives, next_page_token }))
     }
 
     async fn update_objective(

@@ -348,3 +348,40 @@ async fn one_request_sent_by_many_at_once_is_done_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_page_of_large_resources_ends_before_it_is_more_than_every_client_reads() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        const OBJECTIVES: usize = 160;
+        let harness = Harness::new(db);
+        let mut api = Clients::of(&harness).objectives;
+        let labels = (0..64).map(|number| (format!("{number:0256}"), "x".repeat(256))).collect();
+        let objective = v1::Objective { labels, ..an_objective() };
+        for number in 0..OBJECTIVES {
+            let id = format!("o{number:03}");
+            let request = CreateObjectiveRequest { objective: Some(objective.clone()), ..create(&id) };
+            api.create_objective(request).await.unwrap();
+        }
+        let (mut seen, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let request = ListObjectivesRequest {
+                page_size: 1_000,
+                page_token,
+                order_by: "name desc".to_owned(),
+                ..ListObjectivesRequest::default()
+            };
+            let page = api.list_objectives(request).await.unwrap().into_inner();
+            assert!(prost::Message::encoded_len(&page) < 4 * 1024 * 1024);
+            pages += 1;
+            seen.extend(page.objectives.into_iter().map(|objective| objective.name));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        let wanted: Vec<String> =
+            (0..OBJECTIVES).rev().map(|number| name(&format!("o{number:03}"))).collect();
+        assert!(pages == 2 && seen == wanted, "{pages} pages, each once and in order");
+    })
+    .await;
+}

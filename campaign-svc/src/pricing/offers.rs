@@ -88,8 +88,11 @@ pub async fn list(
     let ListApplicableOffersRequest { place, locale, .. } = request;
     let wanted = Wanted { place, currency, product, segments, locale, after, size };
     let found = found(app, app.snapshots.of(app, call).await?, wanted).await?;
-    let next_page_token = found.go_on.map(|name| listing.token(&[&name])).unwrap_or_default();
-    Ok(ListApplicableOffersResponse { offers: found.offers, next_page_token })
+    let count = found.offers.len();
+    let offers = grpc::fitting(found.offers);
+    let cut = offers.last().filter(|_| offers.len() < count).map(|last| last.name.clone());
+    let next_page_token = cut.or(found.go_on).map(|name| listing.token(&[&name])).unwrap_or_default();
+    Ok(ListApplicableOffersResponse { offers, next_page_token })
 }
 
 /// Looks here where that is short, else where it holds nobody up.

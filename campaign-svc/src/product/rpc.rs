@@ -69,8 +69,8 @@ impl ProductService for Api {
         request: Request<ListProductsRequest>,
     ) -> Result<Response<ListProductsResponse>, Status> {
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let products = page.items.iter().map(message).collect();
-        Ok(Response::new(ListProductsResponse { products, next_page_token: page.next_page_token }))
+        let (products, next_page_token) = page.shown(|one: &Product| Some(message(one)));
+        Ok(Response::new(ListProductsResponse { products, next_page_token }))
     }
 
     async fn update_product(

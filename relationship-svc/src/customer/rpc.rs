@@ -61,8 +61,8 @@ impl CustomerService for Api {
         request: Request<ListCustomersRequest>,
     ) -> Result<Response<ListCustomersResponse>, Status> {
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let customers = page.items.iter().map(events::message).collect();
-        Ok(Response::new(ListCustomersResponse { customers, next_page_token: page.next_page_token }))
+        let (customers, next_page_token) = page.shown(|one: &Customer| Some(events::message(one)));
+        Ok(Response::new(ListCustomersResponse { customers, next_page_token }))
     }
 
     async fn update_customer(

@@ -70,8 +70,8 @@ impl IncentiveService for Api {
         request: Request<ListIncentivesRequest>,
     ) -> Result<Response<ListIncentivesResponse>, Status> {
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let incentives = page.items.iter().map(events::message).collect();
-        Ok(Response::new(ListIncentivesResponse { incentives, next_page_token: page.next_page_token }))
+        let (incentives, next_page_token) = page.shown(|one: &Incentive| Some(events::message(one)));
+        Ok(Response::new(ListIncentivesResponse { incentives, next_page_token }))
     }
 
     async fn update_incentive(

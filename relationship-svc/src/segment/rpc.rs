@@ -66,8 +66,8 @@ impl SegmentService for Api {
         request: Request<ListSegmentsRequest>,
     ) -> Result<Response<ListSegmentsResponse>, Status> {
         let page = asked::list(&self.0, request, &VOCABULARY).await?;
-        let segments = page.items.iter().map(events::message).collect();
-        Ok(Response::new(ListSegmentsResponse { segments, next_page_token: page.next_page_token }))
+        let (segments, next_page_token) = page.shown(|one: &Segment| Some(events::message(one)));
+        Ok(Response::new(ListSegmentsResponse { segments, next_page_token }))
     }
 
     async fn update_segment(

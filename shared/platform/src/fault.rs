@@ -329,6 +329,13 @@ impl Fault {
         self.0.replay == Replay::Statement
     }
 
+    /// With so many of its violations at most; the others are counted.
+    pub(crate) fn brief(mut self, most: usize) -> Self {
+        let more = self.0.violations.len().saturating_sub(most);
+        self.0.violations.truncate(most);
+        self.omitting(more)
+    }
+
     pub(crate) fn omitting(mut self, violations: usize) -> Self {
         self.0.omitted += violations;
         self

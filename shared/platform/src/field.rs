@@ -14,6 +14,9 @@ use crate::fault::{Fault, Violations};
 use crate::grpc;
 use crate::idempotency::Request;
 
+/// What is told of one item of a batch: an answer about a thousand of them stays within what every client reads.
+const ITEM_VIOLATIONS: usize = 4;
+
 const MAX_LABELS: usize = 64;
 const MAX_LABEL_BYTES: usize = 256;
 
@@ -126,7 +129,7 @@ pub fn units(
 
 /// What became of one item of a batch that was refused.
 pub fn item_status(fault: Fault) -> tonic_types::Status {
-    let status = tonic::Status::from(fault);
+    let status = tonic::Status::from(fault.brief(ITEM_VIOLATIONS));
     // The details of a status of ours are that very message.
     tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
         code: status.code() as i32,
@@ -158,6 +161,18 @@ mod tests {
         read(&mut v);
         let found = v.finish().err().map(|fault| fault.violations().to_vec()).unwrap_or_default();
         found.into_iter().map(|one| one.field).collect()
+    }
+
+    #[test]
+    fn a_thousand_refused_items_fit_into_one_answer() {
+        let mut v = Violations::new();
+        for number in 0..100 {
+            v.add(format!("{}[{number}]", "f".repeat(1_000)), "d".repeat(1_000));
+        }
+        let status = item_status(v.finish().unwrap_err());
+        assert!(1_000 * (status.encoded_len() + 100) < grpc::ANSWER_BYTES, "{} bytes", status.encoded_len());
+        let omitted = String::from_utf8_lossy(&status.details[0].value).into_owned();
+        assert!(omitted.contains("violations_omitted") && omitted.contains("96"), "{omitted}");
     }
 
     #[test]

@@ -30,11 +30,10 @@ pub(super) async fn list(app: &App, call: &Call, request: ListOrdersRequest) -> 
     let mut reader = app.db.read().await?;
     let limit = i64::from(size);
     let mut orders = store::newest(&mut reader, &call.tenant, selection, (created, &id), limit + 1).await?;
-    let more = i64::try_from(orders.len()).is_ok_and(|found| found > limit);
+    let found = orders.len();
     orders.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next_page_token = match orders.last() {
-        Some(last) if more => listing.token(&[last.created.to_string(), last.id.clone()]),
-        _ => String::new(),
-    };
-    Ok(ListOrdersResponse { orders: orders.iter().map(message).collect(), next_page_token })
+    let shown = grpc::fitting(orders.iter().map(message));
+    let last = shown.len().checked_sub(1).and_then(|last| orders.get(last)).filter(|_| shown.len() < found);
+    let next_page_token = last.map(|last| listing.token(&[last.created.to_string(), last.id.clone()]));
+    Ok(ListOrdersResponse { orders: shown, next_page_token: next_page_token.unwrap_or_default() })
 }

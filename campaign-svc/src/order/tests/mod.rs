@@ -13,6 +13,7 @@ mod stuck;
 mod tenants;
 
 use jiff::{SignedDuration, Timestamp};
+use prost::Message;
 use tandem_kernel::clock::Clock;
 use tandem_platform::Db;
 use tandem_platform::testing::{engines, postgres};
@@ -249,6 +250,50 @@ async fn orders_are_listed_newest_first_page_by_page() {
         let other =
             ListOrdersRequest { state: OrderState::Held.into(), page_token: token, ..Default::default() };
         assert_eq!(refused(shop.orders().list_orders(other).await), "INVALID_PAGE_TOKEN");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_large_orders_ends_before_it_is_more_than_every_client_reads() {
+    engines(&MIGRATIONS, |db| async move {
+        const ORDERS: usize = 40;
+        let shop = Shop::open(db, common::Limits::default()).await;
+        let line = |number: usize| SealedLine {
+            id: format!("{number:064}"),
+            product: format!("products/{number:064}"),
+            quantity: 1,
+            list_minor: 1_000_000,
+            initial_minor: 1_000_000,
+            final_minor: 1_000_000,
+            ..SealedLine::default()
+        };
+        let claims = QuoteClaims {
+            list_minor: 500_000_000,
+            total_minor: 500_000_000,
+            lines: (0..500).map(line).collect(),
+            offers: Vec::new(),
+            ..shop.claims("7", 0)
+        };
+        for number in 0..ORDERS {
+            shop.commit_as(&format!("o{number}"), &format!("r{number}"), &claims).await.unwrap();
+        }
+        let (mut seen, mut page_token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let request = ListOrdersRequest { page_size: 1_000, page_token, ..Default::default() };
+            let page = shop.orders().list_orders(request).await.unwrap().into_inner();
+            assert!(page.encoded_len() < 4 * 1024 * 1024, "{} bytes", page.encoded_len());
+            pages += 1;
+            seen.extend(page.orders.into_iter().map(|order| order.name));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        assert!(pages > 1 && pages < ORDERS, "{pages} pages");
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), ORDERS, "each once");
     })
     .await;
 }

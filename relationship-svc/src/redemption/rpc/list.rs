@@ -86,10 +86,12 @@ pub async fn list(
             }
         }
     }
-    Ok(ListRedemptionsResponse {
-        redemptions: page.iter().map(events::message).collect(),
-        next_page_token: if more { listing.token(&[before.to_string()]) } else { String::new() },
-    })
+    let redemptions = grpc::fitting(page.iter().map(events::message));
+    if let Some(last) = redemptions.len().checked_sub(1).filter(|_| redemptions.len() < page.len()) {
+        (before, more) = (page[last].id, true);
+    }
+    let next_page_token = if more { listing.token(&[before.to_string()]) } else { String::new() };
+    Ok(ListRedemptionsResponse { redemptions, next_page_token })
 }
 
 /// The next rows before `before`, newest first, by the narrowest index; and whether there may be more.

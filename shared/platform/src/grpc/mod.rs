@@ -47,6 +47,7 @@
 //!
 //! The limit of sizes is tonic's own, set per service with `max_decoding_message_size`; [`Edge`] words its refusal.
 
+mod answer;
 mod browsers;
 mod caller;
 mod client;
@@ -73,6 +74,7 @@ mod tests;
 
 use std::future::Future;
 
+pub use answer::{ANSWER_BYTES, fitting};
 pub use browsers::{browsers, check_origins};
 pub use caller::{Identified, IdentifyCaller};
 pub use client::{Words, channel, endpoint, is_remote_and_clear, outgoing};

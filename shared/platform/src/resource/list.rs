@@ -5,6 +5,7 @@
 //! may answer a short page with a token to go on. Other calls are served between the rows.
 
 use jiff::Timestamp;
+use prost::Message;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Facts, Filter, Vocabulary};
 use tandem_kernel::work::{Allowance, Work};
@@ -34,8 +35,8 @@ pub trait Listed: Resource {
 
 /// A list to be read.
 #[derive(Debug)]
-pub struct List<'a> {
-    listing: Listing<'a>,
+pub struct List {
+    place: Place,
     size: usize,
     order: Order,
     after: Position,
@@ -49,13 +50,42 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The moment at which the filter was judged.
     pub at: Timestamp,
-    /// Where the next page begins; empty where there is none.
-    pub next_page_token: String,
+    next_page_token: String,
+    place: Place,
 }
 
-impl<'a> List<'a> {
+/// Which list it is a page of; see [`Listing`].
+#[derive(Debug)]
+struct Place {
+    tenant: String,
+    list: &'static str,
+    filter: String,
+    order_by: String,
+}
+
+impl Place {
+    fn token(&self, after: &Position) -> String {
+        let Self { tenant, list, filter, order_by } = self;
+        Listing { tenant, list, parent: "", filter, order_by }.token(&after.keys())
+    }
+}
+
+impl<T: Resource> Page<T> {
+    /// The rows as the contract shows them, as many as one answer holds, and where the next page begins; empty where there
+    /// is none. A row that is not shown any more is left out.
+    pub fn shown<M: Message>(self, show: impl Fn(&T) -> Option<M>) -> (Vec<M>, String) {
+        let (items, messages): (Vec<&T>, Vec<M>) =
+            self.items.iter().filter_map(|item| Some((item, show(item)?))).unzip();
+        let shown = grpc::fitting(messages);
+        let last = items.get(shown.len().wrapping_sub(1)).filter(|_| shown.len() < items.len());
+        let next = last.map(|last| self.place.token(&Position::of(last.stem())));
+        (shown, next.unwrap_or(self.next_page_token))
+    }
+}
+
+impl List {
     /// Reads a request; filters speak of what `vocabulary` declares.
-    pub fn read<B: Request>(call: &'a Call, body: &'a B, vocabulary: &Vocabulary) -> Outcome<Self> {
+    pub fn read<B: Request>(call: &Call, body: &B, vocabulary: &Vocabulary) -> Outcome<Self> {
         let mut v = Violations::new();
         let size = grpc::page_size(&mut v, body.page_size());
         let order = Order::read(&mut v, body.order_by());
@@ -65,18 +95,19 @@ impl<'a> List<'a> {
         }
         v.finish()?;
         let filter = filter.map_err(|error| Fault::invalid_field("filter", error.to_string()))?;
-        let listing = Listing {
-            tenant: call.tenant.as_str(),
+        let place = Place {
+            tenant: call.tenant.to_string(),
             list: B::METHOD,
-            parent: "",
-            filter: body.filter(),
-            order_by: body.order_by(),
+            filter: body.filter().to_owned(),
+            order_by: body.order_by().to_owned(),
         };
+        let Place { tenant, list, filter: given, order_by } = &place;
+        let listing = Listing { tenant, list, parent: "", filter: given, order_by };
         let after = match listing.resume(body.page_token()).map_err(|_| Fault::invalid_page_token())? {
             None => order.start(),
             Some(keys) => Position::of_keys(&keys).ok_or_else(Fault::invalid_page_token)?,
         };
-        Ok(Self { listing, size: size as usize, order, after, filter })
+        Ok(Self { place, size: size as usize, order, after, filter })
     }
 
     /// Reads one page of what is there `now`.
@@ -91,7 +122,8 @@ impl<'a> List<'a> {
             let last = rows.len() < limit;
             for row in rows {
                 if items.len() == self.size || scanned == SCAN || judging.is_over() {
-                    return Ok(Page { items, at: now, next_page_token: self.listing.token(&after.keys()) });
+                    let next_page_token = self.place.token(&after);
+                    return Ok(Page { items, at: now, next_page_token, place: self.place });
                 }
                 scanned += 1;
                 after = Position::of(row.stem());
@@ -101,7 +133,7 @@ impl<'a> List<'a> {
                 judging.turn().await;
             }
             if last {
-                return Ok(Page { items, at: now, next_page_token: String::new() });
+                return Ok(Page { items, at: now, next_page_token: String::new(), place: self.place });
             }
         }
     }
