@@ -27,26 +27,38 @@ use crate::failure::Failure;
 #[command(next_help_heading = "Services")]
 pub struct Target {
     /// Address of campaign-svc: http://host:port, or https://host:port for TLS.
-    #[arg(long, env = "TANDEM_CAMPAIGN", default_value = "http://127.0.0.1:7401", global = true)]
+    #[arg(
+        long,
+        env = "TANDEM_CAMPAIGN",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7401",
+        global = true
+    )]
     pub campaign: Address,
     /// Address of relationship-svc: http://host:port, or https://host:port for TLS.
-    #[arg(long, env = "TANDEM_RELATIONSHIP", default_value = "http://127.0.0.1:7402", global = true)]
+    #[arg(
+        long,
+        env = "TANDEM_RELATIONSHIP",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7402",
+        global = true
+    )]
     pub relationship: Address,
     /// Whose data.
     #[arg(long, env = "TANDEM_TENANT", default_value = "default", global = true)]
     pub tenant: String,
     /// For https://: the roots to trust, in PEM, instead of the system's.
     #[arg(long, env = "TANDEM_TLS_CA", value_name = "FILE", global = true)]
-    pub tls_ca: Option<PathBuf>,
+    pub tls_ca: Option<String>,
     /// For https://: the name in the server's certificate, where it is not the host of the address.
     #[arg(long, env = "TANDEM_TLS_SERVER_NAME", value_name = "NAME", global = true)]
     pub tls_server_name: Option<String>,
     /// For https://: the certificate to show, in PEM; with --tls-key.
     #[arg(long, env = "TANDEM_TLS_CERTIFICATE", value_name = "FILE", global = true)]
-    pub tls_certificate: Option<PathBuf>,
+    pub tls_certificate: Option<String>,
     /// For https://: the private key of the certificate, in PEM.
     #[arg(long, env = "TANDEM_TLS_KEY", value_name = "FILE", global = true)]
-    pub tls_key: Option<PathBuf>,
+    pub tls_key: Option<String>,
 }
 
 /// A connection that says who calls.
@@ -119,11 +131,13 @@ impl Target {
         };
         let known = Tenant::parse(&self.tenant).ok_or_else(wrong)?;
         let tenant = known.as_str().parse().map_err(|_| wrong())?;
+        // A variable that is set to nothing is not set.
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let tls = ClientTlsConfig {
-            ca: self.tls_ca.clone(),
-            server_name: self.tls_server_name.clone(),
-            certificate: self.tls_certificate.clone(),
-            key: self.tls_key.clone(),
+            ca: given(&self.tls_ca).map(PathBuf::from),
+            server_name: given(&self.tls_server_name),
+            certificate: given(&self.tls_certificate).map(PathBuf::from),
+            key: given(&self.tls_key).map(PathBuf::from),
         };
         let config = ClientConfig {
             endpoint: address.clone(),

@@ -59,13 +59,13 @@ pub async fn list(
     };
     let limit = i64::from(size);
     let mut found = aside::list(&mut core.db.read().await?, CONSUMER, &call.tenant, after, limit + 1).await?;
-    let more = i64::try_from(found.len()).is_ok_and(|found| found > limit);
+    let count = found.len();
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next_page_token = match found.last() {
-        Some(last) if more => listing.token(&[last.id.to_string()]),
-        _ => String::new(),
-    };
-    Ok(ListSetAsideEventsResponse { events: found.into_iter().map(message).collect(), next_page_token })
+    let ids: Vec<Uuid> = found.iter().map(|one| one.id).collect();
+    let events = grpc::fitting(found.into_iter().map(message));
+    let last = events.len().checked_sub(1).and_then(|last| ids.get(last)).filter(|_| events.len() < count);
+    let next_page_token = last.map(|last| listing.token(&[last.to_string()])).unwrap_or_default();
+    Ok(ListSetAsideEventsResponse { events, next_page_token })
 }
 
 /// RetrySetAsideEvents.
@@ -98,6 +98,7 @@ pub async fn retry(
             Err(fault) => return Err(fault),
         }
     }
+    response.still_set_aside = grpc::fitting(response.still_set_aside);
     Ok(response)
 }
 

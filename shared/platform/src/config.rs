@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -291,9 +292,23 @@ impl Provider for Variable {
     }
 }
 
+/// Without the values of texts and without lines of files: what stands in the wrong place may be a password.
 fn explain(errors: figment::Error) -> ConfigError {
-    let lines: Vec<String> = errors.into_iter().map(|error| format!("settings: {error}")).collect();
-    ConfigError(lines.join("\n"))
+    let told = errors.into_iter().map(|mut error| {
+        if let Kind::InvalidType(Actual::Str(_), expected) | Kind::InvalidValue(Actual::Str(_), expected) =
+            &error.kind
+        {
+            error.kind = Kind::Message(format!("found a text, expected {expected}"));
+        }
+        let said = error.to_string();
+        let of_file = |line: &&str| {
+            line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(" |")
+        };
+        let lines: Vec<&str> =
+            said.lines().filter(|line| !of_file(line) && !line.trim().starts_with('|')).collect();
+        format!("settings: {}", lines.join(" "))
+    });
+    ConfigError(told.collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
@@ -362,6 +377,16 @@ mod tests {
         let file = file("[server]\ndrain_ms = \"soon\"");
         let error = load(Config::default(), Some(file.path()), "TANDEM_W_").unwrap_err().to_string();
         assert!(error.contains("server.drain_ms"), "{error}");
+    }
+
+    #[test]
+    fn a_password_in_the_wrong_place_is_not_repeated() {
+        let variables = environment(&[("TANDEM_T_DATABASE", "postgres://tandem:pa55word@db/c")]);
+        let error = read(Config::default(), None, "TANDEM_T_", variables).unwrap_err().to_string();
+        assert!(error.contains("TANDEM_T_DATABASE") && !error.contains("pa55word"), "{error}");
+        let file = file("[database]\nurl = postgres://tandem:pa55word@db/c\n");
+        let error = load(Config::default(), Some(file.path()), "TANDEM_P_").unwrap_err().to_string();
+        assert!(error.contains("line 2") && !error.contains("pa55word"), "{error}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::config::{ConfigError, ServerConfig};
-use crate::grpc::{Health, check_origins, check_peers, serve};
+use crate::grpc::{Health, Tls, check_origins, check_peers, serve};
 use crate::tasks::Tasks;
 
 /// A socket that is listened on.
@@ -30,6 +30,7 @@ use crate::tasks::Tasks;
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Bound {
@@ -39,6 +40,7 @@ impl Bound {
         let listen = config.listen;
         check_peers(config)?;
         check_origins(config)?;
+        let tls = config.tls.as_ref().map(Tls::new).transpose()?;
         if !listen.ip().is_loopback() && config.tls.is_none() {
             let message =
                 "what callers on other machines say is read by whoever is on the way: set server.tls";
@@ -54,7 +56,7 @@ impl Bound {
         let bound = async {
             let listener = TcpListener::bind(listen).await?;
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener, address, tls })
         };
         bound.await.map_err(|error: std::io::Error| {
             let why = match error.kind() {
@@ -188,7 +190,7 @@ where
         // An error means that the other end of this very function is gone: stop as well.
         let _ = told.await;
     };
-    let mut serving = serve(config, bound.listener, tasks, service, told)?;
+    let mut serving = serve(config, (bound.listener, bound.tls), tasks, service, told);
     tokio::select! {
         ended = &mut serving => {
             let why = ended.err().map(|error| crate::fault::chain(&error)).unwrap_or_default();

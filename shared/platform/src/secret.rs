@@ -58,31 +58,39 @@ impl<T: Into<String>> From<T> for Address {
     }
 }
 
+/// What may be shown of an address behind its question mark; all else may hold a password, or one that is misspelt.
+const SHOWN: [&str; 7] = ["sslmode", "host", "hostaddr", "port", "dbname", "user", "application_name"];
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.starts_with("sqlite:") {
+            return f.write_str(&self.0);
+        }
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
         if !scheme.is_empty() {
             write!(f, "{scheme}://")?;
+        } else if rest.contains(['=', ' ']) {
+            // libpq's other way of writing: "host=db password=…".
+            return f.write_str("…");
         }
-        // A password that was not written as it must be has any character: nothing up to the last @ is shown but the user.
+        // A password that was not written as it must be has any character: nothing up to the last @ is shown but the user,
+        // and nothing at all behind it where that @ stands among the parameters.
         let (login, place) =
             rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
         if let Some(login) = login {
-            write!(f, "{}@", login.split(':').next().unwrap_or_default())?;
+            write!(f, "{}@", login.split([':', '@', '/', '?']).next().unwrap_or_default())?;
+        }
+        if login.is_some_and(|login| login.contains('?')) {
+            return f.write_str("…");
         }
         let (place, parameters) = place.split_once('?').unwrap_or((place, ""));
         f.write_str(place)?;
-        let shown = parameters.split('&').filter(|one| !one.is_empty());
-        for (index, one) in shown.filter(|one| !is_password(one)).enumerate() {
+        let known = |one: &&str| one.split('=').next().is_some_and(|name| SHOWN.contains(&name));
+        for (index, one) in parameters.split('&').filter(known).enumerate() {
             write!(f, "{}{one}", if index == 0 { '?' } else { '&' })?;
         }
         Ok(())
     }
-}
-
-/// `password=…`, `sslpassword=…`
-fn is_password(parameter: &str) -> bool {
-    parameter.split('=').next().is_some_and(|name| name.to_ascii_lowercase().contains("password"))
 }
 
 impl fmt::Debug for Address {
@@ -109,7 +117,15 @@ mod tests {
                 "postgres://tandem@db/campaign?password=secret&sslmode=require",
                 "postgres://tandem@db/campaign?sslmode=require",
             ),
-            ("postgres://tandem:sec@re/t?x#:@db/campaign", "postgres://tandem@db/campaign"),
+            ("postgres://tandem:sec@re/t#:@db/campaign", "postgres://tandem@db/campaign"),
+            ("postgres://tandem:sec?ret@db/campaign", "postgres://tandem@…"),
+            ("postgres://tandem@db/campaign?password=sec@ret", "postgres://tandem@…"),
+            (
+                "postgres://db:5432/campaign?pass=secret&user=tandem",
+                "postgres://db:5432/campaign?user=tandem",
+            ),
+            ("host=db user=tandem password=secret", "…"),
+            ("sqlite:/home/anna@corp/campaign.db", "sqlite:/home/anna@corp/campaign.db"),
             ("tandem:secret@db/campaign", "tandem@db/campaign"),
             ("https://:secret@shop", "https://@shop"),
             ("sqlite:/var/lib/tandem/campaign.db", "sqlite:/var/lib/tandem/campaign.db"),

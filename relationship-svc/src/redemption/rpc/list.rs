@@ -118,7 +118,9 @@ async fn rows(
             let full = full || i64::try_from(exact.len()) == Ok(CHUNK);
             rows.extend(exact);
             rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
-            rows.truncate(usize::try_from(CHUNK).unwrap_or(usize::MAX));
+            let most = usize::try_from(CHUNK).unwrap_or(usize::MAX);
+            let full = full || rows.len() > most;
+            rows.truncate(most);
             return Ok((rows, full));
         }
         (None, Some(customer)) => By::Customer(customer),

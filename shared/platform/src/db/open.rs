@@ -47,7 +47,8 @@ pub(super) async fn pools(config: &DatabaseConfig) -> Result<Pools, Error> {
     }
     for parameter in url.split_once('?').map_or("", |(_, parameters)| parameters).split('&') {
         let name = parameter.split('=').next().unwrap_or_default();
-        if !name.is_empty() && !PARAMETERS.contains(&name) && !name.starts_with("options[") {
+        let option = name.starts_with("options[") || name.to_ascii_lowercase().starts_with("options%5b");
+        if !name.is_empty() && !PARAMETERS.contains(&name) && !option {
             let known = PARAMETERS.join(", ");
             return Err(Error::Configuration(
                 format!("the parameter {name:?} is not known; it is one of {known}").into(),
@@ -127,8 +128,9 @@ fn advice(config: &DatabaseConfig, error: &Error) -> String {
         Error::Configuration(why) => format!("is not an address that can be used: {why}"),
         Error::Database(refused) => of_code(&refused.code().unwrap_or_default(), refused.message()),
         Error::Io(why) => match why.kind() {
-            ErrorKind::ConnectionRefused => "nobody answers there: is PostgreSQL running, and is this its port?".into(),
-            ErrorKind::NotFound => "there is no such socket: is PostgreSQL running, and is this its folder?".into(),
+            ErrorKind::NotFound => {
+                "the socket, or a file that the address names (sslrootcert, sslcert, sslkey), is not there".into()
+            }
             _ => format!("cannot be reached: {why}"),
         },
         Error::Tls(why) if why.to_string().contains("does not support TLS") => {
@@ -138,8 +140,11 @@ fn advice(config: &DatabaseConfig, error: &Error) -> String {
         Error::Tls(why) => {
             format!("no TLS with the server: {}; sslrootcert names the roots to trust", chain(why.as_ref()))
         }
+        Error::PoolTimedOut if config.url.reveal().starts_with("sqlite:") => of_code("5", ""),
+        // Of a server that refuses, is starting or has no connection left, which the pool has tried again until now.
         Error::PoolTimedOut => format!(
-            "gives no connection within {} ms (database.acquire_timeout_ms): is PostgreSQL running there, and the way to it open?",
+            "gives no connection within {} ms (database.acquire_timeout_ms): is PostgreSQL running there, the way to it \
+             open, and a connection left (max_connections)?",
             config.acquire_timeout_ms
         ),
         other => chain(other),
@@ -150,13 +155,11 @@ fn advice(config: &DatabaseConfig, error: &Error) -> String {
 fn of_code(code: &str, message: &str) -> String {
     let sqlite = if code.len() < 5 { code.parse().unwrap_or(0) & 0xff } else { 0 };
     match (code, sqlite) {
-        ("3D000", _) => "the server has no database of this name: create it (createdb), or name another".into(),
+        ("3D000", _) => {
+            "the server has no database of this name: create it (createdb), or name another".into()
+        }
         ("28P01", _) => "the server refuses this user and password".into(),
         ("28000", _) => format!("the server refuses this user: {message}"),
-        ("53300", _) => "the server has no connection left: raise its max_connections, or lower database.max_connections of \
-                         its clients"
-            .into(),
-        ("57P03", _) => format!("the server is not ready yet: {message}"),
         (_, 14) => "cannot be opened or made: is its folder there, and may this user write in it?".into(),
         (_, 8) => "may not be written by this user".into(),
         (_, 26) => "is a file, but not a database of SQLite: name another".into(),

@@ -47,8 +47,9 @@ pub fn endpoint(words: Words<'_>, config: &ClientConfig) -> Result<Endpoint, Con
     const MIB: u32 = 1024 * 1024;
     let uri = uri(words, &config.endpoint)?;
     let secure = uri.scheme_str() == Some("https");
+    let timeout = Duration::from_millis(config.connect_timeout_ms);
     let endpoint = Endpoint::from(uri)
-        .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
+        .connect_timeout(timeout)
         .tcp_nodelay(true)
         // While idle too: else the first call after a silent network failure waits for the kernel to give up.
         .http2_keep_alive_interval(Duration::from_secs(20))
@@ -58,7 +59,7 @@ pub fn endpoint(words: Words<'_>, config: &ClientConfig) -> Result<Endpoint, Con
         .initial_connection_window_size(4 * MIB);
     if secure {
         let refused = |error| ConfigError::new(format!("{}…: {}", words.tls, chain(&error)));
-        return endpoint.tls_config(secured(words.tls, &config.tls)?).map_err(refused);
+        return endpoint.tls_config(secured(words.tls, &config.tls, timeout)?).map_err(refused);
     }
     if config.tls != ClientTlsConfig::default() {
         return Err(words.wrong(
@@ -76,7 +77,7 @@ fn uri(words: Words<'_>, address: &Address) -> Result<Uri, ConfigError> {
     if !plain {
         let why = match text.split_once("://") {
             Some((scheme, _)) => format!("{scheme}:// is not spoken here: write http://… or https://…"),
-            None => format!("has no scheme: write http://{text} or https://{text}"),
+            None => format!("has no scheme: write http://{address} or https://{address}"),
         };
         return Err(words.wrong(address, why));
     }
@@ -97,11 +98,13 @@ pub fn is_remote_and_clear(uri: &Uri) -> bool {
     uri.scheme_str() == Some("http") && !near
 }
 
-fn secured(words: &str, tls: &ClientTlsConfig) -> Result<Secured, ConfigError> {
+/// A handshake takes no longer than `timeout`.
+fn secured(words: &str, tls: &ClientTlsConfig, timeout: Duration) -> Result<Secured, ConfigError> {
     let read = |name: &str, path| read_file(&format!("{words}{name}"), path);
+    let begun = Secured::new().timeout(timeout);
     let secured = match &tls.ca {
-        None => Secured::new().with_native_roots(),
-        Some(path) => Secured::new().ca_certificate(Certificate::from_pem(read("ca", path)?)),
+        None => begun.with_native_roots(),
+        Some(path) => begun.ca_certificate(Certificate::from_pem(read("ca", path)?)),
     };
     let secured = match &tls.server_name {
         None => secured,
@@ -168,7 +171,8 @@ mod tests {
             endpoint(words, &config).unwrap_err().to_string()
         };
         for (address, why) in [
-            ("not a uri", "http://not a uri"),
+            ("me:secret@shop:7401", "write http://me@shop:7401"),
+            ("not-a-uri", "http://not-a-uri"),
             ("shop:7401", "write http://shop:7401 or https://shop:7401"),
             ("grpc://shop:7401", "grpc:// is not spoken here"),
             ("http://me:secret@shop", "takes no user"),

@@ -72,12 +72,17 @@ impl Coding {
             Self::Zstd => zstd::stream::Decoder::with_buffer(message)?.take(most).read_to_end(&mut plain)?,
         };
         if plain.len() > limit {
-            return Ok(prefixed(false, plain.len(), 0).freeze());
+            return Ok(announced(plain.len()));
         }
         let mut into = prefixed(false, plain.len(), plain.len());
         into.extend_from_slice(&plain);
         Ok(into.freeze())
     }
+}
+
+/// The prefix of a message of `length`, uncompressed.
+pub fn announced(length: usize) -> Bytes {
+    prefixed(false, length, 0).freeze()
 }
 
 /// The prefix of a message of `length`, with room for `more`.

@@ -14,7 +14,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Layer;
 
-use super::coding::{Coding, PREFIX, prefix};
+use super::coding::{Coding, PREFIX, announced, prefix};
 use super::handle::{Handle, ResponseBody};
 use crate::config::ServerConfig;
 use crate::fault::{Fault, Kind, Outcome};
@@ -26,21 +26,27 @@ const ACCEPT: &str = "grpc-accept-encoding";
 const LARGE: usize = 8 * 1024;
 /// More is compressed, or decompressed, where it holds nobody up.
 const AT_ONCE: usize = 64 * 1024;
-/// Messages that may wait for a thread to be compressed; one more goes as it is.
-const WAITING: usize = 64;
+/// Messages that may wait for a thread to be compressed; one more goes as it is, which is sooner.
+const WAITING: usize = 4;
 
 /// The layer.
 #[derive(Debug, Clone)]
 pub struct Compression {
-    heavy: Heavy,
+    answers: Heavy,
+    requests: Heavy,
     limit: usize,
 }
 
 impl Compression {
-    /// With the limits of `config`, and a thread for every two cores.
+    /// With the limits of `config`, and a thread for every two cores each way. A request waits for its turn: how many there
+    /// are at once is bounded already.
     pub fn new(config: &ServerConfig) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
-        Self { heavy: Heavy::new(threads, WAITING), limit: config.max_message_bytes }
+        Self {
+            answers: Heavy::new(threads, WAITING),
+            requests: Heavy::new(threads, usize::MAX),
+            limit: config.max_message_bytes,
+        }
     }
 }
 
@@ -72,7 +78,7 @@ impl<N: Handle> Handle for Compressing<N> {
         let known = sent.map(Coding::parse);
         if let Some(Some(coding)) = known {
             request.headers_mut().remove(ENCODING);
-            let Compression { heavy, limit } = self.with.clone();
+            let Compression { requests: heavy, limit, .. } = self.with.clone();
             let plain = |inner| Plain {
                 inner,
                 coding,
@@ -94,7 +100,7 @@ impl<N: Handle> Handle for Compressing<N> {
         if let Some(coding) = out {
             response.headers_mut().insert(ENCODING, HeaderValue::from_static(coding.name()));
         }
-        let heavy = out.map(|_| self.with.heavy.clone());
+        let heavy = out.map(|_| self.with.answers.clone());
         response.map(|inner| CompressingBody { inner, coding: out.zip(heavy), work: None })
     }
 }
@@ -181,9 +187,14 @@ impl Plain {
     /// The next message, decompressed; `None` where it is not whole yet.
     fn next(&mut self) -> Option<Outcome<Bytes>> {
         let (compressed, length) = prefix(&self.waiting)?;
-        if self.rest || length > self.limit {
-            self.rest = true;
+        if self.rest {
             return Some(Ok(self.waiting.split().freeze()));
+        }
+        if length > self.limit {
+            // Refused by its length alone, as it would be uncompressed.
+            self.rest = true;
+            self.waiting.clear();
+            return Some(Ok(announced(length)));
         }
         if self.waiting.len() < PREFIX + length {
             return None;
@@ -193,13 +204,20 @@ impl Plain {
             return Some(Ok(message));
         }
         let (coding, limit) = (self.coding, self.limit);
-        let read =
-            move || coding.decompressed(&message[PREFIX..], limit).map_err(|error| unreadable(coding, error));
-        if length <= LARGE / 8 {
-            return Some(read());
+        let read = move |limit| {
+            coding.decompressed(&message[PREFIX..], limit).map_err(|error| unreadable(coding, error))
+        };
+        if length <= AT_ONCE {
+            // Few bytes may become many: past so much it is done over again elsewhere.
+            let some = read(limit.min(AT_ONCE));
+            let more =
+                some.as_ref().is_ok_and(|some| prefix(some).is_some_and(|(_, length)| length > AT_ONCE));
+            if !more || limit <= AT_ONCE {
+                return Some(some);
+            }
         }
         let heavy = self.heavy.clone();
-        self.work = Some(async move { heavy.run(move |_| read()).await.and_then(|read| read) }.boxed());
+        self.work = Some(async move { heavy.run(move |_| read(limit)).await.and_then(|read| read) }.boxed());
         None
     }
 }

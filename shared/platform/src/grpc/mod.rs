@@ -90,6 +90,7 @@ pub use request::{Mask, check_etag, etag, field_mask, optional_request_id, page_
 pub use services::Services;
 pub use shed::{HeldBody, Shed, Shedding};
 pub use streams::Streams;
+pub use tls::Tls;
 pub use tonic_web::GrpcWebLayer as GrpcWeb;
 pub use trace::{TraceCalls, Traced, TracedBody};
 pub use transport::serve;

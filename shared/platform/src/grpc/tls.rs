@@ -27,8 +27,9 @@ use crate::tasks::Tasks;
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Handshakes of one address at a time; one more is hung up on.
-const HANDSHAKES: usize = 64;
+/// Handshakes of one address at a time, of IPv6 one network of a customer; one more is hung up on. Many, because behind one
+/// address there may be many.
+const HANDSHAKES: usize = 1_024;
 
 /// What the files say now. Clones share it.
 #[derive(Debug, Clone)]
@@ -110,7 +111,10 @@ impl Tls {
                 };
                 match accepted {
                     Ok((stream, from)) => {
-                        let Some(turn) = busy.begin(from.ip().to_canonical()) else { continue };
+                        let Some(turn) = busy.begin(network(from.ip())) else {
+                            tracing::debug!(%from, "too many handshakes of this address: hung up");
+                            continue;
+                        };
                         let (acceptor, ready) = (self.acceptor(), ready.clone());
                         let stopping = tracked.draining().clone();
                         tracked.spawn("handshake", async move {
@@ -119,9 +123,11 @@ impl Tls {
                                 secured = tokio::time::timeout(PATIENCE, secure(acceptor, stream)) => secured,
                             };
                             drop(turn);
-                            if let Ok(Ok(stream)) = secured {
+                            match secured {
                                 // Where nobody takes it the server has stopped.
-                                let _ = ready.send(Ok(stream)).await;
+                                Ok(Ok(stream)) => _ = ready.send(Ok(stream)).await,
+                                Ok(Err(error)) => tracing::debug!(%from, %error, "a handshake failed"),
+                                Err(_) => tracing::debug!(%from, "a handshake did not end"),
                             }
                         });
                     }
@@ -134,6 +140,17 @@ impl Tls {
             }
         });
         ReceiverStream::new(incoming)
+    }
+}
+
+/// Whose handshakes count together.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(wide) => {
+            let [a, b, c, d, ..] = wide.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        narrow => narrow,
     }
 }
 

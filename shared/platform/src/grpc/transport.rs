@@ -13,7 +13,7 @@ use tonic::transport::{self, Server};
 use tower::Service;
 
 use super::tls::Tls;
-use crate::config::{ConfigError, ServerConfig};
+use crate::config::ServerConfig;
 use crate::tasks::Tasks;
 
 /// tonic's server with our settings and no layer: a dead peer is noticed within 40 s, one connection cannot take the
@@ -39,15 +39,14 @@ fn transport(config: &ServerConfig) -> Server {
     server.max_connection_age(age.mul_f64(rand::random_range(0.9..1.1)))
 }
 
-/// Serves what comes in until it is `told` to stop: what the returned future is for. Fails on files of TLS that cannot be
-/// read or used.
+/// Serves what comes in until it is `told` to stop: what the returned future is for.
 pub fn serve<S, B>(
     config: &ServerConfig,
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Tls>),
     tasks: &Tasks,
     service: S,
     told: impl Future<Output = ()> + Send + 'static,
-) -> Result<BoxFuture<'static, Result<(), transport::Error>>, ConfigError>
+) -> BoxFuture<'static, Result<(), transport::Error>>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
         + Clone
@@ -58,15 +57,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let server = transport(config);
-    Ok(match &config.tls {
+    match tls {
         None => {
             let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             server.serve_with_incoming_shutdown(service, incoming, told).boxed()
         }
-        Some(files) => {
-            let tls = Tls::new(files)?;
+        Some(tls) => {
             tls.follow(tasks);
             server.serve_with_incoming_shutdown(service, tls.accept(listener, tasks), told).boxed()
         }
-    })
+    }
 }

@@ -37,16 +37,21 @@ impl Answer {
 
 /// Calls `Ask` with these headers and this body, in frames of so many bytes.
 async fn raw(server: &Server, headers: &[(&'static str, &str)], body: Bytes, at_once: usize) -> Answer {
+    over(server.channel(), headers, body, at_once).await
+}
+
+/// The same over this connection.
+async fn over(channel: Channel, headers: &[(&'static str, &str)], body: Bytes, at_once: usize) -> Answer {
     let frames: Vec<_> =
         body.chunks(at_once).map(|part| Ok::<_, Status>(Frame::data(Bytes::copy_from_slice(part)))).collect();
-    let mut request = Request::post(format!("http://{}/tandem.test.Probe/Ask", server.address))
+    let mut request = Request::post("/tandem.test.Probe/Ask")
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Body::new(StreamBody::new(futures::stream::iter(frames)))).unwrap();
-    let (head, body) = server.channel().oneshot(request).await.unwrap().into_parts();
+    let (head, body) = channel.oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap();
     let mut headers = head.headers;
     headers.extend(body.trailers().cloned().unwrap_or_default());
@@ -119,7 +124,23 @@ async fn what_is_too_large_once_decompressed_is_refused_as_it_would_be_uncompres
         let sent = coding.compressed(&bomb).unwrap();
         let answer = raw(&server, &[("grpc-encoding", coding.name())], sent, 1 << 20).await;
         assert_eq!(answer.header("grpc-status"), expected, "{coding:?}");
+        // Too large as it comes, whatever it would become.
+        let mut large = BytesMut::from(&[1_u8][..]);
+        large.put_u32(6 << 20);
+        large.put_bytes(7, 6 << 20);
+        let answer = raw(&server, &[("grpc-encoding", coding.name())], large.freeze(), 1 << 20).await;
+        assert_eq!(answer.header("grpc-status"), expected, "{coding:?}");
     }
+}
+
+#[tokio::test]
+async fn many_compressed_requests_at_once_are_all_read() {
+    let server = Server::start(settings()).await;
+    let sent = Coding::Zstd.compressed(&large().encode_to_vec()).unwrap();
+    let channel = server.channel();
+    let calls = (0..200).map(|_| over(channel.clone(), &[("grpc-encoding", "zstd")], sent.clone(), 1 << 20));
+    let answers = futures::future::join_all(calls).await;
+    assert!(answers.iter().all(|answer| answer.header("grpc-status") == "0"));
 }
 
 #[tokio::test]
