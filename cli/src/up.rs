@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tandem_platform::config::{ConfigError, LogConfig};
 use tandem_platform::lifecycle::{StopSignal, Stopped, readiness};
+use tandem_platform::log;
 use tandem_platform::secret::Address;
 use tandem_platform::shell::{self, Common, Program, Settings};
-use tandem_platform::{Db, log};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -57,7 +57,7 @@ struct Words {
 
 impl Default for Words {
     fn default() -> Self {
-        Self { campaign_database: "database.url", relationship_database: "database.url" }
+        Self { campaign_database: readiness::URL, relationship_database: readiness::URL }
     }
 }
 
@@ -86,7 +86,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     log::init(&campaign.log).map_err(said)?;
     let databases = [campaign.database.url.clone(), relationship.database.url.clone()];
-    let given = |flag: &Option<Address>, name| if flag.is_some() { name } else { "database.url" };
+    let given = |flag: &Option<Address>, name| if flag.is_some() { name } else { readiness::URL };
     let words = Words {
         campaign_database: given(&arguments.campaign_database, "--campaign-database"),
         relationship_database: given(&arguments.relationship_database, "--relationship-database"),
@@ -242,10 +242,7 @@ async fn serve<P: Program>(
     let Common { server, database, .. } = settings.common();
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     // An operator who types `up` means "and have it ready": in Kubernetes `migrate` is a job of its own.
-    let db = Db::open(database, database_words).await.map_err(named)?;
-    let migrated = readiness::migrate(&db, database, P::MIGRATIONS, database_words).await;
-    db.close().await;
-    migrated.map_err(named)?;
+    readiness::migrate(database, P::MIGRATIONS, database_words).await.map_err(named)?;
     let (stop, signal) = StopSignal::manual();
     let (ready, at) = oneshot::channel();
     services.spawn(async move { shell::run::<P>(settings, signal, |address| _ = ready.send(address)).await });

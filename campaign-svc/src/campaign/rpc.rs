@@ -200,12 +200,10 @@ impl CampaignService for Api {
         };
         resource::find::<Campaign>(&self.0, &call, &id).await?;
         let mut reader = self.0.db.read().await?;
-        let mut revisions = store::revisions(&mut reader, &call.tenant, &id, below, size + 1).await?;
-        let found = revisions.len();
-        revisions.truncate(size);
-        let shown = grpc::fitting(revisions.iter().map(|revision| message::revision(&id, revision)));
-        let last =
-            shown.len().checked_sub(1).and_then(|last| revisions.get(last)).filter(|_| shown.len() < found);
+        let revisions = store::revisions(&mut reader, &call.tenant, &id, below, size + 1).await?;
+        let of = |revision| message::revision(&id, revision);
+        let shown = grpc::fitting(revisions.iter().take(size).map(of));
+        let last = grpc::cut(&revisions, shown.len());
         let next_page_token = last.map(|last| listing.token(&[last.revision.to_string()]));
         Ok(Response::new(ListMixRevisionsResponse {
             revisions: shown,

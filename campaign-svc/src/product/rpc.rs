@@ -158,14 +158,11 @@ impl ProductService for Api {
             before: (effective, place, currency),
         };
         let mut reader = self.0.db.read().await?;
-        let mut entries = store::price_history(&mut reader, &call.tenant, &history, size + 1).await?;
-        let more = entries.len() > size;
-        entries.truncate(size);
-        let last = entries.last().filter(|_| more).map(|last| listing.token(&parse::price_keys(last)));
-        Ok(Response::new(ListPriceHistoryResponse {
-            entries: entries.iter().map(parse::price_entry).collect(),
-            next_page_token: last.unwrap_or_default(),
-        }))
+        let found = store::price_history(&mut reader, &call.tenant, &history, size + 1).await?;
+        let entries = grpc::fitting(found.iter().take(size).map(parse::price_entry));
+        let last = grpc::cut(&found, entries.len());
+        let next_page_token = last.map(|last| listing.token(&parse::price_keys(last))).unwrap_or_default();
+        Ok(Response::new(ListPriceHistoryResponse { entries, next_page_token }))
     }
 }
 

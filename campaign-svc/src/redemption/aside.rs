@@ -57,14 +57,11 @@ pub async fn list(
         Some([id]) => id.parse().map_err(|_| Fault::invalid_page_token())?,
         Some(_) => return Err(Fault::invalid_page_token()),
     };
-    let limit = i64::from(size);
-    let mut found = aside::list(&mut core.db.read().await?, CONSUMER, &call.tenant, after, limit + 1).await?;
-    let count = found.len();
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let ids: Vec<Uuid> = found.iter().map(|one| one.id).collect();
-    let events = grpc::fitting(found.into_iter().map(message));
-    let last = events.len().checked_sub(1).and_then(|last| ids.get(last)).filter(|_| events.len() < count);
-    let next_page_token = last.map(|last| listing.token(&[last.to_string()])).unwrap_or_default();
+    let mut reader = core.db.read().await?;
+    let found = aside::list(&mut reader, CONSUMER, &call.tenant, after, i64::from(size) + 1).await?;
+    let events = grpc::fitting(found.iter().take(size as usize).map(message));
+    let last = grpc::cut(&found, events.len());
+    let next_page_token = last.map(|last| listing.token(&[last.id.to_string()])).unwrap_or_default();
     Ok(ListSetAsideEventsResponse { events, next_page_token })
 }
 
@@ -93,7 +90,7 @@ pub async fn retry(
             Ok(false) => {}
             Err(fault) if fault.kind() == Kind::Internal => {
                 tracing::error!(tenant = %call.tenant, event = %one.id, ?fault, "an event stays set aside");
-                response.still_set_aside.push(message(one));
+                response.still_set_aside.push(message(&one));
             }
             Err(fault) => return Err(fault),
         }
@@ -126,7 +123,7 @@ async fn try_again(core: &Core, tenant: &Tenant, one: &Aside) -> Outcome<bool> {
     })
 }
 
-fn message(one: Aside) -> SetAsideEvent {
+fn message(one: &Aside) -> SetAsideEvent {
     let set_aside_time = Some(to_timestamp(one.since));
-    SetAsideEvent { event: Some(one.event), reason: one.reason, set_aside_time }
+    SetAsideEvent { event: Some(one.event.clone()), reason: one.reason.clone(), set_aside_time }
 }

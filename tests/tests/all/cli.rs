@@ -121,6 +121,12 @@ impl Drop for Up {
     }
 }
 
+/// What came of `name`, one of our programs, with these arguments and variables.
+pub fn ran(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program().with_file_name(name));
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap()
+}
+
 /// Beside this test: both come from the same build.
 pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::architecture::{files, root};
-use crate::cli::{Up, program};
+use crate::cli::{Up, ran};
 
 /// Every command with what it cannot do without, and the flags of all commands that it reads.
 const COMMANDS: &[(&str, &[&str], Reads)] = &[
@@ -53,15 +52,9 @@ impl Reads {
     }
 }
 
-fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(program());
-    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
-    command.output().unwrap()
-}
-
 /// What a command that must fail says.
 fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let output = run(arguments, environment);
+    let output = ran("tandem", arguments, environment);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "tandem {arguments:?} should have failed: {said}");
     said
@@ -80,7 +73,7 @@ fn listed(help: &str, heading: &str) -> BTreeSet<String> {
 }
 
 fn help(of: &[&str]) -> String {
-    let output = run(&[of, &["--help"]].concat(), &[]);
+    let output = ran("tandem", &[of, &["--help"]].concat(), &[]);
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -213,11 +206,6 @@ fn keys(of: &Value, prefix: &str, found: &mut Vec<(String, Value)>) {
     }
 }
 
-fn service(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let program = program().with_file_name(name);
-    Command::new(program).args(arguments).envs(environment.iter().copied()).output().unwrap()
-}
-
 #[test]
 fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
     let mut sources = String::new();
@@ -230,7 +218,7 @@ fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
     }
     for (name, prefix) in [("campaign-svc", "TANDEM_CAMPAIGN_"), ("relationship-svc", "TANDEM_RELATIONSHIP_")]
     {
-        let shown = service(name, &["config"], &[]);
+        let shown = ran(name, &["config"], &[]);
         let mut found = Vec::new();
         keys(&serde_json::from_slice(&shown.stdout).unwrap(), "", &mut found);
         assert!(found.len() > 30, "{found:?}");
@@ -249,7 +237,7 @@ fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
                 _ => "other".to_owned(),
             };
             let variable = format!("{prefix}{}", key.to_uppercase().replace('.', "__"));
-            let set = service(name, &["config"], &[(&variable, &wanted)]);
+            let set = ran(name, &["config"], &[(&variable, &wanted)]);
             let said = String::from_utf8_lossy(&set.stderr).into_owned();
             assert!(set.status.success(), "{variable}={wanted}: {said}");
             let now: Value = serde_json::from_slice(&set.stdout).unwrap();
@@ -261,7 +249,7 @@ fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
                 "{variable}"
             );
             let unknown = format!("{variable}_X");
-            let refused = service(name, &["config"], &[(&unknown, "1")]);
+            let refused = ran(name, &["config"], &[(&unknown, "1")]);
             assert!(String::from_utf8_lossy(&refused.stderr).contains(&unknown), "{unknown} is not refused");
         }
     }

@@ -1,13 +1,12 @@
 //! Both services and the command line over TLS, each sure of the other.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tandem_tests::process::{Kind, Service};
 use tempfile::TempDir;
 
-use crate::cli::program;
+use crate::cli::ran;
 
 /// A root, and certificates of it, in files.
 struct Files {
@@ -41,10 +40,6 @@ impl Files {
     fn database(&self, name: &str) -> String {
         format!("sqlite:{}", Path::new(&self.path(name)).display())
     }
-}
-
-fn tandem(arguments: &[&str]) -> Output {
-    Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]
@@ -90,12 +85,12 @@ fn the_pair_and_the_command_line_speak_tls_and_nothing_else_is_let_in() {
     ];
     let at = format!("https://{}", campaign.address());
     let trusting = ["--campaign", &at, "--tls-ca", &file("root.crt")];
-    let answered = tandem(&[&quote[..], &trusting].concat());
+    let answered = ran("tandem", &[&quote[..], &trusting].concat(), &[]);
     let said = String::from_utf8_lossy(&answered.stderr).into_owned();
     assert!(answered.status.success(), "campaign-svc asks relationship-svc, both over TLS: {said}");
 
     let refused = |more: &[&str]| {
-        let output = tandem(&[&quote[..], more].concat());
+        let output = ran("tandem", &[&quote[..], more].concat(), &[]);
         assert!(!output.status.success(), "{more:?} is let in");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
@@ -117,9 +112,9 @@ fn the_pair_and_the_command_line_speak_tls_and_nothing_else_is_let_in() {
         &file("root.crt"),
     ];
     let shown = ["--tls-certificate", &file("till.crt"), "--tls-key", &file("till.key")];
-    let known = tandem(&[&list[..], &shown].concat());
+    let known = ran("tandem", &[&list[..], &shown].concat(), &[]);
     let said = String::from_utf8_lossy(&known.stderr).into_owned();
     assert!(said.contains("incentives/nobody"), "who shows a certificate is answered: {said}");
-    let unknown = String::from_utf8_lossy(&tandem(&list).stderr).into_owned();
+    let unknown = String::from_utf8_lossy(&ran("tandem", &list, &[]).stderr).into_owned();
     assert!(!unknown.contains("incentives/nobody"), "who shows none is not: {unknown}");
 }

@@ -1,19 +1,16 @@
 //! What fails at a start says what, where and what to do, once, and never a password.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 
 use tandem_tests::database::{Database, Engine};
 
-use crate::cli::program;
+use crate::cli::ran;
 
 const PASSWORD: &str = "pa55word";
 
 /// What a program that must not start says, on both streams.
 fn fails(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let mut command = Command::new(program().with_file_name(name));
-    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
-    let output = command.output().unwrap();
+    let output = ran(name, arguments, environment);
     let said =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(!output.status.success(), "{name} {arguments:?} {environment:?} should have failed: {said}");
@@ -113,12 +110,8 @@ fn a_taken_port_and_who_wanted_it_are_named() {
 fn settings_are_shown_without_what_is_secret() {
     let address = format!("postgres://tandem:{PASSWORD}@db/campaign?password={PASSWORD}");
     let keys = format!("k1:{PASSWORD}");
-    let mut command = Command::new(program().with_file_name("campaign-svc"));
-    command
-        .arg("config")
-        .env("TANDEM_CAMPAIGN_DATABASE__URL", &address)
-        .env("TANDEM_CAMPAIGN_SEAL_KEYS", &keys);
-    let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let settings = [("TANDEM_CAMPAIGN_DATABASE__URL", &*address), ("TANDEM_CAMPAIGN_SEAL_KEYS", &*keys)];
+    let shown = String::from_utf8(ran("campaign-svc", &["config"], &settings).stdout).unwrap();
     assert!(shown.contains("postgres://tandem@db/campaign") && shown.contains("(set)"), "{shown}");
     assert!(!shown.contains(PASSWORD), "{shown}");
 }

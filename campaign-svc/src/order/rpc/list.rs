@@ -28,12 +28,10 @@ pub(super) async fn list(app: &App, call: &Call, request: ListOrdersRequest) -> 
     };
     let selection = store::Selection { customer: customer.as_deref(), state };
     let mut reader = app.db.read().await?;
-    let limit = i64::from(size);
-    let mut orders = store::newest(&mut reader, &call.tenant, selection, (created, &id), limit + 1).await?;
-    let found = orders.len();
-    orders.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let shown = grpc::fitting(orders.iter().map(message));
-    let last = shown.len().checked_sub(1).and_then(|last| orders.get(last)).filter(|_| shown.len() < found);
+    let orders =
+        store::newest(&mut reader, &call.tenant, selection, (created, &id), i64::from(size) + 1).await?;
+    let shown = grpc::fitting(orders.iter().take(size as usize).map(message));
+    let last = grpc::cut(&orders, shown.len());
     let next_page_token = last.map(|last| listing.token(&[last.created.to_string(), last.id.clone()]));
     Ok(ListOrdersResponse { orders: shown, next_page_token: next_page_token.unwrap_or_default() })
 }

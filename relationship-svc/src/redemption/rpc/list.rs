@@ -87,8 +87,8 @@ pub async fn list(
         }
     }
     let redemptions = grpc::fitting(page.iter().map(events::message));
-    if let Some(last) = redemptions.len().checked_sub(1).filter(|_| redemptions.len() < page.len()) {
-        (before, more) = (page[last].id, true);
+    if let Some(last) = grpc::cut(&page, redemptions.len()) {
+        (before, more) = (last.id, true);
     }
     let next_page_token = if more { listing.token(&[before.to_string()]) } else { String::new() };
     Ok(ListRedemptionsResponse { redemptions, next_page_token })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-use super::{Db, Pools};
+use super::{Db, Engine, Pools, Reader, Session};
 use crate::fault::{Fault, Outcome};
 
 /// The advisory lock under which one process at a time migrates a PostgreSQL database ("tandem" in ASCII).
@@ -86,27 +86,10 @@ impl Db {
     /// where an applied one had another text: waiting does not mend that.
     pub async fn schema_current(&self, migrations: &Migrations) -> Outcome<bool> {
         let Migrations { platform, own, .. } = migrations;
+        let mut reader = self.read().await?;
         for (table, series) in [(PLATFORMS, platform), (OWN, own)] {
-            let (applied, migrator) = match &self.pools {
-                Pools::Postgres(pool) => {
-                    let mut connection = pool.acquire().await?;
-                    let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table);
-                    let there = there.fetch_one(&mut *connection).await?;
-                    let rows = sqlx::query_as(applied_of(table));
-                    (
-                        if there { rows.fetch_all(&mut *connection).await? } else { Vec::new() },
-                        series.postgres,
-                    )
-                }
-                Pools::Sqlite { read, .. } => {
-                    let mut connection = read.acquire().await?;
-                    let there = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = $1").bind(table);
-                    let there = there.fetch_optional(&mut *connection).await?.is_some();
-                    let rows = sqlx::query_as(applied_of(table));
-                    (if there { rows.fetch_all(&mut *connection).await? } else { Vec::new() }, series.sqlite)
-                }
-            };
-            if !compare(applied, migrator)? {
+            let migrator = if self.is_sqlite() { series.sqlite } else { series.postgres };
+            if !compare(written_down(&mut reader, table).await?, migrator)? {
                 return Ok(false);
             }
         }
@@ -114,8 +97,25 @@ impl Db {
     }
 }
 
-fn applied_of(table: &str) -> AssertSqlSafe<String> {
-    AssertSqlSafe(format!("SELECT version, checksum FROM {table} WHERE success"))
+/// The numbers and checksums of the migrations that a database has; none where it has never been migrated.
+async fn written_down(reader: &mut Reader, table: &str) -> Outcome<Vec<(i64, Vec<u8>)>> {
+    let rows = || AssertSqlSafe(format!("SELECT version, checksum FROM {table} WHERE success"));
+    Ok(match reader.engine() {
+        Engine::Postgres(connection) => {
+            let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table);
+            match there.fetch_one(&mut *connection).await? {
+                true => sqlx::query_as(rows()).fetch_all(connection).await?,
+                false => Vec::new(),
+            }
+        }
+        Engine::Sqlite(connection) => {
+            let there = sqlx::query("SELECT 1 FROM sqlite_master WHERE name = $1").bind(table);
+            match there.fetch_optional(&mut *connection).await? {
+                Some(_) => sqlx::query_as(rows()).fetch_all(connection).await?,
+                None => Vec::new(),
+            }
+        }
+    })
 }
 
 fn compare(applied: Vec<(i64, Vec<u8>)>, migrator: &Migrator) -> Outcome<bool> {

@@ -56,11 +56,7 @@ impl Violations {
             self.omitted += 1;
             return;
         }
-        let field = match (self.prefix.as_str(), field.as_ref()) {
-            (prefix, "") => prefix.to_owned(),
-            ("", field) => field.to_owned(),
-            (prefix, field) => format!("{prefix}.{field}"),
-        };
+        let field = self.path(field.as_ref());
         self.found.push(FieldViolation { field, description: description.into(), reason });
     }
 
@@ -97,9 +93,17 @@ impl Violations {
         fields.contains(&path.split(['.', '[']).next().unwrap_or_default())
     }
 
+    fn path(&self, field: &str) -> String {
+        match (self.prefix.as_str(), field) {
+            (prefix, "") => prefix.to_owned(),
+            ("", field) => field.to_owned(),
+            (prefix, field) => format!("{prefix}.{field}"),
+        }
+    }
+
     /// Whether `field`, or a part of it, was reported.
     pub fn has(&self, field: &str) -> bool {
-        let path = [self.prefix.as_str(), field].join(if self.prefix.is_empty() { "" } else { "." });
+        let path = self.path(field);
         self.found.iter().any(|one| {
             one.field.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })

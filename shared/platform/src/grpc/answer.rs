@@ -21,6 +21,11 @@ pub fn fitting<M: Message>(messages: impl IntoIterator<Item = M>) -> Vec<M> {
     fit
 }
 
+/// The row behind which the next page begins, where the first `shown` of these rows are not all.
+pub fn cut<T>(rows: &[T], shown: usize) -> Option<&T> {
+    rows.get(shown.checked_sub(1)?).filter(|_| shown < rows.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,5 +37,13 @@ mod tests {
         assert_eq!(fitting(std::iter::repeat_with(megabyte).take(1)).len(), 1);
         assert_eq!(fitting(["m".repeat(5 * 1024 * 1024), String::new()]).len(), 1);
         assert_eq!(fitting(vec![String::new(); 1_000]).len(), 1_000);
+    }
+
+    #[test]
+    fn the_next_page_begins_behind_the_last_row_that_was_shown() {
+        assert_eq!(
+            [0, 1, 2, 3].map(|shown| cut(&["a", "b", "c"], shown)),
+            [None, Some(&"a"), Some(&"b"), None]
+        );
     }
 }

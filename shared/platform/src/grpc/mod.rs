@@ -74,7 +74,7 @@ mod tests;
 
 use std::future::Future;
 
-pub use answer::{ANSWER_BYTES, fitting};
+pub use answer::{ANSWER_BYTES, cut, fitting};
 pub use browsers::{browsers, check_origins};
 pub use caller::{Identified, IdentifyCaller};
 pub use client::{Words, channel, endpoint, is_remote_and_clear, outgoing};

@@ -15,6 +15,8 @@ use crate::grpc::{Health, Serving};
 use crate::tasks::Tasks;
 use crate::{Db, Outcome};
 
+/// What holds the address of the database, among the settings.
+pub const URL: &str = "database.url";
 /// How often the process looks whether it can serve.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -68,15 +70,27 @@ impl FirstLoad {
 /// Connects. SQLite is migrated here; on PostgreSQL `migrate` is a command of its own, and the server waits until the
 /// schema is current.
 pub async fn open(config: &DatabaseConfig, migrations: &Migrations) -> Result<Db, ConfigError> {
-    let db = Db::open(config, "database.url").await?;
+    let db = Db::open(config, URL).await?;
     if db.is_sqlite() {
-        migrate(&db, config, migrations, "database.url").await?;
+        bring_up(&db, config, migrations, URL).await?;
     }
     Ok(db)
 }
 
-/// Brings the schema up to date at a start, where an operator reads why that failed; `setting` is what holds the address.
+/// Opens a database, brings its schema up to date and closes it. An operator reads why that failed; `setting` is what holds
+/// the address, in the words of who gave it.
 pub async fn migrate(
+    config: &DatabaseConfig,
+    migrations: &Migrations,
+    setting: &str,
+) -> Result<(), ConfigError> {
+    let db = Db::open(config, setting).await?;
+    let migrated = bring_up(&db, config, migrations, setting).await;
+    db.close().await;
+    migrated
+}
+
+async fn bring_up(
     db: &Db,
     config: &DatabaseConfig,
     migrations: &Migrations,

@@ -77,8 +77,7 @@ impl<T: Resource> Page<T> {
         let (items, messages): (Vec<&T>, Vec<M>) =
             self.items.iter().filter_map(|item| Some((item, show(item)?))).unzip();
         let shown = grpc::fitting(messages);
-        let last = items.get(shown.len().wrapping_sub(1)).filter(|_| shown.len() < items.len());
-        let next = last.map(|last| self.place.token(&Position::of(last.stem())));
+        let next = grpc::cut(&items, shown.len()).map(|last| self.place.token(&Position::of(last.stem())));
         (shown, next.unwrap_or(self.next_page_token))
     }
 }

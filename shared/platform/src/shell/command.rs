@@ -7,7 +7,6 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Program, Settings, run};
 use crate::config::ConfigError;
-use crate::db::Db;
 use crate::lifecycle::{self, StopSignal, readiness};
 use crate::log;
 
@@ -91,12 +90,6 @@ fn serve<P: Program>(settings: P::Settings) -> Result<ExitCode, ConfigError> {
 fn migrate<P: Program>(settings: &P::Settings) -> Result<ExitCode, ConfigError> {
     log::init(settings.common().log)?;
     let database = settings.common().database;
-    let migrated: Result<(), ConfigError> = lifecycle::block_on(async {
-        let db = Db::open(database, "database.url").await?;
-        let migrated = readiness::migrate(&db, database, P::MIGRATIONS, "database.url").await;
-        db.close().await;
-        migrated
-    })?;
-    migrated?;
+    lifecycle::block_on(readiness::migrate(database, P::MIGRATIONS, readiness::URL))??;
     Ok(ExitCode::SUCCESS)
 }
