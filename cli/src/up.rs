@@ -11,6 +11,7 @@ use tandem_platform::secret::Address;
 use tandem_platform::shell::{self, Common, Program, Settings};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::connect::Target;
 use crate::failure::Failure;
@@ -70,7 +71,7 @@ pub struct Pair {
     scratch: Option<PathBuf>,
 }
 
-/// Runs both services until interrupted.
+/// Runs both services until a signal.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let folder = arguments.data.clone().unwrap_or_else(|| PathBuf::from("data"));
     let (campaign, relationship) = settings(&arguments, &folder).map_err(said)?;
@@ -197,10 +198,11 @@ impl Pair {
         Ok(Self { target, stops: vec![stop_campaign, stop_relationship], services, scratch })
     }
 
-    /// Waits for an interrupt, or for a service to end by itself, and stops the rest.
+    /// Waits for SIGINT or SIGTERM, or for a service to end by itself, and stops the rest.
     pub async fn until_stopped(mut self) -> Result<(), Failure> {
+        let mut signal = StopSignal::of_process().map_err(said)?;
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            () = signal.next() => {}
             ended = self.services.join_next() => {
                 let why = ended.map_or_else(String::new, |ended| format!("{ended:?}"));
                 self.stop().await?;
@@ -245,7 +247,8 @@ async fn serve<P: Program>(
     readiness::migrate(database, P::MIGRATIONS, database_words).await.map_err(named)?;
     let (stop, signal) = StopSignal::manual();
     let (ready, at) = oneshot::channel();
-    services.spawn(async move { shell::run::<P>(settings, signal, |address| _ = ready.send(address)).await });
+    let service = shell::run::<P>(settings, signal, |address| _ = ready.send(address));
+    services.spawn(service.instrument(tracing::info_span!("service", name = P::NAME)));
     if let Ok(address) = at.await {
         return Ok((stop, format!("{scheme}://{address}").into()));
     }

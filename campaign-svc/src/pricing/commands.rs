@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::allowance::{AT_ONCE, QUOTE};
 use super::entry::Entry;
+use super::extent::Extent;
 use super::index::Reach;
 use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::quote::Quote;
@@ -68,9 +69,9 @@ pub async fn quote(
     let gathered = gather(app, call, &snapshot, ask, &reach).await?;
     computed(share, gathered, &reach, |gathered, reach, begin, work| {
         let priced = gathered.price(reach, None, begin, work)?;
-        Ok(encode::quote(&gathered.sealed(priced)))
+        Ok(gathered.sealed(&priced).map(|quote| encode::quote(&quote)))
     })
-    .await
+    .await?
 }
 
 /// Says of one offer what becomes of it in a quote of `ask`: a Decision, written. `running` is false where its campaign
@@ -168,12 +169,13 @@ impl Gathered {
         setting.price(&self.ask, reach, &self.incentives, also, work)
     }
 
-    fn sealed<'q>(&'q self, priced: Priced<'q>) -> Quote<'q> {
+    fn sealed<'q>(&'q self, priced: &'q Priced<'q>) -> Outcome<Quote<'q>> {
         let Self { app, call, ask, incentives, now, age, .. } = self;
+        let (told, left_out) = Extent { ask, priced, incentives }.told()?;
         let digest = digest::of(ask);
-        let claims = encode::claims(call.tenant.as_str(), ask, &priced, incentives, &digest, *now);
+        let claims = encode::claims(call.tenant.as_str(), ask, priced, incentives, &digest, *now);
         let token = app.keys.seal(&claims);
-        Quote { ask, priced, incentives, token, digest, age: *age }
+        Ok(Quote { ask, priced, told, left_out, incentives, token, digest, age: *age })
     }
 
     /// Why an offer is not tried at all.

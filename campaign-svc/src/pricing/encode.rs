@@ -59,11 +59,11 @@ fn timestamp(wire: &mut Wire, field: u32, at: Timestamp) {
 
 /// A QuoteResponse.
 pub fn quote(quote: &Quote<'_>) -> Vec<u8> {
-    let Quote { ask, priced, incentives, token, digest, age } = quote;
-    let explained = priced.verdicts.len() * (64 + 24 * ask.basket.lines.len());
+    let Quote { ask, priced, told, left_out, incentives, token, digest, age } = quote;
+    let explained = 96 * told.len() + 40 * shares_of(priced);
     let mut wire = Wire::with_room(512 + token.len() + 128 * ask.basket.lines.len() + explained);
     lines(&mut wire, ask, priced);
-    for verdict in &priced.verdicts {
+    for verdict in told {
         wire.message(2, |wire| write_decision(wire, verdict, ask, priced, incentives)); // decisions
     }
     wire.message(3, |wire| totals(wire, ask, priced)); // totals
@@ -78,7 +78,13 @@ pub fn quote(quote: &Quote<'_>) -> Vec<u8> {
     wire.number(7, i64::from(i32::from(status))); // incentives_status
     wire.truth(8, priced.evaluation.approximate); // approximate
     duration(&mut wire, 9, *age); // snapshot_age
+    wire.count(10, *left_out); // decisions_left_out
     wire.finish()
+}
+
+/// How many shares of lines are told.
+fn shares_of(priced: &Priced<'_>) -> usize {
+    priced.evaluation.decisions.iter().map(|decided| decided.line_amounts.len()).sum()
 }
 
 fn duration(wire: &mut Wire, field: u32, span: Duration) {
@@ -272,7 +278,7 @@ pub fn claims(
     issued: Timestamp,
 ) -> Vec<u8> {
     let (sums, basket) = (&priced.evaluation, &ask.basket);
-    let shared = priced.candidates.len() * (64 + 8 * basket.lines.len());
+    let shared = 64 * priced.candidates.len() + 16 * shares_of(priced);
     let mut wire = Wire::with_room(256 + 96 * basket.lines.len() + shared);
     wire.text(1, tenant); // tenant
     wire.text(2, &ask.order_id); // order_id

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::price::{Ask, Incentives, Priced};
+use super::price::{Ask, Incentives, Priced, Verdict};
 
 /// A quote, sealed.
 #[derive(Debug)]
@@ -10,7 +10,11 @@ pub struct Quote<'q> {
     /// What was asked.
     pub ask: &'q Ask,
     /// What it costs, and why.
-    pub priced: Priced<'q>,
+    pub priced: &'q Priced<'q>,
+    /// The decisions that are told.
+    pub told: Vec<&'q Verdict<'q>>,
+    /// How many more there are.
+    pub left_out: usize,
     /// What relationship-svc had to say.
     pub incentives: &'q Incentives,
     /// The sealed promise.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::future::join_all;
 use prost::Message;
 use tandem_kernel::id;
-use tandem_platform::{Call, Fault, Outcome, Violations, grpc};
+use tandem_platform::{Call, Fault, Kind, Outcome, Violations, grpc};
 use tandem_proto::campaign::v1::pricing_service_server::PricingService;
 use tandem_proto::campaign::v1::{
-    BatchQuoteRequest, BatchQuoteResponse, BatchQuoteResult, Decision, ExplainOfferRequest,
+    BatchQuoteRequest, BatchQuoteResponse, BatchQuoteResult, Decision, ErrorReason, ExplainOfferRequest,
     ExplainOfferResponse, ListApplicableOffersRequest, ListApplicableOffersResponse, QuoteRequest,
     QuoteResponse,
 };
@@ -16,10 +16,12 @@ use tonic::{Request, Response, Status};
 
 use super::commands::Share;
 use super::{commands, compile, offers, parse};
-use crate::App;
+use crate::{App, field};
 
 /// Baskets in one batch.
 const MAX_BATCH: usize = 50;
+/// What the status takes of a quote that no longer fits.
+const MAX_FULL_BYTES: usize = 256;
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
@@ -67,8 +69,7 @@ impl PricingService for Api {
         v.finish()?;
         let share = Share::of(requests.len());
         let quotes = requests.into_iter().map(|request| self.one(&call, request, &share));
-        let results = join_all(quotes).await.into_iter().map(result).collect();
-        Ok(Response::new(BatchQuoteResponse { results }))
+        Ok(Response::new(BatchQuoteResponse { results: fitting(join_all(quotes).await) }))
     }
 
     async fn list_applicable_offers(
@@ -111,18 +112,30 @@ fn unreadable(error: prost::DecodeError) -> Fault {
     Fault::internal("an answer was written that is none").caused_by(error)
 }
 
-fn result(quote: Outcome<QuoteResponse>) -> BatchQuoteResult {
-    match quote {
-        Ok(quote) => BatchQuoteResult { status: Some(Default::default()), quote: Some(quote) },
-        Err(fault) => BatchQuoteResult { status: Some(told(Status::from(fault))), quote: None },
+/// One result for each quote; a quote that no longer fits has only a status.
+fn fitting(quotes: Vec<Outcome<QuoteResponse>>) -> Vec<BatchQuoteResult> {
+    let mut results: Vec<_> = quotes.into_iter().map(result).collect();
+    let refused: usize =
+        results.iter().filter(|result| result.quote.is_none()).map(Message::encoded_len).sum();
+    let mut left = grpc::ANSWER_BYTES.saturating_sub(refused + results.len() * MAX_FULL_BYTES);
+    for result in &mut results {
+        let Some(quote) = &result.quote else { continue };
+        match left.checked_sub(quote.encoded_len()) {
+            Some(rest) => left = rest,
+            None => *result = self::result(Err(full())),
+        }
     }
+    results
 }
 
-/// The status of one item, with the details that the call would have had.
-fn told(status: Status) -> tonic_types::Status {
-    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
-        code: status.code().into(),
-        message: status.message().to_owned(),
-        details: Vec::new(),
-    })
+fn full() -> Fault {
+    let message = "the quotes before it fill the answer: ask for it again without them";
+    Fault::new(Kind::Exhausted, ErrorReason::AnswerFull, message)
+}
+
+fn result(quote: Outcome<QuoteResponse>) -> BatchQuoteResult {
+    match quote {
+        Ok(quote) => BatchQuoteResult { status: Some(field::item_ok()), quote: Some(quote) },
+        Err(fault) => BatchQuoteResult { status: Some(field::item_status(fault)), quote: None },
+    }
 }

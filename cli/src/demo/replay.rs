@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::vouchers;
 
 /// Customers who shop at the same time. Each customer's purchases stay in order.
-const TILLS: usize = 32;
+const TILLS: usize = 8;
 /// Every so many orders come back in part.
 const RETURNED_EACH: usize = 10;
 /// Every so many orders are cancelled.

@@ -117,7 +117,8 @@ impl StopSignal {
         (sender, Self::Manual(receiver))
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
         match self {
             Self::Process { terminate, interrupt } => tokio::select! {
                 _ = terminate.recv() => {}

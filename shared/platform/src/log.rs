@@ -1,7 +1,7 @@
 //! The log: one subscriber for the process, on standard error, as text or JSON.
 //!
 //! Messages are constant and values stand in fields, never personal data, codes or tokens: a log is copied to places
-//! that no one had in mind.
+//! that no one had in mind. The only span is the one that `tandem up` puts around each of its services.
 
 use std::io::IsTerminal;
 
@@ -18,7 +18,7 @@ pub fn init(config: &LogConfig) -> Result<(), ConfigError> {
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let layer = match config.format {
         LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).boxed(),
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))

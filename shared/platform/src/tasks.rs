@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use self::streak::{Lasted, Say, Streak};
 use crate::fault::{Fault, Outcome};
@@ -184,7 +185,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(future)
+    // What two services of one process log says which of them it was.
+    tokio::spawn(future.in_current_span())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod costly;
 mod degraded;
 mod follow;
 mod index;
+mod largest;
 mod memory;
 mod peer;
 mod prior;

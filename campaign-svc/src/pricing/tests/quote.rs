@@ -10,7 +10,9 @@ use tandem_proto::common::v1;
 use tandem_proto::convert::open_claims;
 
 use super::*;
+use crate::pricing::extent::Extent;
 use crate::pricing::price::{Refusal, Source};
+use crate::pricing::quote::Quote;
 use crate::pricing::{digest, encode};
 
 fn decisions(ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Vec<Decision> {
@@ -387,8 +389,11 @@ fn an_answer_is_written_as_the_generated_types_write_it() {
     let priced = price(&snapshot, &ask, &incentives);
     let age = std::time::Duration::from_millis(90_125);
     let (token, digest) = ("v1.k1.sealed".to_owned(), digest::of(&ask));
-    let quote =
-        crate::pricing::quote::Quote { ask: &ask, priced, incentives: &incentives, token, digest, age };
+    let extent = Extent { ask: &ask, priced: &priced, incentives: &incentives };
+    let (told, left_out) = extent.told().unwrap();
+    assert_eq!((told.len(), left_out), (priced.verdicts.len(), 0));
+    let Extent { ask, priced, incentives } = extent;
+    let quote = Quote { ask, priced, told, left_out: 7, incentives, token, digest, age };
     let written = encode::quote(&quote);
     let answer = QuoteResponse::decode(written.as_slice()).unwrap();
     assert_eq!(answer.encode_to_vec(), written);

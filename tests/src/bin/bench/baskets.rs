@@ -16,6 +16,8 @@ use crate::people::{FIRST_CODE, customer_name, euros};
 pub const PATH: &str = "/tandem.campaign.v1.PricingService/Quote";
 /// Lines of each basket.
 pub const LINES: usize = 10;
+/// Lines of a large one.
+const MANY_LINES: usize = 100;
 
 /// Different baskets.
 const BASKETS: usize = 10_000;
@@ -24,6 +26,12 @@ const BASKETS: usize = 10_000;
 pub fn anonymous() -> Vec<Bytes> {
     let mut random = StdRng::seed_from_u64(3);
     (0..BASKETS).map(|_| encoded(&request(&mut random))).collect()
+}
+
+/// Large quotes nobody in particular asks for.
+pub fn large() -> Vec<Bytes> {
+    let mut random = StdRng::seed_from_u64(7);
+    (0..BASKETS / 10).map(|_| encoded(&of_lines(MANY_LINES, &mut random))).collect()
 }
 
 /// Quotes of customers with two codes each, of two incentives.
@@ -61,8 +69,12 @@ fn encoded(request: &QuoteRequest) -> Bytes {
 
 /// Different products, as many of each aisle. Prices are left to the products.
 fn request(random: &mut StdRng) -> QuoteRequest {
+    of_lines(LINES, random)
+}
+
+fn of_lines(lines: usize, random: &mut StdRng) -> QuoteRequest {
     let shelves = (PRODUCTS / AISLES) as usize;
-    let products = index::sample(random, shelves, LINES);
+    let products = index::sample(random, shelves, lines);
     let lines = products.iter().zip(0..).map(|(shelf, number)| Line {
         id: format!("line-{number}"),
         product: product_name(u32::try_from(shelf).unwrap_or_default() * AISLES + number % AISLES),

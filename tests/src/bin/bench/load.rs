@@ -17,7 +17,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::Outcome;
+use crate::{Outcome, compressed};
 use tandem_tests::raw::Raw;
 
 /// HTTP/2 connections the callers share.
@@ -31,6 +31,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Target {
     channels: Vec<Channel>,
     path: PathAndQuery,
+    /// The compression that its clients accept, where they say so.
+    accepted: Option<&'static str>,
 }
 
 impl Target {
@@ -41,7 +43,12 @@ impl Target {
             channels
                 .push(Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?);
         }
-        Ok(Self { channels, path: PathAndQuery::from_str(path)? })
+        Ok(Self { channels, path: PathAndQuery::from_str(path)?, accepted: None })
+    }
+
+    /// The same for clients that accept this compression.
+    pub fn accepting(&self, encoding: &'static str) -> Self {
+        Self { accepted: Some(encoding), ..self.clone() }
     }
 
     /// One call of nobody's tenant in particular.
@@ -55,25 +62,29 @@ impl Target {
         tenant: Option<&AsciiMetadataValue>,
         request: Bytes,
     ) -> Result<Bytes, Status> {
-        let mut grpc = Grpc::new(self.channels[0].clone()).max_decoding_message_size(usize::MAX);
-        let answer = call(&mut grpc, &self.path, tenant, request);
+        let mut channel = self.channels[0].clone();
+        let answer = call(&mut channel, self, tenant, request);
         let late = |_| Status::deadline_exceeded(format!("no answer within {PATIENCE:?}"));
         tokio::time::timeout(PATIENCE, answer).await.map_err(late)?
     }
 }
 
 async fn call(
-    grpc: &mut Grpc<Channel>,
-    path: &PathAndQuery,
+    channel: &mut Channel,
+    target: &Target,
     tenant: Option<&AsciiMetadataValue>,
     request: Bytes,
 ) -> Result<Bytes, Status> {
+    if let Some(accepted) = target.accepted {
+        return compressed::call(channel, &target.path, accepted, request).await;
+    }
+    let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
     grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
     let mut request = Request::new(request);
     if let Some(tenant) = tenant {
         request.metadata_mut().insert(TENANT, tenant.clone());
     }
-    grpc.unary(request, path.clone(), Raw).await.map(tonic::Response::into_inner)
+    grpc.unary(request, target.path.clone(), Raw).await.map(tonic::Response::into_inner)
 }
 
 /// Requests made in advance, taken in their order by whoever is free.
@@ -166,7 +177,7 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, callers: usize, time: Dura
     let mut running = JoinSet::new();
     for number in 0..callers {
         let channel = target.channels[number % target.channels.len()].clone();
-        running.spawn(call_until(channel, target.path.clone(), calls.clone(), start + time));
+        running.spawn(call_until(channel, target.clone(), calls.clone(), start + time));
     }
     let mut measured = Measured {
         ok: 0,
@@ -189,13 +200,12 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, callers: usize, time: Dura
     Ok(measured)
 }
 
-async fn call_until(channel: Channel, path: PathAndQuery, calls: Arc<Calls>, end: Instant) -> Caller {
-    let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
+async fn call_until(mut channel: Channel, target: Target, calls: Arc<Calls>, end: Instant) -> Caller {
     let mut caller = Caller::default();
     let mut begin = Instant::now();
     while begin < end {
         let Some((tenant, request)) = calls.next() else { break };
-        let answer = call(&mut grpc, &path, tenant, request).await;
+        let answer = call(&mut channel, &target, tenant, request).await;
         let now = Instant::now();
         match answer {
             Ok(_) => caller.micros.push(u32::try_from((now - begin).as_micros()).unwrap_or(u32::MAX)),

@@ -9,6 +9,7 @@ mod baskets;
 mod catalogue;
 mod clones;
 mod commit;
+mod compressed;
 mod cpu;
 mod echo;
 mod generate;

@@ -15,7 +15,7 @@ use crate::echo::{self, EchoProcess};
 use crate::load::{self, Calls, Target};
 use crate::report::{Beside, Report, Target as Aim, figure};
 use crate::world::World;
-use crate::{Outcome, baskets};
+use crate::{Outcome, baskets, compressed};
 
 const PLAIN: &str = "quote, 10 lines, 200 running campaigns, no customer";
 const PERSONAL: &str = "quote with customer and 2 codes, both services";
@@ -34,7 +34,7 @@ fn crowded(scale: &Scale) -> String {
 
 /// Whether any of these rows is asked for.
 pub fn wanted(args: &Args, scale: &Scale) -> bool {
-    [PLAIN, PERSONAL, &crowded(scale)].iter().any(|row| args.wants(row))
+    compressed::wanted(args) || [PLAIN, PERSONAL, &crowded(scale)].iter().any(|row| args.wants(row))
 }
 
 /// Measures the rows that are asked for; answers the service with the most campaigns, for what comes after.
@@ -100,6 +100,7 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
         let yardstick = "the same with 200 running campaigns";
         report.add(crowd, "1/s", &in_crowd, Beside { yardstick, values: &plain, target: Aim::Times(0.7) });
     }
+    compressed::measure(few.address(), args, report, scale).await?;
     Ok(many.unwrap_or(few))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message;
 use serde_json::Value;
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
 use tandem_kernel::discount::{Scope, WHOLE_PPM};
@@ -31,9 +32,13 @@ const MAX_LOCALE_BYTES: usize = 35;
 const MAX_COUNTRIES: usize = 250;
 const MAX_SITES: usize = 1_000;
 const MAX_PLACEMENTS: usize = 500;
+/// An answer holds a campaign and a revision, which are the mix twice, and every client reads it.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// The whole mix.
 pub fn mix(v: &mut Violations, given: v1::MarketingMix) -> Mix {
+    let bytes = given.encoded_len();
+    v.check(bytes <= MAX_BYTES, "", format!("must take at most {MAX_BYTES} bytes, takes {bytes}"));
     let product = product_mix(&mut v.nest("product"), given.product.unwrap_or_default());
     let price = price_mix(&mut v.nest("price"), given.price.unwrap_or_default());
     let place = place_mix(&mut v.nest("place"), given.place.unwrap_or_default());
