@@ -65,12 +65,13 @@ fn id_in(at: &str, collection: &str, name: &str, problems: &mut Vec<Problem>) ->
     }
 }
 
-/// An optional positive number whose absence the contract writes as 0.
-fn positive(at: &str, field: &str, number: i64, problems: &mut Vec<Problem>) -> Option<i64> {
-    if number < 0 {
-        refuse(problems, at, field, format!("must be at least 0, is {number}"));
+/// A limit, where there is one: at least 1, for 0 would give nothing.
+fn positive(at: &str, field: &str, number: Option<i64>, problems: &mut Vec<Problem>) -> Option<i64> {
+    let given = number?;
+    if given < 1 {
+        refuse(problems, at, field, format!("must be at least 1, is {given}; absent is no limit"));
     }
-    (number > 0).then_some(number)
+    (given >= 1).then_some(given)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::stage::{Answer, minor};
 
 const REDEMPTIONS: &str = "SELECT order_id, code, incentive, COALESCE(customer, '') AS customer, \
     COALESCE(guest, '') AS guest, state, currency, amount, returned, CAST(details AS TEXT) AS details FROM redemption";
-const VOUCHERS: &str = "SELECT code, COALESCE(max_uses, -1) AS max_uses, uses, uses_held, initial_balance, spent, \
-    spent_held FROM voucher";
+const VOUCHERS: &str = "SELECT code, COALESCE(max_uses - uses_before, -1) AS max_uses, uses - uses_before AS uses, \
+    uses_held, initial_balance - spent_before AS initial_balance, spent - spent_before AS spent, spent_held FROM voucher";
 const COUNTERS: &str = "SELECT kind, owner, subject, period, used, held FROM counter";
 const CLAIMS: &str = "SELECT kind, owner, subject, period, uses, amount FROM hold_claim";
 

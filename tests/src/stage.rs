@@ -71,7 +71,7 @@ pub fn off(minor: i64) -> Discount {
 
 /// For everyone, at any time, any number of times.
 pub fn incentive(discount: Discount) -> Incentive {
-    Incentive { discount: Some(discount), max_uses_per_code: Some(0), ..Incentive::default() }
+    Incentive { discount: Some(discount), unlimited_uses_per_code: true, ..Incentive::default() }
 }
 
 /// A basket of (line, units, unit price in cents); the products are called like the lines.

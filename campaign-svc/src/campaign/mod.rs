@@ -334,8 +334,13 @@ pub fn discount_limits(limits: &Limits, budgets: &Amounts, mix: &Mix) -> Limits 
         let own = if limits.budgets.is_empty() { Some(left) } else { limits.budgets.get(budget.currency) };
         Some(Money { minor: left.min(own?), ..*budget })
     });
+    let mut left: Vec<Money> = left.collect();
+    if left.is_empty() {
+        // No currency has both: nothing may be given in any, which is not the same as no budget at all.
+        left.extend(budgets.iter().map(|budget| Money { minor: 0, ..*budget }));
+    }
     // Sorted and each once, as the budgets are.
-    Limits { budgets: Amounts::new(left.collect()).unwrap_or_default(), ..limits.clone() }
+    Limits { budgets: Amounts::new(left).unwrap_or_default(), ..limits.clone() }
 }
 
 /// The resource name of an id.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tandem_kernel::basket::TaxMode;
 use tandem_kernel::discount::Kind;
 use tandem_kernel::money::Currency;
-use tandem_kernel::pricing::{Compiled, Decision as Decided, Outcome, Reason};
+use tandem_kernel::pricing::{Compiled, Decision as Decided, MissingUnits, Outcome, Reason};
 use tandem_proto::campaign::v1::{DecisionOutcome, DecisionReason, IncentivesStatus};
 use tandem_proto::common::v1;
 use tandem_proto::convert::to_timestamp;
@@ -214,6 +214,9 @@ fn write_decided(wire: &mut Wire, decided: &Decided, ask: &Ask, priced: &Priced<
             }
         }
         Outcome::Inapplicable { reason } => {
+            if let Reason::SetsIncomplete { missing } = reason {
+                missing_units(wire, missing);
+            }
             let (reason, missing) = reason_of(reason);
             outcome(wire, DecisionOutcome::Inapplicable, reason);
             if let Some(missing) = missing {
@@ -222,6 +225,16 @@ fn write_decided(wire: &mut Wire, decided: &Decided, ask: &Ask, priced: &Priced<
         }
     }
     purse.unless_zero(wire, 13, decided.cut_by_floor); // cut_by_floor
+}
+
+fn missing_units(wire: &mut Wire, missing: MissingUnits) {
+    for (part, units) in missing.parts() {
+        // missing_units
+        wire.message(16, |wire| {
+            wire.count(1, part); // part
+            wire.number(2, units.into()); // quantity
+        });
+    }
 }
 
 fn pays(compiled: &Compiled) -> bool {
@@ -243,7 +256,7 @@ fn reason_of(reason: Reason) -> (DecisionReason, Option<i64>) {
         }
         Reason::BelowFloor => (DecisionReason::MarginFloor, None),
         Reason::TierNotReached { missing } => (DecisionReason::TierNotReached, Some(missing)),
-        Reason::SetsIncomplete => (DecisionReason::SetIncomplete, None),
+        Reason::SetsIncomplete { .. } => (DecisionReason::SetIncomplete, None),
         Reason::AmountDueUnknown => (DecisionReason::AmountDueUnknown, None),
         Reason::GiftCardEmpty => (DecisionReason::GiftCardEmpty, None),
         Reason::BudgetSpent => (DecisionReason::BudgetExhausted, None),

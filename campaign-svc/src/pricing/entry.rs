@@ -56,15 +56,15 @@ pub struct Offer {
     pub limited: Option<Box<Limited>>,
 }
 
-/// The narrowest goods that a basket must hold for an entry to have an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Goods {
-    /// One of these products, by id.
-    Products(Box<[Arc<str>]>),
-    /// Something of these categories.
-    Categories(Box<[Arc<str>]>),
-    /// Anything.
-    Everything,
+/// The goods of which a basket must hold some for an entry to have anything to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Goods {
+    /// One of these products, by id,
+    pub products: Box<[Arc<str>]>,
+    /// or something of these categories,
+    pub categories: Box<[Arc<str>]>,
+    /// or anything.
+    pub everything: bool,
 }
 
 impl Entry {
@@ -99,40 +99,49 @@ impl Goods {
     /// Of a scope. Products are narrower than categories; exclusions and conditions narrow nothing that could be
     /// looked up.
     pub fn of_scope(scope: &Scope) -> Self {
-        let list = |texts: &[String]| {
-            let mut list: Vec<Arc<str>> = texts.iter().map(|text| Arc::from(text.as_str())).collect();
-            list.sort_unstable();
-            list.dedup();
-            list.into_boxed_slice()
-        };
-        match scope {
-            Scope { products, .. } if !products.is_empty() => Self::Products(list(products)),
-            Scope { categories, .. } if !categories.is_empty() => Self::Categories(list(categories)),
-            _ => Self::Everything,
-        }
+        Self::of_scopes(&[scope])
     }
 
-    /// Of a discount. Every part of a bundle is needed, so its narrowest part will do.
+    /// Of a discount: the goods of any of its parts, since a set that lacks some is explained by what is there.
     pub fn of_discount(discount: &Discount) -> Self {
-        let own = Self::of_scope(&discount.scope);
+        let own = &discount.scope;
         match &discount.kind {
-            Kind::Bundle { parts, .. } => parts
-                .iter()
-                .map(|part| Self::of_scope(&part.scope))
-                .chain([own])
-                .min_by_key(Self::breadth)
-                .unwrap_or(Self::Everything),
-            _ => own,
+            Kind::Bundle { parts, .. } => {
+                let parts = Self::of_scopes(&parts.iter().map(|part| &part.scope).collect::<Vec<_>>());
+                if parts.everything { Self::of_scope(own) } else { parts }
+            }
+            Kind::BuyXGetY { get_scope: Some(given), .. } => Self::of_scopes(&[own, given]),
+            _ => Self::of_scope(own),
         }
     }
 
-    fn breadth(&self) -> (u8, usize) {
-        match self {
-            Self::Products(ids) => (0, ids.len()),
-            Self::Categories(names) => (1, names.len()),
-            Self::Everything => (2, 0),
+    /// What any of these scopes can hold.
+    fn of_scopes(scopes: &[&Scope]) -> Self {
+        let mut goods = Self::default();
+        let (mut products, mut categories) = (Vec::new(), Vec::new());
+        for scope in scopes {
+            match scope {
+                Scope { products: listed, .. } if !listed.is_empty() => products.extend(listed),
+                Scope { categories: listed, .. } if !listed.is_empty() => categories.extend(listed),
+                _ => goods.everything = true,
+            }
         }
+        if !goods.everything {
+            (goods.products, goods.categories) = (each_once(products), each_once(categories));
+        }
+        goods
     }
+
+    /// How many postings it takes.
+    pub fn breadth(&self) -> usize {
+        self.products.len() + self.categories.len() + usize::from(self.everything)
+    }
+}
+
+fn each_once(mut texts: Vec<&String>) -> Box<[Arc<str>]> {
+    texts.sort_unstable();
+    texts.dedup();
+    texts.into_iter().map(|text| Arc::from(text.as_str())).collect()
 }
 
 /// Titles by BCP 47 locale; the empty locale is the default.

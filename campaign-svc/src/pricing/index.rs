@@ -1,7 +1,7 @@
 //! Which offers and price rules a basket can reach at all, found without looking at the others.
 //!
-//! An entry is posted under the goods it names (its products, else its categories, else everything), within those by
-//! place, within those by segment. A basket asks for its own products and categories, its country and site, and the
+//! An entry is posted under the goods it names (of each of its scopes the products, else the categories, else everything),
+//! within those by place, within those by segment. A basket asks for its own products and categories, its country and site, and the
 //! customer's segments: the cost is that of the basket and of what is found, whatever the number of campaigns and the
 //! quantities bought.
 //!
@@ -55,18 +55,15 @@ impl Index {
     pub fn remove(&mut self, entry: &Arc<Entry>) {
         self.each_shelf(entry, |shelf| shelf.remove(entry));
         let emptied = |shelf: &Arc<Shelf>| shelf.is_empty();
-        match &entry.goods {
-            Goods::Products(ids) => ids.iter().for_each(|id| {
-                if self.by_product.get(id).is_some_and(emptied) {
-                    self.by_product.remove(id);
-                }
-            }),
-            Goods::Categories(names) => names.iter().for_each(|name| {
-                if self.by_category.get(name).is_some_and(emptied) {
-                    self.by_category.remove(name);
-                }
-            }),
-            Goods::Everything => {}
+        for id in &entry.goods.products {
+            if self.by_product.get(id).is_some_and(emptied) {
+                self.by_product.remove(id);
+            }
+        }
+        for name in &entry.goods.categories {
+            if self.by_category.get(name).is_some_and(emptied) {
+                self.by_category.remove(name);
+            }
         }
     }
 
@@ -76,16 +73,15 @@ impl Index {
     }
 
     fn each_shelf(&mut self, entry: &Entry, change: impl Fn(&mut Shelf)) {
-        match &entry.goods {
-            Goods::Products(ids) => {
-                ids.iter().for_each(|id| change(Arc::make_mut(self.by_product.entry(id, Arc::default))));
-            }
-            Goods::Categories(names) => {
-                names
-                    .iter()
-                    .for_each(|name| change(Arc::make_mut(self.by_category.entry(name, Arc::default))));
-            }
-            Goods::Everything => change(Arc::make_mut(&mut self.everything)),
+        let Goods { products, categories, everything } = &entry.goods;
+        for id in products {
+            change(Arc::make_mut(self.by_product.entry(id, Arc::default)));
+        }
+        for name in categories {
+            change(Arc::make_mut(self.by_category.entry(name, Arc::default)));
+        }
+        if *everything {
+            change(Arc::make_mut(&mut self.everything));
         }
     }
 
@@ -146,11 +142,7 @@ impl Shelf {
 }
 
 fn posted_by_place(entry: &Entry) -> bool {
-    let goods = match &entry.goods {
-        Goods::Products(list) | Goods::Categories(list) => list.len(),
-        Goods::Everything => 1,
-    };
-    let postings = goods * entry.places.len() * entry.segments.len().max(1);
+    let postings = entry.goods.breadth() * entry.places.len() * entry.segments.len().max(1);
     !entry.places.is_empty() && postings <= MAX_POSTINGS
 }
 

@@ -203,8 +203,8 @@ fn price(product: &Product, place: Place<'_>, currency: Currency) -> Option<i64>
     if product.on_sale { product.list_price(place, currency) } else { None }
 }
 
-fn tax_rate(given: i32, known: Option<&Product>) -> i32 {
-    if given == 0 { known.map_or(0, |known| known.tax_rate_ppm) } else { given }
+fn tax_rate(given: Option<i32>, known: Option<&Product>) -> i32 {
+    given.or(known.map(|known| known.tax_rate_ppm)).unwrap_or(0)
 }
 
 /// Names everything that is wrong with a basket.
@@ -225,7 +225,7 @@ fn explained(
             let Some(known) = snapshot.product(&line.product) else { return };
             line.unit_price = line.unit_price.or_else(|| price(known, place, currency));
             line.unit_cost = line.unit_cost.or_else(|| known.unit_costs.get(currency));
-            line.tax_rate_ppm = tax_rate(line.tax_rate_ppm, Some(known));
+            line.tax_rate_ppm = Some(tax_rate(line.tax_rate_ppm, Some(known)));
             if line.categories.is_empty() {
                 line.categories.clone_from(&known.categories);
             }

@@ -150,8 +150,8 @@ pub fn mix(currency: Currency, start: Timestamp, collectors_ppm: i32) -> campaig
     let offers = vec![
         campaign::Offer {
             limits: Some(common::Limits {
-                max_uses: COLLECTORS_USES,
-                max_uses_per_customer: USES_PER_COLLECTOR,
+                max_uses: Some(COLLECTORS_USES),
+                max_uses_per_customer: Some(USES_PER_COLLECTOR),
                 ..Default::default()
             }),
             ..offer("collectors", "For collectors", percent(collectors_ppm, 1), &[COLLECTORS])
@@ -239,7 +239,11 @@ pub async fn open_incentives(shop: &Shop) -> Result<(), Failure> {
             group: 5,
             ..common::Discount::default()
         }),
-        limits: Some(common::Limits { max_uses: 400, max_uses_per_customer: 1, ..Default::default() }),
+        limits: Some(common::Limits {
+            max_uses: Some(400),
+            max_uses_per_customer: Some(1),
+            ..Default::default()
+        }),
         ..incentive("Welcome back")
     };
     let card = relationship::Incentive {

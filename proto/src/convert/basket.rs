@@ -39,8 +39,8 @@ pub struct DraftLine {
     pub unit_price: Option<i64>,
     /// Cost of one unit in minor units; absent: the product's, where known.
     pub unit_cost: Option<i64>,
-    /// Tax in parts per million.
-    pub tax_rate_ppm: i32,
+    /// Tax in parts per million; absent: the product's.
+    pub tax_rate_ppm: Option<i32>,
     /// Sorted, each once; empty: the product's.
     pub categories: Vec<String>,
     /// Facts for rules.
@@ -93,7 +93,7 @@ impl DraftLine {
             quantity: self.quantity,
             unit_price: self.unit_price.unwrap_or(0),
             unit_cost: self.unit_cost,
-            tax_rate_ppm: self.tax_rate_ppm,
+            tax_rate_ppm: self.tax_rate_ppm.unwrap_or(0),
             categories: self.categories,
             attributes: self.attributes,
         }
@@ -198,7 +198,7 @@ impl From<&Basket> for v1::Basket {
             quantity: line.quantity,
             unit_price: Some(money(line.unit_price)),
             unit_cost: line.unit_cost.map(money),
-            tax_rate_ppm: line.tax_rate_ppm,
+            tax_rate_ppm: Some(line.tax_rate_ppm),
             categories: line.categories.clone(),
             attributes: line.attributes.clone(),
         };

@@ -26,10 +26,8 @@ pub fn discount(at: &str, given: &v1::Discount, problems: &mut Problems) -> Opti
     let minimum_spend = some_amounts(at, "minimum_spend", &given.minimum_spend, 0, problems);
     let max_discount = some_amounts(at, "max_discount", &given.max_discount, 1, problems);
     let stage = known_enum(at, "stage", given.stage, problems);
-    let base = match known_enum(at, "base", given.base, problems) {
-        Some(v1::Base::Initial) => Base::Initial,
-        Some(v1::Base::Sequential | v1::Base::Unspecified) | None => Base::Sequential,
-    };
+    let base = base_of(at, "base", given.base, problems);
+    let minimum_spend_base = base_of(at, "minimum_spend_base", given.minimum_spend_base, problems);
     let group_policy = match known_enum(at, "group_policy", given.group_policy, problems) {
         Some(v1::GroupPolicy::First) => GroupPolicy::First,
         Some(v1::GroupPolicy::BestForCustomer) => GroupPolicy::BestForCustomer,
@@ -51,6 +49,7 @@ pub fn discount(at: &str, given: &v1::Discount, problems: &mut Problems) -> Opti
         exclusive: given.exclusive,
         stop: given.stop,
         minimum_spend,
+        minimum_spend_base,
         max_discount,
         margin_floor_ppm: given.margin_floor_ppm,
     };
@@ -61,6 +60,13 @@ pub fn discount(at: &str, given: &v1::Discount, problems: &mut Problems) -> Opti
     }
     add_unless_known(problems, before, at, found);
     (problems.len() == before).then_some(discount)
+}
+
+fn base_of(at: &str, field: &str, given: i32, problems: &mut Problems) -> Base {
+    match known_enum(at, field, given, problems) {
+        Some(v1::Base::Initial) => Base::Initial,
+        Some(v1::Base::Sequential | v1::Base::Unspecified) | None => Base::Sequential,
+    }
 }
 
 fn stage_of(given: Option<v1::Stage>, kind: &Kind, scope: &Scope) -> Stage {
@@ -169,7 +175,7 @@ fn buy_x_get_y(at: &str, given: &v1::BuyXGetYDiscount, problems: &mut Problems) 
         buy_quantity: given.buy_quantity,
         get_quantity: given.get_quantity,
         get_scope: given.get_scope.as_ref().map(|one| scope_of(&join(at, "get_scope"), one, problems)),
-        rate_ppm: if given.rate_ppm == 0 { WHOLE_PPM } else { given.rate_ppm },
+        rate_ppm: given.rate_ppm.unwrap_or(WHOLE_PPM),
         choice,
         max_sets: positive(at, "max_sets", given.max_sets, problems),
     }
@@ -266,6 +272,7 @@ impl From<&Discount> for v1::Discount {
             exclusive: discount.exclusive,
             stop: discount.stop,
             minimum_spend: listed(&discount.minimum_spend),
+            minimum_spend_base: v1::Base::from(discount.minimum_spend_base).into(),
             max_discount: listed(&discount.max_discount),
             margin_floor_ppm: discount.margin_floor_ppm,
         }
@@ -306,9 +313,9 @@ impl From<&Kind> for discount::Kind {
                     buy_quantity: *buy_quantity,
                     get_quantity: *get_quantity,
                     get_scope: get_scope.as_ref().map(v1::Scope::from),
-                    rate_ppm: *rate_ppm,
+                    rate_ppm: Some(*rate_ppm),
                     choice: choice.into(),
-                    max_sets: max_sets.unwrap_or(0),
+                    max_sets: *max_sets,
                 })
             }
             Kind::Bundle { parts, prices, max_sets } => {
@@ -319,7 +326,7 @@ impl From<&Kind> for discount::Kind {
                 Self::Bundle(v1::BundleDiscount {
                     parts: parts.iter().map(part).collect(),
                     prices: listed(prices),
-                    max_sets: max_sets.unwrap_or(0),
+                    max_sets: *max_sets,
                 })
             }
             Kind::Shipping { benefit } => {

@@ -33,7 +33,7 @@ fn customer_period(at: &str, given: &v1::Limits, problems: &mut Vec<Problem>) ->
             refuse(problems, at, "customer_period", "is required with max_uses_per_customer_period");
             None
         }
-        (None, Some(_)) if given.max_uses_per_customer_period == 0 => {
+        (None, Some(_)) if given.max_uses_per_customer_period.is_none() => {
             refuse(problems, at, "max_uses_per_customer_period", "is required with customer_period");
             None
         }
@@ -45,9 +45,9 @@ impl From<&Limits> for v1::Limits {
     fn from(limits: &Limits) -> Self {
         let never = v1::Recurrence::Unspecified;
         Self {
-            max_uses: limits.max_uses.unwrap_or(0),
-            max_uses_per_customer: limits.max_uses_per_customer.unwrap_or(0),
-            max_uses_per_customer_period: limits.per_customer_period.map_or(0, |limit| limit.max_uses),
+            max_uses: limits.max_uses,
+            max_uses_per_customer: limits.max_uses_per_customer,
+            max_uses_per_customer_period: limits.per_customer_period.map(|limit| limit.max_uses),
             customer_period: limits.per_customer_period.map_or(never, |limit| limit.period.into()).into(),
             budgets: listed(&limits.budgets),
             recurrence: limits.recurrence.map_or(never, v1::Recurrence::from).into(),

@@ -75,6 +75,12 @@ const LOCK_IDS: Statement = Statement::pair(
     "SELECT id FROM customer WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2)) ORDER BY id",
 );
 
+const KNOWN_IDS: Statement = Statement::pair(
+    "SELECT c.id FROM UNNEST($2::text[]) AS wanted (id)
+      CROSS JOIN LATERAL (SELECT id FROM customer WHERE tenant = $1 AND id = wanted.id LIMIT 1) AS c",
+    "SELECT id FROM customer WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2))",
+);
+
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
 static FIND_WITH_CATALOGUE: LazyLock<Statement> = LazyLock::new(|| {
     let catalogue = "(SELECT version FROM segment_catalogue WHERE tenant = $1) AS catalogue";
@@ -93,7 +99,8 @@ static FIND_WITH_CATALOGUE: LazyLock<Statement> = LazyLock::new(|| {
 
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> Vec<(&'static str, Statement)> {
-    let own = [("lock_ids", LOCK_IDS), ("find_with_catalogue", *FIND_WITH_CATALOGUE)];
+    let own =
+        [("lock_ids", LOCK_IDS), ("known_ids", KNOWN_IDS), ("find_with_catalogue", *FIND_WITH_CATALOGUE)];
     CUSTOMERS.statements().into_iter().chain(own).collect()
 }
 
@@ -101,6 +108,17 @@ pub fn statements() -> Vec<(&'static str, Statement)> {
 pub async fn lock_ids(tx: &mut Tx, tenant: &Tenant, ids: &[String]) -> Outcome<Vec<String>> {
     let columns = [Column::Text(ids.to_vec())];
     Ok(on_engine!(tx, LOCK_IDS, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
+}
+
+/// The ids of those of these customers that exist, in no order.
+pub async fn known_ids(session: &mut impl Session, tenant: &Tenant, ids: &[String]) -> Outcome<Vec<String>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [Column::Text(ids.to_vec())];
+    Ok(on_engine!(session, KNOWN_IDS, |sql, conn| {
         sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?)
 }

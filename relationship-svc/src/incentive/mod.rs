@@ -39,6 +39,8 @@ pub const MAX_TITLES: usize = 32;
 pub const MAX_LABELS: u64 = 64;
 /// Uses of one code where nothing is said.
 pub const DEFAULT_USES_PER_CODE: i64 = 1;
+/// Uses of one code, as it was sent, where there is no limit.
+pub const UNLIMITED: i64 = 0;
 
 /// What the condition of an incentive may read: `basket`, `place` and `now`.
 static CONDITION: LazyLock<Vocabulary> =
@@ -123,6 +125,7 @@ pub const FIELDS: &[Field<Definition>] = &[
     ("limits", |to, from| to.limits.clone_from(&from.limits)),
     // Behind the discount, on which the default depends.
     ("max_uses_per_code", |to, from| to.max_uses_per_code = to.uses_per_code(from.max_uses_per_code)),
+    ("unlimited_uses_per_code", |to, from| to.max_uses_per_code = to.uses_per_code(from.max_uses_per_code)),
     ("segments", |to, from| to.segments.clone_from(&from.segments)),
     ("condition", |to, from| to.condition.clone_from(&from.condition)),
     ("campaign", |to, from| to.campaign.clone_from(&from.campaign)),
@@ -183,10 +186,10 @@ impl Definition {
         of(locale).or_else(|| of(language)).or_else(|| of("")).unwrap_or_default()
     }
 
-    /// Uses of one code where so many were `sent`: nothing for the default, 0 for unlimited.
+    /// Uses of one code where so many were `sent`: nothing for the default, [`UNLIMITED`] for no limit.
     fn uses_per_code(&self, sent: Option<i64>) -> Option<i64> {
-        let default = if self.is_tender() { 0 } else { DEFAULT_USES_PER_CODE };
-        Some(sent.unwrap_or(default)).filter(|uses| *uses > 0)
+        let default = if self.is_tender() { UNLIMITED } else { DEFAULT_USES_PER_CODE };
+        Some(sent.unwrap_or(default)).filter(|uses| *uses != UNLIMITED)
     }
 
     /// As it is kept, of one as it was sent: its uses of one code.
@@ -200,7 +203,7 @@ impl Definition {
         let mut problems = Vec::new();
         if self.is_tender() {
             if self.max_uses_per_code.is_some() {
-                problems.push(Problem::new("max_uses_per_code", "must be 0 or absent for a gift card"));
+                problems.push(Problem::new("max_uses_per_code", "must be absent for a gift card"));
             }
             if self.limits != Limits::default() {
                 problems.push(Problem::new("limits", "a gift card is limited by its balance alone"));

@@ -76,7 +76,7 @@ async fn what_is_stored_is_read_back_with_its_defaults() {
                 (String::new(), "Ten off".to_owned()),
                 ("de".to_owned(), "Zehn".to_owned()),
             ]),
-            limits: Some(Limits { max_uses: 100, ..Limits::default() }),
+            limits: Some(Limits { max_uses: Some(100), ..Limits::default() }),
             segments: vec!["segments/vip".to_owned(), "segments/vip".to_owned()],
             condition: "basket.quantity > 2".to_owned(),
             campaign: "campaigns/spring".to_owned(),
@@ -112,7 +112,11 @@ async fn every_wrong_field_is_named_at_once() {
             display_name: "x".repeat(201),
             titles: BTreeMap::from([("de_AT".to_owned(), String::new())]),
             validity: Some(Interval { start_time: at(2), end_time: at(1) }),
-            limits: Some(Limits { max_uses: -1, max_uses_per_customer_period: 1, ..Limits::default() }),
+            limits: Some(Limits {
+                max_uses: Some(-1),
+                max_uses_per_customer_period: Some(1),
+                ..Limits::default()
+            }),
             max_uses_per_code: Some(-1),
             segments: vec!["vip".to_owned()],
             condition: "customer.country == 'AT'".to_owned(),
@@ -183,7 +187,7 @@ async fn a_gift_card_is_limited_by_its_balance_alone_and_stays_one() {
         let harness = Harness::new(db);
         let mut client = client(&harness);
         let card = create_incentive(&harness, "card", gift_card()).await.unwrap();
-        assert_eq!(card.max_uses_per_code, Some(0), "unlimited");
+        assert_eq!((card.max_uses_per_code, card.unlimited_uses_per_code), (None, false));
         let budget = Money { currency_code: "EUR".to_owned(), units: 1, nanos: 0 };
         let limited = Message {
             max_uses_per_code: Some(1),
@@ -301,6 +305,7 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
             exclusive: false,
             stop: false,
             minimum_spend: Default::default(),
+            minimum_spend_base: Default::default(),
             max_discount: Default::default(),
             margin_floor_ppm: 0,
         };

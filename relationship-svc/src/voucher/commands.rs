@@ -11,6 +11,7 @@ use tandem_platform::{Fault, Outcome, Tenant};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use crate::incentive::{self, Ready, State};
+use crate::voucher::Uses;
 use crate::{App, voucher};
 
 /// The incentive that codes are made for or taken from; it must still give.
@@ -25,18 +26,23 @@ async fn active(app: &App, session: &mut impl Session, tenant: &Tenant, id: &str
     Err(fault.violating(incentive::name(id), "WRONG_STATE", message))
 }
 
-/// What a code of an incentive must and must not say: gift cards have a balance and no limit of uses.
-fn fits(
+/// The uses of one code of an incentive, and what such a code must and must not say: gift cards have a balance and no limit
+/// of uses. `balance_field` is what the caller calls the balance.
+fn settled(
     ready: &Ready,
     balance: Option<voucher::Balance>,
-    max_uses: Option<i64>,
-) -> Result<(), (&'static str, String)> {
-    match (ready.incentive.definition.is_tender(), balance) {
-        (true, None) => Err(("balance", "is required for a gift card".to_owned())),
-        (false, Some(_)) => Err(("balance", "belongs to gift cards, and this incentive reduces".to_owned())),
-        (true, Some(_)) if max_uses.is_some() => {
-            Err(("max_uses", "must be 0 or absent for a gift card, which its balance limits".to_owned()))
+    balance_field: &str,
+    uses: Uses,
+) -> Outcome<Option<i64>> {
+    let definition = &ready.incentive.definition;
+    let refused = |field: &str, message: &str| Err(Fault::invalid_field(field, message));
+    match (definition.is_tender(), balance, uses) {
+        (true, None, _) => refused(balance_field, "is required for a gift card"),
+        (false, Some(_), _) => refused(balance_field, "belongs to gift cards, and this incentive reduces"),
+        (true, _, Uses::Most(_)) => {
+            refused("max_uses", "must be absent for a gift card, which its balance limits")
         }
-        _ => Ok(()),
+        (true, ..) => Ok(None),
+        (false, ..) => Ok(uses.settled(definition.max_uses_per_code)),
     }
 }

@@ -10,7 +10,7 @@ use tandem_proto::relationship::v1;
 use super::{State, Voucher};
 use crate::incentive;
 
-/// Codes were made or imported; `batch` is none for those that were imported.
+/// Codes were made, imported or moved here; `batch` is none for those that were not made here.
 pub fn generated(incentive: &str, batch: Option<&str>, count: u64) -> Recorded {
     let payload = v1::VouchersGenerated {
         incentive: incentive::name(incentive),
@@ -55,7 +55,8 @@ pub fn message(voucher: &Voucher, state: State) -> v1::Voucher {
         source_id: voucher.source_id.clone().unwrap_or_default(),
         validity: own_dates
             .then(|| common::Interval { start_time: time(voucher.starts), end_time: time(voucher.ends) }),
-        max_uses: voucher.max_uses.unwrap_or(0),
+        max_uses: voucher.max_uses,
+        unlimited_uses: voucher.max_uses.is_none() && voucher.balance.is_none(),
         uses: voucher.usage.uses,
         uses_held: voucher.usage.uses_held,
         initial_balance: voucher.balance.map(|balance| money(balance.initial, balance.currency)),
@@ -64,6 +65,9 @@ pub fn message(voucher: &Voucher, state: State) -> v1::Voucher {
         create_time: Some(to_timestamp(voucher.created)),
         assign_time: time(voucher.assigned),
         batch: voucher.batch.as_deref().map(batch_name).unwrap_or_default(),
+        labels: voucher.labels.clone(),
+        disabled: voucher.usage.disabled,
+        restored_until_time: time(voucher.usage.restored_until),
     }
 }
 

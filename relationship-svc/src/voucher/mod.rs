@@ -9,10 +9,13 @@ pub mod batch;
 pub mod commands;
 pub mod events;
 pub mod format;
+pub mod imported;
 pub mod rpc;
 pub mod store;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,6 +51,12 @@ pub struct Voucher {
     pub balance: Option<Balance>,
     /// What changes with every use.
     pub usage: Usage,
+    /// What had been used and paid when the code came from elsewhere.
+    #[serde(default)]
+    pub before: Before,
+    /// For callers.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// When it was made.
     pub created: Timestamp,
     /// Ascending with every change, from 1.
@@ -61,6 +70,38 @@ pub struct Balance {
     pub initial: i64,
     /// Their currency.
     pub currency: Currency,
+}
+
+/// What was true of a code when it came from elsewhere; the ledger knows nothing of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Uses.
+    pub uses: i64,
+    /// Paid by a gift card, minor units.
+    pub spent: i64,
+}
+
+/// Uses of one code, as they are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Uses {
+    /// As its incentive says.
+    #[default]
+    OfIncentive,
+    /// As often as wanted.
+    Unlimited,
+    /// So often.
+    Most(i64),
+}
+
+impl Uses {
+    /// The limit, where the incentive says `of_incentive`.
+    pub fn settled(self, of_incentive: Option<i64>) -> Option<i64> {
+        match self {
+            Self::OfIncentive => of_incentive,
+            Self::Unlimited => None,
+            Self::Most(uses) => Some(uses),
+        }
+    }
 }
 
 /// The part of a voucher that redemptions change.
@@ -163,6 +204,8 @@ impl Voucher {
             max_uses: Some(1),
             balance: None,
             usage: Usage::default(),
+            before: Before::default(),
+            labels: BTreeMap::new(),
             created,
             version: 1,
         }

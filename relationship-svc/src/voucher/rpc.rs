@@ -91,14 +91,16 @@ impl VoucherService for Api {
         let mut taken = 0;
         while let Some(block) = blocks.message().await? {
             let sent: Vec<String> = block.vouchers.iter().map(|voucher| voucher.code.clone()).collect();
-            let (rows, mut refused) = parse::import(block, self.0.clock.now())?;
+            let may_move = block.move_archived;
+            let (items, mut refused) = parse::import(block, self.0.clock.now())?;
             let (app, caller) = (self.0.clone(), call.clone());
-            let write = async move { import::block(&app, &caller, rows).await };
+            let write = async move { import::block(&app, &caller, items, may_move).await };
             let done = grpc::detached(&self.0.tasks, &call, write).await?;
             refused.extend(done.refused);
             refused.sort_by_key(|(index, _)| *index);
             answer.created += done.created;
             answer.existing += done.existing;
+            answer.moved += done.moved;
             answer.failed += i64::try_from(refused.len()).unwrap_or(i64::MAX);
             for (index, fault) in refused {
                 if answer.failures.len() < MAX_FAILURES {
@@ -130,11 +132,14 @@ impl VoucherService for Api {
                 let mut reader = app.db.read().await?;
                 let of = Of::Incentive(&incentive.id);
                 let page = store::list::page(&mut reader, &tenant, of, &after, EXPORTED_AT_ONCE).await?;
-                let next =
-                    page.last().filter(|_| page.len() == EXPORTED_AT_ONCE).map(|last| last.code.clone());
                 let now = app.clock.now();
-                let wanted = page.iter().filter(|voucher| batch.is_none() || voucher.batch == batch);
-                let vouchers = wanted.map(|voucher| encode(voucher, &incentive, now)).collect();
+                let wanted: Vec<&Voucher> =
+                    page.iter().filter(|voucher| batch.is_none() || voucher.batch == batch).collect();
+                let vouchers = grpc::fitting(wanted.iter().map(|voucher| encode(voucher, &incentive, now)));
+                let cut =
+                    wanted.get(vouchers.len().wrapping_sub(1)).filter(|_| vouchers.len() < wanted.len());
+                let full = page.last().filter(|_| page.len() == EXPORTED_AT_ONCE);
+                let next = cut.copied().or(full).map(|last| last.code.clone());
                 Ok(Some((ExportVouchersResponse { vouchers }, next)))
             }
         });

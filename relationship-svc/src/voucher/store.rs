@@ -1,22 +1,26 @@
 //! Vouchers in the database. A voucher's lock comes after that of the redemptions of its order and before that of any
 //! counter; several are locked in the order of their codes.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
 use tandem_kernel::money::Currency;
-use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
+use tandem_platform::db::{BindColumns, Column, Instant, Json, Session, Statement, Tx, Write};
 use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 
-use super::{Balance, Usage, Voucher};
+use super::{Balance, Before, Usage, Voucher};
 
 macro_rules! columns {
     () => {
         "code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses, uses_held, currency, \
-         initial_balance, spent, spent_held, restored_until, disabled, created, version"
+         initial_balance, spent, spent_held, restored_until, disabled, uses_before, spent_before, labels, created, \
+         version"
     };
 }
 
 pub mod assignment;
 pub mod batch;
+pub mod import;
 pub mod list;
 
 // On PostgreSQL none of these is a plain join: before the first ANALYZE of a fast-growing table the planner would read
@@ -118,6 +122,9 @@ pub(crate) struct Row {
     spent_held: i64,
     restored_until: Option<Instant>,
     disabled: bool,
+    uses_before: i64,
+    spent_before: i64,
+    labels: Option<Json<BTreeMap<String, String>>>,
     created: Instant,
     version: i64,
 }
@@ -153,6 +160,8 @@ impl TryFrom<Row> for Voucher {
                 restored_until: row.restored_until.map(Instant::timestamp),
                 disabled: row.disabled,
             },
+            before: Before { uses: row.uses_before, spent: row.spent_before },
+            labels: row.labels.map(|labels| labels.0).unwrap_or_default(),
             created: row.created.timestamp(),
             version: row.version,
         })

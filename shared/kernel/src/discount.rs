@@ -10,6 +10,9 @@ pub(crate) mod problems;
 /// One, in parts per million: the whole of something.
 pub const WHOLE_PPM: i32 = 1_000_000;
 
+/// Parts of a bundle.
+pub const MAX_BUNDLE_PARTS: usize = 20;
+
 /// A discount as it is defined, before any basket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discount {
@@ -38,9 +41,12 @@ pub struct Discount {
     /// Ends the evaluation after it has had an effect.
     #[serde(default)]
     pub stop: bool,
-    /// Eligible goods must be worth at least this just before it.
+    /// Eligible goods must be worth at least this.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub minimum_spend: Amounts,
+    /// At which amounts `minimum_spend` and the thresholds of tiers look.
+    #[serde(default, skip_serializing_if = "Base::is_default")]
+    pub minimum_spend_base: Base,
     /// The most it takes off one order.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub max_discount: Amounts,
@@ -237,6 +243,12 @@ pub enum Base {
     Sequential,
     /// After price rules, before every discount of every stage.
     Initial,
+}
+
+impl Base {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the members of one group meet.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 use tandem_kernel::clock::Ids;
 use tandem_kernel::id;
@@ -125,6 +125,22 @@ pub fn units(
         lines.push((line, quantity));
     }
     lines
+}
+
+/// How long something is to be held: 1 second to 24 hours, `usual` where nothing is said.
+pub fn hold_ttl(
+    v: &mut Violations,
+    given: Option<&prost_types::Duration>,
+    usual: SignedDuration,
+) -> SignedDuration {
+    let Some(given) = given else { return usual };
+    let well_formed = (0..1_000_000_000).contains(&given.nanos) && given.seconds >= 0;
+    let asked = well_formed.then(|| SignedDuration::new(given.seconds, given.nanos));
+    let allowed = SignedDuration::from_secs(1)..=SignedDuration::from_hours(24);
+    asked.filter(|asked| allowed.contains(asked)).unwrap_or_else(|| {
+        v.add("ttl", "must be 1 second to 24 hours");
+        usual
+    })
 }
 
 /// What became of one item of a batch that was refused.

@@ -147,7 +147,8 @@ impl Relationship {
         let voucher = |code: &&str| Voucher {
             code: (*code).to_owned(),
             incentive: format!("incentives/{incentive}"),
-            max_uses,
+            max_uses: (max_uses > 0).then_some(max_uses),
+            unlimited_uses: max_uses == 0,
             ..Voucher::default()
         };
         self.import(codes.iter().map(voucher).collect()).await;

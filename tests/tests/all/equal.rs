@@ -35,7 +35,7 @@ struct Stage {
 impl Stage {
     async fn set(engine: Engine) -> Self {
         let replicas = if engine == Engine::Postgres { 2 } else { 1 };
-        let limits = Limits { max_uses: 100, ..Limits::default() };
+        let limits = Limits { max_uses: Some(100), ..Limits::default() };
         let shop = Shop::with_replicas(engine, replicas, limits).await;
         shop.codes(&["CODE-A", "CODE-B"], 100).await;
         let methods = DescriptorPool::decode(tandem_proto::DESCRIPTORS).expect("our own contracts");

@@ -22,8 +22,8 @@ const CODES: [&str; 3] = ["LOAD-A", "LOAD-B", "LOAD-C"];
 async fn set_stage(caller: &Relationship) {
     let limits = Limits {
         budgets: vec![eur(100_000_000)],
-        max_uses: 1_000_000,
-        max_uses_per_customer: 1_000_000,
+        max_uses: Some(1_000_000),
+        max_uses_per_customer: Some(1_000_000),
         ..Limits::default()
     };
     caller.incentive("load", Incentive { limits: Some(limits), ..incentive(percent(100_000)) }).await;

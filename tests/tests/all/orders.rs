@@ -18,7 +18,7 @@ use tandem_tests::stage::orders::{CODE_OFF, OFF, OFFER, Shop, Step, cancel, take
 
 /// So many uses.
 fn uses(max_uses: i64) -> Limits {
-    Limits { max_uses, ..Limits::default() }
+    Limits { max_uses: Some(max_uses), ..Limits::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,9 @@ async fn the_service_says_what_the_ledger_holds(caller: &Relationship, ledger: &
 async fn a_counter_that_is_off_is_found_by_these_tests() {
     let twins = Twins::start().await;
     let callers = twins.callers();
-    callers[0].incentive("spring", limited(Limits { max_uses_per_customer: 9, ..Limits::default() })).await;
+    callers[0]
+        .incentive("spring", limited(Limits { max_uses_per_customer: Some(9), ..Limits::default() }))
+        .await;
     callers[0].codes("spring", &["SPRING"], 9).await;
     let claims = quoted("order", "customers/ada", &[("SPRING", "spring", 100)]);
     callers[0].send(&redeem_quote("order", &claims).into()).await.unwrap();
@@ -140,7 +142,7 @@ async fn each_customer_and_each_guest_redeems_as_often_as_allowed() {
     let twins = Twins::start().await;
     let callers = twins.callers();
     let (people, each) = (20, LIMIT / 20);
-    let limits = Limits { max_uses_per_customer: each as i64, ..Limits::default() };
+    let limits = Limits { max_uses_per_customer: Some(each as i64), ..Limits::default() };
     callers[0].incentive("personal", limited(limits)).await;
     callers[0].codes("personal", &["PERSONAL"], 0).await;
     let request = |index: usize| {
@@ -248,7 +250,7 @@ async fn orders_whose_codes_form_a_circle_neither_deadlock_nor_exceed_a_limit() 
     let ring = [("a", "CODE-A"), ("b", "CODE-B"), ("c", "CODE-C")];
     for (id, code) in ring {
         let limits =
-            Limits { budgets: vec![eur(100_000)], max_uses_per_customer: 1_000, ..Limits::default() };
+            Limits { budgets: vec![eur(100_000)], max_uses_per_customer: Some(1_000), ..Limits::default() };
         callers[0].incentive(id, limited(limits)).await;
         callers[0].codes(id, &[code], LIMIT as i64).await;
     }
@@ -276,7 +278,7 @@ async fn orders_whose_codes_form_a_circle_neither_deadlock_nor_exceed_a_limit() 
 async fn concurrent_rollbacks_of_one_redemption_give_one_credit() {
     let twins = Twins::start().await;
     let callers = twins.callers();
-    let limits = Limits { budgets: vec![eur(1_000)], max_uses: 1, ..Limits::default() };
+    let limits = Limits { budgets: vec![eur(1_000)], max_uses: Some(1), ..Limits::default() };
     callers[0].incentive("once", limited(limits)).await;
     callers[0].codes("once", &["ONCE"], 1).await;
     let redeem = redeem_quote("order", &quoted("order", "", &[("ONCE", "once", 1_000)])).into();

@@ -45,7 +45,7 @@ async fn a_draft_is_read_as_it_was_created_with_its_first_revision() {
             time_zone: "Europe/Vienna".to_owned(),
             segments: vec!["segments/vip".to_owned()],
             budgets: vec![eur(5_000, 0)],
-            limits: Some(Limits { max_uses: 100, ..Limits::default() }),
+            limits: Some(Limits { max_uses: Some(100), ..Limits::default() }),
             labels: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
             ..a_campaign(harness.app.clock.now())
         };

@@ -22,6 +22,7 @@ fn offer(id: &str, kind: Kind, condition: &str) -> Offer {
             exclusive: false,
             stop: false,
             minimum_spend: Amounts::default(),
+            minimum_spend_base: Default::default(),
             max_discount: Amounts::default(),
             margin_floor_ppm: 0,
         },

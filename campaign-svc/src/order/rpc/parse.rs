@@ -16,7 +16,6 @@ use super::super::decide::{Begin, Command, Intent};
 use super::super::{COLLECTION, Code, Discount, Line, Person, Sold};
 use crate::App;
 
-const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// The most lines of one return.
 const MAX_RETURNED: usize = tandem_kernel::basket::MAX_LINES;
 
@@ -24,12 +23,11 @@ pub(super) fn hold(app: &App, call: &Call, mut given: HoldOrderRequest) -> Outco
     let mut v = Violations::new();
     let request = request(&mut v, "HoldOrder", std::mem::take(&mut given.request_id), &given);
     let usual = SignedDuration::from_secs(app.config.order.hold_ttl_s.into());
-    let ttl = given.ttl.map_or(Some(usual), |ttl| duration(&ttl));
-    v.check(ttl.is_some(), "ttl", "must be 1 second to 24 hours");
+    let ttl = field::hold_ttl(&mut v, given.ttl.as_ref(), usual);
     let order = order_id(&mut v, given.order_id);
     v.check(!given.quote_token.is_empty(), "quote_token", "is required");
     v.finish()?;
-    let intent = Intent::Hold { ttl: ttl.unwrap_or(usual) };
+    let intent = Intent::Hold { ttl };
     Ok((request, begin(app, call, order, given.quote_token, intent, None)?))
 }
 
@@ -74,11 +72,6 @@ fn order_id(v: &mut Violations, id: String) -> String {
         v.add("order_id", error.to_string());
     }
     id
-}
-
-fn duration(given: &prost_types::Duration) -> Option<SignedDuration> {
-    let ttl = SignedDuration::new(given.seconds, given.nanos);
-    (SignedDuration::from_secs(1)..=MAX_HOLD).contains(&ttl).then_some(ttl)
 }
 
 /// Opens a quote and sees that it is meant for this order.

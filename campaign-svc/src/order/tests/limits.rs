@@ -124,7 +124,7 @@ async fn a_budget_that_caps_says_what_the_price_would_be() {
 #[tokio::test]
 async fn a_limit_per_customer_counts_customers_and_guests_and_needs_either() {
     engines(&MIGRATIONS, |db| async move {
-        let limits = common::Limits { max_uses_per_customer: 1, ..common::Limits::default() };
+        let limits = common::Limits { max_uses_per_customer: Some(1), ..common::Limits::default() };
         let shop = Shop::open(db, limits).await;
         shop.commit("o1", "7", 100).await.unwrap();
         assert_eq!(refused(shop.commit("o2", "7", 100).await), "CUSTOMER_LIMIT_REACHED");
@@ -141,7 +141,7 @@ async fn a_limit_per_customer_counts_customers_and_guests_and_needs_either() {
 async fn a_limit_per_period_starts_anew_with_the_period() {
     engines(&MIGRATIONS, |db| async move {
         let limits = common::Limits {
-            max_uses_per_customer_period: 1,
+            max_uses_per_customer_period: Some(1),
             customer_period: common::Recurrence::Day.into(),
             ..common::Limits::default()
         };

@@ -36,7 +36,7 @@ pub struct Shop {
 
 /// Limits of so many uses.
 pub fn uses(max_uses: i64) -> common::Limits {
-    common::Limits { max_uses, ..common::Limits::default() }
+    common::Limits { max_uses: Some(max_uses), ..common::Limits::default() }
 }
 
 /// A budget of so many cents.

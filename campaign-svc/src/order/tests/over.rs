@@ -40,7 +40,7 @@ async fn what_comes_back_of_a_period_long_over_gives_nothing_back() {
 #[tokio::test]
 async fn a_campaign_long_over_leaves_no_counter() {
     engines(&MIGRATIONS, |db| async move {
-        let limits = common::Limits { max_uses_per_customer: 1, ..uses(2) };
+        let limits = common::Limits { max_uses_per_customer: Some(1), ..uses(2) };
         let shop = Shop::open(db, limits).await;
         shop.commit("o1", "7", 1_000).await.unwrap();
         shop.commit("o2", "8", 1_000).await.unwrap();

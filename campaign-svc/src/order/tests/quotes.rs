@@ -83,7 +83,7 @@ async fn a_budget_that_rejects_leaves_out_what_it_does_not_cover() {
 #[tokio::test]
 async fn a_quote_without_an_offer_does_what_an_order_was_refused_for() {
     engines(&MIGRATIONS, |db| async move {
-        let limits = common::Limits { max_uses_per_customer: 1, ..common::Limits::default() };
+        let limits = common::Limits { max_uses_per_customer: Some(1), ..common::Limits::default() };
         let (shop, request) = shop(db, limits).await;
         let request = QuoteRequest { guest_key: "g".repeat(22), ..request };
         for (order, expected) in [("o1", "OK"), ("o2", "CUSTOMER_LIMIT_REACHED")] {

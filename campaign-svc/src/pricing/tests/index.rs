@@ -118,13 +118,34 @@ fn ten_thousand_campaigns_elsewhere_are_not_looked_at() {
 }
 
 #[test]
-fn a_bundle_is_found_by_its_narrowest_part() {
+fn a_bundle_is_found_by_any_of_its_parts_and_a_gift_by_what_is_given() {
     let parts = vec![
         tandem_kernel::discount::BundlePart { scope: of_categories(&["goods"]), quantity: 1 },
         tandem_kernel::discount::BundlePart { scope: of_products(&["1", "2"]), quantity: 1 },
     ];
     let bundle = discount(Kind::Bundle { parts, prices: amounts(100), max_sets: None }, Stage::Line);
-    assert_eq!(Goods::of_discount(&bundle), Goods::Products(Box::from([Arc::from("1"), Arc::from("2")])));
+    let found = Goods::of_discount(&bundle);
+    assert_eq!(found.products, Box::from([Arc::from("1"), Arc::from("2")]));
+    assert_eq!((found.categories, found.everything), (Box::from([Arc::from("goods")]), false));
+
+    let gift = Kind::BuyXGetY {
+        buy_quantity: 2,
+        get_quantity: 1,
+        get_scope: Some(of_products(&["gift"])),
+        rate_ppm: 1_000_000,
+        choice: Default::default(),
+        max_sets: None,
+    };
+    let gift = Discount { scope: of_categories(&["goods"]), ..discount(gift, Stage::Line) };
+    let offers = vec![offer("bundle", bundle), offer("gift", gift)];
+    let snapshot = snapshot(Vec::new(), &[planned("c", mix(offers, Vec::new()))]);
+    let explained = |product: &str| {
+        let line = Line { categories: Vec::new(), ..line("a", product, 1, 100) };
+        reached(&snapshot, &ask(vec![line]), &[], now())
+    };
+    assert_eq!(explained("1"), ["c/offers/bundle"]);
+    assert_eq!(explained("gift"), ["c/offers/gift"]);
+    assert_eq!(explained("other"), Vec::<String>::new());
 }
 
 #[test]
@@ -172,18 +193,14 @@ prop_compose! {
     fn any_entry()(
         products in any_subset(4, "p"),
         categories in any_subset(3, "c"),
-        by_category in any::<bool>(),
         segments in any_subset(3, "s"),
         places in any_subset(3, "stores/"),
         from in 0_i64..5,
         lasts in 1_i64..5,
     ) -> Entry {
         let arcs = |texts: Vec<String>| texts.iter().map(|text| Arc::from(text.as_str())).collect::<Box<[Arc<str>]>>();
-        let goods = match (products.is_empty(), categories.is_empty()) {
-            (false, _) if !by_category => Goods::Products(arcs(products)),
-            (_, false) => Goods::Categories(arcs(categories)),
-            _ => Goods::Everything,
-        };
+        let everything = products.is_empty() && categories.is_empty();
+        let goods = Goods { products: arcs(products), categories: arcs(categories), everything };
         Entry {
             name: Arc::from(""),
             revision: 1,
@@ -235,11 +252,9 @@ proptest! {
             .iter()
             .map(|(entry, _)| *entry)
             .filter(|entry| {
-                (match &entry.goods {
-                    Goods::Products(ids) => any_of(ids, &products),
-                    Goods::Categories(names) => any_of(names, &categories),
-                    Goods::Everything => true,
-                }) && entry.in_force(now)
+                let Goods { products: ids, categories: names, everything } = &entry.goods;
+                (*everything || any_of(ids, &products) || any_of(names, &categories))
+                    && entry.in_force(now)
                     && place.within(&entry.places)
                     && (entry.segments.is_empty() || any_of(&entry.segments, &segments))
             })

@@ -71,6 +71,7 @@ fn discount(kind: Kind, stage: Stage) -> Discount {
         exclusive: false,
         stop: false,
         minimum_spend: Amounts::default(),
+        minimum_spend_base: Default::default(),
         max_discount: Amounts::default(),
         margin_floor_ppm: 0,
     }

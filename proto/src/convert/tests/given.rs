@@ -34,7 +34,7 @@ fn money() -> impl Strategy<Value = v1::Money> {
 prop_compose! {
     fn line()(
         id in text(), product in product(), quantity in number(), unit_price in option::of(money()), unit_cost in option::of(money()),
-        tax_rate_ppm in small(), categories in vec(text(), 0..3), attributes in btree_map(text(), text(), 0..3),
+        tax_rate_ppm in option::of(small()), categories in vec(text(), 0..3), attributes in btree_map(text(), text(), 0..3),
     ) -> v1::Line {
         v1::Line { id, product, quantity, unit_price, unit_cost, tax_rate_ppm, categories, attributes }
     }
@@ -88,7 +88,7 @@ fn kind() -> impl Strategy<Value = v1::discount::Kind> {
         small().prop_map(v1::shipping_discount::Benefit::RatePpm),
         list().prop_map(v1::shipping_discount::Benefit::Amounts),
     ];
-    let buy = (number(), number(), option::of(scope()), small(), small(), number());
+    let buy = (number(), number(), option::of(scope()), option::of(small()), small(), option::of(number()));
     prop_oneof![
         small().prop_map(|rate_ppm| Given::Percent(v1::PercentDiscount { rate_ppm })),
         (amounts(), small()).prop_map(|(amounts, per)| Given::Amount(v1::AmountDiscount { amounts, per })),
@@ -101,9 +101,9 @@ fn kind() -> impl Strategy<Value = v1::discount::Kind> {
                 v1::BuyXGetYDiscount { buy_quantity, get_quantity, get_scope, rate_ppm, choice, max_sets };
             Given::BuyXGetY(given)
         }),
-        (vec(part, 0..3), amounts(), number()).prop_map(|(parts, prices, max_sets)| Given::Bundle(
-            v1::BundleDiscount { parts, prices, max_sets }
-        )),
+        (vec(part, 0..3), amounts(), option::of(number())).prop_map(|(parts, prices, max_sets)| {
+            Given::Bundle(v1::BundleDiscount { parts, prices, max_sets })
+        }),
         option::of(free).prop_map(|benefit| Given::Shipping(v1::ShippingDiscount { benefit })),
         amounts().prop_map(|max_per_order| Given::GiftCard(v1::GiftCardTender { max_per_order })),
         number().prop_map(|points_per_unit| Given::Points(v1::PointsReward { points_per_unit })),
@@ -114,17 +114,19 @@ prop_compose! {
     pub(super) fn discount()(
         kind in option::weighted(0.9, kind()), scope in option::of(scope()), stage in small(), base in small(), group in small(),
         group_policy in small(), priority in small(), exclusive in any::<bool>(), stop in any::<bool>(),
-        minimum_spend in amounts(), max_discount in amounts(), margin_floor_ppm in small(),
+        minimum_spend in amounts(), max_discount in amounts(), margin_floor_ppm in small(), minimum_spend_base in small(),
     ) -> v1::Discount {
         v1::Discount {
             kind, scope, stage, base, group, group_policy, priority, exclusive, stop, minimum_spend, max_discount, margin_floor_ppm,
+            minimum_spend_base,
         }
     }
 }
 
 prop_compose! {
     pub(super) fn limits()(
-        max_uses in number(), max_uses_per_customer in number(), max_uses_per_customer_period in number(),
+        max_uses in option::of(number()), max_uses_per_customer in option::of(number()),
+        max_uses_per_customer_period in option::of(number()),
         customer_period in small(), budgets in amounts(), recurrence in small(), overrun in small(),
     ) -> v1::Limits {
         v1::Limits {

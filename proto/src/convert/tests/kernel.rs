@@ -148,14 +148,14 @@ prop_compose! {
     fn with_settings(kinds: impl Strategy<Value = (Kind, Stage)>)(
         (kind, stage) in kinds, scope in scope(), initial in any::<bool>(), group in 0_i32..=1_000, group_policy in policy(),
         priority in 0_i32..=1_000_000, exclusive in any::<bool>(), stop in any::<bool>(), minimum_spend in amounts(0, 0),
-        max_discount in amounts(1, 0), floor in 0_i32..1_000_000,
+        max_discount in amounts(1, 0), floor in 0_i32..1_000_000, at_first in any::<bool>(),
     ) -> Discount {
         let goods = kind.reduces_goods();
         let base = if initial { Base::Initial } else { Base::Sequential };
         let margin_floor_ppm = if goods { floor } else { 0 };
         Discount {
             kind, scope, stage, base, group, group_policy, priority, exclusive, stop, minimum_spend, max_discount,
-            margin_floor_ppm,
+            margin_floor_ppm, minimum_spend_base: if at_first { Base::Initial } else { Base::Sequential },
         }
     }
 }

@@ -80,7 +80,7 @@ fn every_violation_of_a_basket_is_named() {
     bad.quantity = 0;
     bad.unit_price = Some(v1::Money { currency_code: "USD".to_owned(), units: 1, nanos: 0 });
     bad.unit_cost = Some(euros(-1, 0));
-    bad.tax_rate_ppm = 1_000_001;
+    bad.tax_rate_ppm = Some(1_000_001);
     bad.categories = vec![String::new()];
     bad.attributes = BTreeMap::from([(String::new(), "x".to_owned())]);
     let mut given = given_basket(vec![given_line("1"), bad, given_line("")]);
@@ -284,14 +284,14 @@ fn a_limit_within_a_period_needs_both_its_fields() {
         (limits, problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>())
     };
     assert_eq!(read(v1::Limits::default()), (Some(Limits::default()), Vec::new()));
-    let (none, found) = read(v1::Limits { max_uses_per_customer_period: 3, ..v1::Limits::default() });
+    let (none, found) = read(v1::Limits { max_uses_per_customer_period: Some(3), ..v1::Limits::default() });
     assert_eq!((none, found), (None, vec!["limits.customer_period".to_owned()]));
     let (none, found) = read(v1::Limits { customer_period: 1, ..v1::Limits::default() });
     assert_eq!((none, found), (None, vec!["limits.max_uses_per_customer_period".to_owned()]));
     let bad = v1::Limits {
-        max_uses: -1,
-        max_uses_per_customer: -1,
-        max_uses_per_customer_period: -1,
+        max_uses: Some(-1),
+        max_uses_per_customer: Some(-1),
+        max_uses_per_customer_period: Some(-1),
         customer_period: 9,
         budgets: vec![euros(0, 0)],
         recurrence: 9,

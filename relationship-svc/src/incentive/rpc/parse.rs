@@ -11,7 +11,7 @@ use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{self, ErrorReason, EvaluateIncentivesRequest};
 
-use crate::incentive::{Definition, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, condition};
+use crate::incentive::{Definition, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, UNLIMITED, condition};
 use crate::redemption::evaluate::Asked;
 use crate::redemption::guesses::Leave;
 use crate::redemption::{self, MAX_ORDER_CHARS, Person};
@@ -85,9 +85,12 @@ fn limits(v: &mut Violations, incentive: &v1::Incentive) -> Option<Limits> {
 }
 
 fn uses_per_code(v: &mut Violations, incentive: &v1::Incentive) -> Option<i64> {
-    let uses = incentive.max_uses_per_code;
-    v.check(uses.is_none_or(|uses| uses >= 0), "max_uses_per_code", "must not be negative");
-    uses
+    let (uses, unlimited) = (incentive.max_uses_per_code, incentive.unlimited_uses_per_code);
+    let message = "must be at least 1; absent is 1, and unlimited_uses_per_code sets no limit";
+    v.check(uses.is_none_or(|uses| uses >= 1), "max_uses_per_code", message);
+    let message = "must not stand beside max_uses_per_code";
+    v.check(!unlimited || uses.is_none(), "unlimited_uses_per_code", message);
+    if unlimited { Some(UNLIMITED) } else { uses }
 }
 
 /// Ids, each once.

@@ -56,7 +56,7 @@ async fn customer(harness: &Harness, id: &str, country: &str) {
 /// Makes a code of an incentive, once usable.
 async fn code(harness: &Harness, code: &str, incentive: &str, voucher: Voucher) {
     let voucher = Voucher { code: code.to_owned(), incentive: format!("incentives/{incentive}"), ..voucher };
-    let request = ImportVouchersRequest { vouchers: vec![voucher], case_sensitive: false };
+    let request = ImportVouchersRequest { vouchers: vec![voucher], ..ImportVouchersRequest::default() };
     let stream = futures::stream::iter([request]);
     let answer =
         VoucherServiceClient::new(harness.channel()).import_vouchers(stream).await.unwrap().into_inner();
@@ -64,7 +64,7 @@ async fn code(harness: &Harness, code: &str, incentive: &str, voucher: Voucher) 
 }
 
 fn one_use() -> Voucher {
-    Voucher { max_uses: 1, ..Voucher::default() }
+    Voucher { max_uses: Some(1), ..Voucher::default() }
 }
 
 /// A basket of 100.00 EUR with codes.
@@ -135,7 +135,7 @@ async fn a_code_is_answered_with_its_definition_and_what_is_left() {
         customer(&harness, "ada", "AT").await;
         let titles = [(String::new(), "Ten off".to_owned()), ("de".to_owned(), "Zehn".to_owned())].into();
         let limits = Limits {
-            max_uses: 5,
+            max_uses: Some(5),
             budgets: vec![eur(10_000)],
             recurrence: Recurrence::Month.into(),
             overrun: Overrun::Cap.into(),
@@ -149,7 +149,7 @@ async fn a_code_is_answered_with_its_definition_and_what_is_left() {
             ..percent(100_000)
         };
         let incentive = create_incentive(&harness, "spring", wanted).await.unwrap();
-        code(&harness, "SPRING-1", "spring", Voucher { max_uses: 3, ..Voucher::default() }).await;
+        code(&harness, "SPRING-1", "spring", Voucher { max_uses: Some(3), ..Voucher::default() }).await;
         redeem(&harness, "o-1", &["SPRING-1"]).await;
         hold(&harness, "o-2", &["SPRING-1"]).await;
         let request = EvaluateIncentivesRequest { locale: "de-AT".to_owned(), ..of(&[" spring-1 "]) };
@@ -225,8 +225,8 @@ async fn every_reason_why_a_code_cannot_be_used_is_told() {
             ),
             ("german", Message { segments: vec!["segments/germany".to_owned()], ..percent(1) }),
             ("given", Message { assigned_only: true, ..percent(1) }),
-            ("scarce", limited(Limits { max_uses: 1, ..Limits::default() })),
-            ("once", limited(Limits { max_uses_per_customer: 1, ..Limits::default() })),
+            ("scarce", limited(Limits { max_uses: Some(1), ..Limits::default() })),
+            ("once", limited(Limits { max_uses_per_customer: Some(1), ..Limits::default() })),
             ("spent", limited(Limits { budgets: vec![eur(1_000)], ..Limits::default() })),
         ];
         for (id, incentive) in incentives {

@@ -352,7 +352,7 @@ fn explained(reason: Reason, currency: Currency) -> Verdict {
         Reason::NoShipping => not("there is no shipping to reduce"),
         Reason::NothingLeft => not("nothing is left to reduce or to pay"),
         Reason::BelowFloor => not("the goods it is for cannot be reduced further"),
-        Reason::SetsIncomplete => not("the set it asks for is not complete"),
+        Reason::SetsIncomplete { .. } => not("the set it asks for is not complete"),
         Reason::PriceNotLower => not("the price it gives is not lower than the current one"),
         Reason::RoundsToNothing => not("it comes to less than half of the smallest coin"),
     }

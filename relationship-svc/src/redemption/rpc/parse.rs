@@ -19,7 +19,6 @@ use super::super::{
 };
 use crate::{App, segment, voucher};
 
-const MAX_HOLD: SignedDuration = SignedDuration::from_hours(24);
 const MAX_CLIENT_CHARS: usize = 128;
 
 pub(super) fn validate(request: v1::ValidateVouchersRequest) -> Outcome<(Plain, Person)> {
@@ -69,10 +68,7 @@ pub(super) async fn hold(
     let order = order_id(&mut v, given.order_id);
     let person = person(&mut v, &given.customer, &given.guest_key);
     let usual = SignedDuration::from_secs(app.config.redemption.hold_ttl_s.into());
-    let ttl = given.ttl.map_or(Ok(usual), |ttl| duration(&ttl)).unwrap_or_else(|message| {
-        v.add("ttl", message);
-        usual
-    });
+    let ttl = field::hold_ttl(&mut v, given.ttl.as_ref(), usual);
     let brought = match given.what {
         None => {
             v.add("quote_token", "either quote_token or plain is required");
@@ -291,13 +287,6 @@ pub fn codes(v: &mut Violations, field: &str, given: &[String], least: usize) ->
         check_code(v, &path, code);
     }
     given.to_vec()
-}
-
-fn duration(given: &prost_types::Duration) -> Result<SignedDuration, &'static str> {
-    let well_formed = (0..1_000_000_000).contains(&given.nanos) && given.seconds >= 0;
-    let asked = well_formed.then(|| SignedDuration::new(given.seconds, given.nanos));
-    let allowed = SignedDuration::from_secs(1)..=MAX_HOLD;
-    asked.filter(|asked| allowed.contains(asked)).ok_or("must be 1 second to 24 hours")
 }
 
 /// By which the shopper is told apart from others; no part of what is asked for.

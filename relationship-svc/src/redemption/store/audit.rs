@@ -13,15 +13,18 @@ const REDEMPTIONS: Statement = Statement::same(
 );
 
 const VOUCHERS: Statement = Statement::same(
-    "SELECT code, max_uses, uses, uses_held, initial_balance, spent, spent_held FROM voucher
-      WHERE tenant = $1 AND (uses <> 0 OR uses_held <> 0 OR spent <> 0 OR spent_held <> 0)",
+    "SELECT code, max_uses - uses_before AS max_uses, uses - uses_before AS uses, uses_held,
+            initial_balance - spent_before AS initial_balance, spent - spent_before AS spent, spent_held
+       FROM voucher
+      WHERE tenant = $1
+        AND (uses <> uses_before OR uses_held <> 0 OR spent <> spent_before OR spent_held <> 0)",
 );
 
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] =
     &[("audit::redemptions", REDEMPTIONS), ("audit::vouchers", VOUCHERS)];
 
-/// What one voucher says of itself.
+/// What one voucher says of itself, without what had been before it came from elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct VoucherCount {
     /// As stored.

@@ -87,6 +87,7 @@ fn defined(kind: Kind, stage: Stage) -> Definition {
         exclusive: false,
         stop: false,
         minimum_spend: Amounts::default(),
+        minimum_spend_base: Default::default(),
         max_discount: Amounts::default(),
         margin_floor_ppm: 0,
     };

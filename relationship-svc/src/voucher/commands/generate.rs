@@ -10,11 +10,11 @@ use tandem_platform::{Call, Fault, Outcome, transact};
 use tandem_proto::Reason;
 use tandem_proto::relationship::v1::ErrorReason;
 
-use super::{active, fits};
+use super::{active, settled};
 use crate::App;
 use crate::voucher::batch::{Batch, Plan};
 use crate::voucher::format::{Format, SPACE_FACTOR};
-use crate::voucher::{Balance, Voucher, events, store};
+use crate::voucher::{Balance, Uses, Voucher, events, store};
 
 /// Codes of one transaction: enough to be quick, few enough to be a sign of progress.
 const BLOCK: i64 = 10_000;
@@ -34,8 +34,8 @@ pub struct Wanted {
     pub starts: Option<jiff::Timestamp>,
     /// Their own end.
     pub ends: Option<jiff::Timestamp>,
-    /// `None`: the incentive's; `Some(None)`: unlimited.
-    pub max_uses: Option<Option<i64>>,
+    /// Of one code.
+    pub uses: Uses,
     /// What a gift card is worth.
     pub balance: Option<Balance>,
 }
@@ -53,14 +53,7 @@ pub async fn check(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Plan> {
     }
     let mut reader = app.db.read().await?;
     let ready = active(app, &mut reader, &call.tenant, &wanted.incentive).await?;
-    let of_incentive = if ready.incentive.definition.is_tender() {
-        None
-    } else {
-        ready.incentive.definition.max_uses_per_code
-    };
-    let max_uses = wanted.max_uses.unwrap_or(of_incentive);
-    fits(&ready, wanted.balance, max_uses)
-        .map_err(|(field, message)| Fault::invalid_field(field, message))?;
+    let max_uses = settled(&ready, wanted.balance, "balance", wanted.uses)?;
     Ok(Plan {
         format: wanted.format.clone(),
         starts: wanted.starts,

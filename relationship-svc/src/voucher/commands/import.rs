@@ -1,82 +1,195 @@
-//! Stores codes made elsewhere, block by block.
+//! Stores codes made elsewhere, block by block, with what is true of them there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use tandem_platform::db::Tx;
 use tandem_platform::outbox::{self, Batch as Events};
-use tandem_platform::{Call, Fault, Outcome, transact};
+use tandem_platform::{Call, Fault, Kind, Outcome, transact};
+use tandem_proto::relationship::v1::ErrorReason;
 
-use super::fits;
+use super::settled;
 use crate::incentive::{self, Ready, State};
-use crate::voucher::{Voucher, events, store};
-use crate::{App, voucher};
+use crate::voucher::imported::{Fate, Item, fate, twice};
+use crate::voucher::{Voucher, events, format, store};
+use crate::{App, customer};
 
 /// What became of a block.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Stored.
     pub created: i64,
-    /// There before, unchanged; or twice in the block.
+    /// There before with the same content; or twice in the block.
     pub existing: i64,
+    /// There before under an archived incentive.
+    pub moved: i64,
     /// Refused, by their place in the block.
     pub refused: Vec<(usize, Fault)>,
 }
 
-/// One voucher to be stored; its uses are the incentive's where it says nothing.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// Place in the block.
-    pub index: usize,
-    /// As it will be stored.
-    pub voucher: Voucher,
-}
+/// An item that could be read, and the voucher that it would be.
+type Wanted = (Item, Voucher);
 
-/// Stores a block. A row that does not fit its incentive is refused and does not stop the others.
-pub async fn block(app: &App, call: &Call, rows: Vec<Row>) -> Outcome<Done> {
-    let given = rows.len();
-    let mut ids: Vec<String> = rows.iter().map(|row| row.voucher.incentive.clone()).collect();
-    ids.sort_unstable();
-    ids.dedup();
+/// Stores a block. An item that is refused does not stop the others.
+pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> Outcome<Done> {
     let incentives = {
+        let ids = each_once(items.iter().map(|item| item.voucher.incentive.clone()));
         let mut reader = app.db.read().await?;
         app.definitions.current(&mut reader, &call.tenant, &ids).await?
     };
-    let mut done = Done::default();
-    // Sorted by code: twice the same code is one row, and blocks that meet lock in one order.
-    let mut fitting: BTreeMap<String, Voucher> = BTreeMap::new();
-    for row in rows {
-        match judged(&incentives, &row.voucher) {
-            Ok(()) => _ = fitting.entry(row.voucher.code.clone()).or_insert(row.voucher),
-            Err(fault) => done.refused.push((row.index, fault)),
+    let mut refused = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(items.len());
+    for item in items {
+        match fitting(&incentives, &item) {
+            Ok(voucher) => wanted.push((item, voucher)),
+            Err(fault) => refused.push((item.index, fault)),
         }
     }
-    let vouchers: Vec<Voucher> = fitting.into_values().collect();
     let now = app.clock.now();
-    let created = transact!(app.db, |tx| {
-        let created = store::insert_many(tx, &call.tenant, &vouchers).await?;
-        if created > 0 {
-            let mut told = Events::new(call, app.ids.as_ref(), now);
-            for id in &ids {
-                let count = vouchers.iter().filter(|voucher| voucher.incentive == *id).count();
-                told.push(events::generated(id, None, count as u64));
-            }
+    let mut done = transact!(app.db, |tx| {
+        let mut block = Block::begin(app, call, tx, &wanted).await?;
+        for (item, voucher) in &wanted {
+            let judged = block.judge(item, voucher, may_move);
+            block.take(item, voucher, judged);
+        }
+        store::import::insert(tx, &call.tenant, &block.fresh.values().copied().collect::<Vec<_>>()).await?;
+        store::import::move_many(tx, &call.tenant, &block.moved.iter().collect::<Vec<_>>()).await?;
+        let mut told = Events::new(call, app.ids.as_ref(), now);
+        for (id, count) in block.counts() {
+            told.push(events::generated(id, None, count));
+        }
+        if !told.is_empty() {
             outbox::append(tx, told).await?;
         }
-        Ok(created)
+        Ok(block.done())
     })?;
-    done.created = i64::try_from(created).unwrap_or(i64::MAX);
-    done.existing = i64::try_from(given - done.refused.len()).unwrap_or(i64::MAX) - done.created;
+    done.refused.extend(refused);
     Ok(done)
 }
 
-fn judged(incentives: &HashMap<String, Arc<Ready>>, voucher: &Voucher) -> Outcome<()> {
-    let ready = incentives
-        .get(&voucher.incentive)
-        .filter(|ready| ready.incentive.state == State::Active)
-        .ok_or_else(|| Fault::not_found(incentive::name(&voucher.incentive)))?;
-    if let Some(problem) = voucher::format::code_problem(&voucher.code) {
+/// The voucher that an item would be under its incentive.
+fn fitting(incentives: &HashMap<String, Arc<Ready>>, item: &Item) -> Outcome<Voucher> {
+    let voucher = &item.voucher;
+    let name = || incentive::name(&voucher.incentive);
+    let ready = incentives.get(&voucher.incentive).ok_or_else(|| Fault::not_found(name()))?;
+    if ready.incentive.state != State::Active {
+        let message = "the incentive is archived: codes are brought in under one that is not";
+        return Err(Fault::precondition(ErrorReason::IncentiveArchived, message).with("incentive", name()));
+    }
+    if let Some(problem) = format::code_problem(&voucher.code) {
         return Err(Fault::invalid_field("code", problem));
     }
-    fits(ready, voucher.balance, voucher.max_uses)
-        .map_err(|(field, message)| Fault::invalid_field(field, message))
+    item.settled(settled(ready, voucher.balance, "initial_balance", item.uses_asked)?)
+}
+
+/// A block beside what is here already, which stays locked.
+struct Block<'b> {
+    there: HashMap<String, Voucher>,
+    owners: HashMap<String, Arc<Ready>>,
+    customers: HashSet<String>,
+    /// (incentive, source) with its code.
+    sources: HashMap<(String, String), String>,
+    /// By code: what is to be stored, the same code once.
+    fresh: BTreeMap<&'b str, &'b Voucher>,
+    moved: Vec<Voucher>,
+    done: Done,
+}
+
+impl<'b> Block<'b> {
+    /// Locks what is here, in the order of codes.
+    async fn begin(app: &App, call: &Call, tx: &mut Tx, wanted: &'b [Wanted]) -> Outcome<Self> {
+        let codes = each_once(wanted.iter().map(|(_, voucher)| voucher.code.clone()));
+        let there = store::lock_many(tx, &call.tenant, codes).await?;
+        let owners = each_once(there.iter().map(|voucher| voucher.incentive.clone()));
+        let customers = each_once(wanted.iter().filter_map(|(_, voucher)| voucher.customer.clone()));
+        let known = customer::store::known_ids(tx, &call.tenant, &customers).await?;
+        let mut by_incentive: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (_, voucher) in wanted {
+            if let Some(source) = &voucher.source_id {
+                by_incentive.entry(&voucher.incentive).or_default().push(source.clone());
+            }
+        }
+        let mut sources = HashMap::new();
+        for (incentive, of) in by_incentive {
+            for taken in store::assignment::of_sources(tx, &call.tenant, incentive, of).await? {
+                sources.insert((taken.incentive, taken.source_id.unwrap_or_default()), taken.code);
+            }
+        }
+        Ok(Self {
+            owners: app.definitions.current(tx, &call.tenant, &owners).await?,
+            there: there.into_iter().map(|voucher| (voucher.code.clone(), voucher)).collect(),
+            customers: known.into_iter().collect(),
+            sources,
+            fresh: BTreeMap::new(),
+            moved: Vec::new(),
+            done: Done::default(),
+        })
+    }
+
+    fn judge(&self, item: &Item, voucher: &'b Voucher, may_move: bool) -> Outcome<Fate> {
+        if let Some(customer) = voucher.customer.as_ref().filter(|id| !self.customers.contains(*id)) {
+            let name = customer::name(customer);
+            let message = format!("{name} does not exist");
+            return Err(
+                Fault::new(Kind::NotFound, ErrorReason::CustomerNotFound, message).with("resource", name)
+            );
+        }
+        if let Some(source) = &voucher.source_id {
+            let taken = self.sources.get(&(voucher.incentive.clone(), source.clone()));
+            if taken.is_some_and(|code| *code != voucher.code) {
+                let message = "the source_id has another code of this incentive";
+                return Err(Fault::new(Kind::AlreadyExists, ErrorReason::SourceIdTaken, message));
+            }
+        }
+        if let Some(first) = self.fresh.get(voucher.code.as_str()) {
+            return twice(item, voucher, first).map(|()| Fate::Same);
+        }
+        let there = self.there.get(&voucher.code);
+        let there = there.and_then(|there| Some((there, &**self.owners.get(&there.incentive)?)));
+        fate(item, voucher, there, may_move)
+    }
+
+    fn take(&mut self, item: &Item, voucher: &'b Voucher, judged: Outcome<Fate>) {
+        match judged {
+            Err(fault) => self.done.refused.push((item.index, fault)),
+            Ok(Fate::Same) => self.done.existing += 1,
+            Ok(Fate::New) => {
+                self.done.created += 1;
+                self.fresh.insert(&voucher.code, voucher);
+                self.note_source(voucher);
+            }
+            Ok(Fate::Moved(moved)) => {
+                self.done.moved += 1;
+                self.note_source(&moved);
+                self.there.insert(moved.code.clone(), (*moved).clone());
+                self.moved.push(*moved);
+            }
+        }
+    }
+
+    fn note_source(&mut self, voucher: &Voucher) {
+        if let Some(source) = &voucher.source_id {
+            self.sources.insert((voucher.incentive.clone(), source.clone()), voucher.code.clone());
+        }
+    }
+
+    /// Codes that came, by incentive.
+    fn counts(&self) -> BTreeMap<&str, u64> {
+        let mut counts = BTreeMap::new();
+        for voucher in self.fresh.values().copied().chain(&self.moved) {
+            *counts.entry(voucher.incentive.as_str()).or_default() += 1;
+        }
+        counts
+    }
+
+    fn done(self) -> Done {
+        self.done
+    }
+}
+
+fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
 }

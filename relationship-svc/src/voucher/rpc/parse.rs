@@ -1,5 +1,7 @@
 //! Reads the requests of VoucherService, every violation at once.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
@@ -15,14 +17,17 @@ use tandem_proto::{common, convert};
 
 use super::encode;
 use crate::voucher::commands::assign::{self, Assignment};
-use crate::voucher::commands::{generate, import};
+use crate::voucher::commands::generate;
 use crate::voucher::format::{self, Format, Written};
+use crate::voucher::imported::Item;
 use crate::voucher::store::list::Of;
-use crate::voucher::{Balance, Frame, MAX_CODE_CHARS, Voucher, batch, store};
+use crate::voucher::{Balance, Frame, MAX_CODE_CHARS, State, Usage, Uses, Voucher, batch, store};
 use crate::{App, customer};
 
 const MAX_BLOCK: usize = 1_000;
 const MAX_SOURCE_CHARS: usize = 128;
+/// Labels of one code.
+const MAX_LABELS: usize = 8;
 /// The most rows that one call of ListVouchers looks at.
 const SCAN: usize = 10_000;
 
@@ -39,12 +44,12 @@ pub fn generate(mut message: GenerateVouchersRequest) -> Outcome<(Claimed, gener
     let incentive = field::resource(&mut v, "incentive", "incentives", &message.incentive);
     let format = written(&mut v.nest("format"), message.format.unwrap_or_default());
     let (starts, ends) = dates(&mut v, message.validity.as_ref());
-    let max_uses = message.max_uses.map(|uses| max_uses(&mut v, uses));
+    let uses = uses(&mut v, message.max_uses, message.unlimited_uses);
     let balance = balance(&mut v, "balance", message.balance.as_ref());
     v.finish()?;
     let format = format.ok_or_else(|| Fault::internal("a format without violations"))?;
     let quantity = message.quantity;
-    let wanted = generate::Wanted { incentive, quantity, format, starts, ends, max_uses, balance };
+    let wanted = generate::Wanted { incentive, quantity, format, starts, ends, uses, balance };
     Ok((claim, wanted, message.validate_only))
 }
 
@@ -66,9 +71,15 @@ fn dates(v: &mut Violations, validity: Option<&Interval>) -> Dates {
     window.map_or((None, None), |window| (window.start(), window.end()))
 }
 
-fn max_uses(v: &mut Violations, uses: i64) -> Option<i64> {
-    v.check(uses >= 0, "max_uses", "must be at least 0; 0 is unlimited");
-    (uses > 0).then_some(uses)
+fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
+    let message = "must be at least 1; absent is as the incentive says, and unlimited_uses sets no limit";
+    v.check(most.is_none_or(|most| most >= 1), "max_uses", message);
+    v.check(!unlimited || most.is_none(), "unlimited_uses", "must not stand beside max_uses");
+    match most {
+        _ if unlimited => Uses::Unlimited,
+        Some(most) => Uses::Most(most),
+        None => Uses::OfIncentive,
+    }
 }
 
 fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
@@ -80,8 +91,8 @@ fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -
     balance
 }
 
-/// The rows of a block that can be judged, and the others with what is wrong.
-type Block = (Vec<import::Row>, Vec<(usize, Fault)>);
+/// The items of a block that can be judged, and the others with what is wrong.
+type Block = (Vec<Item>, Vec<(usize, Fault)>);
 
 pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> {
     let mut v = Violations::new();
@@ -92,34 +103,124 @@ pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> 
         format!("must have at most {MAX_BLOCK} entries in one message, has {count}"),
     );
     v.finish()?;
-    let (mut rows, mut refused) = (Vec::with_capacity(count), Vec::new());
+    let (mut items, mut refused) = (Vec::with_capacity(count), Vec::new());
     for (index, voucher) in message.vouchers.into_iter().enumerate() {
-        match row(voucher, message.case_sensitive, now) {
-            Ok(voucher) => rows.push(import::Row { index, voucher }),
+        match item(index, voucher, message.case_sensitive, now) {
+            Ok(item) => items.push(item),
             Err(fault) => refused.push((index, fault)),
         }
     }
-    Ok((rows, refused))
+    Ok((items, refused))
 }
 
-fn row(
+fn item(
+    index: usize,
     given: tandem_proto::relationship::v1::Voucher,
     case_sensitive: bool,
     now: Timestamp,
-) -> Outcome<Voucher> {
+) -> Outcome<Item> {
     let mut v = Violations::new();
-    let code = format::stored(&given.code, case_sensitive);
-    if let Some(problem) = format::code_problem(&code) {
-        v.add("code", problem);
-    }
+    let code = code_of(&mut v, &given, case_sensitive);
     let incentive = field::resource(&mut v, "incentive", "incentives", &given.incentive);
     let customer = field::optional_resource(&mut v, "customer", "customers", &given.customer);
     let (starts, ends) = dates(&mut v, given.validity.as_ref());
-    let max_uses = max_uses(&mut v, given.max_uses);
-    let balance = balance(&mut v, "initial_balance", given.initial_balance.as_ref());
+    let uses_asked = uses(&mut v, given.max_uses, given.unlimited_uses);
+    let initial = balance(&mut v, "initial_balance", given.initial_balance.as_ref());
+    let left = left(&mut v, initial, given.balance.as_ref());
+    let state = state(&mut v, given.state);
+    v.check(given.uses >= 0, "uses", "must be at least 0");
+    v.check(given.uses_held == 0, "uses_held", "must be 0: a hold cannot be brought in");
+    let source_id = (!given.source_id.is_empty())
+        .then(|| field::text(&mut v, "source_id", given.source_id, 1..=MAX_SOURCE_CHARS));
+    v.check(source_id.is_none() || customer.is_some(), "source_id", "needs the customer it was given to");
+    let assigned = time(&mut v, "assign_time", given.assign_time.as_ref());
+    v.check(assigned.is_none() || customer.is_some(), "assign_time", "needs the customer it was given to");
+    let created = time(&mut v, "create_time", given.create_time.as_ref());
+    let restored_until = time(&mut v, "restored_until_time", given.restored_until_time.as_ref());
+    let batch = field::optional_resource(&mut v, "batch", "batches", &given.batch);
+    let labels = labels(&mut v, given.labels);
     v.finish()?;
-    let assigned = customer.is_some().then_some(now);
-    Ok(Voucher { customer, assigned, starts, ends, max_uses, balance, ..Voucher::new(code, incentive, now) })
+    let voucher = Voucher {
+        batch,
+        assigned: assigned.or(customer.is_some().then_some(now)),
+        customer,
+        source_id,
+        starts,
+        ends,
+        balance: initial,
+        usage: Usage { restored_until, ..Usage::default() },
+        labels,
+        ..Voucher::new(code, incentive, created.unwrap_or(now))
+    };
+    let uses = (given.uses > 0).then_some(given.uses);
+    let disabled = given.disabled;
+    Ok(Item { index, voucher, uses_asked, uses, balance: left, state, disabled, created })
+}
+
+/// The code as it is to be stored: as its name says, which an export has, else folded unless case is kept.
+fn code_of(
+    v: &mut Violations,
+    given: &tandem_proto::relationship::v1::Voucher,
+    case_sensitive: bool,
+) -> String {
+    let named = given.name.strip_prefix("vouchers/");
+    v.check(given.name.is_empty() || named.is_some(), "name", "must be \"vouchers/{code}\"");
+    let code = named.map_or_else(|| format::stored(&given.code, case_sensitive), str::to_owned);
+    let same = given.code.is_empty() || format::stored(&given.code, true).eq_ignore_ascii_case(&code);
+    v.check(same, "name", "must name the code");
+    if let Some(problem) = format::code_problem(&code) {
+        v.add("code", problem);
+    }
+    code
+}
+
+/// What is left of a gift card, in minor units.
+fn left(v: &mut Violations, initial: Option<Balance>, money: Option<&common::v1::Money>) -> Option<i64> {
+    let mut found: Vec<Problem> = Vec::new();
+    let read = money.and_then(|money| convert::money("balance", money, &mut found));
+    field::problems(v, found);
+    let read = read?;
+    v.check(initial.is_some(), "balance", "needs initial_balance");
+    let same = initial.is_none_or(|initial| initial.currency == read.currency);
+    v.check(same, "balance", "must be in the currency of initial_balance");
+    v.check(read.minor >= 0, "balance", "must be at least 0");
+    Some(read.minor)
+}
+
+fn state(v: &mut Violations, number: i32) -> Option<State> {
+    match VoucherState::try_from(number) {
+        Ok(VoucherState::Unspecified) => None,
+        Ok(VoucherState::Generated) => Some(State::Generated),
+        Ok(VoucherState::Assigned) => Some(State::Assigned),
+        Ok(VoucherState::Active) => Some(State::Active),
+        Ok(VoucherState::Exhausted) => Some(State::Exhausted),
+        Ok(VoucherState::Expired) => Some(State::Expired),
+        Ok(VoucherState::Disabled) => Some(State::Disabled),
+        Err(_) => {
+            v.add("state", "must be one of the states");
+            None
+        }
+    }
+}
+
+fn time(v: &mut Violations, field: &str, given: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
+    let mut found = Vec::new();
+    let read = given.and_then(|given| convert::timestamp(field, given, &mut found));
+    field::problems(v, found);
+    read
+}
+
+fn labels(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    v.check(given.len() <= MAX_LABELS, "labels", format!("must have at most {MAX_LABELS} entries"));
+    for (key, value) in given.iter().take(MAX_LABELS) {
+        let short: String = key.chars().take(32).collect();
+        let fits = (1..=32).contains(&key.len()) && value.len() <= 128;
+        let plain = !key.chars().chain(value.chars()).any(char::is_control);
+        let message =
+            "must have a key of 1 to 32 bytes and a value of at most 128, without control characters";
+        v.check(fits && plain, format!("labels[{short}]"), message);
+    }
+    given
 }
 
 pub fn export(message: ExportVouchersRequest) -> Outcome<(String, Option<String>)> {

@@ -1,8 +1,8 @@
 //! What is wrong with a definition, all of it at once. Fields are named as in the contract (`discount.proto`).
 
 use super::{
-    AmountPer, BundlePart, Discount, GroupPolicy, Kind, PricePer, Scope, ShippingBenefit, Stage, Tier,
-    TierBenefit, WHOLE_PPM,
+    AmountPer, BundlePart, Discount, GroupPolicy, Kind, MAX_BUNDLE_PARTS, PricePer, Scope, ShippingBenefit,
+    Stage, Tier, TierBenefit, WHOLE_PPM,
 };
 use crate::basket::MAX_AMOUNT_MINOR;
 use crate::money::Amounts;
@@ -12,7 +12,6 @@ const MAX_SCOPE_PRODUCTS: usize = 1_000;
 const MAX_SCOPE_CATEGORIES: usize = 100;
 const MAX_SET_UNITS: i64 = 1_000;
 const MAX_TIERS: usize = 20;
-const MAX_BUNDLE_PARTS: usize = 20;
 const MAX_GROUP: i32 = 1_000;
 const MAX_PRIORITY: i32 = 1_000_000;
 

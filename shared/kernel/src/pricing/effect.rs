@@ -2,8 +2,9 @@
 
 use super::allocate::{self, Overflow, Parts};
 use super::scope::LineSet;
+use super::sets::{self, NoSet};
 use super::terms::{Prepared, Terms, in_currency};
-use super::units::{self, BuyGet, Chosen, NoSet, Part, Run};
+use super::units::{self, BuyGet, Chosen, Run};
 use super::{Initial, Reason};
 use crate::basket::{MergedLine, TaxMode};
 use crate::discount::{Base, Tier, TierBenefit, UnitChoice, WHOLE_PPM};
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub goods: i64,
     /// Of the shipping.
     pub shipping: i64,
+    /// Codes that have had an effect.
+    pub codes: usize,
 }
 
 impl State {
@@ -32,6 +35,7 @@ impl State {
             served: vec![0; left.len()],
             goods: left.iter().fold(0, |sum: i64, left| sum.saturating_add(*left)),
             shipping: initial.shipping,
+            codes: 0,
             left,
         }
     }
@@ -115,7 +119,7 @@ impl<'i> Judge<'i> {
         if self.work.is_over() {
             return Err(Reason::NothingLeft);
         }
-        let (terms, spend) = standing(candidate, state)?;
+        let (terms, spend) = self.standing(candidate, state)?;
         match terms {
             Terms::ShippingFree => off_shipping(candidate, state, state.shipping),
             Terms::ShippingPercent(rate_ppm) => {
@@ -128,9 +132,9 @@ impl<'i> Judge<'i> {
             Terms::OffShipping(amount) => off_shipping(candidate, state, *amount),
             // A card pays at the end, see `payment`.
             Terms::GiftCard => Err(Reason::NothingLeft),
-            _ if spend == 0 => Err(Reason::NothingLeft),
+            terms if spend.left == 0 && !matches!(terms, Terms::BuyGet { .. }) => Err(Reason::NothingLeft),
             Terms::Percent(rate_ppm) => self.percent(candidate, state, *rate_ppm),
-            Terms::OffOrder(amount) => self.off_order(candidate, state, *amount, spend),
+            Terms::OffOrder(amount) => self.off_order(candidate, state, *amount, spend.left),
             Terms::Tiers(tiers) => self.tiered(candidate, state, tiers, spend),
             Terms::OffUnit(amount) => self
                 .own(candidate, state, Overflow::Moves, |_, units| i128::from(*amount) * i128::from(units)),
@@ -139,13 +143,34 @@ impl<'i> Judge<'i> {
             }),
             Terms::Sets { price, parts, max_sets } => self.sets(candidate, state, *price, parts, *max_sets),
             Terms::BuyGet { terms, get, rate_ppm, choice } => {
-                let units = self.serve(candidate, state, *terms, get, *choice);
-                if units.is_empty() {
-                    return Err(Reason::SetsIncomplete);
-                }
+                let units = self.serve(candidate, state, *terms, get, *choice)?;
                 self.settle_units(candidate, state, &Chosen::new(units, *rate_ppm, 0))
             }
         }
+    }
+
+    /// What a candidate gives and what its goods are worth, unless something of its own stands against it.
+    fn standing<'p, 'a>(
+        &self,
+        candidate: &'p Prepared<'a>,
+        state: &State,
+    ) -> Result<(&'p Terms<'a>, Spend), Reason> {
+        let terms = candidate.terms.as_ref().map_err(|reason| *reason)?;
+        let left: i64 = candidate.lines.iter().map(|line| state.left[line]).sum();
+        let counted = match candidate.discount.minimum_spend_base {
+            Base::Sequential => left,
+            Base::Initial => candidate.lines.iter().map(|line| self.initial.prices[line].amount).sum(),
+        };
+        if counted < candidate.minimum {
+            return Err(Reason::MinimumSpend { missing: candidate.minimum - counted });
+        }
+        Ok((terms, Spend { left, counted }))
+    }
+
+    /// What a gift card pays of `due`: above 0, or why not.
+    pub(super) fn payment(&self, card: &Prepared<'_>, state: &State, due: i64) -> Result<i64, Reason> {
+        self.standing(card, state)?;
+        if due > 0 { Ok(due.min(card.most)) } else { Err(Reason::NothingLeft) }
     }
 
     /// Fills lines, weights and room with the base a rate is computed on, and returns the whole base.
@@ -175,10 +200,10 @@ impl<'i> Judge<'i> {
         candidate: &Prepared<'_>,
         state: &State,
         amount: i64,
-        spend: i64,
+        left: i64,
     ) -> Result<Effect, Reason> {
         self.weigh_base(candidate, state);
-        self.settle(candidate, state, amount.min(spend), Overflow::Moves)
+        self.settle(candidate, state, amount.min(left), Overflow::Moves)
     }
 
     fn tiered(
@@ -186,19 +211,19 @@ impl<'i> Judge<'i> {
         candidate: &Prepared<'_>,
         state: &State,
         tiers: &[Tier],
-        spend: i64,
+        spend: Spend,
     ) -> Result<Effect, Reason> {
         let currency = self.initial.currency;
         let threshold = |tier: &Tier| tier.thresholds.get(currency).unwrap_or(i64::MAX);
-        match tiers.iter().rfind(|tier| threshold(tier) <= spend).map(|tier| &tier.benefit) {
+        match tiers.iter().rfind(|tier| threshold(tier) <= spend.counted).map(|tier| &tier.benefit) {
             Some(TierBenefit::Rate(rate_ppm)) => self.percent(candidate, state, *rate_ppm),
             Some(TierBenefit::Amount(amounts)) => {
                 let amount = in_currency(amounts, currency)?;
-                self.off_order(candidate, state, amount, spend)
+                self.off_order(candidate, state, amount, spend.left)
             }
             None => {
                 let lowest = tiers.first().map_or(i64::MAX, threshold);
-                Err(Reason::TierNotReached { missing: lowest - spend })
+                Err(Reason::TierNotReached { missing: lowest - spend.counted })
             }
         }
     }
@@ -240,16 +265,16 @@ impl<'i> Judge<'i> {
     }
 
     fn sets_of(
-        &self,
+        &mut self,
         state: &State,
         price: i64,
         parts: &[(LineSet, i64)],
         max_sets: Option<i64>,
     ) -> Result<Chosen, Reason> {
-        let part = |(lines, quantity): &(LineSet, i64)| Part::new(self.runs(lines, state, |_| 0), *quantity);
-        let parts: Vec<Part> = parts.iter().map(part).collect();
-        units::sets(&parts, price, max_sets).map_err(|none| match none {
-            NoSet::Incomplete => Reason::SetsIncomplete,
+        let fitting = parts.iter().fold(LineSet::default(), |all, (lines, _)| all.or(lines));
+        let runs = self.runs(&fitting, state, |_| 0);
+        sets::sets(runs, parts, price, max_sets, self.work).map_err(|none| match none {
+            NoSet::Incomplete(missing) => Reason::SetsIncomplete { missing },
             NoSet::PriceNotLower => Reason::PriceNotLower,
         })
     }
@@ -302,7 +327,7 @@ impl<'i> Judge<'i> {
         (goods.min(candidate.most), 0)
     }
 
-    /// The get-units of a buy-x-get-y; what serves it is noted.
+    /// The get-units of a buy-x-get-y, at least one; what serves it is noted.
     fn serve(
         &mut self,
         candidate: &Prepared<'_>,
@@ -310,7 +335,7 @@ impl<'i> Judge<'i> {
         terms: BuyGet,
         get: &LineSet,
         choice: UnitChoice,
-    ) -> Vec<(Run, i64)> {
+    ) -> Result<Vec<(Run, i64)>, Reason> {
         let served = |line: usize| state.served[line];
         let mut get_runs = self.runs(get, state, served);
         get_runs.sort_unstable_by(match choice {
@@ -318,7 +343,14 @@ impl<'i> Judge<'i> {
             UnitChoice::Dearest => Run::dearest_first,
         });
         let mut buy_runs = self.runs(&candidate.lines, state, served);
-        units::buy_get(terms, &candidate.lines, &mut buy_runs, &get_runs, &mut self.serving)
+        let missing = |buy_runs: &[Run]| {
+            let both = |run: &Run| candidate.lines.contains(run.line);
+            let missing = sets::missing_of_pair((terms.buy, buy_runs), (terms.get, &get_runs), both);
+            Reason::SetsIncomplete { missing }
+        };
+        let none = missing(&buy_runs);
+        let units = units::buy_get(terms, &candidate.lines, &mut buy_runs, &get_runs, &mut self.serving);
+        if units.is_empty() { Err(none) } else { Ok(units) }
     }
 
     /// The units of `lines` that still cost something, without those `taken` already.
@@ -395,20 +427,13 @@ impl<'i> Judge<'i> {
     }
 }
 
-/// What a candidate gives and what its goods are worth now, unless something of its own stands against it.
-fn standing<'p, 'a>(candidate: &'p Prepared<'a>, state: &State) -> Result<(&'p Terms<'a>, i64), Reason> {
-    let terms = candidate.terms.as_ref().map_err(|reason| *reason)?;
-    let spend: i64 = candidate.lines.iter().map(|line| state.left[line]).sum();
-    if spend < candidate.minimum {
-        return Err(Reason::MinimumSpend { missing: candidate.minimum - spend });
-    }
-    Ok((terms, spend))
-}
-
-/// What a gift card pays of `due`: above 0, or why not.
-pub(super) fn payment(card: &Prepared<'_>, state: &State, due: i64) -> Result<i64, Reason> {
-    standing(card, state)?;
-    if due > 0 { Ok(due.min(card.most)) } else { Err(Reason::NothingLeft) }
+/// What the goods of a candidate are worth.
+#[derive(Debug, Clone, Copy)]
+struct Spend {
+    /// Now.
+    left: i64,
+    /// As minimum and tiers look at them.
+    counted: i64,
 }
 
 fn off_shipping(candidate: &Prepared<'_>, state: &State, off: i64) -> Result<Effect, Reason> {

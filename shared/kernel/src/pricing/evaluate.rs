@@ -1,9 +1,9 @@
 //! The evaluation as a whole: exclusives against everything else, then gift cards, then the caller's lines.
 
-use super::effect::{Judge, State, payment};
+use super::effect::{Judge, State};
 use super::record::Record;
 use super::scope::{LineSet, Lines};
-use super::search::{Field, position, preference};
+use super::search::{Field, position, preference, uses_code};
 use super::terms::Prepared;
 use super::{Candidate, Decision, Evaluation, Initial, Outcome};
 use crate::basket::TaxMode;
@@ -52,7 +52,7 @@ pub fn evaluate(
         TaxMode::Inclusive => Some(state.total()),
         TaxMode::Exclusive => initial.amount_due.map(|due| due.max(0)),
     };
-    let tendered = pay(&prepared, &tenders, &state, amount_due.unwrap_or(0), &mut decisions);
+    let tendered = pay(&prepared, &tenders, &state, &judge, amount_due.unwrap_or(0), &mut decisions);
     Ok(Evaluation {
         decisions,
         list: lines.iter().fold(0, |sum, line| sum.saturating_add(line.list)),
@@ -82,8 +82,8 @@ fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>], work: &mut W
     candidates.iter().map(|candidate| Prepared::new(candidate, initial, &lines, &priced, work)).collect()
 }
 
-/// Each exclusive, alone, against everything else together: the least total wins, ties by the priority and id of what
-/// applies.
+/// Each exclusive, alone, against everything else together: the least total wins; among equals the fewer codes, then the
+/// preference of what applies.
 fn stand_alone(
     candidates: &[Candidate<'_>],
     prepared: &[Prepared<'_>],
@@ -94,15 +94,16 @@ fn stand_alone(
     record: &mut Record,
 ) {
     let preference = |index: usize| preference(candidates, prepared, index);
+    let codes = |index: usize| usize::from(uses_code(candidates, index));
     let strongest = exclusives
         .iter()
         .filter_map(|index| Some((judge.effect(&prepared[*index], start).ok()?, *index)))
-        .min_by_key(|(effect, index)| (-effect.amount(), preference(*index)));
+        .min_by_key(|(effect, index)| (-effect.amount(), codes(*index), preference(*index)));
     let rest = record.winners().map(|index| (preference(index), index)).min();
     let winner = strongest.filter(|(effect, index)| {
-        let total = start.total() - effect.amount();
-        total < state.total()
-            || total == state.total() && rest.is_none_or(|(rest, _)| preference(*index) < rest)
+        let (alone, together) =
+            ((start.total() - effect.amount(), codes(*index)), (state.total(), state.codes));
+        alone < together || alone == together && rest.is_none_or(|(rest, _)| preference(*index) < rest)
     });
     let won_by = winner.map(|(_, index)| index).or(rest.map(|(_, index)| index));
     for loser in exclusives.iter().copied().filter(|index| winner.is_none_or(|(_, winner)| winner != *index))
@@ -124,13 +125,14 @@ fn pay(
     prepared: &[Prepared<'_>],
     tenders: &[usize],
     state: &State,
+    judge: &Judge<'_>,
     due: i64,
     decisions: &mut [Decision],
 ) -> i64 {
     let mut paid = 0;
     for index in tenders {
         let decision = &mut decisions[*index];
-        match payment(&prepared[*index], state, due - paid) {
+        match judge.payment(&prepared[*index], state, due - paid) {
             Ok(amount) => {
                 paid += amount;
                 (decision.outcome, decision.amount) = (Outcome::Applied, amount);

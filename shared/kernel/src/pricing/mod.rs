@@ -22,10 +22,13 @@ mod price;
 mod record;
 mod scope;
 mod search;
+mod sets;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod units;
+
+use crate::discount::MAX_BUNDLE_PARTS;
 
 pub use compiled::Compiled;
 pub use estimate::{Size, estimate};
@@ -101,7 +104,10 @@ pub enum Reason {
         missing: i64,
     },
     /// Not enough units for one set.
-    SetsIncomplete,
+    SetsIncomplete {
+        /// So many more would make one.
+        missing: MissingUnits,
+    },
     /// The price it gives is not lower than the current one.
     PriceNotLower,
     /// Less than half a minor unit.
@@ -114,6 +120,26 @@ pub enum Reason {
     GiftCardCurrency,
     /// The money budget allows nothing more.
     BudgetSpent,
+}
+
+/// Units that one set lacks, by part: those of a bundle in their order, or what is bought and what is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MissingUnits([u16; MAX_BUNDLE_PARTS]);
+
+impl MissingUnits {
+    /// Of parts that lack so many; below zero is nothing.
+    fn new(parts: impl IntoIterator<Item = i64>) -> Self {
+        let mut missing = Self::default();
+        for (slot, lacks) in missing.0.iter_mut().zip(parts) {
+            *slot = u16::try_from(lacks.max(0)).unwrap_or(u16::MAX);
+        }
+        missing
+    }
+
+    /// (part, units) of those that lack any.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, u16)> {
+        self.0.iter().copied().enumerate().filter(|(_, units)| *units > 0)
+    }
 }
 
 /// One candidate's part in the evaluation. Amounts are 0 unless it applied.

@@ -60,6 +60,12 @@ impl LineSet {
         self
     }
 
+    /// The lines in either.
+    pub fn or(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
+        self
+    }
+
     /// Ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.into_iter().enumerate().flat_map(|(index, word)| {

@@ -32,8 +32,8 @@ pub(super) type Choices = Vec<Option<usize>>;
 
 /// A search for the best alternative.
 struct Search {
-    /// The least total so far, and how it is reached.
-    best: Option<(i64, Choices)>,
+    /// The least total so far, with the fewest codes, and how it is reached.
+    best: Option<((i64, usize), Choices)>,
     /// By group: what it and all behind it can take at most, (off the goods, off the shipping).
     rest: Vec<(i64, i64)>,
     /// It is given up once so much work is spent.
@@ -45,20 +45,22 @@ impl Search {
         judge.work.is_over() || judge.work.spent() > self.until
     }
 
-    /// Whether no alternative from `group` on comes to less than the best one.
+    /// Whether no alternative from `group` on is better than the best one.
     ///
     /// This cuts no winner: what is cut comes to as much as the best one or more ([`Judge::most`] is never below what is
-    /// taken), and among equals the one that was found first stays, which the best one is.
+    /// taken) with as many codes or more, and among equals the one that was found first stays, which the best one is.
     fn cannot_win(&self, state: &State, group: usize) -> bool {
-        let Some((least, _)) = &self.best else { return false };
+        let Some((best, _)) = &self.best else { return false };
         let (goods, shipping) = self.rest.get(group).copied().unwrap_or_default();
-        (state.goods - goods).max(0).saturating_add((state.shipping - shipping).max(0)) >= *least
+        let least = (state.goods - goods).max(0).saturating_add((state.shipping - shipping).max(0));
+        (least, state.codes) >= *best
     }
 
-    /// `path` comes to `total`. Alternatives come in the order of preference: among equals the first one stays.
-    fn found(&mut self, total: i64, path: &Choices) {
-        if self.best.as_ref().is_none_or(|(least, _)| total < *least) {
-            self.best = Some((total, path.clone()));
+    /// `path` comes to this total with so many codes. Alternatives come in the order of preference: among equals the
+    /// first one stays.
+    fn found(&mut self, total: i64, codes: usize, path: &Choices) {
+        if self.best.as_ref().is_none_or(|(best, _)| (total, codes) < *best) {
+            self.best = Some(((total, codes), path.clone()));
         }
     }
 }
@@ -90,9 +92,9 @@ impl<'e, 'a> Field<'e, 'a> {
         &self.order[group.members.clone()]
     }
 
-    /// What breaks ties: priority, then id, then what is left of the order of evaluation.
-    pub(super) fn preference(&self, candidate: usize) -> (i32, &'a str, Origin, u32) {
-        preference(self.candidates, self.prepared, candidate)
+    /// What breaks ties between members of one group: no code before a code, then [`preference`].
+    fn rank(&self, candidate: usize) -> (bool, Preference<'a>) {
+        (uses_code(self.candidates, candidate), preference(self.candidates, self.prepared, candidate))
     }
 
     /// The choices with the least total, and whether they were found group by group: where there are too many
@@ -151,11 +153,13 @@ impl<'e, 'a> Field<'e, 'a> {
                 for member in self.preferred(group) {
                     let Ok(effect) = judge.effect(&self.prepared[member], &state) else { continue };
                     path.push(Some(member));
+                    let codes = usize::from(uses_code(self.candidates, member));
                     if self.prepared[member].discount.stop || path.len() == self.groups.len() {
-                        search.found(state.total() - effect.amount(), path);
+                        search.found(state.total() - effect.amount(), state.codes + codes, path);
                     } else {
                         let mut next = state.clone();
                         next.apply(effect, judge);
+                        next.codes += codes;
                         self.explore(next, path, judge, search);
                     }
                     path.truncate(depth);
@@ -168,7 +172,7 @@ impl<'e, 'a> Field<'e, 'a> {
                 }
             }
         }
-        search.found(state.total(), path);
+        search.found(state.total(), state.codes, path);
     }
 
     /// Each group takes what is most at its turn.
@@ -179,8 +183,7 @@ impl<'e, 'a> Field<'e, 'a> {
                 GroupPolicy::BestForCustomer => {
                     let effects = self.effects(group, &state, judge);
                     effects.max_by(|a, b| {
-                        let (a, b) = ((a.1.amount(), a.0), (b.1.amount(), b.0));
-                        a.0.cmp(&b.0).then_with(|| self.preference(b.1).cmp(&self.preference(a.1)))
+                        a.1.amount().cmp(&b.1.amount()).then_with(|| self.rank(b.0).cmp(&self.rank(a.0)))
                     })
                 }
                 _ => None,
@@ -196,7 +199,7 @@ impl<'e, 'a> Field<'e, 'a> {
 
     fn preferred(&self, group: &Group) -> Vec<usize> {
         let mut members = self.members(group).to_vec();
-        members.sort_unstable_by_key(|member| self.preference(*member));
+        members.sort_unstable_by_key(|member| preference(self.candidates, self.prepared, *member));
         members
     }
 
@@ -257,7 +260,7 @@ impl<'e, 'a> Field<'e, 'a> {
             GroupPolicy::LowestDiscount => {
                 let least = self.effects(group, state, judge);
                 least
-                    .min_by_key(|(member, effect)| (effect.amount(), self.preference(*member)))
+                    .min_by_key(|(member, effect)| (effect.amount(), self.rank(*member)))
                     .map(|(member, _)| member)
             }
         };
@@ -282,6 +285,7 @@ impl<'e, 'a> Field<'e, 'a> {
         match judge.effect(&self.prepared[candidate], state) {
             Ok(effect) => {
                 state.apply(effect, judge);
+                state.codes += usize::from(uses_code(self.candidates, candidate));
                 if let Some(record) = record {
                     record.applied(candidate, effect, judge);
                 }
@@ -302,14 +306,22 @@ fn group(prepared: &Prepared<'_>) -> (Stage, i32, GroupPolicy) {
     (prepared.discount.stage, prepared.discount.group, prepared.discount.group_policy)
 }
 
-/// What breaks ties between alternatives: priority, id, and then the order of evaluation.
+/// Whether a code is spent by it.
+pub(super) fn uses_code(candidates: &[Candidate<'_>], candidate: usize) -> bool {
+    candidates[candidate].origin == Origin::Code
+}
+
+/// Priority, offers before codes, id, and the place among the codes.
+pub(super) type Preference<'a> = (i32, Origin, &'a str, u32);
+
+/// What breaks ties between alternatives that use as many codes.
 pub(super) fn preference<'a>(
     candidates: &[Candidate<'a>],
     prepared: &[Prepared<'a>],
     candidate: usize,
-) -> (i32, &'a str, Origin, u32) {
+) -> Preference<'a> {
     let given = &candidates[candidate];
-    (prepared[candidate].discount.priority, given.id, given.origin, given.position)
+    (prepared[candidate].discount.priority, given.origin, given.id, given.position)
 }
 
 /// The order of evaluation: stage, group, priority, offers before codes, the codes as given, id.

@@ -89,7 +89,9 @@ impl<'a> Prepared<'a> {
         };
         prepared.terms = prepared.limits(candidate, initial.currency).and_then(|()| {
             let needs_goods = discount.kind.reduces_goods() || !discount.scope.is_everything();
-            if needs_goods && prepared.lines.is_empty() {
+            // A unit that is given tells of those that are not bought.
+            let gives_others = candidate.compiled.get_scope.is_some();
+            if needs_goods && !gives_others && prepared.lines.is_empty() {
                 return Err(Reason::NoEligibleGoods);
             }
             let select = |scope: &CompiledScope| scope.select_in(lines, work).and(priced);
@@ -141,16 +143,15 @@ impl<'a> Prepared<'a> {
             Kind::BuyXGetY { buy_quantity, get_quantity, get_scope: _, rate_ppm, choice, max_sets } => {
                 let terms = BuyGet { buy: *buy_quantity, get: *get_quantity, max_sets: *max_sets };
                 let get = compiled.get_scope.as_ref().map_or(self.lines, select);
+                if self.lines.is_empty() && get.is_empty() {
+                    return Err(Reason::NoEligibleGoods);
+                }
                 Terms::BuyGet { terms, get, rate_ppm: *rate_ppm, choice: *choice }
             }
             Kind::Bundle { parts, prices, max_sets } => {
-                let mut free = self.lines;
-                let mut filled = Vec::with_capacity(parts.len());
-                for (part, scope) in parts.iter().zip(&compiled.parts) {
-                    let fits = select(scope).and(&free);
-                    free = free.minus(&fits);
-                    filled.push((fits, part.quantity));
-                }
+                let own = self.lines;
+                let fits = parts.iter().zip(&compiled.parts);
+                let filled = fits.map(|(part, scope)| (select(scope).and(&own), part.quantity)).collect();
                 Terms::Sets { price: listed(prices)?, parts: filled, max_sets: *max_sets }
             }
             Kind::Shipping { .. } if initial.shipping == 0 => return Err(Reason::NoShipping),

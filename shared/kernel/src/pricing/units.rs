@@ -1,5 +1,5 @@
-//! Discounts that count units: buy X get Y, bundles, sets at a price. Equal units are one run, so that cost does not
-//! grow with quantity; n of a line's Q units cost `amount × n / Q`, exactly.
+//! Discounts that count units, and what they cost. Equal units are one run, so that cost does not grow with quantity; n of
+//! a line's Q units cost `amount × n / Q`, exactly. Sets at a price: [`super::sets`].
 
 use std::cmp::Ordering;
 
@@ -46,7 +46,7 @@ pub(super) fn units_of(runs: &[Run]) -> i64 {
 }
 
 /// The first `count` units of `runs`, as (run, units of it).
-fn take(runs: &[Run], count: i64) -> impl Iterator<Item = (Run, i64)> {
+pub(super) fn take(runs: &[Run], count: i64) -> impl Iterator<Item = (Run, i64)> {
     let mut wanted = count;
     runs.iter().map_while(move |run| {
         let taken = run.units.min(wanted);
@@ -89,6 +89,52 @@ impl Price {
 
     fn ceil(self) -> i128 {
         self.floor() + i128::from(self.denominator > 1)
+    }
+}
+
+/// A sum of whole amounts and of prices, compared with zero.
+#[derive(Debug)]
+pub(super) struct Value {
+    whole: i128,
+    with: Vec<Price>,
+    without: Vec<Price>,
+}
+
+impl Value {
+    pub(super) fn of(whole: i128) -> Self {
+        Self { whole, with: Vec::new(), without: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, whole: i128, units: Option<&(Run, i64)>) {
+        self.whole += whole;
+        self.with.extend(units.map(Price::of));
+    }
+
+    pub(super) fn subtract(&mut self, whole: i128, units: Option<&(Run, i64)>) {
+        self.whole -= whole;
+        self.without.extend(units.map(Price::of));
+    }
+
+    pub(super) fn is_positive(&self) -> bool {
+        let Self { whole, with, without } = self;
+        let sum =
+            |prices: &[Price], round: fn(Price) -> i128| -> i128 { prices.iter().copied().map(round).sum() };
+        let least = whole + sum(with, Price::floor) - sum(without, Price::ceil);
+        let most = whole + sum(with, Price::ceil) - sum(without, Price::floor);
+        if least > 0 || most <= 0 {
+            return least > 0;
+        }
+        let wide = whole.abs() + sum(with, Price::ceil) + sum(without, Price::ceil);
+        match Denominator::of(with.iter().chain(without), wide) {
+            Denominator::Fits(common) => self.is_positive_over(&common),
+            Denominator::Big(common) => self.is_positive_over(&common),
+        }
+    }
+
+    fn is_positive_over<N: Whole>(&self, common: &N) -> bool {
+        let over = |prices: &[Price]| prices.iter().fold(N::zero(), |sum, price| sum + price.over(common));
+        let whole = N::from_i128(self.whole).unwrap_or_else(N::zero) * common.clone();
+        whole + over(&self.with) - over(&self.without) > N::zero()
     }
 }
 
@@ -217,106 +263,8 @@ impl Chosen {
     }
 }
 
-/// One part of a set.
-#[derive(Debug)]
-pub(super) struct Part {
-    /// The units that can fill it, dearest first; all units of each line.
-    runs: Vec<Run>,
-    /// Units per set.
-    quantity: i64,
-    /// Units and amount of the runs before each, and of all at the end.
-    before: Vec<(i64, i64)>,
-}
-
-impl Part {
-    pub(super) fn new(mut runs: Vec<Run>, quantity: i64) -> Self {
-        runs.sort_unstable_by(Run::dearest_first);
-        let mut before = Vec::with_capacity(runs.len() + 1);
-        let mut sum = (0, 0);
-        before.push(sum);
-        for run in &runs {
-            sum = (sum.0 + run.units, sum.1 + run.amount);
-            before.push(sum);
-        }
-        Self { runs, quantity: quantity.max(1), before }
-    }
-
-    /// Units and amount of all.
-    fn whole(&self) -> (i64, i64) {
-        self.before.last().copied().unwrap_or_default()
-    }
-
-    /// The first `units`: the amount of the runs that are whole among them, and what there is of one that is not.
-    fn first(&self, units: i64) -> (i128, Option<(Run, i64)>) {
-        let whole = self.before.partition_point(|(before, _)| *before <= units).saturating_sub(1);
-        let (before, amount) = self.before.get(whole).copied().unwrap_or_default();
-        let cut = self.runs.get(whole).filter(|_| units > before).map(|run| (*run, units - before));
-        (amount.into(), cut)
-    }
-}
-
-/// Sets at a price, the dearest units first.
-///
-/// The value of a set falls from each to the next, so the sets worth more than the price come first; the others change
-/// nothing. `Err` says whether at least one set was complete.
-pub(super) fn sets(parts: &[Part], price: i64, max_sets: Option<i64>) -> Result<Chosen, NoSet> {
-    let complete = parts.iter().map(|part| part.whole().0 / part.quantity).min().unwrap_or(0);
-    let complete = complete.min(max_sets.unwrap_or(i64::MAX));
-    if complete < 1 {
-        return Err(NoSet::Incomplete);
-    }
-    let above = largest(complete, |set| is_above(parts, set, price));
-    if above < 1 {
-        return Err(NoSet::PriceNotLower);
-    }
-    let units = parts.iter().flat_map(|part| take(&part.runs, above * part.quantity)).collect();
-    Ok(Chosen::new(units, WHOLE_PPM, i128::from(above) * i128::from(price)))
-}
-
-/// Whether set number `set`, from 1, is worth more than `price`. Between its first unit and its last lie whole runs, so
-/// it has two fractions for each part at most, whatever the number of runs.
-fn is_above(parts: &[Part], set: i64, price: i64) -> bool {
-    let mut whole = -i128::from(price);
-    let (mut with, mut without) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
-    for part in parts {
-        let (to, cut) = part.first(set * part.quantity);
-        with.extend(cut.as_ref().map(Price::of));
-        let (from, cut) = part.first((set - 1) * part.quantity);
-        without.extend(cut.as_ref().map(Price::of));
-        whole += to - from;
-    }
-    let sum =
-        |prices: &[Price], round: fn(Price) -> i128| -> i128 { prices.iter().copied().map(round).sum() };
-    let least = whole + sum(&with, Price::floor) - sum(&without, Price::ceil);
-    let most = whole + sum(&with, Price::ceil) - sum(&without, Price::floor);
-    if least > 0 || most <= 0 {
-        return least > 0;
-    }
-    let all = with.iter().chain(&without);
-    let wide = whole.abs() + sum(&with, Price::ceil) + sum(&without, Price::ceil);
-    match Denominator::of(all, wide) {
-        Denominator::Fits(common) => is_positive(whole, &with, &without, &common),
-        Denominator::Big(common) => is_positive(whole, &with, &without, &common),
-    }
-}
-
-fn is_positive<N: Whole>(whole: i128, with: &[Price], without: &[Price], common: &N) -> bool {
-    let over = |prices: &[Price]| prices.iter().fold(N::zero(), |sum, price| sum + price.over(common));
-    let whole = N::from_i128(whole).unwrap_or_else(N::zero) * common.clone();
-    whole + over(with) - over(without) > N::zero()
-}
-
-/// Why there is no set at a price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoSet {
-    /// Units are missing.
-    Incomplete,
-    /// No set costs more than the price.
-    PriceNotLower,
-}
-
 /// The largest number up to `most` for which `holds`; it holds for 0, and no more once it fails.
-fn largest(most: i64, holds: impl Fn(i64) -> bool) -> i64 {
+pub(super) fn largest(most: i64, mut holds: impl FnMut(i64) -> bool) -> i64 {
     let (mut low, mut high) = (0, most);
     while low < high {
         let middle = low + (high - low + 1) / 2;

@@ -97,7 +97,7 @@ const REDEMPTIONS: &str = "
                             coalesce(sum(used) FILTER (WHERE kind = 2), 0)::bigint AS money,
                             coalesce(sum(used) FILTER (WHERE kind = 3), 0)::bigint AS customers FROM counter)
     SELECT entries, ARRAY[entries, entries, entries, r.money] AS noted,
-           ARRAY[(SELECT coalesce(sum(uses), 0)::bigint FROM voucher), c.uses, c.customers, c.money] AS counted
+           ARRAY[(SELECT coalesce(sum(uses - uses_before), 0)::bigint FROM voucher), c.uses, c.customers, c.money] AS counted
       FROM redeemed AS r, counted AS c";
 
 // An order notes what it counts in: its offers and their campaigns.

@@ -270,8 +270,8 @@ fn matching_discount(number: u32) -> common::Discount {
             let set = common::BuyXGetYDiscount {
                 buy_quantity: 1,
                 get_quantity: 1,
-                rate_ppm: 500_000,
-                max_sets: 1,
+                rate_ppm: Some(500_000),
+                max_sets: Some(1),
                 ..Default::default()
             };
             kind(discount::Kind::BuyXGetY(set), 2)

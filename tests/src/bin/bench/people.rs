@@ -145,8 +145,8 @@ pub fn create_incentive(id: &str, limits: common::Limits) -> relationship::Creat
 /// Every kind of limit, never reached.
 pub fn limits() -> common::Limits {
     common::Limits {
-        max_uses: MAX_USES,
-        max_uses_per_customer: MAX_USES_PER_CUSTOMER,
+        max_uses: Some(MAX_USES),
+        max_uses_per_customer: Some(MAX_USES_PER_CUSTOMER),
         budgets: vec![euros(BUDGET_EUR, 0)],
         ..Default::default()
     }
@@ -173,7 +173,7 @@ fn import(block: &[(String, String)]) -> relationship::ImportVouchersRequest {
     let voucher = |(code, incentive): &(String, String)| relationship::Voucher {
         code: code.clone(),
         incentive: format!("incentives/{incentive}"),
-        max_uses: MAX_USES_PER_CODE,
+        max_uses: Some(MAX_USES_PER_CODE),
         ..Default::default()
     };
     relationship::ImportVouchersRequest {

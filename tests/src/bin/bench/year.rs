@@ -149,7 +149,7 @@ impl Year {
 
 /// One use a day.
 fn once_a_day() -> Limits {
-    Limits { max_uses: 1, recurrence: Recurrence::Day.into(), ..Default::default() }
+    Limits { max_uses: Some(1), recurrence: Recurrence::Day.into(), ..Default::default() }
 }
 
 /// One order with a code, which uses up an offer and an incentive for today.

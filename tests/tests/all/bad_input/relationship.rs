@@ -40,7 +40,7 @@ fn voucher(code: &str, of: &str) -> Voucher {
     Voucher {
         code: code.to_owned(),
         incentive: format!("incentives/{of}"),
-        max_uses: 1,
+        max_uses: Some(1),
         ..Voucher::default()
     }
 }
@@ -67,7 +67,7 @@ async fn set_stage(caller: &Relationship) {
     let dated = |start, end| Incentive { validity: validity(start, end), ..incentive(percent(100_000)) };
     caller.incentive("over", dated(-2 * DAY, -DAY)).await;
     caller.incentive("soon", dated(DAY, 2 * DAY)).await;
-    let personal = Limits { max_uses_per_customer: 1, ..Limits::default() };
+    let personal = Limits { max_uses_per_customer: Some(1), ..Limits::default() };
     caller.incentive("personal", Incentive { limits: Some(personal), ..incentive(percent(100_000)) }).await;
     let segments = vec!["segments/nobody".to_owned()];
     caller.incentive("exclusive", Incentive { segments, ..incentive(percent(100_000)) }).await;

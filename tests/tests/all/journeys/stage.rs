@@ -61,7 +61,7 @@ pub async fn shop(engine: Engine) -> Shop {
     };
     campaigns.campaign("spring", campaign).await;
 
-    let limits = Limits { budgets: vec![eur(10_000)], max_uses_per_customer: 5, ..Limits::default() };
+    let limits = Limits { budgets: vec![eur(10_000)], max_uses_per_customer: Some(5), ..Limits::default() };
     let mut discount = off(500);
     discount.stage = Stage::Order.into();
     let welcome =

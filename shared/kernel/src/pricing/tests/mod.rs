@@ -81,6 +81,7 @@ fn discount(kind: Kind) -> Discount {
         priority: 0,
         exclusive: false,
         stop: false,
+        minimum_spend_base: Base::default(),
         minimum_spend: Amounts::default(),
         max_discount: Amounts::default(),
         margin_floor_ppm: 0,

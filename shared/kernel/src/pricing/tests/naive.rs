@@ -203,10 +203,11 @@ impl<'a> Naive<'a> {
         let discount = self.discount(candidate);
         let eligible = self.select(&discount.scope);
         let spend: i64 = eligible.iter().map(|goods| world.left[*goods]).sum();
+        let counted = self.counted(discount, &eligible, world);
         let minimum = self.limit(&discount.minimum_spend)?;
         let cap = [self.limit(&discount.max_discount)?, self.given[candidate].budget_left];
         let cap = cap.into_iter().flatten().min().unwrap_or(i64::MAX).max(0);
-        if minimum.is_some_and(|minimum| spend < minimum) {
+        if minimum.is_some_and(|minimum| counted < minimum) {
             return None;
         }
         if let Kind::Shipping { benefit } = &discount.kind {
@@ -220,7 +221,7 @@ impl<'a> Naive<'a> {
         if eligible.is_empty() {
             return None;
         }
-        let plan = self.plan(discount, &eligible, spend, world)?;
+        let plan = self.plan(discount, &eligible, (spend, counted), world)?;
         let total = round_half_up(&plan.exact).min(cap);
         let mut off = vec![0; world.left.len()];
         let room = |goods: usize, own: i64| {
@@ -250,6 +251,15 @@ impl<'a> Naive<'a> {
         (effect.amount() > 0).then_some(effect)
     }
 
+    /// What a minimum looks at.
+    fn counted(&self, discount: &Discount, eligible: &[usize], world: &World) -> i64 {
+        let of = |goods: &usize| match discount.minimum_spend_base {
+            Base::Sequential => world.left[*goods],
+            Base::Initial => self.goods[*goods].unit_price * self.goods[*goods].quantity,
+        };
+        eligible.iter().map(of).sum()
+    }
+
     fn off_shipping(&self, benefit: &ShippingBenefit, base: Base, world: &World) -> Option<i64> {
         let base = if base == Base::Initial { self.basket.shipping } else { world.shipping };
         Some(match benefit {
@@ -259,7 +269,13 @@ impl<'a> Naive<'a> {
         })
     }
 
-    fn plan(&self, discount: &Discount, eligible: &[usize], spend: i64, world: &World) -> Option<Plan> {
+    fn plan(
+        &self,
+        discount: &Discount,
+        eligible: &[usize],
+        (spend, counted): (i64, i64),
+        world: &World,
+    ) -> Option<Plan> {
         let base = |goods: usize| match discount.base {
             Base::Sequential => world.left[goods],
             Base::Initial => self.goods[goods].unit_price * self.goods[goods].quantity,
@@ -301,19 +317,16 @@ impl<'a> Naive<'a> {
                 self.sets(&[part], self.in_currency(prices)?, None, world)
             }
             Kind::Bundle { parts, prices, max_sets } => {
-                let own_part = |goods: &usize| {
-                    parts.iter().position(|part| fits(&part.scope, &self.goods[*goods].sample))
-                };
-                let fill = |index: usize| {
-                    eligible.iter().copied().filter(|goods| own_part(goods) == Some(index)).collect()
+                let fill = |scope: &Scope| {
+                    eligible.iter().copied().filter(|goods| fits(scope, &self.goods[*goods].sample)).collect()
                 };
                 let parts: Vec<(Vec<usize>, i64)> =
-                    parts.iter().enumerate().map(|(index, part)| (fill(index), part.quantity)).collect();
+                    parts.iter().map(|part| (fill(&part.scope), part.quantity)).collect();
                 self.sets(&parts, self.in_currency(prices)?, *max_sets, world)
             }
             Kind::Tiered { tiers } => {
                 let reached = |tier: &&crate::discount::Tier| {
-                    self.in_currency(&tier.thresholds).is_some_and(|threshold| threshold <= spend)
+                    self.in_currency(&tier.thresholds).is_some_and(|threshold| threshold <= counted)
                 };
                 match &tiers.iter().rev().find(reached)?.benefit {
                     TierBenefit::Rate(rate) => percent(*rate),
@@ -325,39 +338,26 @@ impl<'a> Naive<'a> {
         })
     }
 
-    /// Forms one set after the other from the dearest units; one that costs no more than the price changes nothing.
+    /// As many sets as are worth more than the price, each number of them filled with the dearest units that can.
     fn sets(&self, parts: &[(Vec<usize>, i64)], price: i64, max_sets: Option<i64>, world: &World) -> Plan {
-        let mut shelves: Vec<Vec<usize>> = parts
-            .iter()
-            .map(|(goods, _)| {
-                let mut units: Vec<usize> = world.units.iter().map(|unit| unit.0).collect();
-                units.retain(|of| goods.contains(of) && world.left[*of] > 0);
-                units.sort_by_key(|of| (std::cmp::Reverse(world.unit_price(*of)), *of));
-                units
-            })
-            .collect();
-        let (mut exact_off, mut weights) = (Exact::zero(), BTreeMap::<usize, Exact>::new());
-        let mut sets = 0;
-        let complete = |shelves: &[Vec<usize>]| {
-            shelves.iter().zip(parts).all(|(units, part)| units.len() as i64 >= part.1)
-        };
-        while complete(&shelves) && max_sets.is_none_or(|most| sets < most) {
-            let taken: Vec<usize> = shelves
-                .iter_mut()
-                .zip(parts)
-                .flat_map(|(units, part)| units.drain(..usize::try_from(part.1).unwrap()).collect::<Vec<_>>())
-                .collect();
-            let worth: Exact = taken.iter().map(|of| world.unit_price(*of)).sum();
-            if worth > exact(price) {
-                exact_off += worth - exact(price);
-                for of in taken {
-                    *weights.entry(of).or_insert_with(Exact::zero) += world.unit_price(of);
-                }
+        let mut units: Vec<usize> = world.units.iter().map(|unit| unit.0).collect();
+        units.retain(|of| world.left[*of] > 0);
+        units.sort_by_key(|of| (std::cmp::Reverse(world.unit_price(*of)), *of));
+        let worth = |taken: &[usize]| -> Exact { taken.iter().map(|of| world.unit_price(*of)).sum() };
+        let (mut sets, mut taken) = (0, Vec::new());
+        while max_sets.is_none_or(|most| sets < most) {
+            let Some(more) = dearest(&units, parts, sets + 1) else { break };
+            if worth(&more) - worth(&taken) <= exact(price) {
+                break;
             }
-            sets += 1;
+            (sets, taken) = (sets + 1, more);
+        }
+        let mut weights = BTreeMap::<usize, Exact>::new();
+        for of in &taken {
+            *weights.entry(*of).or_insert_with(Exact::zero) += world.unit_price(*of);
         }
         let weights = weights.into_iter().map(|(goods, weight)| (goods, weight, i64::MAX)).collect();
-        Plan { exact: exact_off, weights, moves: false, serving: vec![] }
+        Plan { exact: worth(&taken) - exact(price * sets), weights, moves: false, serving: vec![] }
     }
 
     fn buy_get(&self, discount: &Discount, eligible: &[usize], world: &World) -> Option<Plan> {
@@ -405,6 +405,40 @@ impl<'a> Naive<'a> {
         world.shipping -= effect.shipping;
         effect.serving.iter().for_each(|unit| world.units[*unit].1 = true);
     }
+}
+
+/// Of `units`, the dearest first, those that make up so many sets; `None` where there are not so many.
+fn dearest(units: &[usize], parts: &[(Vec<usize>, i64)], sets: i64) -> Option<Vec<usize>> {
+    let slot = |(goods, quantity): &(Vec<usize>, i64)| (0..quantity * sets).map(|_| goods.clone()).collect();
+    let slots: Vec<Vec<usize>> = parts.iter().flat_map::<Vec<_>, _>(slot).collect();
+    let mut owners: Vec<Option<usize>> = vec![None; slots.len()];
+    let taken = units.iter().enumerate();
+    let taken: Vec<usize> = taken
+        .filter(|(unit, _)| place(*unit, units, &slots, &mut owners, &mut vec![false; slots.len()]))
+        .map(|(_, of)| *of)
+        .collect();
+    (taken.len() == slots.len()).then_some(taken)
+}
+
+/// Finds a slot for a unit, moving others out of its way.
+fn place(
+    unit: usize,
+    units: &[usize],
+    slots: &[Vec<usize>],
+    owners: &mut [Option<usize>],
+    tried: &mut [bool],
+) -> bool {
+    for slot in 0..slots.len() {
+        if tried[slot] || !slots[slot].contains(&units[unit]) {
+            continue;
+        }
+        tried[slot] = true;
+        if owners[slot].is_none_or(|other| place(other, units, slots, owners, tried)) {
+            owners[slot] = Some(unit);
+            return true;
+        }
+    }
+    false
 }
 
 /// How a discount is computed: its exact amount, and per goods the weight and the most that is its own.

@@ -72,11 +72,52 @@ fn best_for_customer_may_choose_none() {
 }
 
 #[test]
-fn equal_alternatives_are_decided_by_priority_then_id() {
+fn equal_alternatives_are_decided_by_fewer_codes_then_priority_then_offers_before_codes_then_id() {
     let best = |priority| grouped(GroupPolicy::BestForCustomer, priority, percent(20));
     let given = [offer("c", best(1)), offer("b", best(1)), code("a", 0, best(1)), offer("z", best(0))];
     assert_eq!(amounts(&price(&units(&[1_000]), &given)), [0, 0, 0, 200]);
-    assert_eq!(amounts(&price(&units(&[1_000]), &given[..3])), [0, 0, 200]);
+    assert_eq!(amounts(&price(&units(&[1_000]), &given[..3])), [0, 200, 0]);
+    // A code of a lower priority number is not burned where an offer gives as much.
+    let given = [code("a", 0, best(0)), offer("b", best(9))];
+    assert_eq!(amounts(&price(&units(&[1_000]), &given)), [0, 200]);
+    assert_eq!(amounts(&price(&units(&[1_000]), &[code("b", 0, best(1)), code("a", 1, best(1))])), [0, 200]);
+}
+
+#[test]
+fn a_code_is_not_burned_where_nothing_else_comes_of_it() {
+    // The code takes a half, and a later offer gives the rest away: without the code it gives all of it.
+    let best = grouped(GroupPolicy::BestForCustomer, 0, percent(50));
+    let all = Discount { stage: Stage::Order, ..percent(100) };
+    let evaluation = price(&units(&[1_000]), &[code("a", 0, best), offer("b", all)]);
+    assert_eq!((amounts(&evaluation), evaluation.total), (vec![0, 1_000], 0));
+}
+
+#[test]
+fn of_an_exclusive_and_all_the_rest_the_one_with_fewer_codes_wins_where_both_come_to_the_same() {
+    let exclusive = |priority| Discount { exclusive: true, priority, ..percent(20) };
+    let together = [offer("o", exclusive(9)), code("c", 0, Discount { priority: 1, ..percent(20) })];
+    assert_eq!(amounts(&price(&units(&[1_000]), &together)), [200, 0]);
+    let turned = [code("c", 0, exclusive(0)), offer("o", Discount { priority: 9, ..percent(20) })];
+    assert_eq!(amounts(&price(&units(&[1_000]), &turned)), [0, 200]);
+}
+
+#[test]
+fn lowest_discount_spends_no_code_where_an_offer_takes_as_little() {
+    let lowest = |priority| grouped(GroupPolicy::LowestDiscount, priority, percent(10));
+    let given = [code("c", 0, lowest(0)), offer("o", lowest(5))];
+    assert_eq!(amounts(&price(&units(&[1_000]), &given)), [0, 100]);
+}
+
+#[test]
+fn a_minimum_may_look_at_what_the_goods_cost_before_discounts() {
+    let half = Discount { stage: Stage::Order, ..percent(50) };
+    let ships =
+        |minimum_spend_base| Discount { minimum_spend: euros(5_000), minimum_spend_base, ..free_shipping() };
+    let basket = Basket { shipping: 490, ..units(&[8_000]) };
+    let quote = |base| offers(&basket, vec![half.clone(), ships(base)]);
+    assert_eq!(quote(Base::Sequential).total, 4_000 + 490);
+    assert_eq!(outcomes(&quote(Base::Sequential))[1], inapplicable(Reason::MinimumSpend { missing: 1_000 }));
+    assert_eq!(quote(Base::Initial).total, 4_000);
 }
 
 #[test]

@@ -149,6 +149,7 @@ fn discounts(currency: Currency) -> impl Strategy<Value = Discount> {
         maybe(currency, 0.2, 0..4_000_i64),
         maybe(currency, 0.2, 1..2_000_i64),
         prop_oneof![4 => Just(0), 1 => 1..999_999_i32, 2 => Just(200_000)],
+        prop_oneof![2 => Just(Base::Sequential), 1 => Just(Base::Initial)],
     );
     let stacking = (
         0..3_i32,
@@ -160,7 +161,7 @@ fn discounts(currency: Currency) -> impl Strategy<Value = Discount> {
     );
     (kinds(currency), scopes(), prop::bool::weighted(0.3), stacking, limits).prop_map(
         |(kind, scope, initial, (group, group_policy, priority, exclusive, stop, order), limits)| {
-            let (minimum_spend, max_discount, margin_floor_ppm) = limits;
+            let (minimum_spend, max_discount, margin_floor_ppm, minimum_spend_base) = limits;
             let tender = matches!(kind, Kind::GiftCard { .. });
             let goods = kind.reduces_goods();
             let stage = match &kind {
@@ -180,6 +181,7 @@ fn discounts(currency: Currency) -> impl Strategy<Value = Discount> {
                 exclusive: exclusive && !tender,
                 stop: stop && !tender,
                 minimum_spend,
+                minimum_spend_base,
                 max_discount,
                 margin_floor_ppm: if goods { margin_floor_ppm } else { 0 },
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::discount::{BundlePart, PricePer, UnitChoice};
+use crate::pricing::MissingUnits;
 
 fn buy_get(buy_quantity: i64, get_quantity: i64) -> Discount {
     discount(Kind::BuyXGetY {
@@ -18,6 +19,10 @@ fn bundle(parts: &[(&[&str], i64)], price: i64, max_sets: Option<i64>) -> Discou
     let part =
         |(products, quantity): &(&[&str], i64)| BundlePart { scope: only(products), quantity: *quantity };
     discount(Kind::Bundle { parts: parts.iter().map(part).collect(), prices: euros(price), max_sets })
+}
+
+fn lacks<const N: usize>(units: [i64; N]) -> Outcome {
+    inapplicable(Reason::SetsIncomplete { missing: MissingUnits::new(units) })
 }
 
 fn per_set(units: i64, price: i64) -> Discount {
@@ -49,7 +54,7 @@ fn the_dearest_units_are_free_where_set_so() {
 #[test]
 fn units_of_price_zero_do_not_count_for_buy_x_get_y() {
     let evaluation = offers(&units(&[1_000, 800, 0]), vec![buy_get(2, 1)]);
-    assert_eq!(outcomes(&evaluation), [inapplicable(Reason::SetsIncomplete)]);
+    assert_eq!(outcomes(&evaluation), [lacks([1, 0])]);
 }
 
 #[test]
@@ -68,7 +73,7 @@ fn a_unit_serves_one_buy_x_get_y_as_get_unit_or_as_one_of_the_dearest_left() {
     let third = Discount { priority: 2, ..buy_get(2, 1) };
     let evaluation = offers(&units(&[1_000, 800, 600, 400, 200, 100]), vec![first, second, third]);
     assert_eq!(line_discounts(&evaluation), [0, 0, 0, 0, 200, 100]);
-    assert_eq!(outcomes(&evaluation)[2], inapplicable(Reason::SetsIncomplete));
+    assert_eq!(outcomes(&evaluation)[2], lacks([2, 1]));
 }
 
 #[test]
@@ -138,16 +143,68 @@ fn a_bundle_makes_as_many_sets_as_there_are_the_dearest_units_first() {
 fn a_bundle_without_one_of_its_parts_is_incomplete_and_never_raises() {
     let set = |price| bundle(&[(&["a"], 1), (&["b"], 1)], price, None);
     let evaluation = offers(&units(&[1_000]), vec![set(100)]);
-    assert_eq!(outcomes(&evaluation), [inapplicable(Reason::SetsIncomplete)]);
+    assert_eq!(outcomes(&evaluation), [lacks([0, 1])]);
     let evaluation = offers(&units(&[1_000, 500]), vec![set(1_500)]);
     assert_eq!(outcomes(&evaluation), [inapplicable(Reason::PriceNotLower)]);
 }
 
 #[test]
-fn a_unit_fills_the_first_part_of_a_bundle_it_fits() {
-    let set = bundle(&[(&["a", "b"], 1), (&["b"], 1)], 100, None);
-    let evaluation = offers(&units(&[1_000, 500]), vec![set]);
-    assert_eq!(outcomes(&evaluation), [inapplicable(Reason::SetsIncomplete)]);
+fn a_unit_that_fits_several_parts_serves_whichever_makes_the_most_sets() {
+    // Any of a and b, and an a: whichever is looked at first, the a is needed for the second part.
+    let set = |parts| bundle(parts, 1_000, None);
+    let parts: &[(&[&str], i64)] = &[(&["a", "b"], 1), (&["a"], 1)];
+    let basket = basket(vec![line("a", 1, 1_000), line("b", 1, 500)]);
+    assert_eq!(offers(&basket, vec![set(parts)]).discount, 500);
+    let turned: &[(&[&str], i64)] = &[(&["a"], 1), (&["a", "b"], 1)];
+    assert_eq!(offers(&basket, vec![set(turned)]).discount, 500);
+}
+
+#[test]
+fn sets_of_shared_units_are_filled_with_the_dearest_of_all() {
+    let basket = basket(vec![
+        line("a", 3, 1_000),
+        line("b", 2, 900),
+        line("c", 4, 200),
+        line("d", 1, 5_000),
+        line("e", 1, 100),
+    ]);
+    let parts: &[(&[&str], i64)] = &[(&["a", "b", "c"], 2), (&["a", "d"], 1), (&["c", "e"], 1)];
+    // Two sets: 10, 10, 9, 9 and 50, 10 and 2, 2.
+    let evaluation = offers(&basket, vec![bundle(parts, 0, None)]);
+    assert_eq!(line_discounts(&evaluation), [3_000, 1_800, 400, 5_000, 0]);
+}
+
+#[test]
+fn what_a_set_of_shared_units_lacks_is_told_by_part() {
+    let parts: &[(&[&str], i64)] = &[(&["a", "b"], 2), (&["b", "c"], 3)];
+    let evaluation =
+        offers(&basket(vec![line("a", 1, 500), line("b", 2, 500)]), vec![bundle(parts, 1, None)]);
+    let Outcome::Inapplicable { reason: Reason::SetsIncomplete { missing } } = outcomes(&evaluation)[0]
+    else {
+        panic!("{evaluation:?}")
+    };
+    assert_eq!(missing.parts().map(|(_, units)| units).sum::<u16>(), 2);
+}
+
+#[test]
+fn sets_of_shared_units_cost_no_more_for_large_quantities() {
+    let lines = (0..500).map(|index| line(&format!("p{}", index % 40), 1_000_000, 1 + index % 97));
+    let parts: Vec<BundlePart> = (0..20)
+        .map(|part| BundlePart {
+            scope: only(
+                &(0..20)
+                    .map(|p| format!("p{}", part + p))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>(),
+            ),
+            quantity: 1 + part % 3,
+        })
+        .collect();
+    let kind = Kind::Bundle { parts, prices: euros(5), max_sets: None };
+    let evaluation = offers(&basket(lines.collect()), vec![discount(kind)]);
+    assert!(evaluation.discount > 0);
 }
 
 #[test]

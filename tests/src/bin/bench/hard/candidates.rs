@@ -219,8 +219,8 @@ fn buy_x_get_y(number: u32, _: u32) -> discount::Kind {
     discount::Kind::BuyXGetY(common::BuyXGetYDiscount {
         buy_quantity: 1,
         get_quantity: 1,
-        rate_ppm: 10_000 + number.cast_signed(),
-        max_sets: 10 + i64::from(number),
+        rate_ppm: Some(10_000 + number.cast_signed()),
+        max_sets: Some(10 + i64::from(number)),
         ..Default::default()
     })
 }
@@ -231,7 +231,7 @@ fn bundle(number: u32, of: u32) -> discount::Kind {
     discount::Kind::Bundle(common::BundleDiscount {
         parts: vec![part; 20],
         prices: vec![cents_of_euros(cheapest as i64)],
-        max_sets: 0,
+        max_sets: None,
     })
 }
 

@@ -110,7 +110,7 @@ impl Stage {
         let voucher = |number| relationship::Voucher {
             code: CODES.name(number),
             incentive: format!("incentives/{INCENTIVE}"),
-            max_uses: MAX_USES_PER_CODE,
+            max_uses: Some(MAX_USES_PER_CODE),
             ..Default::default()
         };
         let vouchers = (0..CODES_EACH).map(voucher).collect();

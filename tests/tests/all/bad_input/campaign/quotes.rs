@@ -14,7 +14,7 @@ fn wrong_basket() -> (Basket, Vec<&'static str>) {
         line("5", None),
         Line { quantity: 0, ..line("6", money(1, 0)) },
         Line { product: "no-name".to_owned(), ..line("7", money(1, 0)) },
-        Line { unit_cost: money(-3, 0), tax_rate_ppm: -1, ..line("8", money(1, 0)) },
+        Line { unit_cost: money(-3, 0), tax_rate_ppm: Some(-1), ..line("8", money(1, 0)) },
         Line { product: "products/9".to_owned(), ..line("", money(1, 0)) },
     ];
     let fields = vec![

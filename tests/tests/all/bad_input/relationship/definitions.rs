@@ -37,9 +37,9 @@ pub async fn rules_and_patterns(caller: &Relationship, table: &mut Table) {
         condition: "basket.colour == 1".to_owned(),
         campaign: "spring".to_owned(),
         limits: Some(Limits {
-            max_uses: -1,
+            max_uses: Some(-1),
             budgets: vec![eur(0), eur(1)],
-            max_uses_per_customer_period: 1,
+            max_uses_per_customer_period: Some(1),
             ..Limits::default()
         }),
         ..Incentive::default()

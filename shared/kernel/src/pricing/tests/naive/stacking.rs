@@ -7,7 +7,7 @@ use crate::basket::TaxMode;
 use crate::discount::{GroupPolicy, Kind, Stage};
 use crate::pricing::Origin;
 
-type Preference<'a> = (i32, &'a str, Origin, u32);
+type Preference<'a> = (i32, Origin, &'a str, u32);
 /// A group: stage, number, policy; and its members in order.
 type Group = ((Stage, i32, GroupPolicy), Vec<usize>);
 
@@ -22,7 +22,18 @@ struct Course {
 impl Naive<'_> {
     fn preference(&self, candidate: usize) -> Preference<'_> {
         let given = &self.given[candidate];
-        (self.discount(candidate).priority, &given.id, given.origin, given.position)
+        (self.discount(candidate).priority, given.origin, &given.id, given.position)
+    }
+
+    fn is_code(&self, candidate: usize) -> bool {
+        self.given[candidate].origin == Origin::Code
+    }
+
+    /// Codes that a course uses up.
+    fn codes(&self, course: &Course) -> usize {
+        (0..self.given.len())
+            .filter(|one| self.is_code(*one) && course.fates[*one].0 == Fate::Applied)
+            .count()
     }
 
     fn groups(&self, members: &[usize]) -> Vec<Group> {
@@ -68,7 +79,7 @@ impl Naive<'_> {
                 GroupPolicy::First => able.first().map(|(_, member)| *member),
                 GroupPolicy::LowestDiscount => able
                     .iter()
-                    .min_by_key(|(amount, member)| (*amount, self.preference(*member)))
+                    .min_by_key(|(amount, member)| (*amount, self.is_code(*member), self.preference(*member)))
                     .map(|a| a.1),
                 _ => pick.filter(|pick| able.iter().any(|(_, member)| member == pick)),
             };
@@ -115,7 +126,7 @@ impl Naive<'_> {
             let chosen = course.chosen.iter();
             let ranks: Vec<(bool, Option<Preference<'_>>)> =
                 chosen.map(|c| (c.is_none(), c.map(|c| self.preference(c)))).collect();
-            (course.world.total(), ranks)
+            (course.world.total(), self.codes(course), ranks)
         };
         plans.iter().map(|plan| self.course(groups, plan)).min_by(|a, b| rank(a).cmp(&rank(b))).unwrap()
     }
@@ -137,9 +148,10 @@ impl Naive<'_> {
             .iter()
             .copied()
             .filter(|index| alone(*index).fates[*index].0 == Fate::Applied)
-            .min_by_key(|index| (alone(*index).world.total(), self.preference(*index)));
+            .min_by_key(|index| (alone(*index).world.total(), self.is_code(*index), self.preference(*index)));
         let wins = |index: &usize| {
-            let (own, theirs) = (alone(*index).world.total(), course.world.total());
+            let own = (alone(*index).world.total(), usize::from(self.is_code(*index)));
+            let theirs = (course.world.total(), self.codes(&course));
             own < theirs
                 || own == theirs && leader.is_none_or(|l| self.preference(*index) < self.preference(l))
         };
@@ -182,7 +194,7 @@ impl Naive<'_> {
     fn payment(&self, card: usize, world: &World, due: i64) -> Option<i64> {
         let discount = self.discount(card);
         let Kind::GiftCard { max_per_order } = &discount.kind else { return None };
-        let spend: i64 = self.select(&discount.scope).iter().map(|goods| world.left[*goods]).sum();
+        let spend = self.counted(discount, &self.select(&discount.scope), world);
         if self.limit(&discount.minimum_spend)?.is_some_and(|minimum| spend < minimum) {
             return None;
         }

@@ -1,18 +1,19 @@
 //! `tandem vouchers`: make, take out and bring in codes.
 
+mod table;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tandem_kernel::money::Currency;
 use tandem_proto::relationship::v1::{
-    CodeFormat, ExportVouchersRequest, GenerateVouchersRequest, ImportVouchersRequest, Voucher,
+    CodeFormat, ExportVouchersRequest, GenerateVouchersRequest, ImportVouchersRequest,
+    ImportVouchersResponse, Voucher, VoucherImportFailure,
 };
 
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{customers, money};
 
 /// What to do with codes.
 #[derive(Debug, Subcommand)]
@@ -45,9 +46,12 @@ pub struct Generate {
     /// Add a check character.
     #[arg(long)]
     check_character: bool,
-    /// Uses of one code, 0 unlimited; default: the incentive's.
+    /// Uses of one code; default: the incentive's.
     #[arg(long)]
     max_uses: Option<i64>,
+    /// One code may be used as often as the incentive allows all of them together.
+    #[arg(long, conflicts_with = "max_uses")]
+    unlimited_uses: bool,
     /// What a gift card is worth: `50.00 EUR`.
     #[arg(long)]
     balance: Option<String>,
@@ -72,16 +76,30 @@ pub struct Export {
 
 /// Arguments of `tandem vouchers import`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Columns: those that an export has. `code` is needed; an empty cell, or a column that is not there, says
+nothing: uses of one code are then the incentive's. Amounts are written 50.00 EUR, moments 2026-12-31T23:00:00Z,
+labels as one JSON object. Another column is refused by name; a row that is wrong is told by its line, and the others
+go in.
+
+Examples:
+  tandem vouchers import --incentive ten-off --file codes.csv
+  tandem vouchers import --incentive ten-off-again --file export.csv --move-archived"
+)]
 pub struct Import {
     /// The incentive's id.
     #[arg(long)]
     incentive: String,
-    /// CSV with a head; the column `code` is needed, `max_uses` and `customer` are read where they stand.
+    /// CSV with a head.
     #[arg(long)]
     file: PathBuf,
-    /// Keep upper and lower case apart.
+    /// Keep upper and lower case apart, of codes without a column `name`.
     #[arg(long)]
     case_sensitive: bool,
+    /// Bring codes that exist under an archived incentive to this one, with what they have been used. The column
+    /// `incentive` may then name another one.
+    #[arg(long)]
+    move_archived: bool,
 }
 
 const CODES_PER_MESSAGE: usize = 1_000;
@@ -107,6 +125,7 @@ async fn generate(arguments: Generate, target: &Target, format: Format) -> Resul
             ..CodeFormat::default()
         }),
         max_uses: arguments.max_uses,
+        unlimited_uses: arguments.unlimited_uses,
         balance: arguments.balance.as_deref().map(balance).transpose()?,
         request_id: request_id.clone(),
         ..GenerateVouchersRequest::default()
@@ -140,9 +159,7 @@ async fn generate(arguments: Generate, target: &Target, format: Format) -> Resul
 }
 
 fn balance(text: &str) -> Result<tandem_proto::common::v1::Money, Failure> {
-    let (amount, code) = text.split_once(' ').ok_or_else(|| Failure::said("--balance: write `50.00 EUR`"))?;
-    let currency = Currency::new(code).map_err(|error| Failure::at("--balance", error))?;
-    money::parse(amount, currency)
+    table::read_amount(text).map_err(|why| Failure::at("--balance", why))
 }
 
 /// Unique enough for one operator: ids are the kernel's.
@@ -166,20 +183,10 @@ async fn export(arguments: Export, target: &Target) -> Result<(), Failure> {
     let mut rows = csv::Writer::from_writer(sink);
     let bar = indicatif::ProgressBar::new_spinner();
     let failed = |error: csv::Error| Failure::said(error.to_string());
-    rows.write_record(["code", "incentive", "customer", "batch", "max_uses", "uses", "state"])
-        .map_err(failed)?;
+    rows.write_record(table::COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
     while let Some(block) = blocks.message().await? {
         for voucher in &block.vouchers {
-            rows.write_record([
-                voucher.code.as_str(),
-                voucher.incentive.as_str(),
-                voucher.customer.as_str(),
-                voucher.batch.as_str(),
-                &voucher.max_uses.to_string(),
-                &voucher.uses.to_string(),
-                voucher.state().as_str_name().trim_start_matches("VOUCHER_STATE_"),
-            ])
-            .map_err(failed)?;
+            rows.write_record(table::COLUMNS.iter().map(|column| (column.write)(voucher))).map_err(failed)?;
         }
         bar.inc(block.vouchers.len() as u64);
         bar.set_message("codes written");
@@ -190,46 +197,77 @@ async fn export(arguments: Export, target: &Target) -> Result<(), Failure> {
 }
 
 async fn import(arguments: Import, target: &Target, format: Format) -> Result<(), Failure> {
-    let vouchers = read_codes(&arguments.file, &arguments.incentive)?;
+    let (rows, mut bad) = table::read(&arguments.file)?;
+    let incentive = format!("incentives/{}", arguments.incentive);
+    let (mut lines, mut vouchers) = (Vec::new(), Vec::new());
+    for (line, voucher) in rows {
+        let other = !voucher.incentive.is_empty() && voucher.incentive != incentive;
+        if other && !arguments.move_archived {
+            let why = format!("column incentive: is {}, and --incentive is {incentive}", voucher.incentive);
+            bad.push(table::Bad { line, why });
+            continue;
+        }
+        lines.push(line);
+        vouchers.push(Voucher { incentive: incentive.clone(), ..voucher });
+    }
+    let answer = send(&arguments, target, vouchers).await?;
+    match format {
+        Format::Json => {
+            println!("{}", output::json("tandem.relationship.v1.ImportVouchersResponse", &answer)?);
+            for row in &bad {
+                eprintln!("line {}: {}", row.line, row.why);
+            }
+        }
+        Format::Table => {
+            let refused = answer.failed + bad.len() as i64;
+            let ImportVouchersResponse { created, existing, moved, .. } = answer;
+            println!("{created} created, {existing} were there, {moved} moved, {refused} refused");
+            for row in &bad {
+                println!("  line {}: {}", row.line, row.why);
+            }
+            for failure in &answer.failures {
+                let line = usize::try_from(failure.index).ok().and_then(|index| lines.get(index));
+                let line = line.copied().unwrap_or_default();
+                println!("  line {line}: {}: {}", failure.code, why(failure));
+            }
+            let untold = answer.failed - answer.failures.len() as i64;
+            if untold > 0 {
+                println!("  and {untold} more");
+            }
+        }
+    }
+    if answer.failed > 0 || !bad.is_empty() { Err(Failure::said("some rows were refused")) } else { Ok(()) }
+}
+
+async fn send(
+    arguments: &Import,
+    target: &Target,
+    vouchers: Vec<Voucher>,
+) -> Result<ImportVouchersResponse, Failure> {
     let bar = output::progress(vouchers.len() as u64, "codes");
-    let case_sensitive = arguments.case_sensitive;
+    let (case_sensitive, move_archived) = (arguments.case_sensitive, arguments.move_archived);
     let blocks: Vec<_> = vouchers.chunks(CODES_PER_MESSAGE).map(<[Voucher]>::to_vec).collect();
     let sent = bar.clone();
     let messages = futures::StreamExt::map(futures::stream::iter(blocks), move |vouchers| {
         sent.inc(vouchers.len() as u64);
-        ImportVouchersRequest { vouchers, case_sensitive }
+        ImportVouchersRequest { vouchers, case_sensitive, move_archived }
     });
     let answer = target.vouchers().await?.import_vouchers(messages).await?.into_inner();
     bar.finish();
-    match format {
-        Format::Json => {
-            println!("{}", output::json("tandem.relationship.v1.ImportVouchersResponse", &answer)?)
-        }
-        Format::Table => {
-            println!("{} created, {} were there, {} refused", answer.created, answer.existing, answer.failed);
-            for failure in &answer.failures {
-                let why = failure.status.as_ref().map_or("", |status| status.message.as_str());
-                println!("  row {}: {}: {why}", failure.index + 1, failure.code);
-            }
-        }
-    }
-    if answer.failed > 0 { Err(Failure::said("some rows were refused")) } else { Ok(()) }
+    Ok(answer)
 }
 
-fn read_codes(path: &Path, incentive: &str) -> Result<Vec<Voucher>, Failure> {
-    let mut rows = customers::csv_with(path, "code")?;
-    let head = rows.headers().map_err(|error| Failure::at(path.display(), error))?.clone();
-    let mut vouchers = Vec::new();
-    for row in rows.records() {
-        let row = row.map_err(|error| Failure::at(path.display(), error))?;
-        let field = |name: &str| head.iter().position(|column| column == name).and_then(|at| row.get(at));
-        vouchers.push(Voucher {
-            code: field("code").unwrap_or_default().to_owned(),
-            incentive: format!("incentives/{incentive}"),
-            customer: field("customer").unwrap_or_default().to_owned(),
-            max_uses: field("max_uses").and_then(|uses| uses.parse().ok()).unwrap_or(1),
-            ..Voucher::default()
-        });
-    }
-    Ok(vouchers)
+/// Why the service refused a row, on one line: a field of the contract has the name of its column.
+fn why(failure: &VoucherImportFailure) -> String {
+    let Some(status) = &failure.status else { return String::new() };
+    let details = prost::Message::encode_to_vec(status);
+    let status =
+        tonic::Status::with_details(tonic::Code::from(status.code), status.message.clone(), details.into());
+    let violations = tonic_types::StatusExt::get_details_bad_request(&status);
+    let violations: Vec<String> = violations
+        .iter()
+        .flat_map(|bad| &bad.field_violations)
+        .map(|violation| format!("{}: {}", violation.field, violation.description))
+        .collect();
+    if violations.is_empty() { status.message().to_owned() } else { violations.join("; ") }
 }

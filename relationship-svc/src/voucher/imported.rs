@@ -1,0 +1,183 @@
+//! A code that comes from elsewhere: what is said of it, and what becomes of it beside what is here already. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tandem_platform::{Fault, Kind, Outcome};
+use tandem_proto::relationship::v1::ErrorReason;
+
+use super::{Before, State, Usage, Uses, Voucher};
+use crate::incentive::{self, Ready};
+
+/// What an item of an import says. What it leaves open is `None`, and is not compared with what is here.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Place in the block.
+    pub index: usize,
+    /// As it would be stored were all that is open left at its beginning.
+    pub voucher: Voucher,
+    /// How often it may be used.
+    pub uses_asked: Uses,
+    /// Uses that were made elsewhere.
+    pub uses: Option<i64>,
+    /// What is left of a gift card, minor units.
+    pub balance: Option<i64>,
+    /// Where it stood elsewhere.
+    pub state: Option<State>,
+    /// Ended by itself.
+    pub disabled: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+impl Item {
+    /// The voucher, where the incentive allows `max_uses` of one code.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT where what it says does not fit together.
+    pub fn settled(&self, max_uses: Option<i64>) -> Outcome<Voucher> {
+        let initial = self.voucher.balance.map(|balance| balance.initial);
+        let exhausted = self.state == Some(State::Exhausted);
+        let uses = self.uses.unwrap_or_else(|| if exhausted { max_uses.unwrap_or(0) } else { 0 });
+        let left = self.balance.or(exhausted.then_some(0)).or(initial).unwrap_or(0);
+        let spent = initial.map_or(0, |initial| initial - left);
+        let refused = |field: &str, message: String| Err(Fault::invalid_field(field, message));
+        if let Some(most) = max_uses.filter(|most| uses > *most) {
+            return refused("uses", format!("must be at most {most}, which is all it has; is {uses}"));
+        }
+        if spent < 0 {
+            return refused("balance", "must be at most initial_balance".to_owned());
+        }
+        let spent_up = max_uses.is_some_and(|most| uses >= most) || initial.is_some_and(|all| spent >= all);
+        match self.state {
+            Some(State::Exhausted) if !spent_up => {
+                return refused(
+                    "state",
+                    "EXHAUSTED contradicts what is left of its uses or its balance".to_owned(),
+                );
+            }
+            Some(State::Disabled) if !self.disabled => {
+                let message =
+                    "DISABLED needs disabled = true: codes of an archived incentive are DISABLED too";
+                return refused("state", message.to_owned());
+            }
+            Some(state @ (State::Active | State::Assigned | State::Generated))
+                if spent_up || self.disabled =>
+            {
+                let message = format!("{} contradicts its uses, its balance or disabled", state.as_str());
+                return refused("state", message);
+            }
+            _ => {}
+        }
+        let usage = Usage { uses, spent, disabled: self.disabled, ..self.voucher.usage };
+        Ok(Voucher { max_uses, usage, before: Before { uses, spent }, ..self.voucher.clone() })
+    }
+
+    /// The fields in which what is here is something else than what is said. What has been used since it came is not.
+    pub fn differences(&self, wanted: &Voucher, there: &Voucher) -> Vec<&'static str> {
+        let stands = |said: bool, same: bool| !said || same;
+        let uses = [there.usage.uses, there.before.uses];
+        let spent = [there.usage.spent, there.before.spent];
+        let same = [
+            ("incentive", wanted.incentive == there.incentive),
+            ("max_uses", wanted.max_uses == there.max_uses),
+            ("initial_balance", wanted.balance == there.balance),
+            ("validity", (wanted.starts, wanted.ends) == (there.starts, there.ends)),
+            ("customer", stands(wanted.customer.is_some(), wanted.customer == there.customer)),
+            ("source_id", stands(wanted.source_id.is_some(), wanted.source_id == there.source_id)),
+            ("batch", stands(wanted.batch.is_some(), wanted.batch == there.batch)),
+            ("labels", stands(!wanted.labels.is_empty(), wanted.labels == there.labels)),
+            ("uses", stands(self.uses.is_some(), uses.contains(&wanted.usage.uses))),
+            ("balance", stands(self.balance.is_some(), spent.contains(&wanted.usage.spent))),
+            ("disabled", stands(self.disabled, there.usage.disabled)),
+            ("create_time", stands(self.created.is_some(), wanted.created == there.created)),
+            (
+                "restored_until_time",
+                stands(
+                    wanted.usage.restored_until.is_some(),
+                    wanted.usage.restored_until == there.usage.restored_until,
+                ),
+            ),
+        ];
+        same.into_iter().filter_map(|(field, same)| (!same).then_some(field)).collect()
+    }
+}
+
+/// What becomes of an item.
+#[derive(Debug)]
+pub enum Fate {
+    /// There was no such code.
+    New,
+    /// It is here, and says the same.
+    Same,
+    /// It was under an archived incentive, and is the item's from now on.
+    Moved(Box<Voucher>),
+}
+
+/// What becomes of `item`, which would be stored as `wanted`, beside the code that is here and its incentive.
+///
+/// # Errors
+/// VOUCHER_DIFFERS, INCENTIVE_ARCHIVED, or why it cannot be moved.
+pub fn fate(
+    item: &Item,
+    wanted: &Voucher,
+    there: Option<(&Voucher, &Ready)>,
+    may_move: bool,
+) -> Outcome<Fate> {
+    let Some((there, owner)) = there else { return Ok(Fate::New) };
+    let archived = owner.incentive.state == incentive::State::Archived;
+    if archived && there.incentive != wanted.incentive {
+        return if may_move { moved(wanted, there) } else { Err(stands_archived(there)) };
+    }
+    match item.differences(wanted, there).as_slice() {
+        [] => Ok(Fate::Same),
+        fields => Err(differs(&fields.join(", "))),
+    }
+}
+
+/// Two items of one block with the same code.
+///
+/// # Errors
+/// VOUCHER_DIFFERS where they say different things.
+pub fn twice(item: &Item, wanted: &Voucher, first: &Voucher) -> Outcome<()> {
+    match item.differences(wanted, first).as_slice() {
+        [] => Ok(()),
+        fields => Err(differs(&fields.join(", "))),
+    }
+}
+
+fn differs(fields: &str) -> Fault {
+    let message = format!("the code exists, and is something else in: {fields}");
+    Fault::new(Kind::AlreadyExists, ErrorReason::VoucherDiffers, message).with("fields", fields)
+}
+
+fn stands_archived(there: &Voucher) -> Fault {
+    let incentive = incentive::name(&there.incentive);
+    let message =
+        format!("the code exists under {incentive}, which is archived: move_archived brings it here");
+    Fault::precondition(ErrorReason::IncentiveArchived, message).with("incentive", incentive)
+}
+
+/// What was used stays used: rolling it back still finds it.
+fn moved(wanted: &Voucher, there: &Voucher) -> Outcome<Fate> {
+    let refused = |message: &str| Err(Fault::precondition(ErrorReason::VoucherDiffers, message));
+    if there.usage.uses_held > 0 {
+        return refused("the code is held by an order: move it once the hold is over");
+    }
+    if there.balance != wanted.balance {
+        return refused("a gift card is moved with the initial_balance and the currency that it has");
+    }
+    let labels: BTreeMap<_, _> =
+        if wanted.labels.is_empty() { there.labels.clone() } else { wanted.labels.clone() };
+    Ok(Fate::Moved(Box::new(Voucher {
+        incentive: wanted.incentive.clone(),
+        customer: wanted.customer.clone().or_else(|| there.customer.clone()),
+        source_id: wanted.source_id.clone().or_else(|| there.source_id.clone()),
+        assigned: wanted.assigned.or(there.assigned),
+        starts: wanted.starts,
+        ends: wanted.ends,
+        max_uses: wanted.max_uses,
+        labels,
+        ..there.clone()
+    })))
+}
