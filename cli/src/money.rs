@@ -18,6 +18,14 @@ pub fn parse(text: &str, currency: Currency) -> Result<common::Money, Failure> {
     Ok(from_minor(minor, currency))
 }
 
+/// `50.00 EUR`.
+pub fn read(text: &str) -> Result<common::Money, String> {
+    let (amount, code) =
+        text.split_once(' ').ok_or_else(|| format!("`{text}` is no amount: write 50.00 EUR"))?;
+    let currency = Currency::new(code).map_err(|error| error.to_string())?;
+    parse(amount, currency).map_err(|error| error.to_string())
+}
+
 /// Minor units as the contracts write them.
 pub fn from_minor(minor: i64, currency: Currency) -> common::Money {
     let (units, nanos) = Money::new(minor, currency).to_units_nanos();

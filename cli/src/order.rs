@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Read};
 use clap::{Args, Subcommand};
 use prost::Message;
 use tandem_proto::campaign::v1::{
-    CancelOrderRequest, CommitOrderRequest, GetOrderRequest, HoldOrderRequest, Order, OrderLine,
-    ReturnOrderLinesRequest, ReturnedOrderLine,
+    CancelOrderRequest, CommitOrderRequest, GetOrderRequest, HoldOrderRequest, Order, OrderLine, Refund,
+    ReturnOrderLinesRequest, ReturnedOrderLine, return_order_lines_request,
 };
 use tonic::Code;
 
@@ -74,13 +74,18 @@ pub struct Cancel {
 /// Arguments of `tandem order return`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tandem order return 1001 1=2 3=1        (two units of line 1 and one of line 3)")]
+  tandem order return 1001 1=2 3=1        (two units of line 1 and one of line 3)
+  tandem order return 1001 1=1 --shipping whole
+  tandem order return 1001 --shipping '2.00 EUR'")]
 pub struct Return {
     /// The order: `1001` or `orders/1001`.
     order: String,
     /// Units that come back, by the checkout's own id of the line: `LINE=UNITS`.
-    #[arg(required = true, value_name = "LINE=UNITS")]
+    #[arg(required_unless_present = "shipping", value_name = "LINE=UNITS")]
     lines: Vec<String>,
+    /// How much of the shipping is paid back too: `whole`, or `2.00 EUR`; default: nothing.
+    #[arg(long, value_name = "AMOUNT")]
+    shipping: Option<String>,
     #[command(flatten)]
     repeat: Repeat,
 }
@@ -156,7 +161,8 @@ async fn cancel(arguments: Cancel, target: &Target, format: Format) -> Result<()
     let request = CancelOrderRequest { name: name(&arguments.order), request_id: request_id.clone() };
     let answer = target.orders().await?.cancel_order(request).await;
     let answer = answer.map_err(|status| failed(status, &request_id))?.into_inner();
-    print(format, "CancelOrderResponse", &answer, answer.order.as_ref())
+    print(format, "CancelOrderResponse", &answer, answer.order.as_ref())?;
+    told(format, answer.refund.as_ref())
 }
 
 async fn take_back(arguments: Return, target: &Target, format: Format) -> Result<(), Failure> {
@@ -165,16 +171,38 @@ async fn take_back(arguments: Return, target: &Target, format: Format) -> Result
         name: name(&arguments.order),
         lines: arguments.lines.iter().map(|text| returned(text)).collect::<Result<_, _>>()?,
         request_id: request_id.clone(),
+        shipping: arguments.shipping.as_deref().map(shipping).transpose()?,
     };
     let answer = target.orders().await?.return_order_lines(request).await;
     let answer = answer.map_err(|status| failed(status, &request_id))?.into_inner();
-    print(format, "ReturnOrderLinesResponse", &answer, answer.order.as_ref())
+    print(format, "ReturnOrderLinesResponse", &answer, answer.order.as_ref())?;
+    told(format, answer.refund.as_ref())
+}
+
+fn shipping(text: &str) -> Result<return_order_lines_request::Shipping, Failure> {
+    match text {
+        "whole" => Ok(return_order_lines_request::Shipping::WholeShipping(true)),
+        amount => money::read(amount)
+            .map(return_order_lines_request::Shipping::ShippingAmount)
+            .map_err(|why| Failure::at("--shipping", why)),
+    }
 }
 
 async fn read(arguments: Show, target: &Target, format: Format) -> Result<(), Failure> {
     let request = GetOrderRequest { name: name(&arguments.order) };
     let answer = target.orders().await?.get_order(request).await?.into_inner();
     print(format, "GetOrderResponse", &answer, answer.order.as_ref())
+}
+
+/// What the till pays back, in words.
+fn told(format: Format, refund: Option<&Refund>) -> Result<(), Failure> {
+    let Some(refund) = refund.filter(|_| format == Format::Table) else { return Ok(()) };
+    let (all, money) = (money::show(refund.amount.as_ref()), money::show(refund.money.as_ref()));
+    println!("to pay back {money} of {all}");
+    for card in &refund.gift_cards {
+        println!("  {} has got back {}", card.code, money::show(card.amount.as_ref()));
+    }
+    Ok(())
 }
 
 impl Repeat {
@@ -274,6 +302,10 @@ fn show(order: &Order) {
     ];
     for (what, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         println!("{what:<11} {value}");
+    }
+    for refund in &order.refunds {
+        let (when, all) = (output::time(refund.time.as_ref()), money::show(refund.amount.as_ref()));
+        println!("paid back   {all} at {when}");
     }
 }
 

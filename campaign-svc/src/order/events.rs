@@ -1,12 +1,14 @@
 //! Orders as the contract shows them, in answers and in events.
 
+use tandem_kernel::basket::TaxMode;
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::outbox::Recorded;
 use tandem_proto::campaign::v1;
-use tandem_proto::common::v1::Money as MoneyMessage;
+use tandem_proto::common::v1::{self as common, Money as MoneyMessage};
 use tandem_proto::convert::to_timestamp;
 
 use super::decide::{Happened, Threshold};
+use super::refund::{Cause, Part, Refund};
 use super::{Code, Discount, Line, Order, State, name};
 
 /// What happened, for the outbox.
@@ -29,11 +31,16 @@ pub fn of(happened: &Happened) -> Recorded {
                 order: Some(message(order)),
                 lines: lines.iter().map(line).collect(),
                 returned: Some(money(order.sold.currency, *returned)),
+                refund: last_refund(order, Cause::Returned),
             };
             of_order("tandem.campaign.v1.OrderLinesReturned", order, &payload)
         }
         Happened::Cancelled(order, from) => {
-            let payload = v1::OrderCancelled { order: Some(message(order)), from_state: state(*from).into() };
+            let payload = v1::OrderCancelled {
+                order: Some(message(order)),
+                from_state: state(*from).into(),
+                refund: last_refund(order, Cause::Cancelled),
+            };
             of_order("tandem.campaign.v1.OrderCancelled", order, &payload)
         }
         Happened::Refused(order, reason) => {
@@ -78,7 +85,8 @@ fn reached(threshold: &Threshold) -> Recorded {
     Recorded::new("tandem.campaign.v1.OfferThresholdReached", owner, threshold.version, &payload)
 }
 
-fn money(currency: Currency, minor: i64) -> MoneyMessage {
+/// An amount.
+pub fn money(currency: Currency, minor: i64) -> MoneyMessage {
     MoneyMessage::from(&Money::new(minor, currency))
 }
 
@@ -98,7 +106,7 @@ pub fn message(order: &Order) -> v1::Order {
         discount: money(order.standing_discount()),
         lines: sold.lines.iter().enumerate().map(|(at, given)| line(order, at, given)).collect(),
         offers: sold.offers.iter().map(|discount| offer(order, discount)).collect(),
-        codes: sold.codes.iter().map(|given| code(order, given)).collect(),
+        codes: sold.codes.iter().enumerate().map(|(at, given)| code(order, at, given)).collect(),
         hold_expire_time: order.expires.map(to_timestamp),
         commit_time: order.committed.map(to_timestamp),
         replaces: named(&order.replaces),
@@ -107,6 +115,46 @@ pub fn message(order: &Order) -> v1::Order {
         create_time: Some(to_timestamp(order.created)),
         update_time: Some(to_timestamp(order.updated)),
         version: order.version,
+        tax_mode: common::TaxMode::from(sold.tax_mode).into(),
+        amount_due: sold.due.or((sold.tax_mode == TaxMode::Inclusive).then_some(sold.total)).and_then(money),
+        refunds: sold.refunds.iter().map(|given| refund(order, given)).collect(),
+    }
+}
+
+/// The refund that a return or a cancellation has just made.
+pub fn last_refund(order: &Order, cause: Cause) -> Option<v1::Refund> {
+    let last = order.sold.refunds.last().filter(|last| last.cause == cause)?;
+    Some(refund(order, last))
+}
+
+fn refund(order: &Order, given: &Refund) -> v1::Refund {
+    let sold = &order.sold;
+    let money = |minor| Some(money(sold.currency, minor));
+    let unless_zero = |minor| if minor == 0 { None } else { money(minor) };
+    let line = |part: &Part| {
+        Some(v1::RefundedLine {
+            line_id: sold.lines.get(part.line)?.id.clone(),
+            quantity: part.units,
+            amount: money(part.amount),
+            tax: unless_zero(part.tax),
+        })
+    };
+    let card = |(code, amount): &(usize, i64)| {
+        Some(v1::RefundedGiftCard { code: sold.codes.get(*code)?.code.clone(), amount: money(*amount) })
+    };
+    v1::Refund {
+        time: Some(to_timestamp(given.at)),
+        cause: match given.cause {
+            Cause::Returned => v1::RefundCause::Returned,
+            Cause::Cancelled => v1::RefundCause::Cancelled,
+        }
+        .into(),
+        amount: money(given.total()),
+        money: money(given.money),
+        gift_cards: given.cards.iter().filter_map(card).collect(),
+        lines: given.lines.iter().filter_map(line).collect(),
+        shipping: money(given.shipping),
+        shipping_tax: unless_zero(given.shipping_tax),
     }
 }
 
@@ -147,14 +195,18 @@ fn offer(order: &Order, discount: &Discount) -> v1::OrderOffer {
     }
 }
 
-fn code(order: &Order, given: &Code) -> v1::OrderCode {
+fn code(order: &Order, at: usize, given: &Code) -> v1::OrderCode {
+    let returned = match given.tender {
+        true => order.sold.refunds.iter().map(|refund| refund.to_card(at)).sum(),
+        false => order.returned_of(&given.discount),
+    };
     v1::OrderCode {
         code: given.code.clone(),
         incentive: given.discount.source.clone(),
         version: given.discount.revision,
         amount: Some(money(order.sold.currency, given.discount.amount)),
         tender: given.tender,
-        returned: (!given.tender).then(|| money(order.sold.currency, order.returned_of(&given.discount))),
+        returned: Some(money(order.sold.currency, returned)),
     }
 }
 

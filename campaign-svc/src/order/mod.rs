@@ -14,20 +14,25 @@
 //! - Returns: after q of Q units of a line are back, half_up(discount × q / Q) of each discount on it is back, so the
 //!   sum is exact whatever the steps; discounts on shipping come back with the last unit. Money budgets get back what
 //!   came back. A use comes back with a cancelled order and with the last unit of a return.
+//! - What is to be paid back is said by line and by means of payment, and kept with the order: [`refund`].
 //! - An order is held and committed for one customer or guest; who is neither cannot use what is limited per customer.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::basket::TaxMode;
 use tandem_kernel::limits::Counted;
 use tandem_kernel::money::Currency;
 use tandem_kernel::pricing::returned;
 use uuid::Uuid;
 
+use self::refund::Refund;
+
 pub mod commands;
 pub mod decide;
 pub mod events;
+pub mod refund;
 pub mod remote;
 pub mod rpc;
 pub mod store;
@@ -250,6 +255,15 @@ pub struct Sold {
     /// Codes that applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,
+    /// Whether prices contain tax.
+    #[serde(default)]
+    pub tax_mode: TaxMode,
+    /// What had to be paid in all, tax included, where the quote knew it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<i64>,
+    /// What was paid back, the first refund first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<Refund>,
     /// What it counts in: one per offer, then one per campaign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,
@@ -274,6 +288,9 @@ pub struct Line {
     /// The price rule that set the unit price, and the revision of its campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<(String, i64)>,
+    /// Tax, parts per million, as the caller stated it.
+    #[serde(default)]
+    pub tax_rate_ppm: i32,
     /// Units that have come back.
     #[serde(default)]
     pub back: i64,

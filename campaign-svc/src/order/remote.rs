@@ -7,12 +7,14 @@ use tandem_platform::{Call, Fault, grpc};
 use tandem_proto::Reason;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
-    ErrorReason, HoldVouchersRequest, RedeemVouchersRequest, ReleaseHoldRequest, ReturnedLine,
-    RollbackReason, RollbackRedemptionRequest, hold_vouchers_request, redeem_vouchers_request,
+    ErrorReason, GiftCardReturn, GiftCardReturns, HoldVouchersRequest, RedeemVouchersRequest,
+    ReleaseHoldRequest, ReturnedLine, RollbackReason, RollbackRedemptionRequest, hold_vouchers_request,
+    redeem_vouchers_request,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::events::money;
 use super::{Order, Pending, Step};
 use crate::App;
 
@@ -80,30 +82,41 @@ async fn send(
             client.release_hold(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::RollBack => {
-            let request = roll_back(order_id, request_id, &[], RollbackReason::Cancelled);
+            let request = roll_back(order, request_id, &[], RollbackReason::Cancelled);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::Return => {
-            let request = roll_back(order_id, request_id, &pending.lines, RollbackReason::Returned);
+            let request = roll_back(order, request_id, &pending.lines, RollbackReason::Returned);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
     }
 }
 
+/// What gift cards get is what the order's last refund says, which was decided with this very step.
 fn roll_back(
-    order_id: String,
+    order: &Order,
     request_id: String,
     lines: &[(String, i64)],
     reason: RollbackReason,
 ) -> RollbackRedemptionRequest {
     let line =
         |(line_id, quantity): &(String, i64)| ReturnedLine { line_id: line_id.clone(), quantity: *quantity };
+    let refund = order.sold.refunds.last();
+    let card = |(code, minor): &(usize, i64)| {
+        let code = order.sold.codes.get(*code)?.code.clone();
+        Some(GiftCardReturn { code, amount: Some(money(order.sold.currency, *minor)) })
+    };
+    let gift_cards = refund.map(|refund| GiftCardReturns {
+        returns: refund.cards.iter().filter_map(card).collect(),
+        no_lines: reason == RollbackReason::Returned && lines.is_empty(),
+    });
     RollbackRedemptionRequest {
-        order_id,
+        order_id: order.id.clone(),
         lines: lines.iter().map(line).collect(),
         reason: reason.into(),
         request_id,
         code: String::new(),
+        gift_cards,
     }
 }
 

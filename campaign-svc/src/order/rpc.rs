@@ -13,7 +13,8 @@ use tandem_proto::campaign::v1::*;
 use tonic::{Request, Response, Status};
 
 use super::decide::Command;
-use super::events::message;
+use super::events::{last_refund, message};
+use super::refund::Cause;
 use super::{COLLECTION, Order, commands, name, store};
 use crate::App;
 
@@ -32,10 +33,8 @@ impl Api {
         &self,
         call: tandem_platform::Call,
         (request, command): (tandem_platform::idempotency::Request, Command),
-    ) -> Outcome<Option<tandem_proto::campaign::v1::Order>> {
-        let asked = Asked { call, request, what: command };
-        let order: Arc<Order> = service::write(&self.0, asked, commands::order).await?;
-        Ok(Some(message(&order)))
+    ) -> Outcome<Arc<Order>> {
+        service::write(&self.0, Asked { call, request, what: command }, commands::order).await
     }
 }
 
@@ -47,7 +46,8 @@ impl OrderService for Api {
     ) -> Result<Response<HoldOrderResponse>, Status> {
         let call = grpc::call(&request)?;
         let asked = parse::hold(&self.0, &call, request.into_inner())?;
-        Ok(Response::new(HoldOrderResponse { order: self.run(call, asked).await? }))
+        let order = self.run(call, asked).await?;
+        Ok(Response::new(HoldOrderResponse { order: Some(message(&order)) }))
     }
 
     async fn commit_order(
@@ -56,7 +56,8 @@ impl OrderService for Api {
     ) -> Result<Response<CommitOrderResponse>, Status> {
         let call = grpc::call(&request)?;
         let asked = parse::commit(&self.0, &call, request.into_inner())?;
-        Ok(Response::new(CommitOrderResponse { order: self.run(call, asked).await? }))
+        let order = self.run(call, asked).await?;
+        Ok(Response::new(CommitOrderResponse { order: Some(message(&order)) }))
     }
 
     async fn cancel_order(
@@ -64,7 +65,9 @@ impl OrderService for Api {
         request: Request<CancelOrderRequest>,
     ) -> Result<Response<CancelOrderResponse>, Status> {
         let (call, asked) = (grpc::call(&request)?, parse::cancel(request.into_inner())?);
-        Ok(Response::new(CancelOrderResponse { order: self.run(call, asked).await? }))
+        let order = self.run(call, asked).await?;
+        let refund = last_refund(&order, Cause::Cancelled);
+        Ok(Response::new(CancelOrderResponse { order: Some(message(&order)), refund }))
     }
 
     async fn return_order_lines(
@@ -72,7 +75,9 @@ impl OrderService for Api {
         request: Request<ReturnOrderLinesRequest>,
     ) -> Result<Response<ReturnOrderLinesResponse>, Status> {
         let (call, asked) = (grpc::call(&request)?, parse::take_back(request.into_inner())?);
-        Ok(Response::new(ReturnOrderLinesResponse { order: self.run(call, asked).await? }))
+        let order = self.run(call, asked).await?;
+        let refund = last_refund(&order, Cause::Returned);
+        Ok(Response::new(ReturnOrderLinesResponse { order: Some(message(&order)), refund }))
     }
 
     async fn get_order(

@@ -341,6 +341,9 @@ pub fn claims(
         TaxMode::Exclusive => v1::TaxMode::Exclusive,
     };
     wire.number(17, i64::from(i32::from(tax_mode))); // tax_mode
+    if let Some(due) = sums.amount_due {
+        wire.present(18, due); // due_minor
+    }
     wire.finish()
 }
 
@@ -358,6 +361,7 @@ fn sealed_lines(wire: &mut Wire, ask: &Ask, priced: &Priced<'_>) {
                 wire.text(7, &rule.name); // price_rule
                 wire.number(8, rule.revision); // revision
             }
+            wire.number(9, given.tax_rate_ppm.into()); // tax_rate_ppm
         });
     }
 }

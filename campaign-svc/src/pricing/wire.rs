@@ -45,6 +45,12 @@ impl Wire {
         }
     }
 
+    /// An optional int64 that is there.
+    pub fn present(&mut self, field: u32, value: i64) {
+        self.key(field, VARINT);
+        self.varint(value.cast_unsigned());
+    }
+
     /// A uint32.
     pub fn count(&mut self, field: u32, value: usize) {
         if value != 0 {

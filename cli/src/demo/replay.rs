@@ -182,6 +182,7 @@ async fn take_back(shop: &Shop, order: &Order) -> Result<(), Failure> {
         name: format!("orders/{}", order.id),
         lines: vec![ReturnedOrderLine { line_id: order.first_line.clone(), quantity: 1 }],
         request_id: vouchers::fresh_request_id(),
+        shipping: None,
     };
     let call = async || shop.orders.clone().return_order_lines(request.clone()).await.map(drop);
     until_answered(call).await.map_err(|status| (*status).into())

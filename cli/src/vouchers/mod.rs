@@ -13,6 +13,7 @@ use tandem_proto::relationship::v1::{
 
 use crate::connect::Target;
 use crate::failure::Failure;
+use crate::money;
 use crate::output::{self, Format};
 
 /// What to do with codes.
@@ -159,7 +160,7 @@ async fn generate(arguments: Generate, target: &Target, format: Format) -> Resul
 }
 
 fn balance(text: &str) -> Result<tandem_proto::common::v1::Money, Failure> {
-    table::read_amount(text).map_err(|why| Failure::at("--balance", why))
+    money::read(text).map_err(|why| Failure::at("--balance", why))
 }
 
 /// Unique enough for one operator: ids are the kernel's.

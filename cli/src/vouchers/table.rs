@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use tandem_kernel::money::Currency;
 use tandem_proto::common::v1::{Interval, Money};
 use tandem_proto::relationship::v1::{Voucher, VoucherState};
 
@@ -209,16 +208,8 @@ fn amount(money: Option<&Money>) -> String {
 }
 
 fn set_amount(field: &mut Option<Money>, cell: &str) -> Result<(), String> {
-    *field = Some(read_amount(cell)?);
+    *field = Some(money::read(cell)?);
     Ok(())
-}
-
-/// `50.00 EUR`.
-pub fn read_amount(text: &str) -> Result<Money, String> {
-    let (amount, code) =
-        text.split_once(' ').ok_or_else(|| format!("`{text}` is no amount: write 50.00 EUR"))?;
-    let currency = Currency::new(code).map_err(|error| error.to_string())?;
-    money::parse(amount, currency).map_err(|error| error.to_string())
 }
 
 fn write_state(voucher: &Voucher) -> String {
@@ -278,8 +269,8 @@ mod tests {
             validity: Some(Interval { start_time: None, end_time: at("2026-12-31T23:00:00.5Z") }),
             max_uses: Some(3),
             uses: 2,
-            initial_balance: Some(read_amount("50.00 EUR").unwrap()),
-            balance: Some(read_amount("10.00 EUR").unwrap()),
+            initial_balance: Some(money::read("50.00 EUR").unwrap()),
+            balance: Some(money::read("10.00 EUR").unwrap()),
             state: VoucherState::Exhausted.into(),
             create_time: at("2026-01-01T00:00:00Z"),
             assign_time: at("2026-01-02T00:00:00Z"),

@@ -68,6 +68,7 @@ mod events;
 pub mod guesses;
 mod quote;
 mod refusal;
+mod roll_back;
 pub mod rpc;
 pub mod store;
 pub mod tasks;
@@ -79,6 +80,7 @@ mod world;
 pub use commands::{Question, Redemptions, standing, usage};
 pub use quote::{Plain, Quote, QuotedCode};
 pub use refusal::{CodeOutcome, Refusal, Refused};
+pub use roll_back::{CardReturns, RollBack};
 pub use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Tally};
 pub use terms::Terms;
 
@@ -333,19 +335,6 @@ pub enum What {
     Held,
 }
 
-/// Take redemptions of an order back.
-#[derive(Debug, Clone)]
-pub struct RollBack {
-    /// The checkout's own id of the order.
-    pub order: String,
-    /// (line, units) that come back, each line once; empty: everything that is left.
-    pub lines: Vec<(String, i64)>,
-    /// Why.
-    pub reason: Reason,
-    /// Only this code's, as typed; `None`: all of the order's.
-    pub code: Option<String>,
-}
-
 /// What a call is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
@@ -464,6 +453,13 @@ fn is_false(truth: &bool) -> bool {
 }
 
 impl Redemption {
+    /// Whether anything of it is held or counted. Of a gift card the lines may all be back while a part of what it paid, for
+    /// the shipping, is not.
+    pub fn may_change(&self) -> bool {
+        let owes = self.state == State::RolledBack && self.details.tender && self.returned < self.amount;
+        self.state.is_live() || owes
+    }
+
     /// What has come back once `back` units of each line are: the shares so far, and the shipping with the last unit.
     pub(crate) fn returned_so_far(&self) -> i64 {
         let lines = self.details.lines.iter();

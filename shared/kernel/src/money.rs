@@ -188,9 +188,9 @@ pub fn half_up(numerator: i128, denominator: i128) -> i128 {
 
 /// Splits `total` over `weights` so that the parts sum to it exactly: floors first, then one minor unit each to the
 /// largest remainders, ties to the earlier one (Hamilton's method). Zero weights receive nothing; all weights zero
-/// gives all zeros.
-pub fn largest_remainder(total: i64, weights: &[i64]) -> Vec<i64> {
-    let sum: i128 = weights.iter().map(|w| i128::from(*w)).sum();
+/// gives all zeros. `total` times a weight fits 128 bits.
+pub fn largest_remainder<W: Copy + Into<i128>>(total: i64, weights: &[W]) -> Vec<i64> {
+    let sum: i128 = weights.iter().map(|weight| (*weight).into()).sum();
     if sum <= 0 || total <= 0 {
         return vec![0; weights.len()];
     }
@@ -198,7 +198,7 @@ pub fn largest_remainder(total: i64, weights: &[i64]) -> Vec<i64> {
     let mut remainders = Vec::with_capacity(weights.len());
     let mut given = 0_i64;
     for (index, weight) in weights.iter().enumerate() {
-        let product = i128::from(total) * i128::from(*weight);
+        let product = i128::from(total) * (*weight).into();
         let part = i64::try_from(product / sum).unwrap_or(i64::MAX);
         given += part;
         parts.push(part);

@@ -323,6 +323,7 @@ pub fn take_back(order: &str, request_id: &str, units: i64) -> Step {
         name: format!("orders/{order}"),
         lines: vec![ReturnedOrderLine { line_id: "1".to_owned(), quantity: units }],
         request_id: request_id.to_owned(),
+        ..Default::default()
     })
 }
 

@@ -6,6 +6,7 @@ mod killed;
 mod load;
 mod model;
 mod races;
+mod refunds;
 
 use sqlx::{Connection, PgConnection};
 use tandem_proto::campaign::v1::{CommitOrderRequest, OrderState};

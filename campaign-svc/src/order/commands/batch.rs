@@ -115,6 +115,7 @@ async fn restore(tx: &mut Tx, tenant: &Tenant, stored: &str) -> Outcome<Arc<Orde
     (order.pending, order.replaced_by) = (None, None);
     let sold = Arc::make_mut(&mut order.sold);
     sold.lines.iter_mut().for_each(|line| line.back = 0);
+    sold.refunds.clear();
     sold.charges.iter_mut().for_each(|charge| (charge.returned, charge.restored) = (0, false));
     Ok(Arc::new(order))
 }

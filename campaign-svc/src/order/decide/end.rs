@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::refund::{self, Shipping};
 use super::super::{Order, Pending, Refusal, State, Step};
 use super::{Happened, Item, World, room};
 
@@ -15,6 +16,10 @@ pub(super) fn cancel(world: &mut World, item: &Item<'_>, id: &str) -> Result<Arc
         State::Cancelled => Ok(order),
         State::Held => Ok(release(world, item, (*order).clone())),
         State::Committed | State::PartiallyReturned => Ok(cancel_counted(world, item, (*order).clone())),
+        // The shipping is still to be paid back.
+        State::Returned if !refund::is_all_back(&order.sold) => {
+            Ok(cancel_counted(world, item, (*order).clone()))
+        }
         state => Err(Refusal::WrongState(state)),
     }
 }
@@ -45,6 +50,7 @@ fn release(world: &mut World, item: &Item<'_>, mut order: Order) -> Arc<Order> {
 /// Gives back all that an order has counted and that has not come back yet.
 pub(super) fn cancel_counted(world: &mut World, item: &Item<'_>, mut order: Order) -> Arc<Order> {
     room::give_back(world, &mut order, true);
+    refund::cancel(Arc::make_mut(&mut order.sold), world.setting.now);
     end(world, item, order, Step::RollBack)
 }
 
@@ -68,6 +74,7 @@ pub(super) fn take_back(
     item: &Item<'_>,
     id: &str,
     lines: &[(String, i64)],
+    shipping: Shipping,
 ) -> Result<Arc<Order>, Refusal> {
     let order = match settled(world, item, id, &[Step::Return])? {
         Found::Same(order) => return Ok(order),
@@ -77,16 +84,18 @@ pub(super) fn take_back(
         return Err(Refusal::WrongState(order.state));
     }
     let mut order = (*order).clone();
-    for (id, units) in lines {
-        let line = Arc::make_mut(&mut order.sold).lines.iter_mut().find(|line| line.id == *id);
-        let line = line.ok_or_else(|| Refusal::Quantity(format!("the order has no line {id:?}")))?;
+    let mut units = Vec::with_capacity(lines.len());
+    for (id, wanted) in lines {
+        let found = order.sold.lines.iter().enumerate().find(|(_, line)| line.id == *id);
+        let (at, line) = found.ok_or_else(|| Refusal::Quantity(format!("the order has no line {id:?}")))?;
         let out = line.quantity - line.back;
-        if *units > out {
-            let message = format!("{units} units of line {id:?} cannot come back: {out} are still out");
+        if *wanted > out {
+            let message = format!("{wanted} units of line {id:?} cannot come back: {out} are still out");
             return Err(Refusal::Quantity(message));
         }
-        line.back += units;
+        units.push((at, *wanted));
     }
+    refund::take_back(Arc::make_mut(&mut order.sold), &units, shipping, world.setting.now)?;
     let returned = room::give_back(world, &mut order, false);
     let from = order.state;
     order.state = after_return(&order);

@@ -14,6 +14,7 @@ use tandem_kernel::limits::CounterKey;
 use tandem_platform::counters::ledger::Ledger;
 use uuid::Uuid;
 
+use super::refund::Shipping;
 use super::terms::{Terms, parts};
 use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
@@ -34,6 +35,8 @@ pub enum Command {
         order: String,
         /// By line.
         lines: Vec<(String, i64)>,
+        /// How much of the shipping comes back with them.
+        shipping: Shipping,
     },
     /// relationship-svc has answered an open step.
     Settle(Settle),
@@ -363,7 +366,7 @@ pub fn decide(world: &mut World, item: &Item<'_>, command: &Command) -> Result<A
     let decided = match command {
         Command::Begin(begin) => begin::begin(world, item, begin),
         Command::Cancel { order } => end::cancel(world, item, order),
-        Command::Return { order, lines } => end::take_back(world, item, order, lines),
+        Command::Return { order, lines, shipping } => end::take_back(world, item, order, lines, *shipping),
         Command::Settle(settle) => settle::settle(world, item, settle),
         Command::Expire { order } => end::expire(world, item, order),
     };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Order, Pending, Refusal, State, Step};
+use super::super::{Order, Pending, Refusal, State, Step, refund};
 use super::end::after_return;
 use super::{Happened, Item, Settle, Verdict, World, room};
 
@@ -69,6 +69,7 @@ fn committed(world: &mut World, item: &Item<'_>, order: Order) -> Arc<Order> {
         let mut old = (*old).clone();
         let from = old.state;
         room::give_back(world, &mut old, true);
+        refund::cancel(Arc::make_mut(&mut old.sold), world.setting.now);
         // Its codes were rolled back in the decision that redeemed the new ones.
         let old = world.put(Order { state: State::Cancelled, ..old });
         world.tell(item, Happened::Cancelled(old, from));

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::basket::TaxMode;
 use tandem_kernel::money::Currency;
 use tandem_platform::idempotency::Request;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::campaign::v1::{
     CancelOrderRequest, CommitOrderRequest, ErrorReason, HoldOrderRequest, ReturnOrderLinesRequest,
+    return_order_lines_request,
 };
-use tandem_proto::common::v1::{QuoteClaims, SealedShare};
+use tandem_proto::common::v1::{self, QuoteClaims, SealedShare};
 use tandem_proto::convert;
 
 use super::super::decide::{Begin, Command, Intent};
+use super::super::refund::Shipping;
 use super::super::{COLLECTION, Code, Discount, Line, Person, Sold};
 use crate::App;
 
@@ -54,12 +57,27 @@ pub(super) fn take_back(mut given: ReturnOrderLinesRequest) -> Outcome<(Request,
     let mut v = Violations::new();
     let request = request(&mut v, "ReturnOrderLines", std::mem::take(&mut given.request_id), &given);
     let order = field::resource(&mut v, "name", COLLECTION, &given.name);
-    let message = format!("must have 1 to {MAX_RETURNED} entries, has {}", given.lines.len());
-    v.check((1..=MAX_RETURNED).contains(&given.lines.len()), "lines", message);
+    let shipping = shipping(&mut v, given.shipping.clone());
+    let least = usize::from(shipping == Shipping::None);
+    let message = format!("must have {least} to {MAX_RETURNED} entries, has {}", given.lines.len());
+    v.check((least..=MAX_RETURNED).contains(&given.lines.len()), "lines", message);
     let given = given.lines.into_iter().map(|line| (line.line_id, line.quantity));
     let lines = field::units(&mut v, "lines", given, MAX_RETURNED);
     v.finish()?;
-    Ok((request, Command::Return { order, lines }))
+    Ok((request, Command::Return { order, lines, shipping }))
+}
+
+/// How much of the shipping is to come back. The currency is the order's, which is not known here.
+fn shipping(v: &mut Violations, given: Option<return_order_lines_request::Shipping>) -> Shipping {
+    match given {
+        None | Some(return_order_lines_request::Shipping::WholeShipping(false)) => Shipping::None,
+        Some(return_order_lines_request::Shipping::WholeShipping(true)) => Shipping::Whole,
+        Some(return_order_lines_request::Shipping::ShippingAmount(money)) => {
+            let read = crate::field::read(v, |found| convert::money("shipping_amount", &money, found));
+            v.check(read.is_none_or(|money| money.minor > 0), "shipping_amount", "must be above 0");
+            read.map_or(Shipping::Whole, Shipping::Part)
+        }
+    }
 }
 
 fn request(v: &mut Violations, method: &'static str, id: String, body: &impl prost::Message) -> Request {
@@ -111,6 +129,7 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
         list: line.list_minor,
         initial: line.initial_minor,
         last: line.final_minor,
+        tax_rate_ppm: line.tax_rate_ppm,
         back: 0,
     });
     let offers = claims.offers.into_iter().map(|offer| Discount {
@@ -143,6 +162,12 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
         lines: lines.collect(),
         offers: offers.collect(),
         codes: codes.collect(),
+        tax_mode: match v1::TaxMode::try_from(claims.tax_mode) {
+            Ok(v1::TaxMode::Exclusive) => TaxMode::Exclusive,
+            _ => TaxMode::Inclusive,
+        },
+        due: claims.due_minor,
+        refunds: Vec::new(),
         charges: Vec::new(),
     })
 }

@@ -62,3 +62,24 @@ async fn more_units_than_are_out_are_refused_and_change_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_till_hears_what_it_pays_back_and_the_order_keeps_it() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, uses(1)).await;
+        // 3 units at 10.00 less 10.00: 20.00 were paid.
+        shop.commit("o1", "7", 1_000).await.unwrap();
+        let order = shop.take_back("o1", "r1", 1).await.unwrap();
+        let again = shop.take_back("o1", "r1", 1).await.unwrap();
+        assert_eq!(order, again);
+        let amounts =
+            |order: &Order| order.refunds.iter().map(|one| one.amount.clone().unwrap()).collect::<Vec<_>>();
+        assert_eq!(amounts(&order), [euros(667)]);
+        let order = shop.cancel("o1").await.unwrap();
+        assert_eq!(amounts(&order), [euros(667), euros(1_333)]);
+        assert_eq!(order.refunds[1].cause(), RefundCause::Cancelled);
+        assert_eq!(order.lines[0].returned_quantity, 1);
+        assert_eq!(amounts(&shop.get("o1").await.unwrap()), [euros(667), euros(1_333)]);
+    })
+    .await;
+}

@@ -152,6 +152,7 @@ impl Shop {
             name: format!("orders/{order}"),
             lines: vec![ReturnedOrderLine { line_id: "a".to_owned(), quantity: units }],
             request_id: request.to_owned(),
+            ..Default::default()
         };
         Ok(self.orders().return_order_lines(request).await?.into_inner().order.unwrap())
     }

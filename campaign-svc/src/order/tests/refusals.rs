@@ -89,6 +89,7 @@ async fn everything_that_is_wrong_with_a_request_is_named_at_once() {
             name: "order".to_owned(),
             lines: vec![line("a", 1), line("a", 0), line("", 1)],
             request_id: String::new(),
+            ..Default::default()
         };
         let status = shop.orders().return_order_lines(back).await.unwrap_err();
         let expected = ["request_id", "name", "lines[1].line_id", "lines[1].quantity", "lines[2].line_id"];

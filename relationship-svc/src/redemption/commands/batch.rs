@@ -166,11 +166,7 @@ async fn load<'i>(
     let mut codes = Vec::with_capacity(commands.len());
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
     codes.extend(
-        world
-            .redemptions
-            .iter()
-            .filter(|one| one.current.state.is_live())
-            .map(|one| one.current.code.clone()),
+        world.redemptions.iter().filter(|one| one.current.may_change()).map(|one| one.current.code.clone()),
     );
     let mut codes = distinct(codes);
     codes.sort_unstable();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::world::World;
 use super::super::{
-    Answer, Happened, Reason, Redemption, Refusal, Refused, RollBack, RolledBack, Shared, State, Tally,
+    Answer, CardReturns, Happened, Reason, Redemption, Refusal, Refused, RollBack, RolledBack, Shared, State,
+    Tally,
 };
 use super::changed;
 use crate::voucher::{self, Frame, Usage};
@@ -70,17 +71,74 @@ pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<Rolle
         };
         given.as_ref().is_none_or(is)
     };
-    let redeemed = world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one));
-    if redeemed.is_empty() {
+    let no_lines = roll_back.cards.as_ref().is_some_and(|cards| cards.no_lines);
+    let redeemed =
+        world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one) && !no_lines);
+    let owed = owed(world, roll_back, &redeemed)?;
+    if redeemed.is_empty() && owed.is_empty() {
         return rolled_back_before(world, roll_back, wanted);
     }
     let mut rolled_back = RolledBack { redemptions: Vec::new(), returned: 0 };
-    for at in redeemed {
-        let (next, returned) = back(world, at, roll_back)?;
+    let mut note = |(next, returned): (Arc<Redemption>, i64)| {
         rolled_back.returned = rolled_back.returned.saturating_add(returned);
         rolled_back.redemptions.push(Shared(next));
+    };
+    for at in redeemed {
+        note(back(world, at, roll_back)?);
+    }
+    for (at, amount) in owed {
+        note(repay(world, at, amount, roll_back.reason));
     }
     Ok(rolled_back)
+}
+
+/// What gift cards get beside the lines that come back: those that are named of which no line does, and where an order is
+/// cancelled what its cards have not got back although all lines are.
+fn owed(world: &World, roll_back: &RollBack, with_lines: &[usize]) -> Result<Vec<(usize, i64)>, Refused> {
+    let cards = world.of_order(&roll_back.order, |one| {
+        one.details.tender && (one.state.is_redeemed() || one.state == State::RolledBack)
+    });
+    let whole =
+        roll_back.reason == Reason::Cancelled && roll_back.lines.is_empty() && roll_back.code.is_none();
+    let mut owed = Vec::new();
+    for at in cards.into_iter().filter(|at| !with_lines.contains(at)) {
+        let one = world.redemption(at);
+        let left = one.amount - one.returned;
+        let amount = match &roll_back.cards {
+            Some(cards) => of_card(cards, one)?.min(left),
+            None if whole => left,
+            None => 0,
+        };
+        if amount > 0 {
+            owed.push((at, amount));
+        }
+    }
+    Ok(owed)
+}
+
+/// What a caller says that one gift card gets.
+fn of_card(cards: &CardReturns, one: &Redemption) -> Result<i64, Refused> {
+    let named = cards.returns.iter().find(|(code, _)| *code == one.code);
+    match named {
+        Some((_, amount)) if amount.currency != one.currency => {
+            let message = format!("what {} paid is in {}", one.code, one.currency);
+            Err(Refused::because(Refusal::QuantityExceeded, message))
+        }
+        Some((_, amount)) => Ok(amount.minor),
+        None => Ok(0),
+    }
+}
+
+/// Gives a gift card money back, and nothing else.
+fn repay(world: &mut World, at: usize, amount: i64, reason: Reason) -> (Arc<Redemption>, i64) {
+    let before = world.redemption(at).clone();
+    let mut next = changed(world, &before);
+    next.returned += amount;
+    let frame = world.terms.get(&before.incentive).map_or(Frame::default(), |terms| terms.frame);
+    give_back(world, at, amount, false, &frame);
+    let next = world.set_redemption(at, next);
+    world.tell(Happened::RolledBack { redemption: next.clone(), returned: amount, reason });
+    (next, amount)
 }
 
 /// Gives back all that an order holds or has redeemed and that has not come back, as that of a cancelled order. Where
@@ -90,7 +148,13 @@ pub(super) fn cancel(world: &mut World, order: &str) -> Result<(), Refused> {
     if world.of_order(order, |one| one.state.is_redeemed()).is_empty() {
         return Ok(());
     }
-    let all = RollBack { order: order.to_owned(), lines: Vec::new(), reason: Reason::Cancelled, code: None };
+    let all = RollBack {
+        order: order.to_owned(),
+        lines: Vec::new(),
+        reason: Reason::Cancelled,
+        code: None,
+        cards: None,
+    };
     roll_back(world, &all).map(|_| ())
 }
 
@@ -128,7 +192,12 @@ fn back(world: &mut World, at: usize, roll_back: &RollBack) -> Result<(Arc<Redem
     let before = world.redemption(at).clone();
     let mut next = changed(world, &before);
     return_units(&mut next, &roll_back.lines)?;
-    next.returned = next.returned_so_far();
+    next.returned = match &roll_back.cards {
+        Some(cards) if before.details.tender => {
+            before.returned + of_card(cards, &before)?.min(before.amount - before.returned)
+        }
+        _ => next.returned_so_far(),
+    };
     let returned = next.returned - before.returned;
     let complete = next.is_all_back();
     next.state = if complete { State::RolledBack } else { State::PartiallyRolledBack };

@@ -122,7 +122,7 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
 pub(super) fn reach_of_redemptions(world: &mut World) {
     for at in 0..world.redemptions.len() {
         let redemption = world.redemption(at).clone();
-        if !redemption.state.is_live() {
+        if !redemption.may_change() {
             continue;
         }
         let Some(voucher) = world.voucher_place(&redemption.code) else { continue };

@@ -14,8 +14,8 @@ use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_voucher
 use super::super::guesses::Leave;
 use super::super::quote::spread_payment;
 use super::super::{
-    Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
-    RollBack, Share, Take, What,
+    CardReturns, Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason,
+    Refusal, Refused, RollBack, Share, Take, What,
 };
 use crate::{App, segment, voucher};
 
@@ -110,7 +110,29 @@ pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Re
     let lines = field::units(&mut v, "lines", units, MAX_LINES);
     check_code(&mut v, "code", &given.code);
     let code = (!given.code.is_empty()).then_some(given.code);
-    finish(v, reason).map(|reason| (request, Command::RollBack(RollBack { order, lines, reason, code })))
+    let cards = given.gift_cards.map(|cards| card_returns(&mut v, cards));
+    finish(v, reason)
+        .map(|reason| (request, Command::RollBack(RollBack { order, lines, reason, code, cards })))
+}
+
+fn card_returns(v: &mut Violations, given: v1::GiftCardReturns) -> CardReturns {
+    let most = format!("must have at most {MAX_CODES} entries");
+    v.check(given.returns.len() <= MAX_CODES, "gift_cards.returns", most);
+    let mut returns = Vec::new();
+    for (index, card) in given.returns.into_iter().take(MAX_CODES).enumerate() {
+        let mut v = v.nest(format!("gift_cards.returns[{index}]"));
+        check_code(&mut v, "code", &card.code);
+        v.check(!card.code.is_empty(), "code", "is required");
+        let mut found = Vec::new();
+        let amount = card.amount.and_then(|amount| convert::money("amount", &amount, &mut found));
+        v.check(amount.is_none_or(|amount| amount.minor > 0), "amount", "must be above 0");
+        if amount.is_none() && found.is_empty() {
+            v.add("amount", "is required");
+        }
+        field::problems(&mut v, found);
+        returns.extend(amount.map(|amount| (card.code, amount)));
+    }
+    CardReturns { returns, no_lines: given.no_lines }
 }
 
 /// What a call brings along, before it is opened.

@@ -231,6 +231,7 @@ impl Shop {
             final_minor: 3_000 - quoted.codes.iter().map(|code| code.2).sum::<i64>().min(3_000),
             price_rule: String::new(),
             revision: 0,
+            ..Default::default()
         }];
         let code = |(code, incentive, amount): &(&str, &str, i64)| SealedCode {
             code: (*code).to_owned(),
@@ -356,6 +357,7 @@ impl Shop {
             reason: reason.into(),
             request_id: request_id(),
             code: String::new(),
+            gift_cards: None,
         }
     }
 

@@ -100,7 +100,9 @@ impl<'b> Block<'b> {
     async fn begin(app: &App, call: &Call, tx: &mut Tx, wanted: &'b [Wanted]) -> Outcome<Self> {
         let codes = each_once(wanted.iter().map(|(_, voucher)| voucher.code.clone()));
         let there = store::lock_many(tx, &call.tenant, codes).await?;
-        let owners = each_once(there.iter().map(|voucher| voucher.incentive.clone()));
+        // Those of the items too: what is moved is theirs from then on.
+        let items = wanted.iter().map(|(_, voucher)| voucher);
+        let owners = each_once(there.iter().chain(items).map(|voucher| voucher.incentive.clone()));
         let customers = each_once(wanted.iter().filter_map(|(_, voucher)| voucher.customer.clone()));
         let known = customer::store::known_ids(tx, &call.tenant, &customers).await?;
         let mut by_incentive: BTreeMap<&str, Vec<String>> = BTreeMap::new();

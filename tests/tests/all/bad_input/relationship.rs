@@ -60,7 +60,9 @@ async fn set_stage(caller: &Relationship) {
     caller.segment("nobody", r#"customer.country == "XX""#).await;
     caller.incentive("good", incentive(percent(100_000))).await;
     caller.incentive("euro", incentive(off(500))).await;
-    caller.incentive("once", Incentive { max_uses_per_code: Some(1), ..incentive(percent(100_000)) }).await;
+    caller
+        .incentive("once", Incentive { unlimited_uses_per_code: false, ..incentive(percent(100_000)) })
+        .await;
     let validity = |start: i64, end: i64| {
         Some(Interval { start_time: Some(in_seconds(start)), end_time: Some(in_seconds(end)) })
     };

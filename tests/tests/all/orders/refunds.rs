@@ -1,0 +1,102 @@
+//! What the till pays back, and what a gift card gets back by itself: together what was paid.
+
+use tandem_proto::campaign::v1::{
+    CancelOrderRequest, GetOrderRequest, QuoteRequest, Refund, ReturnOrderLinesRequest, ReturnedOrderLine,
+    return_order_lines_request::Shipping,
+};
+use tandem_proto::common::v1::{Basket, Discount, GiftCardTender, Limits, discount};
+use tandem_proto::relationship::v1::{GetVoucherRequest, Incentive, Voucher};
+use tandem_tests::database::Engine;
+use tandem_tests::stage::orders::{Shop, Step};
+use tandem_tests::stage::{Campaigns, basket, eur, minor};
+
+const CARD: &str = "CARD-50";
+
+/// A shop whose customer has a gift card of 50.00.
+async fn with_card(engine: Engine) -> Shop {
+    let shop = Shop::open(engine, Limits::default()).await;
+    let relationship = shop.relationship(0);
+    let kind = Some(discount::Kind::GiftCard(GiftCardTender::default()));
+    let card = Incentive { discount: Some(Discount { kind, ..Discount::default() }), ..Incentive::default() };
+    relationship.incentive("card", card).await;
+    let code = CARD.to_owned();
+    let incentive = "incentives/card".to_owned();
+    let voucher = Voucher { code, incentive, initial_balance: Some(eur(5_000)), ..Voucher::default() };
+    relationship.import(vec![voucher]).await;
+    shop
+}
+
+async fn balance(shop: &Shop) -> i64 {
+    let request = GetVoucherRequest { name: format!("vouchers/{CARD}") };
+    let card = shop.relationship(0).vouchers.clone().get_voucher(request).await.expect("a card");
+    minor(card.into_inner().voucher.expect("a card").balance.as_ref())
+}
+
+fn to_card(refund: &Refund) -> i64 {
+    refund.gift_cards.iter().map(|card| minor(card.amount.as_ref())).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn returns_and_a_cancellation_pay_back_what_was_paid_to_the_card_and_to_the_till() {
+    for engine in Engine::BOTH {
+        let shop = with_card(engine).await;
+        let campaigns = Campaigns::of(&shop.campaigns[0]);
+        let goods = basket(&[("a", 1, 15_000), ("b", 2, 3_000)]);
+        let request = QuoteRequest {
+            basket: Some(Basket { shipping: Some(eur(490)), ..goods }),
+            codes: vec![CARD.to_owned()],
+            require_incentives: true,
+            ..QuoteRequest::default()
+        };
+        let quote = campaigns.quote(request).await;
+        let totals = quote.totals.clone().expect("totals");
+        let (paid, by_card) = (minor(totals.total.as_ref()), minor(totals.tendered.as_ref()));
+        assert_eq!(by_card, 5_000);
+        let Step::Commit(commit) = shop.commit("o1", &[]) else { unreachable!() };
+        let commit = Step::Commit(tandem_proto::campaign::v1::CommitOrderRequest {
+            quote_token: quote.quote_token.clone(),
+            ..commit
+        });
+        shop.orders(0).send(&commit).await.expect("committed");
+        assert_eq!(balance(&shop).await, 0);
+
+        let mut client = shop.orders(0).0;
+        let back = |line: Option<(&str, i64)>, request_id: &str, shipping: Option<Shipping>| {
+            let line = line.map(|(id, quantity)| ReturnedOrderLine { line_id: id.to_owned(), quantity });
+            ReturnOrderLinesRequest {
+                name: "orders/o1".to_owned(),
+                lines: line.into_iter().collect(),
+                request_id: request_id.to_owned(),
+                shipping,
+            }
+        };
+        let mut refunds = Vec::new();
+        for request in [
+            back(Some(("a", 1)), "r1", None),
+            back(Some(("b", 1)), "r2", None),
+            back(None, "r3", Some(Shipping::ShippingAmount(eur(190)))),
+            back(Some(("b", 1)), "r4", None),
+        ] {
+            let answer = client.return_order_lines(request.clone()).await.expect("returned").into_inner();
+            let again = client.return_order_lines(request).await.expect("the same").into_inner();
+            assert_eq!(again, answer, "sent twice");
+            let refund = answer.refund.expect("a refund");
+            let amount = minor(refund.amount.as_ref());
+            assert_eq!(amount, minor(refund.money.as_ref()) + to_card(&refund));
+            refunds.push(refund);
+            let card: i64 = refunds.iter().map(to_card).sum();
+            assert_eq!(balance(&shop).await, card);
+        }
+        let lines = quote.lines.iter().map(|line| minor(line.final_amount.as_ref())).collect::<Vec<_>>();
+        assert_eq!(minor(refunds[0].amount.as_ref()), lines[0]);
+        assert_eq!(minor(refunds[2].shipping.as_ref()), 190);
+        let request = CancelOrderRequest { name: "orders/o1".to_owned(), request_id: "end".to_owned() };
+        let answer = client.cancel_order(request).await.expect("cancelled").into_inner();
+        refunds.push(answer.refund.expect("the rest of the shipping"));
+        assert_eq!(refunds.iter().map(|refund| minor(refund.amount.as_ref())).sum::<i64>(), paid);
+        assert_eq!((refunds.iter().map(to_card).sum::<i64>(), balance(&shop).await), (5_000, 5_000));
+        let order =
+            client.get_order(GetOrderRequest { name: "orders/o1".to_owned() }).await.expect("an order");
+        assert_eq!(order.into_inner().order.expect("an order").refunds, refunds);
+    }
+}
