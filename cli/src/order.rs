@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use clap::{Args, Subcommand};
 use prost::Message;
+use tandem_kernel::order_id;
 use tandem_proto::campaign::v1::{
     CancelOrderRequest, CommitOrderRequest, GetOrderRequest, HoldOrderRequest, Order, OrderLine, Refund,
     ReturnOrderLinesRequest, ReturnedOrderLine, return_order_lines_request,
@@ -132,7 +133,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
 async fn commit(arguments: Commit, target: &Target, format: Format) -> Result<(), Failure> {
     let request_id = arguments.repeat.id();
     let request = CommitOrderRequest {
-        order_id: id(&arguments.quoted.order).to_owned(),
+        order_id: id(&arguments.quoted.order),
         quote_token: arguments.quoted.token()?,
         request_id: request_id.clone(),
         replaces: arguments.replaces.as_deref().map(name).unwrap_or_default(),
@@ -146,7 +147,7 @@ async fn hold(arguments: Hold, target: &Target, format: Format) -> Result<(), Fa
     let request_id = arguments.repeat.id();
     let ttl = |seconds: u32| prost_types::Duration { seconds: seconds.into(), nanos: 0 };
     let request = HoldOrderRequest {
-        order_id: id(&arguments.quoted.order).to_owned(),
+        order_id: id(&arguments.quoted.order),
         quote_token: arguments.quoted.token()?,
         ttl: arguments.ttl_seconds.map(ttl),
         request_id: request_id.clone(),
@@ -250,12 +251,13 @@ fn returned(text: &str) -> Result<ReturnedOrderLine, Failure> {
     Ok(ReturnedOrderLine { line_id: line.to_owned(), quantity })
 }
 
-fn id(order: &str) -> &str {
-    order.strip_prefix("orders/").unwrap_or(order)
+/// `#1001`, or its name, `orders/%231001`.
+fn id(order: &str) -> String {
+    order_id::parse(order).unwrap_or_else(|_| order.to_owned())
 }
 
 fn name(order: &str) -> String {
-    format!("orders/{}", id(order))
+    order_id::name(&id(order))
 }
 
 /// A call that may have been done says how it is repeated.

@@ -181,7 +181,7 @@ pub fn hold_quote(order: &str, claims: &QuoteClaims, seconds: i64) -> HoldVouche
 
 /// Gives the hold of an order back.
 pub fn release(order: &str) -> ReleaseHoldRequest {
-    ReleaseHoldRequest { order_id: order.to_owned(), request_id: format!("release-{order}") }
+    ReleaseHoldRequest { order_id: order.to_owned(), request_id: format!("release-{order}"), of_order: false }
 }
 
 /// Takes a whole order back as cancelled.

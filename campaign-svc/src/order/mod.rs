@@ -42,9 +42,6 @@ pub mod terms;
 mod tests;
 pub mod watched;
 
-/// The first part of every order's name.
-pub const COLLECTION: &str = "orders";
-
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -388,7 +385,7 @@ impl Order {
 
 /// The resource name of an order's id.
 pub fn name(id: &str) -> String {
-    tandem_kernel::id::name(COLLECTION, id)
+    tandem_kernel::order_id::name(id)
 }
 
 /// Why an order is refused here. Nothing has changed.

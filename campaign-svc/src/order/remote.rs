@@ -62,6 +62,7 @@ async fn send(
                 ttl: Some(prost_types::Duration { seconds: pending.ttl_s, nanos: 0 }),
                 request_id,
                 conclusive: true,
+                of_order: true,
                 ..HoldVouchersRequest::default()
             };
             client.hold_vouchers(grpc::outgoing(call, limit, request)).await.map(drop)
@@ -73,12 +74,13 @@ async fn send(
                 request_id,
                 conclusive: true,
                 replaces_order_id: order.replaces.clone().unwrap_or_default(),
+                of_order: true,
                 ..RedeemVouchersRequest::default()
             };
             client.redeem_vouchers(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::Release => {
-            let request = ReleaseHoldRequest { order_id, request_id };
+            let request = ReleaseHoldRequest { order_id, request_id, of_order: true };
             client.release_hold(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::RollBack => {
@@ -117,6 +119,7 @@ fn roll_back(
         request_id,
         code: String::new(),
         gift_cards,
+        of_order: true,
     }
 }
 

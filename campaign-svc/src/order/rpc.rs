@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 use super::decide::Command;
 use super::events::{last_refund, message};
 use super::refund::Cause;
-use super::{COLLECTION, Order, commands, name, store};
+use super::{Order, commands, name, store};
 use crate::App;
 
 /// The service of the contract.
@@ -86,7 +86,7 @@ impl OrderService for Api {
     ) -> Result<Response<GetOrderResponse>, Status> {
         let call = grpc::call(&request)?;
         let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &request.get_ref().name);
+        let id = field::order(&mut v, "name", &request.get_ref().name);
         v.finish()?;
         let found = store::find(&mut self.0.db.read().await?, &call.tenant, &id).await?;
         let order = found.ok_or_else(|| Fault::not_found(name(&id)))?;

@@ -69,6 +69,11 @@ impl Terms {
     }
 }
 
+/// The campaign of an offer or a price rule: "campaigns/{campaign}/…".
+pub fn campaign_of(source: &str) -> Option<&str> {
+    Some(source.strip_prefix("campaigns/")?.split_once('/')?.0)
+}
+
 /// Campaign and offer of "campaigns/{campaign}/offers/{offer}".
 pub fn parts(source: &str) -> Option<(&str, &str)> {
     let (campaign, offer) = source.strip_prefix("campaigns/")?.split_once('/')?;

@@ -6,6 +6,7 @@
 use tandem_kernel::basket::{Basket, Line, MAX_AMOUNT_MINOR, MAX_LINES, TaxMode};
 use tandem_kernel::id;
 use tandem_kernel::money::{Currency, Money};
+use tandem_kernel::order_id;
 use tandem_kernel::problem::Problem;
 use tandem_platform::{Fault, Outcome, Violations};
 use tandem_proto::campaign::v1::QuoteRequest;
@@ -21,7 +22,6 @@ use crate::field;
 const MAX_CODES: usize = 20;
 const MAX_WITHOUT: usize = 50;
 const MAX_CODE_CHARS: usize = 64;
-const MAX_ORDER_ID: usize = 128;
 const MAX_CLIENT_ID: usize = 128;
 const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
@@ -98,7 +98,11 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let base64url = key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
     v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
-    v.check(request.order_id.len() <= MAX_ORDER_ID, "order_id", "must have at most 128 characters");
+    if let Err(error) = order_id::check(&request.order_id)
+        && !request.order_id.is_empty()
+    {
+        v.add("order_id", error.to_string());
+    }
     check_client_id(v, &request.client_id);
     check_locale(v, &request.locale);
     v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");

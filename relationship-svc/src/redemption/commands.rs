@@ -171,7 +171,7 @@ fn contention(command: &Command) -> String {
             };
             first.unwrap_or_else(|| take.order.clone())
         }
-        Command::Release { order } | Command::Expire { order } => order.clone(),
+        Command::Release { order, .. } | Command::Expire { order } => order.clone(),
         Command::RollBack(roll_back) => roll_back.order.clone(),
         Command::Disable { code } => code.clone(),
     }

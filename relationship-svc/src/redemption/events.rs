@@ -49,7 +49,10 @@ pub(super) fn of(happened: &Happened) -> Recorded {
             let name = redemption.to_string();
             Recorded::new("tandem.relationship.v1.RedemptionRolledBack", name, redemption.version, &payload)
         }
-        Happened::Disabled(voucher) => crate::voucher::events::disabled(voucher),
+        Happened::Disabled(disabled) => {
+            let (voucher, frame, now) = &**disabled;
+            crate::voucher::events::disabled(voucher, frame, *now)
+        }
         Happened::Threshold(threshold) => reached(threshold),
     }
 }

@@ -84,8 +84,6 @@ pub use roll_back::{CardReturns, RollBack};
 pub use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Tally};
 pub use terms::Terms;
 
-/// The longest order id, in characters.
-pub const MAX_ORDER_CHARS: usize = 128;
 /// The most codes of one call.
 pub const MAX_CODES: usize = 20;
 
@@ -156,6 +154,9 @@ pub struct Details {
     /// The order's total after every discount and before gift cards, where it is known.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub order_total: Option<i64>,
+    /// An order of campaign-svc alone takes it back.
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub of_order: bool,
 }
 
 /// One line's part. Written as `["line", quantity, amount, back]`.
@@ -278,6 +279,8 @@ pub enum Command {
     Release {
         /// The order.
         order: String,
+        /// campaign-svc asks, for an order of its own.
+        of_order: bool,
     },
     /// Take redemptions of an order back.
     RollBack(RollBack),
@@ -310,6 +313,8 @@ pub struct Take {
     pub conclusive: bool,
     /// Another order whose uses come back first; only to redeem.
     pub replaces: Option<String>,
+    /// For an order of campaign-svc, which alone gives it back.
+    pub of_order: bool,
 }
 
 /// For good, or for a while.
@@ -424,7 +429,7 @@ pub enum Happened {
         reason: Reason,
     },
     /// A code was ended.
-    Disabled(Box<crate::voucher::Voucher>),
+    Disabled(Box<(crate::voucher::Voucher, crate::voucher::Frame, Timestamp)>),
     /// A limit of an incentive passed a threshold.
     Threshold(Threshold),
 }

@@ -66,6 +66,8 @@ pub enum Refusal {
     AmountDueUnknown,
     /// Pricing the basket, or judging the code on it, takes more work than is allowed.
     BasketTooCostly,
+    /// An order of campaign-svc takes it back, and nobody else.
+    BelongsToOrder,
 }
 
 impl Refusal {
@@ -105,6 +107,7 @@ impl Refusal {
             Self::QuantityExceeded => "more units than are left to give back",
             Self::OrderAlreadyRedeemed => "the order was redeemed with other codes: roll it back first",
             Self::BasketTooCostly => "the basket takes too much work here: quote it and redeem the quote",
+            Self::BelongsToOrder => "the redemption belongs to an order of campaign-svc",
             Self::AmountDueUnknown => "prices are without tax: state the amount due to pay with a gift card",
         }
     }
@@ -150,6 +153,7 @@ impl From<Refusal> for ErrorReason {
             Refusal::OrderAlreadyRedeemed => Self::OrderAlreadyRedeemed,
             Refusal::AmountDueUnknown => Self::AmountDueUnknown,
             Refusal::BasketTooCostly => Self::BasketTooCostly,
+            Refusal::BelongsToOrder => Self::BelongsToOrder,
         }
     }
 }

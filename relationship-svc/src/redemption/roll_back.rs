@@ -17,6 +17,8 @@ pub struct RollBack {
     pub code: Option<String>,
     /// What gift cards get, where the caller knows better than their share of the lines.
     pub cards: Option<CardReturns>,
+    /// campaign-svc asks, for an order of its own.
+    pub of_order: bool,
 }
 
 /// What goes back to gift cards.

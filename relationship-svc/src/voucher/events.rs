@@ -7,7 +7,7 @@ use tandem_proto::common::v1 as common;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
-use super::{State, Voucher};
+use super::{Frame, State, Voucher};
 use crate::incentive;
 
 /// Codes were made, imported or moved here; `batch` is none for those that were not made here.
@@ -21,14 +21,14 @@ pub fn generated(incentive: &str, batch: Option<&str>, count: u64) -> Recorded {
 }
 
 /// The code was given to a customer.
-pub fn assigned(voucher: &Voucher, state: State) -> Recorded {
-    let payload = v1::VoucherAssigned { voucher: Some(message(voucher, state)) };
+pub fn assigned(voucher: &Voucher, frame: &Frame, now: Timestamp) -> Recorded {
+    let payload = v1::VoucherAssigned { voucher: Some(message(voucher, frame, now)) };
     Recorded::new("tandem.relationship.v1.VoucherAssigned", name(&voucher.code), voucher.version, &payload)
 }
 
 /// The code was ended.
-pub fn disabled(voucher: &Voucher) -> Recorded {
-    let payload = v1::VoucherDisabled { voucher: Some(message(voucher, State::Disabled)) };
+pub fn disabled(voucher: &Voucher, frame: &Frame, now: Timestamp) -> Recorded {
+    let payload = v1::VoucherDisabled { voucher: Some(message(voucher, frame, now)) };
     Recorded::new("tandem.relationship.v1.VoucherDisabled", name(&voucher.code), voucher.version, &payload)
 }
 
@@ -43,7 +43,7 @@ pub fn batch_name(id: &str) -> String {
 }
 
 /// As the contract has it.
-pub fn message(voucher: &Voucher, state: State) -> v1::Voucher {
+pub fn message(voucher: &Voucher, frame: &Frame, now: Timestamp) -> v1::Voucher {
     let money = |minor, currency| common::Money::from(&Money::new(minor, currency));
     let time = |at: Option<Timestamp>| at.map(to_timestamp);
     let own_dates = voucher.starts.is_some() || voucher.ends.is_some();
@@ -61,13 +61,14 @@ pub fn message(voucher: &Voucher, state: State) -> v1::Voucher {
         uses_held: voucher.usage.uses_held,
         initial_balance: voucher.balance.map(|balance| money(balance.initial, balance.currency)),
         balance: voucher.balance.map(|balance| money(voucher.balance_left().unwrap_or(0), balance.currency)),
-        state: v1::VoucherState::from(state).into(),
+        state: v1::VoucherState::from(voucher.state(frame, now)).into(),
         create_time: Some(to_timestamp(voucher.created)),
         assign_time: time(voucher.assigned),
         batch: voucher.batch.as_deref().map(batch_name).unwrap_or_default(),
         labels: voucher.labels.clone(),
         disabled: voucher.usage.disabled,
         restored_until_time: time(voucher.usage.restored_until),
+        expire_time: time(voucher.end_that_holds(frame)),
     }
 }
 

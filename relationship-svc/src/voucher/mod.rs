@@ -219,6 +219,11 @@ impl Voucher {
         }
     }
 
+    /// The end that holds: where a use came back late, the later one.
+    pub fn end_that_holds(&self, frame: &Frame) -> Option<Timestamp> {
+        self.end(frame).map(|end| self.usage.restored_until.map_or(end, |until| until.max(end)))
+    }
+
     /// Whether `at` is within its dates and the incentive's. A use that came back late keeps it valid a while longer.
     pub fn timeliness(&self, frame: &Frame, at: Timestamp) -> Timeliness {
         if self.starts.is_some_and(|start| at < start) || frame.starts.is_some_and(|start| at < start) {

@@ -314,5 +314,5 @@ fn assignment(
 
 /// A voucher as the contract shows it at `now`.
 fn encode(voucher: &Voucher, incentive: &Incentive, now: Timestamp) -> v1::Voucher {
-    events::message(voucher, voucher.state(&Frame::of(incentive), now))
+    events::message(voucher, &Frame::of(incentive), now)
 }

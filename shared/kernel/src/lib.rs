@@ -7,6 +7,7 @@ pub mod discount;
 pub mod id;
 pub mod limits;
 pub mod money;
+pub mod order_id;
 pub mod page;
 pub mod period;
 pub mod pricing;

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 use tandem_kernel::clock::Ids;
 use tandem_kernel::id;
+use tandem_kernel::order_id;
 use tandem_kernel::problem::Problem;
 
 use crate::fault::{Fault, Violations};
@@ -63,6 +64,22 @@ pub fn resource(v: &mut Violations, field: &str, collection: &str, name: &str) -
 /// The id in a resource name that may be empty.
 pub fn optional_resource(v: &mut Violations, field: &str, collection: &str, name: &str) -> Option<String> {
     (!name.is_empty()).then(|| resource(v, field, collection, name))
+}
+
+/// The checkout's own id of an order.
+pub fn order_id(v: &mut Violations, field: &str, id: String) -> String {
+    if let Err(error) = order_id::check(&id) {
+        v.add(field, error.to_string());
+    }
+    id
+}
+
+/// The id in an order's name: `orders/%231001` to `#1001`.
+pub fn order(v: &mut Violations, field: &str, name: &str) -> String {
+    order_id::parse(name).unwrap_or_else(|error| {
+        v.add(field, error.to_string());
+        String::new()
+    })
 }
 
 /// What a new resource may be called: the id its caller wants, and where that is empty its name, may be empty too.

@@ -24,7 +24,7 @@ pub(super) async fn load(
     let mut revisions: Vec<(String, i64)> = commands
         .iter()
         .flat_map(decide::campaigns)
-        .map(|(campaign, _, revision)| (campaign.to_owned(), revision))
+        .map(|(campaign, revision)| (campaign.to_owned(), revision))
         .collect();
     revisions.sort_unstable();
     revisions.dedup();

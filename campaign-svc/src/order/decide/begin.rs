@@ -63,6 +63,8 @@ fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option
     }
     match known.state {
         State::Held | State::Refused | State::Expired => Ok(None),
+        // A hold that was given back: the customer tries another card.
+        State::Cancelled if known.committed.is_none() => Ok(None),
         State::Committed if begin.intent == Intent::Commit => {
             let same = known.sold.digest == begin.sold.digest
                 && known.person == begin.person

@@ -15,7 +15,7 @@ use tandem_platform::counters::ledger::Ledger;
 use uuid::Uuid;
 
 use super::refund::Shipping;
-use super::terms::{Terms, parts};
+use super::terms::{Terms, campaign_of};
 use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
 
@@ -322,16 +322,15 @@ pub fn known(command: &Command) -> Option<&Arc<Order>> {
     }
 }
 
-/// Campaigns and revisions whose limits an item asks for.
-pub fn campaigns(command: &Command) -> impl Iterator<Item = (&str, &str, i64)> {
-    let offers = match command {
-        Command::Begin(begin) => begin.sold.offers.as_slice(),
-        _ => &[],
+/// Campaigns and revisions that an item is judged by: those of its offers and of its prices.
+pub fn campaigns(command: &Command) -> impl Iterator<Item = (&str, i64)> {
+    let (offers, lines) = match command {
+        Command::Begin(begin) => (begin.sold.offers.as_slice(), begin.sold.lines.as_slice()),
+        _ => (&[][..], &[][..]),
     };
-    offers.iter().filter_map(|one| {
-        let (campaign, offer) = parts(&one.source)?;
-        Some((campaign, offer, one.revision))
-    })
+    let offers = offers.iter().filter_map(|one| Some((campaign_of(&one.source)?, one.revision)));
+    let rules = lines.iter().filter_map(|line| line.rule.as_ref());
+    offers.chain(rules.filter_map(|(rule, revision)| Some((campaign_of(rule)?, *revision))))
 }
 
 /// Says what a new order counts in, and places every row that it or an order it touches may write.

@@ -8,7 +8,7 @@ use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
-use super::super::terms::parts;
+use super::super::terms::{campaign_of, parts};
 use super::super::watched::watch;
 use super::super::{Charge, Order, Person, Refusal, Sold};
 use super::{Happened, Item, Threshold, World, keys, keys_of};
@@ -63,6 +63,12 @@ pub(super) fn judge(world: &World, sold: &Sold, person: &Person) -> Result<(), R
         });
         if known.is_none() {
             return Err(Refusal::NotRunning(discount.source.clone()));
+        }
+    }
+    for (rule, _) in sold.lines.iter().filter_map(|line| line.rule.as_ref()) {
+        let known = campaign_of(rule).and_then(|campaign| world.terms.campaigns.get(campaign));
+        if !known.is_some_and(|known| known.open) {
+            return Err(Refusal::NotRunning(rule.clone()));
         }
     }
     sold.charges.iter().try_for_each(|charge| judge_one(world, sold, person, charge))

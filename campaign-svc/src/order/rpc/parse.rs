@@ -16,7 +16,7 @@ use tandem_proto::convert;
 
 use super::super::decide::{Begin, Command, Intent};
 use super::super::refund::Shipping;
-use super::super::{COLLECTION, Code, Discount, Line, Person, Sold};
+use super::super::{Code, Discount, Line, Person, Sold};
 use crate::App;
 
 /// The most lines of one return.
@@ -27,7 +27,7 @@ pub(super) fn hold(app: &App, call: &Call, mut given: HoldOrderRequest) -> Outco
     let request = request(&mut v, "HoldOrder", std::mem::take(&mut given.request_id), &given);
     let usual = SignedDuration::from_secs(app.config.order.hold_ttl_s.into());
     let ttl = field::hold_ttl(&mut v, given.ttl.as_ref(), usual);
-    let order = order_id(&mut v, given.order_id);
+    let order = field::order_id(&mut v, "order_id", given.order_id);
     v.check(!given.quote_token.is_empty(), "quote_token", "is required");
     v.finish()?;
     let intent = Intent::Hold { ttl };
@@ -37,9 +37,9 @@ pub(super) fn hold(app: &App, call: &Call, mut given: HoldOrderRequest) -> Outco
 pub(super) fn commit(app: &App, call: &Call, mut given: CommitOrderRequest) -> Outcome<(Request, Command)> {
     let mut v = Violations::new();
     let request = request(&mut v, "CommitOrder", std::mem::take(&mut given.request_id), &given);
-    let order = order_id(&mut v, given.order_id);
+    let order = field::order_id(&mut v, "order_id", given.order_id);
     v.check(!given.quote_token.is_empty(), "quote_token", "is required");
-    let replaces = field::optional_resource(&mut v, "replaces", COLLECTION, &given.replaces);
+    let replaces = (!given.replaces.is_empty()).then(|| field::order(&mut v, "replaces", &given.replaces));
     v.check(replaces.as_ref() != Some(&order), "replaces", "must be another order");
     v.finish()?;
     Ok((request, begin(app, call, order, given.quote_token, Intent::Commit, replaces)?))
@@ -48,7 +48,7 @@ pub(super) fn commit(app: &App, call: &Call, mut given: CommitOrderRequest) -> O
 pub(super) fn cancel(mut given: CancelOrderRequest) -> Outcome<(Request, Command)> {
     let mut v = Violations::new();
     let request = request(&mut v, "CancelOrder", std::mem::take(&mut given.request_id), &given);
-    let order = field::resource(&mut v, "name", COLLECTION, &given.name);
+    let order = field::order(&mut v, "name", &given.name);
     v.finish()?;
     Ok((request, Command::Cancel { order }))
 }
@@ -56,7 +56,7 @@ pub(super) fn cancel(mut given: CancelOrderRequest) -> Outcome<(Request, Command
 pub(super) fn take_back(mut given: ReturnOrderLinesRequest) -> Outcome<(Request, Command)> {
     let mut v = Violations::new();
     let request = request(&mut v, "ReturnOrderLines", std::mem::take(&mut given.request_id), &given);
-    let order = field::resource(&mut v, "name", COLLECTION, &given.name);
+    let order = field::order(&mut v, "name", &given.name);
     let shipping = shipping(&mut v, given.shipping.clone());
     let least = usize::from(shipping == Shipping::None);
     let message = format!("must have {least} to {MAX_RETURNED} entries, has {}", given.lines.len());
@@ -83,13 +83,6 @@ fn shipping(v: &mut Violations, given: Option<return_order_lines_request::Shippi
 fn request(v: &mut Violations, method: &'static str, id: String, body: &impl prost::Message) -> Request {
     grpc::request_id(v, &id);
     Request::new(method, &id, body)
-}
-
-fn order_id(v: &mut Violations, id: String) -> String {
-    if let Err(error) = tandem_kernel::id::check(&id) {
-        v.add("order_id", error.to_string());
-    }
-    id
 }
 
 /// Opens a quote and sees that it is meant for this order.

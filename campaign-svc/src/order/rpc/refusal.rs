@@ -4,7 +4,7 @@ use tandem_kernel::money::Money;
 use tandem_platform::{Fault, Kind};
 use tandem_proto::campaign::v1::ErrorReason as Why;
 
-use super::super::Refusal;
+use super::super::{Refusal, State};
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
@@ -21,7 +21,13 @@ impl From<Refusal> for Fault {
             ),
             Refusal::Reused => Self::request_id_reused(),
             Refusal::WrongState(state) => {
-                let message = format!("the order is {}", state.text());
+                let further = match state {
+                    State::Cancelled | State::Returned => {
+                        ": what was committed and has come back is final; sell under another order_id"
+                    }
+                    _ => "",
+                };
+                let message = format!("the order is {}{further}", state.text());
                 Self::precondition(Why::WrongOrderState, message).with("state", state.text())
             }
             Refusal::AlreadyCommitted => {

@@ -14,7 +14,7 @@ use tandem_proto::relationship::v1::{self, ErrorReason, EvaluateIncentivesReques
 use crate::incentive::{Definition, MAX_SEGMENTS, MAX_TITLES, ReturnPolicy, UNLIMITED, condition};
 use crate::redemption::evaluate::Asked;
 use crate::redemption::guesses::Leave;
-use crate::redemption::{self, MAX_ORDER_CHARS, Person};
+use crate::redemption::{self, Person};
 use crate::segment;
 
 const MAX_DISPLAY_NAME: usize = 200;
@@ -41,7 +41,7 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let client_id = redemption::rpc::client_id(&mut v, message.client_id.clone());
     let order = Some(&message.order_id).filter(|order| !order.is_empty()).cloned();
     if let Some(order) = &order {
-        field::text(&mut v, "order_id", order.clone(), 1..=MAX_ORDER_CHARS);
+        field::order_id(&mut v, "order_id", order.clone());
     }
     v.finish()?;
     let (person, leave) = (Person { customer, guest }, Leave::default());

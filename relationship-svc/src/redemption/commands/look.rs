@@ -41,6 +41,7 @@ pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) 
         partial: true,
         conclusive: false,
         replaces: None,
+        of_order: false,
     };
     let command = Command::Take(take);
     let mut reader = app.db.read().await?;

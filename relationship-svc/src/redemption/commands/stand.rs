@@ -71,6 +71,7 @@ impl Question<'_> {
             partial: true,
             conclusive: false,
             replaces: None,
+            of_order: false,
         })
     }
 }

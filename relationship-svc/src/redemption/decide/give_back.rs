@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tandem_kernel::order_id;
+
 use super::super::world::World;
 use super::super::{
     Answer, CardReturns, Happened, Reason, Redemption, Refusal, Refused, RollBack, RolledBack, Shared, State,
@@ -16,6 +18,26 @@ pub(super) fn release(world: &mut World, order: &str) -> Answer {
     let held = world.of_order(order, |one| one.state == State::Held);
     let released = held.into_iter().map(|at| Shared(release_one(world, at, State::Released)));
     Answer::Released(released.collect())
+}
+
+/// The same, asked for by a call: an order of campaign-svc gives its holds back by itself.
+pub(super) fn release_alone(world: &mut World, order: &str, of_order: bool) -> Result<Answer, Refused> {
+    if !of_order {
+        leave_to_order(world, order, |one| one.state == State::Held)?;
+    }
+    Ok(release(world, order))
+}
+
+/// Refuses what belongs to an order of campaign-svc, which has to know of it.
+fn leave_to_order(world: &World, order: &str, about: impl Fn(&Redemption) -> bool) -> Result<(), Refused> {
+    let theirs = world.of_order(order, |one| one.details.of_order && about(one));
+    if theirs.is_empty() {
+        return Ok(());
+    }
+    let name = order_id::name(order);
+    let message =
+        format!("the redemption belongs to {name}: cancel it, or return its lines, at campaign-svc");
+    Err(Refused::because(Refusal::BelongsToOrder, message))
 }
 
 /// Ends those holds of an order that have lapsed: as if there were none.
@@ -57,7 +79,8 @@ pub(super) fn disable(world: &mut World, code: &str) -> Result<Answer, Refused> 
     if !usage.disabled {
         // Rows get their next version when they are written back.
         voucher.version += 1;
-        world.tell(Happened::Disabled(Box::new(voucher.clone())));
+        let frame = world.terms.get(&voucher.incentive).map_or(Frame::default(), |terms| terms.frame);
+        world.tell(Happened::Disabled(Box::new((voucher.clone(), frame, world.now()))));
     }
     Ok(Answer::Disabled(Box::new(voucher)))
 }
@@ -71,6 +94,9 @@ pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<Rolle
         };
         given.as_ref().is_none_or(is)
     };
+    if !roll_back.of_order {
+        leave_to_order(world, &roll_back.order, |one| one.state.is_redeemed() && wanted(one))?;
+    }
     let no_lines = roll_back.cards.as_ref().is_some_and(|cards| cards.no_lines);
     let redeemed =
         world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one) && !no_lines);
@@ -154,6 +180,7 @@ pub(super) fn cancel(world: &mut World, order: &str) -> Result<(), Refused> {
         reason: Reason::Cancelled,
         code: None,
         cards: None,
+        of_order: true,
     };
     roll_back(world, &all).map(|_| ())
 }
@@ -175,7 +202,7 @@ fn rolled_back_before(
         }
     }
     if every.is_empty() {
-        return Err(Refused::missing(format!("orders/{}", roll_back.order)));
+        return Err(Refused::missing(order_id::name(&roll_back.order)));
     }
     if before.is_empty() {
         let message = "nothing of the order is redeemed; a hold is released, not rolled back";

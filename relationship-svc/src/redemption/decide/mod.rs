@@ -54,7 +54,7 @@ pub(super) struct Candidate<'i> {
 pub(super) fn orders(command: &Command) -> impl Iterator<Item = &str> {
     let (own, replaced) = match command {
         Command::Take(take) => (Some(&take.order), take.replaces.as_ref()),
-        Command::Release { order } | Command::Expire { order } => (Some(order), None),
+        Command::Release { order, .. } | Command::Expire { order } => (Some(order), None),
         Command::RollBack(roll_back) => (Some(&roll_back.order), None),
         Command::Disable { .. } => (None, None),
     };
@@ -216,7 +216,7 @@ pub(super) fn decide(
     let mark = world.mark();
     let decided = match command {
         Command::Take(take) => take::take(world, take, plan, ids, work).map(Answer::Taken),
-        Command::Release { order } => Ok(give_back::release(world, order)),
+        Command::Release { order, of_order } => give_back::release_alone(world, order, *of_order),
         Command::RollBack(roll_back) => give_back::roll_back(world, roll_back).map(Answer::RolledBack),
         Command::Disable { code } => give_back::disable(world, code),
         Command::Expire { order } => {

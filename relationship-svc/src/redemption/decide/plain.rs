@@ -214,7 +214,7 @@ pub(in super::super) fn standing(
             uses_left,
             money_left,
             balance: voucher.and_then(|voucher| Some((voucher.balance_left()?, voucher.balance?.currency))),
-            ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end(&terms.frame)),
+            ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end_that_holds(&terms.frame)),
             wait: one.throttled.filter(|_| refusal == Some(Refusal::GuessingThrottled)),
         });
     }

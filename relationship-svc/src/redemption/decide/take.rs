@@ -427,6 +427,7 @@ fn redemption(
             judged: held.then_some(judged),
             first_held,
             order_total: scene.order_total,
+            of_order: scene.take.of_order,
         },
         expires: scene.expires,
         created: before.map_or(now, |before| before.created),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tandem_kernel::order_id;
 use tandem_kernel::page::Listing;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::relationship::v1::{ListRedemptionsRequest, ListRedemptionsResponse};
@@ -47,7 +48,7 @@ pub async fn list(
     let mut v = Violations::new();
     let size = usize::try_from(grpc::page_size(&mut v, request.page_size)).unwrap_or(usize::MAX);
     let selection = Selection {
-        order: field::text(&mut v, "order_id", request.order_id.clone(), 0..=super::super::MAX_ORDER_CHARS),
+        order: field::text(&mut v, "order_id", request.order_id.clone(), 0..=order_id::MAX_BYTES),
         incentive: field::optional_resource(&mut v, "incentive", "incentives", &request.incentive),
         customer: field::optional_resource(&mut v, "customer", "customers", &request.customer),
         code: (!request.code.trim().is_empty()).then(|| voucher::candidates(&request.code)),

@@ -14,8 +14,8 @@ use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_voucher
 use super::super::guesses::Leave;
 use super::super::quote::spread_payment;
 use super::super::{
-    CardReturns, Command, Intent, MAX_CODES, MAX_ORDER_CHARS, Person, Plain, Quote, QuotedCode, Reason,
-    Refusal, Refused, RollBack, Share, Take, What,
+    CardReturns, Command, Intent, MAX_CODES, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
+    RollBack, Share, Take, What,
 };
 use crate::{App, segment, voucher};
 
@@ -53,7 +53,8 @@ pub(super) async fn redeem(
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
     let (partial, conclusive) = (given.partial, given.conclusive);
-    let take = Take { order, intent: Intent::Redeem, what, person, partial, conclusive, replaces };
+    let of_order = given.of_order;
+    let take = Take { order, intent: Intent::Redeem, what, person, partial, conclusive, replaces, of_order };
     Ok((request, Command::Take(take)))
 }
 
@@ -79,8 +80,8 @@ pub(super) async fn hold(
     };
     let (what, person) = what(app, call, v, brought, &order, &given.order_digest, person).await?;
     let (partial, conclusive) = (given.partial, given.conclusive);
-    let take =
-        Take { order, intent: Intent::Hold { ttl }, what, person, partial, conclusive, replaces: None };
+    let (intent, replaces, of_order) = (Intent::Hold { ttl }, None, given.of_order);
+    let take = Take { order, intent, what, person, partial, conclusive, replaces, of_order };
     Ok((request, Command::Take(take)))
 }
 
@@ -89,7 +90,7 @@ pub(super) fn release(mut given: v1::ReleaseHoldRequest) -> Outcome<(Request, Co
     let request = request(&mut v, "ReleaseHold", std::mem::take(&mut given.request_id), &given);
     let order = order_id(&mut v, given.order_id);
     v.finish()?;
-    Ok((request, Command::Release { order }))
+    Ok((request, Command::Release { order, of_order: given.of_order }))
 }
 
 pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Request, Command)> {
@@ -111,8 +112,9 @@ pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Re
     check_code(&mut v, "code", &given.code);
     let code = (!given.code.is_empty()).then_some(given.code);
     let cards = given.gift_cards.map(|cards| card_returns(&mut v, cards));
-    finish(v, reason)
-        .map(|reason| (request, Command::RollBack(RollBack { order, lines, reason, code, cards })))
+    let of_order = given.of_order;
+    let asked = |reason| Command::RollBack(RollBack { order, lines, reason, code, cards, of_order });
+    finish(v, reason).map(|reason| (request, asked(reason)))
 }
 
 fn card_returns(v: &mut Violations, given: v1::GiftCardReturns) -> CardReturns {
@@ -269,7 +271,7 @@ fn request(v: &mut Violations, method: &'static str, id: String, body: &impl pro
 }
 
 fn order_id(v: &mut Violations, id: String) -> String {
-    field::text(v, "order_id", id, 1..=MAX_ORDER_CHARS)
+    field::order_id(v, "order_id", id)
 }
 
 /// The order that `order` replaces; empty is none.
@@ -277,7 +279,7 @@ fn replaced(v: &mut Violations, id: String, order: &str) -> Option<String> {
     if id.is_empty() {
         return None;
     }
-    let replaced = field::text(v, "replaces_order_id", id, 1..=MAX_ORDER_CHARS);
+    let replaced = field::order_id(v, "replaces_order_id", id);
     v.check(replaced != order, "replaces_order_id", "must be another order than order_id");
     Some(replaced)
 }

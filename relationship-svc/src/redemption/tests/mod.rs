@@ -337,7 +337,8 @@ impl Shop {
     }
 
     async fn release(&self, order: &str) -> Vec<v1::Redemption> {
-        let request = v1::ReleaseHoldRequest { order_id: order.to_owned(), request_id: request_id() };
+        let request =
+            v1::ReleaseHoldRequest { order_id: order.to_owned(), request_id: request_id(), of_order: false };
         rpc::release(&self.app, &self.call, request).await.unwrap().redemptions
     }
 
@@ -358,6 +359,7 @@ impl Shop {
             request_id: request_id(),
             code: String::new(),
             gift_cards: None,
+            of_order: false,
         }
     }
 

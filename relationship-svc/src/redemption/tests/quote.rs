@@ -136,6 +136,7 @@ async fn every_wrong_field_is_named_at_once() {
             partial: false,
             conclusive: true,
             replaces_order_id: "x".repeat(129),
+            of_order: false,
             client_id: "x".repeat(129),
         };
         let fault = shop.redeem_as(request).await.unwrap_err();

@@ -91,7 +91,7 @@ pub async fn assign(
         store::assignment::assign(tx, &call.tenant, &given).await?;
         let mut told = Events::new(call, app.ids.as_ref(), now);
         for voucher in &given {
-            told.push(events::assigned(voucher, voucher.state(&Frame::of(&ready.incentive), now)));
+            told.push(events::assigned(voucher, &Frame::of(&ready.incentive), now));
         }
         outbox::append(tx, told).await?;
         idempotency::finish(tx, &call.tenant, request, &outcome).await?;

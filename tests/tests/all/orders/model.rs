@@ -25,6 +25,8 @@ struct Known {
     state: &'static str,
     codes: Vec<&'static str>,
     back: i64,
+    /// It was committed, and all of it has come back.
+    over: bool,
 }
 
 impl Known {
@@ -64,7 +66,7 @@ impl Model {
                 && known.state == "COMMITTED"
                 && known.codes == codes;
         }
-        if matches!(known.state, "CANCELLED" | "RETURNED") || old.is_some_and(|old| !self.of(old).counts()) {
+        if known.over || old.is_some_and(|old| !self.of(old).counts()) {
             return false;
         }
         let (offer, code) = self.room(order, old, codes);
@@ -72,12 +74,15 @@ impl Model {
             return false;
         }
         if !code {
-            self.0.insert(order.to_owned(), Known { state: "REFUSED", codes: codes.to_vec(), back: 0 });
+            self.0.insert(
+                order.to_owned(),
+                Known { state: "REFUSED", codes: codes.to_vec(), ..Known::default() },
+            );
             return false;
         }
-        self.0.insert(order.to_owned(), Known { state, codes: codes.to_vec(), back: 0 });
+        self.0.insert(order.to_owned(), Known { state, codes: codes.to_vec(), ..Known::default() });
         if let Some(old) = old.and_then(|old| self.0.get_mut(old)) {
-            old.state = "CANCELLED";
+            (old.state, old.over) = ("CANCELLED", true);
         }
         true
     }
@@ -86,6 +91,7 @@ impl Model {
         let Some(known) = self.0.get_mut(order) else { return false };
         let may = matches!(known.state, "HELD" | "COMMITTED" | "PARTIALLY_RETURNED" | "CANCELLED");
         if may {
+            known.over |= known.counts();
             known.state = "CANCELLED";
         }
         may
@@ -97,7 +103,8 @@ impl Model {
             return false;
         }
         known.back += units;
-        known.state = if known.back == UNITS { "RETURNED" } else { "PARTIALLY_RETURNED" };
+        known.over = known.back == UNITS;
+        known.state = if known.over { "RETURNED" } else { "PARTIALLY_RETURNED" };
         true
     }
 }

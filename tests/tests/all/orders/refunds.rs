@@ -5,10 +5,13 @@ use tandem_proto::campaign::v1::{
     return_order_lines_request::Shipping,
 };
 use tandem_proto::common::v1::{Basket, Discount, GiftCardTender, Limits, discount};
-use tandem_proto::relationship::v1::{GetVoucherRequest, Incentive, Voucher};
+use tandem_proto::relationship::v1::{
+    GetVoucherRequest, Incentive, RollbackReason, RollbackRedemptionRequest, Voucher,
+};
+use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
-use tandem_tests::stage::orders::{Shop, Step};
-use tandem_tests::stage::{Campaigns, basket, eur, minor};
+use tandem_tests::stage::orders::{Shop, Step, cancel};
+use tandem_tests::stage::{Campaigns, basket, eur, minor, roll_back};
 
 const CARD: &str = "CARD-50";
 
@@ -98,5 +101,29 @@ async fn returns_and_a_cancellation_pay_back_what_was_paid_to_the_card_and_to_th
         let order =
             client.get_order(GetOrderRequest { name: "orders/o1".to_owned() }).await.expect("an order");
         assert_eq!(order.into_inner().order.expect("an order").refunds, refunds);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_an_order_is_not_rolled_back_at_relationship_svc_alone() {
+    for engine in Engine::BOTH {
+        let shop = Shop::open(engine, Limits::default()).await;
+        shop.codes(&["CODE-A"], 1).await;
+        shop.orders(0).send(&shop.commit("#1001", &["CODE-A"])).await.expect("committed");
+        let mut alone = shop.relationship(0).vouchers;
+        let request =
+            RollbackRedemptionRequest { reason: RollbackReason::Mistake.into(), ..roll_back("#1001") };
+        let status = alone.rollback_redemption(request).await.expect_err("it belongs to an order");
+        assert_eq!(Refusal::of(&status).reason, "BELONGS_TO_ORDER");
+        assert!(status.message().contains("orders/%231001"), "{status}");
+        shop.orders(0).send(&shop.hold("#1002", &[])).await.expect("held");
+        shop.orders(0).insist(&cancel("%231001")).await.expect("cancelled");
+        let books = shop.books().await;
+        assert_eq!(books.ledger.voucher("CODE-A").uses, 0);
+        // A hold that was given back is held again with its codes.
+        shop.orders(0).send(&shop.hold("#1003", &["CODE-A"])).await.expect("held");
+        shop.orders(0).insist(&cancel("%231003")).await.expect("given back");
+        shop.orders(0).send(&shop.commit("#1003", &["CODE-A"])).await.expect("another card");
+        assert_eq!(shop.books().await.ledger.voucher("CODE-A").uses, 1);
     }
 }
