@@ -8,12 +8,14 @@ use tandem_platform::config::{ClientConfig, ClientTlsConfig};
 use tandem_platform::fault::chain;
 use tandem_platform::grpc::{self, Words};
 use tandem_platform::secret::Address;
+use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
 use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
+use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -97,6 +99,16 @@ impl Target {
     /// Orders.
     pub async fn orders(&self) -> Result<OrderServiceClient<Connection>, Failure> {
         Ok(OrderServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// Campaigns.
+    pub async fn campaigns(&self) -> Result<CampaignServiceClient<Connection>, Failure> {
+        Ok(CampaignServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// What codes give.
+    pub async fn incentives(&self) -> Result<IncentiveServiceClient<Connection>, Failure> {
+        Ok(IncentiveServiceClient::new(self.to_relationship().await?))
     }
 
     /// Codes.

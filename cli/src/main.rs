@@ -6,6 +6,7 @@ mod customers;
 mod demo;
 mod events;
 mod failure;
+mod limits;
 mod money;
 mod order;
 mod output;
@@ -65,6 +66,8 @@ enum Command {
     /// Hold, commit, cancel, return and show orders.
     #[command(subcommand)]
     Order(order::Command),
+    /// How far the limits of an offer, a campaign or an incentive are.
+    Limits(limits::Arguments),
     /// Redeem codes for an order at relationship-svc alone.
     Redeem(redeem::Arguments),
     /// Follow what happens.
@@ -87,10 +90,15 @@ impl Command {
             Self::Vouchers(_) | Self::Customers(_) | Self::Redeem(_) => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
+            Self::Limits(limits) if limits.is_of_relationship() => {
+                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
+            }
             Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
-            Self::Quote(_) | Self::Order(_) | Self::Events(_) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
+            Self::Quote(_) | Self::Order(_) | Self::Limits(_) | Self::Events(_) => {
+                [&CAMPAIGN[..], &TLS, &["output"]].concat()
+            }
         }
     }
 }
@@ -137,6 +145,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// `customers/7`, of `7` as well.
+fn named(collection: &str, id: &str) -> String {
+    let full = id.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'));
+    if full { id.to_owned() } else { format!("{collection}/{id}") }
+}
+
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { target, output, command } = arguments;
     match command {
@@ -146,6 +160,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Customers(command) => customers::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,
         Command::Order(command) => order::run(command, &target, output).await,
+        Command::Limits(arguments) => limits::run(arguments, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
         Command::Completion(arguments) => completion::run(&arguments),

@@ -21,6 +21,7 @@ use tandem_platform::resource::{Field, Resource, Stem, Table};
 pub mod commands;
 pub mod events;
 pub mod lifecycle;
+pub mod limits;
 pub mod mix;
 pub mod revisions;
 pub mod rpc;

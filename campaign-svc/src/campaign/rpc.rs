@@ -18,7 +18,9 @@ use tandem_proto::requests::{Etagged, Named, Repeatable};
 use tonic::{Request, Response, Status};
 
 use super::events::message;
-use super::{COLLECTION, Campaign, FIELDS, Move, Revision, View, commands, name, revision_name, store};
+use super::{
+    COLLECTION, Campaign, FIELDS, Move, Revision, View, commands, limits, name, revision_name, store,
+};
 use crate::catalogue::written::Written;
 use crate::{App, field};
 
@@ -238,6 +240,20 @@ impl CampaignService for Api {
         v.finish()?;
         let view = self.view(&call, &id).await?;
         Ok(Response::new(message::media_plan(&view.campaign, &view.revision.mix)))
+    }
+
+    async fn get_limits(
+        &self,
+        request: Request<GetLimitsRequest>,
+    ) -> Result<Response<GetLimitsResponse>, Status> {
+        let (call, body) = (grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let (id, of) = parse::limits_of(&mut v, &body.name);
+        let subject = field::subject(&mut v, &body.customer, &body.guest_key);
+        v.finish()?;
+        let view = self.view(&call, &id).await?;
+        let limits = limits::standing(&self.0, &call, &view, &of, subject.as_ref()).await?;
+        Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(Into::into).collect() }))
     }
 }
 

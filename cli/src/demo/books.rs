@@ -5,20 +5,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tandem_proto::campaign::v1::{
-    self as campaign, CancelOrderRequest, CommitOrderRequest, GetObjectiveProgressRequest,
-    GetObjectiveProgressResponse, ListOrdersRequest, OrderState, QuoteRequest,
+    self as campaign, GetLimitsRequest, GetObjectiveProgressRequest, GetObjectiveProgressResponse,
+    ListOrdersRequest, OrderState,
 };
-use tandem_proto::common::v1::{Basket, Line};
+use tandem_proto::common::v1::LimitKind;
 use tandem_proto::relationship::v1::{
     GetIncentiveRequest, ListRedemptionsRequest, Redemption, RedemptionState,
 };
-use tonic_types::StatusExt;
 
 use super::account::{Account, Fate, Source};
 use super::heard::Heard;
-use super::{Shop, purchases, stage};
+use super::{Shop, stage};
 use crate::failure::Failure;
-use crate::{money, output, vouchers};
+use crate::{money, output};
 
 /// What two books say of the same thing.
 type Check = (&'static str, i64, i64);
@@ -220,50 +219,12 @@ async fn uses(shop: &Shop, name: String) -> Result<i64, Failure> {
     Ok(incentive.incentive.and_then(|incentive| incentive.usage).map_or(0, |usage| usage.uses))
 }
 
-/// What the campaign's counter says its offers gave away. No call reads it; but an order that asks for more than is left
-/// is refused with what it would cost, and leaves no trace.
+/// What the campaign's counter says its offers gave away.
 async fn given_away(shop: &Shop) -> Result<i64, Failure> {
-    const UNITS: i64 = 1_000;
-    const UNIT_PRICE: i64 = 10_000_000;
-    let order_id = "more-than-is-left".to_owned();
-    let line = Line {
-        id: "1".to_owned(),
-        product: purchases::PRODUCT.to_owned(),
-        quantity: UNITS,
-        unit_price: Some(shop.money(UNIT_PRICE)),
-        ..Line::default()
-    };
-    let currency_code = shop.currency.code().to_owned();
-    let basket = Basket { currency_code, lines: vec![line], ..Basket::default() };
-    let place = stage::PLACE.to_owned();
-    let request = QuoteRequest { basket: Some(basket), place, ..QuoteRequest::default() };
-    let quote = shop.pricing.clone().quote(request).await?.into_inner();
-    let offered = quote.totals.map_or(0, |totals| minor(&totals.discount_amount));
-    let request = CommitOrderRequest {
-        order_id: order_id.clone(),
-        quote_token: quote.quote_token,
-        request_id: vouchers::fresh_request_id(),
-        replaces: String::new(),
-    };
-    let Err(refused) = shop.orders.clone().commit_order(request).await else {
-        // All that was offered was left.
-        let request = CancelOrderRequest {
-            name: format!("orders/{order_id}"),
-            request_id: vouchers::fresh_request_id(),
-        };
-        shop.orders.clone().cancel_order(request).await?;
-        return Ok(stage::OFFERS_BUDGET - offered);
-    };
-    let said = refused.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
-    let total = |key: &str| {
-        let text = said.get(key)?.split(' ').next()?;
-        Some(money::minor(Some(&money::parse(text, shop.currency).ok()?)))
-    };
-    let Some((quoted, current)) = total("quoted_total").zip(total("current_total")) else {
-        return Err(refused.into());
-    };
-    let left = offered - (current - quoted);
-    Ok(stage::OFFERS_BUDGET - left)
+    let request = GetLimitsRequest { name: stage::CAMPAIGN.to_owned(), ..GetLimitsRequest::default() };
+    let limits = shop.campaigns.clone().get_limits(request).await?.into_inner().limits;
+    let budget = limits.iter().find(|limit| limit.kind() == LimitKind::Budget);
+    Ok(minor(&budget.and_then(|budget| budget.spent.clone())))
 }
 
 /// What campaign-svc has heard. It hears of redemptions a moment after they are made, so this asks until it has heard of

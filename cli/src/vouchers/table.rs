@@ -154,8 +154,7 @@ fn set(field: &mut String, cell: &str) -> Result<(), String> {
 
 /// `customers/7`, or `7` alone.
 fn named(field: &mut String, collection: &str, cell: &str) -> Result<(), String> {
-    let full = cell.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'));
-    *field = if full { cell.to_owned() } else { format!("{collection}/{cell}") };
+    *field = crate::named(collection, cell);
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Hard limits.
 
-use tandem_kernel::limits::{CustomerPeriod, Limits, Overrun};
+use tandem_kernel::limits::{CustomerPeriod, Limited, Limits, Overrun, Standing};
+use tandem_kernel::money::Money;
 use tandem_kernel::problem::Problem;
 
 use super::money::listed;
-use super::{amounts, join, known_enum, positive, recurrence, refuse};
+use super::{amounts, join, known_enum, positive, recurrence, refuse, to_timestamp};
 use crate::common::v1;
 
 /// Limits; a message without any is no limit at all.
@@ -38,6 +39,40 @@ fn customer_period(at: &str, given: &v1::Limits, problems: &mut Vec<Problem>) ->
             None
         }
         (None, _) => None,
+    }
+}
+
+impl From<&Standing> for v1::LimitUsage {
+    fn from(limit: &Standing) -> Self {
+        let kind = match limit.on {
+            Limited::Uses => v1::LimitKind::Uses,
+            Limited::Budget(_) => v1::LimitKind::Budget,
+            Limited::Customer => v1::LimitKind::UsesPerCustomer,
+            Limited::CustomerPeriod => v1::LimitKind::UsesPerCustomerPeriod,
+        };
+        let never = v1::Recurrence::Unspecified;
+        let told = Self {
+            owner: limit.key.owner.to_string(),
+            kind: kind.into(),
+            recurrence: limit.period.map_or(never, |(recurrence, _)| recurrence.into()).into(),
+            period_start_time: limit.period.map(|(_, period)| to_timestamp(period.start)),
+            period_end_time: limit.period.map(|(_, period)| to_timestamp(period.end)),
+            ..Self::default()
+        };
+        match limit.on {
+            Limited::Budget(currency) => {
+                let money = |minor| Some(v1::Money::from(Money::new(minor, currency)));
+                let (spent, held) = (money(limit.used), money(limit.held));
+                Self { budget: money(limit.most), spent, held, left: money(limit.left()), ..told }
+            }
+            _ => Self {
+                max_uses: limit.most,
+                uses: limit.used,
+                uses_held: limit.held,
+                uses_left: limit.left(),
+                ..told
+            },
+        }
     }
 }
 

@@ -6,16 +6,18 @@ mod parse;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
+use tandem_kernel::limits::Standing;
 use tandem_kernel::rule::{Facts, Vocabulary};
-use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Violations, grpc, service};
+use tandem_platform::resource::{self, Resource, asked};
+use tandem_platform::{Violations, counters, field, grpc, service};
+use tandem_proto::common::v1::LimitUsage;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
 use tandem_proto::relationship::v1::{
     ArchiveIncentiveRequest, ArchiveIncentiveResponse, CreateIncentiveRequest, CreateIncentiveResponse,
     EvaluateIncentivesRequest, EvaluateIncentivesResponse, GetIncentiveRequest, GetIncentiveResponse,
-    Incentive as Message, ListIncentivesRequest, ListIncentivesResponse, UpdateIncentiveRequest,
-    UpdateIncentiveResponse,
+    GetLimitsRequest, GetLimitsResponse, Incentive as Message, ListIncentivesRequest, ListIncentivesResponse,
+    UpdateIncentiveRequest, UpdateIncentiveResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -95,6 +97,25 @@ impl IncentiveService for Api {
         let touch = asked::touch::<Incentive, _>(&self.0, request)?;
         let stored = service::write(&self.0, touch, commands::archive).await?;
         Ok(Response::new(ArchiveIncentiveResponse { incentive: Some(events::message(&stored)) }))
+    }
+
+    async fn get_limits(
+        &self,
+        request: Request<GetLimitsRequest>,
+    ) -> Result<Response<GetLimitsResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let GetLimitsRequest { name, customer, guest_key } = request.into_inner();
+        let mut v = Violations::new();
+        let id = field::resource(&mut v, "name", super::COLLECTION, &name);
+        let subject = field::subject(&mut v, &customer, &guest_key);
+        v.finish()?;
+        let incentive: Incentive = resource::find(&self.0, &call, &id).await?;
+        let (now, zone) = (self.0.clock.now(), &self.0.zone);
+        let owner = incentive.id.as_str().into();
+        let mut limits = incentive.definition.limits.standing(&owner, subject.as_ref(), now, zone);
+        counters::fill(&mut self.0.db.read().await?, &call.tenant, &mut limits, now).await?;
+        let told = |limit: &Standing| LimitUsage { owner: incentive.name(), ..limit.into() };
+        Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(told).collect() }))
     }
 
     async fn evaluate_incentives(

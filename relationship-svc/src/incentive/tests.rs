@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use tandem_platform::testing;
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::common::v1::{
-    AmountDiscount, Discount, GiftCardTender, Interval, Limits, Money, PercentDiscount, PointsReward, Scope,
+    AmountDiscount, Discount, GiftCardTender, Interval, Limits, Money, PercentDiscount, PointsReward,
+    Recurrence, Scope,
 };
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::{
-    ArchiveIncentiveRequest, CreateIncentiveRequest, GetIncentiveRequest, Incentive as Message,
-    ListIncentivesRequest, UpdateIncentiveRequest,
+    ArchiveIncentiveRequest, CreateIncentiveRequest, GetIncentiveRequest, GetLimitsRequest,
+    Incentive as Message, ListIncentivesRequest, UpdateIncentiveRequest,
 };
 use tonic::{Code, Status};
 
@@ -319,4 +320,34 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
     assert_eq!(definition.title("de-CH"), "Zehn");
     assert_eq!(definition.title("fr"), "Ten off");
     assert_eq!(titled(&[]).title("fr"), "");
+}
+
+#[tokio::test]
+async fn what_limits_have_used_is_told_and_the_customers_own_where_one_is_named() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = client(&harness);
+        let limits = Limits {
+            max_uses: Some(5),
+            max_uses_per_customer_period: Some(2),
+            customer_period: Recurrence::Week.into(),
+            ..Limits::default()
+        };
+        let limited = Message { limits: Some(limits), ..percent(100_000) };
+        create_incentive(&harness, "ten", limited).await.unwrap();
+        let mut told = async |customer: &str, guest_key: &str| {
+            let name = "incentives/ten".to_owned();
+            let (customer, guest_key) = (customer.to_owned(), guest_key.to_owned());
+            let answer = client.get_limits(GetLimitsRequest { name, customer, guest_key }).await;
+            answer.map(|answer| answer.into_inner().limits)
+        };
+        let limits = told("customers/7", "").await.unwrap();
+        let [all, own] = limits.as_slice() else { panic!("{limits:?}") };
+        assert_eq!((&*all.owner, all.max_uses, all.uses_left), ("incentives/ten", 5, 5));
+        assert_eq!((own.max_uses, own.recurrence()), (2, Recurrence::Week));
+        assert_eq!(told("", "").await.unwrap().len(), 1);
+        let both = told("customers/7", "guest-key-0123456789").await.unwrap_err();
+        assert_eq!(fields(&both), ["guest_key"]);
+    })
+    .await;
 }

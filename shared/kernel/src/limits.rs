@@ -2,10 +2,12 @@
 //! only; the counters stand in the services.
 
 mod count;
+mod standing;
 
 use serde::{Deserialize, Serialize};
 
 pub use count::{Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, threshold};
+pub use standing::{Limited, Standing};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;

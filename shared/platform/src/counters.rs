@@ -18,8 +18,10 @@ pub mod ledger;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::limits::{CounterKey, CounterKind, Tally, periods_before};
+use tandem_kernel::limits::{CounterKey, CounterKind, Standing, Tally, periods_before};
 use uuid::Uuid;
 
 use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, Write, Writes};
@@ -300,6 +302,44 @@ pub async fn lapsed_claims(
         query.fetch_all(conn).await
     })?;
     rows.into_iter().map(claim).collect()
+}
+
+/// Takes off these counters what lapsed holds still keep of them.
+pub async fn without_lapsed(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    counted: &mut [(CounterKey, Tally)],
+    now: Timestamp,
+) -> Outcome<()> {
+    let held: Vec<CounterKey> =
+        counted.iter().filter(|(_, tally)| tally.held > 0).map(|(key, _)| key.clone()).collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    for claim in lapsed_claims(session, tenant, &held, now).await? {
+        if let Some((key, tally)) = counted.iter_mut().find(|(key, _)| *key == claim.key) {
+            tally.held -= if key.kind == CounterKind::Budget { claim.amount } else { claim.uses };
+        }
+    }
+    Ok(())
+}
+
+/// Says of each of these limits how far it is.
+pub async fn fill(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    limits: &mut [Standing],
+    now: Timestamp,
+) -> Outcome<()> {
+    let mut counted = find(session, tenant, limits.iter().map(|limit| &limit.key)).await?;
+    without_lapsed(session, tenant, &mut counted, now).await?;
+    let counted: HashMap<CounterKey, Tally> = counted.into_iter().collect();
+    for limit in limits {
+        if let Some(tally) = counted.get(&limit.key) {
+            (limit.used, limit.held) = (tally.used, tally.held);
+        }
+    }
+    Ok(())
 }
 
 /// Every claim of these holders.

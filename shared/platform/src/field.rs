@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use prost::Message;
@@ -80,6 +81,14 @@ pub fn order(v: &mut Violations, field: &str, name: &str) -> String {
         v.add(field, error.to_string());
         String::new()
     })
+}
+
+/// Whom counters count for: a customer, or a guest; nobody where neither is named.
+pub fn subject(v: &mut Violations, customer: &str, guest_key: &str) -> Option<Arc<str>> {
+    v.check(customer.is_empty() || guest_key.is_empty(), "guest_key", "must not stand beside customer");
+    let customer = optional_resource(v, "customer", "customers", customer);
+    let guest = (!guest_key.is_empty()).then(|| text(v, "guest_key", guest_key.to_owned(), 16..=128));
+    customer.map(|id| format!("c/{id}").into()).or(guest.map(|key| format!("g/{key}").into()))
 }
 
 /// What a new resource may be called: the id its caller wants, and where that is empty its name, may be empty too.

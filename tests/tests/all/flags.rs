@@ -23,6 +23,7 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("order cancel", &["a"], Reads::Campaign),
     ("order return", &["a", "1=1"], Reads::Campaign),
     ("order show", &["a"], Reads::Campaign),
+    ("limits", &["campaigns/a"], Reads::Campaign),
     ("redeem", &["--order", "a", "--currency", "EUR", "--line", "p:1:1", "--code", "C"], Reads::Relationship),
     ("events tail", &[], Reads::Relationship),
     ("events set-aside", &[], Reads::Campaign),

@@ -9,6 +9,7 @@ use tandem_proto::campaign::v1::{self, AdaptCampaignRequest};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::convert;
 
+use super::super::limits::Of;
 use super::super::revisions::Adaptation;
 use super::super::{COLLECTION, Definition, Draft, Window};
 use crate::{field, objective};
@@ -101,4 +102,22 @@ fn zone(v: &mut Violations, name: &str) -> Zone {
 /// Ids of segments, each once.
 fn segments(v: &mut Violations, given: &[String]) -> Vec<String> {
     field::resources(v, "segments", "segments", given, MAX_SEGMENTS)
+}
+
+/// Of which campaign, and whose limits of it.
+pub fn limits_of(v: &mut Violations, name: &str) -> (String, Of) {
+    let mut parts = name.splitn(3, '/');
+    let (collection, id, rest) = (parts.next(), parts.next().unwrap_or_default(), parts.next());
+    let of = match rest {
+        None => Some(Of::Campaign),
+        Some("offers/-") => Some(Of::Offers),
+        Some(rest) => {
+            let offer = rest.strip_prefix("offers/").filter(|offer| id::check(offer).is_ok());
+            offer.map(|offer| Of::Offer(offer.to_owned()))
+        }
+    };
+    let right = collection == Some(COLLECTION) && id::check(id).is_ok() && of.is_some();
+    let message = "must be `campaigns/{id}`, `campaigns/{id}/offers/{id}` or `campaigns/{id}/offers/-`";
+    v.check(right, "name", message);
+    (id.to_owned(), of.unwrap_or(Of::Campaign))
 }

@@ -172,3 +172,44 @@ async fn a_campaign_counts_all_its_offers_together() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_limits_have_used_is_told_with_what_is_held_and_left_and_the_customers_own() {
+    engines(&MIGRATIONS, |db| async move {
+        let limits = common::Limits {
+            max_uses_per_customer: Some(2),
+            recurrence: common::Recurrence::Day.into(),
+            budgets: vec![euros(1_000)],
+            ..uses(5)
+        };
+        let shop = Shop::open(db, limits).await;
+        shop.commit("o1", "7", 300).await.unwrap();
+        shop.hold("o2", "7", 200).await.unwrap();
+        shop.hold("o3", "8", 100).await.unwrap();
+        let told = async |name: &str, customer: &str| {
+            let request = GetLimitsRequest {
+                name: name.to_owned(),
+                customer: customer.to_owned(),
+                ..GetLimitsRequest::default()
+            };
+            let mut client = CampaignServiceClient::new(shop.harness.channel());
+            client.get_limits(request).await.map(|answer| answer.into_inner().limits)
+        };
+        let offer = "campaigns/spring/offers/ten";
+        let limits = told(offer, "customers/7").await.unwrap();
+        let uses =
+            |limit: &common::LimitUsage| (limit.max_uses, limit.uses, limit.uses_held, limit.uses_left);
+        assert_eq!(uses(&limits[0]), (5, 1, 2, 2));
+        assert!(limits[0].period_end_time.unwrap().seconds > shop.now().as_second());
+        assert_eq!((limits[1].spent.clone(), limits[1].left.clone()), (Some(euros(300)), Some(euros(400))));
+        assert_eq!(uses(&limits[2]), (2, 1, 1, 0));
+        // Holds that have lapsed keep nothing, swept or not.
+        shop.harness.clock.advance(SignedDuration::from_mins(15));
+        assert_eq!(uses(&told(offer, "").await.unwrap()[0]), (5, 1, 0, 4));
+        assert_eq!(told("campaigns/spring/offers/-", "").await.unwrap().len(), 2);
+        assert_eq!(told("campaigns/spring", "").await.unwrap(), Vec::new());
+        assert_eq!(refused(told("campaigns/spring/offers/none", "").await), "NOT_FOUND");
+        assert_eq!(refused(told("campaigns/spring/rules/none", "").await), "INVALID_ARGUMENT");
+    })
+    .await;
+}

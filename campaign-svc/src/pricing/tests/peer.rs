@@ -119,6 +119,10 @@ impl IncentiveService for Service {
         elsewhere()
     }
 
+    async fn get_limits(&self, _: Request<GetLimitsRequest>) -> Result<Response<GetLimitsResponse>, Status> {
+        elsewhere()
+    }
+
     async fn evaluate_incentives(
         &self,
         request: Request<EvaluateIncentivesRequest>,

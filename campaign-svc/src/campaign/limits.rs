@@ -1,0 +1,61 @@
+//! The limits of a campaign and of its offers, and how far they are.
+
+use std::sync::Arc;
+
+use tandem_kernel::limits::{Limits, Standing};
+use tandem_platform::{Call, Fault, Outcome, counters};
+
+use super::{COLLECTION, View, discount_limits, name};
+use crate::App;
+
+/// Whose limits are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// Those of the campaign, over all its offers together.
+    Campaign,
+    /// Those of one offer of the current mix.
+    Offer(String),
+    /// Those of each of them.
+    Offers,
+}
+
+/// Every limit that stands, with those of a customer where `subject` names one.
+///
+/// # Errors
+/// NOT_FOUND where the current mix has no such offer.
+pub async fn standing(
+    app: &App,
+    call: &Call,
+    view: &View,
+    of: &Of,
+    subject: Option<&Arc<str>>,
+) -> Outcome<Vec<Standing>> {
+    let (definition, mix) = (&view.campaign.definition, &view.revision.mix);
+    let campaign = name(&view.campaign.id);
+    let offers = mix.price.offers.iter();
+    let owned: Vec<(String, Limits)> = match of {
+        Of::Campaign => {
+            vec![(campaign, discount_limits(&definition.limits, &definition.budgets, mix))]
+        }
+        Of::Offer(id) => {
+            let offer = offers.clone().find(|offer| offer.id == *id);
+            let full = offer_name(&view.campaign.id, id);
+            let offer = offer.ok_or_else(|| Fault::not_found(&full))?;
+            vec![(full, offer.limits.clone())]
+        }
+        Of::Offers => {
+            offers.map(|offer| (offer_name(&view.campaign.id, &offer.id), offer.limits.clone())).collect()
+        }
+    };
+    let zone = definition.zone.rules();
+    let of_owner = |(owner, limits): &(String, Limits)| {
+        limits.standing(&Arc::from(owner.as_str()), subject, view.at, zone)
+    };
+    let mut limits: Vec<Standing> = owned.iter().flat_map(of_owner).collect();
+    counters::fill(&mut app.db.read().await?, &call.tenant, &mut limits, view.at).await?;
+    Ok(limits)
+}
+
+fn offer_name(campaign: &str, offer: &str) -> String {
+    tandem_kernel::id::path(&[(COLLECTION, campaign), ("offers", offer)])
+}
