@@ -217,6 +217,9 @@ pub struct Pending {
     pub lines: Vec<(String, i64)>,
     /// The caller's call, whose outcome is stored when the step ends: request_id and hash. Empty: none waits for it.
     pub request: (String, [u8; 32]),
+    /// relationship-svc is told that an order asks; not by steps from before it could be.
+    #[serde(default)]
+    pub of_order: bool,
     /// On whose behalf.
     pub principal: String,
     /// Since when.
@@ -432,6 +435,8 @@ pub enum Refusal {
     },
     /// More units than are out, or a line the order does not have.
     Quantity(String),
+    /// An amount of shipping that this order cannot have.
+    Shipping(String),
 }
 
 impl Refusal {

@@ -14,7 +14,7 @@ use tandem_kernel::pricing::returned;
 
 use super::{Refusal, Sold};
 
-/// The most lines that all refunds of an order name: what an order tells stays within what every client reads.
+/// The most lines and gift cards that all refunds of an order name: what an order tells stays within what every client reads.
 const MAX_REFUNDED_LINES: usize = 5_000;
 
 /// Why something is paid back.
@@ -123,7 +123,14 @@ fn taxes(sold: &Sold, shipping: i64, beyond: i64) -> Vec<i64> {
         true => rates().chain([half_up(i128::from(shipping) * stated, goods.max(1))]).collect(),
         false => prices().map(i128::from).collect(),
     };
-    largest_remainder(beyond.abs(), &weights).into_iter().map(|share| share * beyond.signum()).collect()
+    let mut shares = largest_remainder(beyond.abs(), &weights);
+    if let Some(of_shipping) = shares.last_mut()
+        && weights.iter().all(|weight| *weight == 0)
+    {
+        // Nothing costs anything, and yet something is due: it goes where a cancellation looks last.
+        *of_shipping = beyond.abs();
+    }
+    shares.into_iter().map(|share| share * beyond.signum()).collect()
 }
 
 /// Takes units back and decides what is paid back for them. `units` are (line, units), each line once, at most those that
@@ -137,10 +144,13 @@ pub fn take_back(
     shipping: Shipping,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let before: usize = sold.refunds.iter().map(|refund| refund.lines.len()).sum();
-    if before + units.len() > MAX_REFUNDED_LINES {
-        let message =
-            format!("the refunds of an order name at most {MAX_REFUNDED_LINES} lines: cancel the rest");
+    let tenders = sold.codes.iter().filter(|code| code.tender).count();
+    let names = |lines: usize, cards: usize| lines.max(1) + cards;
+    let before: usize = sold.refunds.iter().map(|refund| names(refund.lines.len(), refund.cards.len())).sum();
+    if before + names(units.len(), tenders) > MAX_REFUNDED_LINES {
+        let message = format!(
+            "the refunds of an order name at most {MAX_REFUNDED_LINES} lines and gift cards: cancel the rest"
+        );
         return Err(Refusal::Quantity(message));
     }
     let left = Paid::of(sold).shipping - shipping_back(sold);
@@ -148,7 +158,7 @@ pub fn take_back(
         Shipping::None => 0,
         Shipping::Whole => left,
         Shipping::Part(asked) if asked.currency != sold.currency => {
-            return Err(Refusal::Quantity(format!("shipping_amount must be in {}", sold.currency)));
+            return Err(Refusal::Shipping(format!("must be in {}", sold.currency)));
         }
         Shipping::Part(asked) if asked.minor > left => {
             let left = Money::new(left, sold.currency);
@@ -157,6 +167,10 @@ pub fn take_back(
         }
         Shipping::Part(asked) => asked.minor,
     };
+    if units.is_empty() && shipping == 0 {
+        let message = "no shipping is left to come back";
+        return Err(Refusal::Quantity(message.to_owned()));
+    }
     pay_back(sold, units, shipping, Cause::Returned, now);
     Ok(())
 }
@@ -196,7 +210,11 @@ fn pay_back(sold: &mut Sold, units: &[(usize, i64)], shipping: i64, cause: Cause
         returned(tax.abs(), paid.shipping.max(1), back) * tax.signum()
     };
     let before = shipping_back(sold);
-    let shipping_tax = of_shipping(before + shipping) - of_shipping(before);
+    let tax_before: i64 = sold.refunds.iter().map(|refund| refund.shipping_tax).sum();
+    let shipping_tax = match cause {
+        Cause::Returned => of_shipping(before + shipping) - of_shipping(before),
+        Cause::Cancelled => paid.taxes.last().copied().unwrap_or(0) - tax_before,
+    };
     let mut refund = Refund { at: now, cause, lines, shipping, shipping_tax, cards: Vec::new(), money: 0 };
     (refund.cards, refund.money) = means(sold, &paid, refund.total());
     if cause == Cause::Returned {

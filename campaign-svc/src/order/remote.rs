@@ -62,7 +62,7 @@ async fn send(
                 ttl: Some(prost_types::Duration { seconds: pending.ttl_s, nanos: 0 }),
                 request_id,
                 conclusive: true,
-                of_order: true,
+                of_order: pending.of_order,
                 ..HoldVouchersRequest::default()
             };
             client.hold_vouchers(grpc::outgoing(call, limit, request)).await.map(drop)
@@ -74,21 +74,22 @@ async fn send(
                 request_id,
                 conclusive: true,
                 replaces_order_id: order.replaces.clone().unwrap_or_default(),
-                of_order: true,
+                of_order: pending.of_order,
                 ..RedeemVouchersRequest::default()
             };
             client.redeem_vouchers(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::Release => {
-            let request = ReleaseHoldRequest { order_id, request_id, of_order: true };
+            let request = ReleaseHoldRequest { order_id, request_id, of_order: pending.of_order };
             client.release_hold(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::RollBack => {
-            let request = roll_back(order, request_id, &[], RollbackReason::Cancelled);
+            let request = roll_back((order, pending.of_order), request_id, &[], RollbackReason::Cancelled);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::Return => {
-            let request = roll_back(order, request_id, &pending.lines, RollbackReason::Returned);
+            let request =
+                roll_back((order, pending.of_order), request_id, &pending.lines, RollbackReason::Returned);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
     }
@@ -96,7 +97,7 @@ async fn send(
 
 /// What gift cards get is what the order's last refund says, which was decided with this very step.
 fn roll_back(
-    order: &Order,
+    (order, of_order): (&Order, bool),
     request_id: String,
     lines: &[(String, i64)],
     reason: RollbackReason,
@@ -119,7 +120,7 @@ fn roll_back(
         request_id,
         code: String::new(),
         gift_cards,
-        of_order: true,
+        of_order,
     }
 }
 

@@ -113,7 +113,14 @@ pub fn read(path: &Path) -> Result<Read, Failure> {
     let columns = columns(path, &mut rows)?;
     let (mut vouchers, mut bad) = (Vec::new(), Vec::new());
     for row in rows.records() {
-        let row = row.map_err(|error| Failure::at(path.display(), error))?;
+        let row = match row {
+            Err(error) if matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. }) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                bad.push(Bad { line, why: "has not as many cells as the head has columns".to_owned() });
+                continue;
+            }
+            row => row.map_err(|error| Failure::at(path.display(), error))?,
+        };
         let line = row.position().map_or(0, csv::Position::line);
         let mut voucher = Voucher::default();
         let cells = columns.iter().zip(&row).filter(|(_, cell)| !cell.is_empty());

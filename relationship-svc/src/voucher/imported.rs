@@ -33,9 +33,11 @@ pub struct Item {
 impl Item {
     /// The voucher, where the incentive allows `max_uses` of one code.
     ///
+    /// `of_archived` where it may come from an archived incentive, whose codes are DISABLED without saying so themselves.
+    ///
     /// # Errors
     /// INVALID_ARGUMENT where what it says does not fit together.
-    pub fn settled(&self, max_uses: Option<i64>) -> Outcome<Voucher> {
+    pub fn settled(&self, max_uses: Option<i64>, of_archived: bool) -> Outcome<Voucher> {
         let initial = self.voucher.balance.map(|balance| balance.initial);
         let exhausted = self.state == Some(State::Exhausted);
         let uses = self.uses.unwrap_or_else(|| if exhausted { max_uses.unwrap_or(0) } else { 0 });
@@ -56,7 +58,7 @@ impl Item {
                     "EXHAUSTED contradicts what is left of its uses or its balance".to_owned(),
                 );
             }
-            Some(State::Disabled) if !self.disabled => {
+            Some(State::Disabled) if !self.disabled && !of_archived => {
                 let message =
                     "DISABLED needs disabled = true: codes of an archived incentive are DISABLED too";
                 return refused("state", message.to_owned());
@@ -78,6 +80,7 @@ impl Item {
         let stands = |said: bool, same: bool| !said || same;
         let uses = [there.usage.uses, there.before.uses];
         let spent = [there.usage.spent, there.before.spent];
+        let exhausted = self.state == Some(State::Exhausted);
         let same = [
             ("incentive", wanted.incentive == there.incentive),
             ("max_uses", wanted.max_uses == there.max_uses),
@@ -87,8 +90,8 @@ impl Item {
             ("source_id", stands(wanted.source_id.is_some(), wanted.source_id == there.source_id)),
             ("batch", stands(wanted.batch.is_some(), wanted.batch == there.batch)),
             ("labels", stands(!wanted.labels.is_empty(), wanted.labels == there.labels)),
-            ("uses", stands(self.uses.is_some(), uses.contains(&wanted.usage.uses))),
-            ("balance", stands(self.balance.is_some(), spent.contains(&wanted.usage.spent))),
+            ("uses", stands(self.uses.is_some() || exhausted, uses.contains(&wanted.usage.uses))),
+            ("balance", stands(self.balance.is_some() || exhausted, spent.contains(&wanted.usage.spent))),
             ("disabled", stands(self.disabled, there.usage.disabled)),
             ("create_time", stands(self.created.is_some(), wanted.created == there.created)),
             (
@@ -127,7 +130,7 @@ pub fn fate(
     let Some((there, owner)) = there else { return Ok(Fate::New) };
     let archived = owner.incentive.state == incentive::State::Archived;
     if archived && there.incentive != wanted.incentive {
-        return if may_move { moved(wanted, there) } else { Err(stands_archived(there)) };
+        return if may_move { moved(item, wanted, there) } else { Err(stands_archived(there)) };
     }
     match item.differences(wanted, there).as_slice() {
         [] => Ok(Fate::Same),
@@ -158,8 +161,14 @@ fn stands_archived(there: &Voucher) -> Fault {
     Fault::precondition(ErrorReason::IncentiveArchived, message).with("incentive", incentive)
 }
 
-/// What was used stays used: rolling it back still finds it.
-fn moved(wanted: &Voucher, there: &Voucher) -> Outcome<Fate> {
+/// What was used stays used: rolling it back still finds it. What the item says otherwise of that is refused.
+fn moved(item: &Item, wanted: &Voucher, there: &Voucher) -> Outcome<Fate> {
+    const KEPT: [&str; 6] = ["uses", "balance", "disabled", "batch", "create_time", "restored_until_time"];
+    let other: Vec<&str> =
+        item.differences(wanted, there).into_iter().filter(|field| KEPT.contains(field)).collect();
+    if !other.is_empty() {
+        return Err(differs(&other.join(", ")));
+    }
     let refused = |message: &str| Err(Fault::precondition(ErrorReason::VoucherDiffers, message));
     if there.usage.uses_held > 0 {
         return refused("the code is held by an order: move it once the hold is over");

@@ -80,7 +80,8 @@ pub(super) fn take_back(
         Found::Same(order) => return Ok(order),
         Found::Other(order) => order,
     };
-    if !order.state.is_counted() {
+    let shipping_alone = order.state == State::Returned && lines.is_empty();
+    if !order.state.is_counted() && !shipping_alone {
         return Err(Refusal::WrongState(order.state));
     }
     let mut order = (*order).clone();

@@ -145,6 +145,7 @@ impl Item<'_> {
             ttl_s: 0,
             lines: Vec::new(),
             request: self.caller.clone().unwrap_or_default(),
+            of_order: true,
             principal: self.principal.to_owned(),
             since: now,
         }

@@ -22,8 +22,12 @@ impl From<Refusal> for Fault {
             Refusal::Reused => Self::request_id_reused(),
             Refusal::WrongState(state) => {
                 let further = match state {
-                    State::Cancelled | State::Returned => {
+                    State::Cancelled => {
                         ": what was committed and has come back is final; sell under another order_id"
+                    }
+                    State::Returned => {
+                        ": its goods have come back, and that is final; its shipping may, by itself; sell under another \
+                         order_id"
                     }
                     _ => "",
                 };
@@ -63,6 +67,7 @@ impl From<Refusal> for Fault {
                 .with("quoted_total", money(quoted))
                 .with("current_total", money(current))
             }
+            Refusal::Shipping(message) => Self::invalid_field("shipping_amount", message),
             Refusal::Quantity(message) => Self::precondition(Why::QuantityExceeded, message),
         }
     }

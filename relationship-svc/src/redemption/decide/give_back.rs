@@ -22,6 +22,7 @@ pub(super) fn release(world: &mut World, order: &str) -> Answer {
 
 /// The same, asked for by a call: an order of campaign-svc gives its holds back by itself.
 pub(super) fn release_alone(world: &mut World, order: &str, of_order: bool) -> Result<Answer, Refused> {
+    expire_lapsed(world, order);
     if !of_order {
         leave_to_order(world, order, |one| one.state == State::Held)?;
     }
@@ -29,7 +30,11 @@ pub(super) fn release_alone(world: &mut World, order: &str, of_order: bool) -> R
 }
 
 /// Refuses what belongs to an order of campaign-svc, which has to know of it.
-fn leave_to_order(world: &World, order: &str, about: impl Fn(&Redemption) -> bool) -> Result<(), Refused> {
+pub(super) fn leave_to_order(
+    world: &World,
+    order: &str,
+    about: impl Fn(&Redemption) -> bool,
+) -> Result<(), Refused> {
     let theirs = world.of_order(order, |one| one.details.of_order && about(one));
     if theirs.is_empty() {
         return Ok(());
@@ -94,13 +99,15 @@ pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<Rolle
         };
         given.as_ref().is_none_or(is)
     };
-    if !roll_back.of_order {
-        leave_to_order(world, &roll_back.order, |one| one.state.is_redeemed() && wanted(one))?;
-    }
     let no_lines = roll_back.cards.as_ref().is_some_and(|cards| cards.no_lines);
     let redeemed =
         world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one) && !no_lines);
-    let owed = owed(world, roll_back, &redeemed)?;
+    let owed = owed(world, roll_back, &redeemed, wanted)?;
+    if !roll_back.of_order {
+        let touched = redeemed.iter().copied().chain(owed.iter().map(|(at, _)| *at));
+        let ids: Vec<_> = touched.map(|at| world.redemption(at).id).collect();
+        leave_to_order(world, &roll_back.order, |one| ids.contains(&one.id))?;
+    }
     if redeemed.is_empty() && owed.is_empty() {
         return rolled_back_before(world, roll_back, wanted);
     }
@@ -120,10 +127,22 @@ pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<Rolle
 
 /// What gift cards get beside the lines that come back: those that are named of which no line does, and where an order is
 /// cancelled what its cards have not got back although all lines are.
-fn owed(world: &World, roll_back: &RollBack, with_lines: &[usize]) -> Result<Vec<(usize, i64)>, Refused> {
+fn owed(
+    world: &World,
+    roll_back: &RollBack,
+    with_lines: &[usize],
+    wanted: impl Fn(&Redemption) -> bool,
+) -> Result<Vec<(usize, i64)>, Refused> {
     let cards = world.of_order(&roll_back.order, |one| {
-        one.details.tender && (one.state.is_redeemed() || one.state == State::RolledBack)
+        one.details.tender && (one.state.is_redeemed() || one.state == State::RolledBack) && wanted(one)
     });
+    let named = roll_back.cards.iter().flat_map(|cards| &cards.returns);
+    for (code, _) in named {
+        if !cards.iter().any(|at| is_code(code, world.redemption(*at))) {
+            let message = format!("no gift card {code} has paid for the order");
+            return Err(Refused::because(Refusal::QuantityExceeded, message));
+        }
+    }
     let whole =
         roll_back.reason == Reason::Cancelled && roll_back.lines.is_empty() && roll_back.code.is_none();
     let mut owed = Vec::new();
@@ -142,9 +161,14 @@ fn owed(world: &World, roll_back: &RollBack, with_lines: &[usize]) -> Result<Vec
     Ok(owed)
 }
 
+fn is_code(typed: &str, one: &Redemption) -> bool {
+    let (folded, exact) = voucher::candidates(typed);
+    folded == one.code || exact.as_ref() == Some(&one.code)
+}
+
 /// What a caller says that one gift card gets.
 fn of_card(cards: &CardReturns, one: &Redemption) -> Result<i64, Refused> {
-    let named = cards.returns.iter().find(|(code, _)| *code == one.code);
+    let named = cards.returns.iter().find(|(code, _)| is_code(code, one));
     match named {
         Some((_, amount)) if amount.currency != one.currency => {
             let message = format!("what {} paid is in {}", one.code, one.currency);
@@ -160,6 +184,9 @@ fn repay(world: &mut World, at: usize, amount: i64, reason: Reason) -> (Arc<Rede
     let before = world.redemption(at).clone();
     let mut next = changed(world, &before);
     next.returned += amount;
+    if next.state == State::Redeemed {
+        next.state = State::PartiallyRolledBack;
+    }
     let frame = world.terms.get(&before.incentive).map_or(Frame::default(), |terms| terms.frame);
     give_back(world, at, amount, false, &frame);
     let next = world.set_redemption(at, next);
@@ -223,7 +250,8 @@ fn back(world: &mut World, at: usize, roll_back: &RollBack) -> Result<(Arc<Redem
         Some(cards) if before.details.tender => {
             before.returned + of_card(cards, &before)?.min(before.amount - before.returned)
         }
-        _ => next.returned_so_far(),
+        // What was paid back beside the lines before is not taken away again.
+        _ => next.returned_so_far().clamp(before.returned, before.amount),
     };
     let returned = next.returned - before.returned;
     let complete = next.is_all_back();

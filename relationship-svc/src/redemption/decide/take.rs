@@ -13,7 +13,7 @@ use super::super::{
     Take, Taken, Terms, What,
 };
 use super::gift::{Gift, untimely};
-use super::give_back::{cancel, expire_lapsed, release_one};
+use super::give_back::{cancel, expire_lapsed, leave_to_order, release_one};
 use super::plain::{self, Pricing};
 use super::room::{self, NoRoom};
 use super::{Candidate, Plan, changed, ended, holder};
@@ -38,10 +38,15 @@ pub(super) fn take(
     ids: &[Uuid],
     work: &mut Work,
 ) -> Result<Taken, Refused> {
+    expire_lapsed(world, &take.order);
+    if !take.of_order {
+        for order in take.replaces.iter().chain([&take.order]) {
+            leave_to_order(world, order, |one| one.state.is_live())?;
+        }
+    }
     if let Some(replaced) = &take.replaces {
         cancel(world, replaced)?;
     }
-    expire_lapsed(world, &take.order);
     let redeemed = world.of_order(&take.order, |one| one.state.is_redeemed());
     let held = world.of_order(&take.order, |one| one.state == State::Held);
     let currency = match &take.what {

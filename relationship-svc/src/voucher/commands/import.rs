@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tandem_platform::db::Tx;
 use tandem_platform::outbox::{self, Batch as Events};
 use tandem_platform::{Call, Fault, Kind, Outcome, transact};
@@ -11,7 +12,7 @@ use tandem_proto::relationship::v1::ErrorReason;
 use super::settled;
 use crate::incentive::{self, Ready, State};
 use crate::voucher::imported::{Fate, Item, fate, twice};
-use crate::voucher::{Voucher, events, format, store};
+use crate::voucher::{self, Frame, Timeliness, Voucher, events, format, store};
 use crate::{App, customer};
 
 /// What became of a block.
@@ -32,6 +33,7 @@ type Wanted = (Item, Voucher);
 
 /// Stores a block. An item that is refused does not stop the others.
 pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> Outcome<Done> {
+    let now = app.clock.now();
     let incentives = {
         let ids = each_once(items.iter().map(|item| item.voucher.incentive.clone()));
         let mut reader = app.db.read().await?;
@@ -40,12 +42,11 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
     let mut refused = Vec::new();
     let mut wanted: Vec<Wanted> = Vec::with_capacity(items.len());
     for item in items {
-        match fitting(&incentives, &item) {
+        match fitting(&incentives, &item, now, may_move) {
             Ok(voucher) => wanted.push((item, voucher)),
             Err(fault) => refused.push((item.index, fault)),
         }
     }
-    let now = app.clock.now();
     let mut done = transact!(app.db, |tx| {
         let mut block = Block::begin(app, call, tx, &wanted).await?;
         for (item, voucher) in &wanted {
@@ -68,7 +69,12 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
 }
 
 /// The voucher that an item would be under its incentive.
-fn fitting(incentives: &HashMap<String, Arc<Ready>>, item: &Item) -> Outcome<Voucher> {
+fn fitting(
+    incentives: &HashMap<String, Arc<Ready>>,
+    item: &Item,
+    now: Timestamp,
+    may_move: bool,
+) -> Outcome<Voucher> {
     let voucher = &item.voucher;
     let name = || incentive::name(&voucher.incentive);
     let ready = incentives.get(&voucher.incentive).ok_or_else(|| Fault::not_found(name()))?;
@@ -79,7 +85,14 @@ fn fitting(incentives: &HashMap<String, Arc<Ready>>, item: &Item) -> Outcome<Vou
     if let Some(problem) = format::code_problem(&voucher.code) {
         return Err(Fault::invalid_field("code", problem));
     }
-    item.settled(settled(ready, voucher.balance, "initial_balance", item.uses_asked)?)
+    let max_uses = settled(ready, voucher.balance, "initial_balance", item.uses_asked)?;
+    let voucher = item.settled(max_uses, may_move)?;
+    let frame = Frame::of(&ready.incentive);
+    if item.state == Some(voucher::State::Expired) && voucher.timeliness(&frame, now) != Timeliness::Late {
+        let message = "EXPIRED contradicts its dates: say its validity";
+        return Err(Fault::invalid_field("state", message));
+    }
+    Ok(voucher)
 }
 
 /// A block beside what is here already, which stays locked.
@@ -107,9 +120,10 @@ impl<'b> Block<'b> {
         let known = customer::store::known_ids(tx, &call.tenant, &customers).await?;
         let mut by_incentive: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (_, voucher) in wanted {
-            if let Some(source) = &voucher.source_id {
-                by_incentive.entry(&voucher.incentive).or_default().push(source.clone());
-            }
+            // A code that is moved may bring the source that it has.
+            let known = there.iter().find(|there| there.code == voucher.code);
+            let source = voucher.source_id.as_ref().or(known.and_then(|known| known.source_id.as_ref()));
+            by_incentive.entry(&voucher.incentive).or_default().extend(source.cloned());
         }
         let mut sources = HashMap::new();
         for (incentive, of) in by_incentive {
@@ -136,19 +150,28 @@ impl<'b> Block<'b> {
                 Fault::new(Kind::NotFound, ErrorReason::CustomerNotFound, message).with("resource", name)
             );
         }
-        if let Some(source) = &voucher.source_id {
-            let taken = self.sources.get(&(voucher.incentive.clone(), source.clone()));
-            if taken.is_some_and(|code| *code != voucher.code) {
-                let message = "the source_id has another code of this incentive";
-                return Err(Fault::new(Kind::AlreadyExists, ErrorReason::SourceIdTaken, message));
-            }
-        }
+        self.has_source(voucher)?;
         if let Some(first) = self.fresh.get(voucher.code.as_str()) {
             return twice(item, voucher, first).map(|()| Fate::Same);
         }
         let there = self.there.get(&voucher.code);
         let there = there.and_then(|there| Some((there, &**self.owners.get(&there.incentive)?)));
-        fate(item, voucher, there, may_move)
+        let fate = fate(item, voucher, there, may_move)?;
+        if let Fate::Moved(moved) = &fate {
+            self.has_source(moved)?;
+        }
+        Ok(fate)
+    }
+
+    /// Whether a code may have its source: the first code of an incentive that has it keeps it.
+    fn has_source(&self, voucher: &Voucher) -> Outcome<()> {
+        let Some(source) = &voucher.source_id else { return Ok(()) };
+        let taken = self.sources.get(&(voucher.incentive.clone(), source.clone()));
+        if taken.is_none_or(|code| *code == voucher.code) {
+            return Ok(());
+        }
+        let message = "the source_id has another code of this incentive";
+        Err(Fault::new(Kind::AlreadyExists, ErrorReason::SourceIdTaken, message))
     }
 
     fn take(&mut self, item: &Item, voucher: &'b Voucher, judged: Outcome<Fate>) {

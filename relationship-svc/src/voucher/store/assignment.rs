@@ -42,14 +42,16 @@ const LOCK_FREE: Statement = Statement::pair(
         "SELECT ",
         columns!(),
         " FROM voucher WHERE tenant = $1 AND incentive = $2 AND customer IS NULL
-             AND NOT disabled AND uses = 0 AND uses_held = 0 AND (ends IS NULL OR ends > $4)
+             AND NOT disabled AND uses = 0 AND uses_held = 0 AND spent = 0 AND spent_held = 0
+             AND (ends IS NULL OR ends > $4)
            ORDER BY code LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED"
     ),
     concat!(
         "SELECT ",
         columns!(),
         " FROM voucher WHERE tenant = $1 AND incentive = $2 AND customer IS NULL
-             AND NOT disabled AND uses = 0 AND uses_held = 0 AND (ends IS NULL OR ends > $4)
+             AND NOT disabled AND uses = 0 AND uses_held = 0 AND spent = 0 AND spent_held = 0
+             AND (ends IS NULL OR ends > $4)
            ORDER BY code LIMIT $3"
     ),
 );
