@@ -63,6 +63,15 @@ pub struct Target {
     pub tls_key: Option<String>,
 }
 
+/// Which settings of TLS nobody typed: they stand in the environment.
+fn from_environment() -> String {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    let names = set.filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("TANDEM_TLS_")).collect();
+    names.sort();
+    if names.is_empty() { String::new() } else { format!("; the environment sets {}", names.join(", ")) }
+}
+
 /// A connection that says who calls.
 pub type Connection = InterceptedService<Channel, Caller>;
 
@@ -158,7 +167,8 @@ impl Target {
             ..ClientConfig::default()
         };
         let words = Words { endpoint: flag, tls: "--tls-" };
-        let endpoint = grpc::endpoint(words, &config).map_err(|error| Failure::said(error.to_string()))?;
+        let endpoint = grpc::endpoint(words, &config)
+            .map_err(|error| Failure::said(format!("{error}{}", from_environment())))?;
         if grpc::is_remote_and_clear(endpoint.uri()) {
             eprintln!(
                 "warning: {flag} {address} is in clear text: whoever is on the way can read it; use https://"

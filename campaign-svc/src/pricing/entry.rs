@@ -9,6 +9,9 @@ use tandem_kernel::rule::Rule;
 
 use super::spent::Limited;
 
+/// The most goods by which an offer of several scopes is found: each takes room in the index.
+const MAX_NAMED: usize = 1_000;
+
 /// An offer or a price rule, when and where it is in force, and for whom.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -102,17 +105,27 @@ impl Goods {
         Self::of_scopes(&[scope])
     }
 
-    /// Of a discount: the goods of any of its parts, since a set that lacks some is explained by what is there.
+    /// Of a discount that takes goods of several scopes: those of any, since a set that lacks some is explained by what is
+    /// there. Scopes that hold anything tell nobody of the others; nor does any where they name too many goods, which are
+    /// then found by the scope that names the fewest.
     pub fn of_discount(discount: &Discount) -> Self {
         let own = &discount.scope;
-        match &discount.kind {
-            Kind::Bundle { parts, .. } => {
-                let parts = Self::of_scopes(&parts.iter().map(|part| &part.scope).collect::<Vec<_>>());
-                if parts.everything { Self::of_scope(own) } else { parts }
-            }
-            Kind::BuyXGetY { get_scope: Some(given), .. } => Self::of_scopes(&[own, given]),
-            _ => Self::of_scope(own),
+        let scopes: Vec<&Scope> = match &discount.kind {
+            Kind::Bundle { parts, .. } => parts.iter().map(|part| &part.scope).collect(),
+            Kind::BuyXGetY { get_scope: Some(given), .. } => vec![own, given],
+            _ => vec![own],
+        };
+        let named: Vec<&Scope> =
+            scopes.into_iter().filter(|scope| !Self::of_scope(scope).everything).collect();
+        if named.is_empty() {
+            return Self::of_scope(own);
         }
+        let goods = Self::of_scopes(&named);
+        if goods.breadth() <= MAX_NAMED {
+            return goods;
+        }
+        let narrowest = named.into_iter().map(Self::of_scope).min_by_key(Self::breadth);
+        narrowest.unwrap_or(goods)
     }
 
     /// What any of these scopes can hold.

@@ -2,7 +2,7 @@
 //! holds ([`ANSWER_BYTES`](tandem_platform::grpc::ANSWER_BYTES)). Counted by bytes that do not depend on how a message
 //! is written, so that the limits can be said in the contract.
 
-use tandem_kernel::pricing::{Decision, Outcome};
+use tandem_kernel::pricing::{Decision, Outcome, Reason};
 use tandem_platform::{Fault, Outcome as Answer};
 use tandem_proto::campaign::v1::ErrorReason;
 
@@ -14,6 +14,8 @@ const MAX_APPLIED_BYTES: usize = 2_000_000;
 const MAX_OTHERS_BYTES: usize = 250_000;
 /// Amounts and numbers of one decision, in the answer and in its token.
 const PER_DECISION: usize = 160;
+/// What one part of a set lacks.
+const PER_PART: usize = 8;
 /// Amounts of one share, likewise.
 const PER_SHARE: usize = 56;
 
@@ -71,7 +73,14 @@ impl<'q> Extent<'q> {
             Source::Offer(entry) => entry.offer().map_or(0, |offer| offer.titles.of(&self.ask.locale).len()),
             Source::Code(index) => self.incentives.code(index).map_or(0, |code| code.title.len()),
         };
-        PER_DECISION + 2 * self.name(verdict.source) + title
+        let parts = match verdict.decided.ok().and_then(|at| self.priced.evaluation.decisions.get(at)) {
+            Some(Decision {
+                outcome: Outcome::Inapplicable { reason: Reason::SetsIncomplete { missing } },
+                ..
+            }) => missing.parts().count(),
+            _ => 0,
+        };
+        PER_DECISION + PER_PART * parts + 2 * self.name(verdict.source) + title
     }
 
     /// A quote tells each share with the id of its line, an order with the name of what gave it.

@@ -181,7 +181,7 @@ impl Wanted {
             && self.product.as_deref().is_none_or(|product| self.holds(offer, snapshot, product, work))
     }
 
-    /// Whether one unit of the product is in the scope.
+    /// Whether one unit of the product can take part: in the scope, in a part of a bundle, or given.
     fn holds(&self, offer: &Offer, snapshot: &Snapshot, product: &str, work: &mut Work) -> bool {
         let known = snapshot.product(product);
         let price = |currency| known?.list_price(self.place(), currency);
@@ -207,7 +207,8 @@ impl Wanted {
             amount_due: None,
             attributes: Default::default(),
         };
-        !offer.compiled.scope.select(&merged(&basket).lines, currency, work).is_empty()
+        let merged = merged(&basket);
+        offer.compiled.takes(|scope| !scope.select(&merged.lines, currency, work).is_empty())
     }
 }
 

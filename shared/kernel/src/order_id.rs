@@ -1,6 +1,7 @@
 //! Ids of orders, which shops have already: `1001`, `#1001`, `SO/2026/001`, `100000123-1`.
 //!
-//! An id is 1 to 64 bytes of printable text that neither begins nor ends with white space. In a resource name every byte but
+//! An id is 1 to 64 bytes of text that can be seen, so that no two look alike by it, and that neither begins nor ends with
+//! white space. In a resource name every byte but
 //! `A-Z a-z 0-9 . _ ~ -` is percent-encoded (RFC 3986): `orders/%231001`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -28,8 +29,17 @@ pub enum OrderIdError {
 /// [`OrderIdError::BadId`].
 pub fn check(id: &str) -> Result<(), OrderIdError> {
     let fits = (1..=MAX_BYTES).contains(&id.len());
-    let plain = !id.chars().any(char::is_control) && id.trim() == id;
+    let plain = !id.chars().any(is_unseen) && id.trim() == id;
     if fits && plain { Ok(()) } else { Err(OrderIdError::BadId) }
+}
+
+/// Control characters, and those that only say how others are set: joiners, marks of direction, soft hyphens.
+fn is_unseen(of: char) -> bool {
+    let formats = |of| {
+        matches!(of, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    };
+    of.is_control() || formats(of)
 }
 
 /// The resource name of an order.
@@ -72,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_told() {
-        for id in ["", " a", "a ", "a\nb", "a\0", &"x".repeat(65)] {
+        for id in ["", " a", "a ", "a\nb", "a\0", "a\u{200b}", "\u{202e}1001", &"x".repeat(65)] {
             assert_eq!(check(id), Err(OrderIdError::BadId), "{id:?}");
         }
         assert_eq!(parse("order/1"), Err(OrderIdError::BadName));

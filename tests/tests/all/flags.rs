@@ -140,6 +140,9 @@ fn files_and_names_of_tls_are_looked_at_where_the_address_asks_for_it() {
     let quote = ["quote", "--currency", "EUR", "--line", "products/a:1", "--campaign", "https://127.0.0.1:1"];
     let heard = |more: &[&str]| refused(&[&quote[..], more].concat(), &[]);
     assert!(heard(&["--tls-ca", "/nonexistent"]).contains("--tls-ca = \"/nonexistent\""));
+    let clear = ["quote", "--currency", "EUR", "--line", "products/a:1", "--campaign", "http://127.0.0.1:1"];
+    let inherited = refused(&clear, &[("TANDEM_TLS_CA", "/root.crt")]);
+    assert!(inherited.contains("write https://; the environment sets TANDEM_TLS_CA"), "{inherited}");
     let half = heard(&["--tls-certificate", "/dev/null"]);
     assert!(half.contains("--tls-certificate and --tls-key belong together"), "{half}");
     assert!(

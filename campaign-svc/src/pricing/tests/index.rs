@@ -1,6 +1,7 @@
 //! What a basket reaches.
 
 use proptest::prelude::*;
+use tandem_kernel::discount::BundlePart;
 
 use super::*;
 use crate::pricing::entry::{Entry, Goods, What};
@@ -120,8 +121,8 @@ fn ten_thousand_campaigns_elsewhere_are_not_looked_at() {
 #[test]
 fn a_bundle_is_found_by_any_of_its_parts_and_a_gift_by_what_is_given() {
     let parts = vec![
-        tandem_kernel::discount::BundlePart { scope: of_categories(&["goods"]), quantity: 1 },
-        tandem_kernel::discount::BundlePart { scope: of_products(&["1", "2"]), quantity: 1 },
+        BundlePart { scope: of_categories(&["goods"]), quantity: 1 },
+        BundlePart { scope: of_products(&["1", "2"]), quantity: 1 },
     ];
     let bundle = discount(Kind::Bundle { parts, prices: amounts(100), max_sets: None }, Stage::Line);
     let found = Goods::of_discount(&bundle);
@@ -146,6 +147,23 @@ fn a_bundle_is_found_by_any_of_its_parts_and_a_gift_by_what_is_given() {
     assert_eq!(explained("1"), ["c/offers/bundle"]);
     assert_eq!(explained("gift"), ["c/offers/gift"]);
     assert_eq!(explained("other"), Vec::<String>::new());
+}
+
+#[test]
+fn scopes_that_hold_anything_or_name_too_many_goods_leave_it_to_the_others() {
+    let bundle = |scopes: Vec<Scope>| {
+        let parts = scopes.into_iter().map(|scope| BundlePart { scope, quantity: 1 }).collect();
+        Goods::of_discount(&discount(
+            Kind::Bundle { parts, prices: amounts(100), max_sets: None },
+            Stage::Line,
+        ))
+    };
+    let one = Goods::of_scope(&of_products(&["1"]));
+    assert_eq!(bundle(vec![Scope::default(), of_products(&["1"])]), one);
+    let many: Vec<String> = (0..1_000).map(|id| format!("p{id}")).collect();
+    let many = of_products(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(bundle(vec![many, of_products(&["1"])]), one);
+    assert!(bundle(vec![Scope::default()]).everything);
 }
 
 #[test]

@@ -218,6 +218,37 @@ async fn gift_cards_of_one_incentive_pay_one_after_the_other_and_come_back() {
 }
 
 #[tokio::test]
+async fn what_each_gift_card_gets_may_be_said_with_lines_and_without() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.incentive("card", gift_card()).await;
+        shop.codes(vec![shop.card("CARD1", "card", 1_000), shop.card("CARD2", "card", 5_000)]).await;
+        shop.redeem_plain("o1", &["CARD1", "CARD2"]).await.unwrap();
+        let back = |lines: &[(&str, i64)], no_lines: bool, of: &[(&str, i64)]| {
+            let card = |(code, amount): &(&str, i64)| v1::GiftCardReturn {
+                code: (*code).to_owned(),
+                amount: money(*amount),
+            };
+            let cards = v1::GiftCardReturns { returns: of.iter().map(card).collect(), no_lines };
+            shop.roll_back_as(v1::RollbackRedemptionRequest {
+                gift_cards: Some(cards),
+                ..shop.roll_back_request("o1", lines, RollbackReason::Returned)
+            })
+        };
+        let beside = back(&[], true, &[("card2", 500)]).await.unwrap();
+        assert_eq!((minor(&beside.returned), beside.redemptions.len()), (500, 1));
+        assert_eq!(reason(back(&[], true, &[("CARD3", 1)]).await), "QUANTITY_EXCEEDED");
+        let lines = back(&[("a", 3), ("b", 1)], false, &[("CARD1", 1_000)]).await.unwrap();
+        assert_eq!(minor(&lines.returned), 1_000);
+        // A card never gets more than it paid.
+        let rest = back(&[], true, &[("CARD2", 9_000)]).await.unwrap();
+        assert_eq!(minor(&rest.returned), 2_490);
+        shop.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn free_shipping_comes_back_with_the_whole_only() {
     testing::engines(&MIGRATIONS, |db| async move {
         let shop = Shop::new(db);

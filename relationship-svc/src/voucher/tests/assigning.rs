@@ -6,7 +6,7 @@ use tandem_platform::testing;
 use tandem_proto::relationship::v1::*;
 use tonic::Code;
 
-use super::{client, customers, generate, open, percent, ten_off, wanted};
+use super::{client, customers, euros, generate, gift_card, open, percent, ten_off, wanted};
 use crate::MIGRATIONS;
 use crate::testing::{Harness, fields};
 
@@ -80,6 +80,33 @@ async fn one_assignment_that_cannot_be_does_not_stop_the_others() {
         let status = |result: &AssignmentResult| Code::from_i32(result.status.as_ref().unwrap().code);
         let statuses: Vec<Code> = answer.results.iter().map(status).collect();
         assert_eq!(statuses, [Code::NotFound, Code::Ok, Code::FailedPrecondition]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_that_was_spent_elsewhere_is_given_to_nobody() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        open(&harness, "card", Incentive { discount: Some(gift_card()), ..Incentive::default() }).await;
+        customers(&harness, &["ada", "bob"]).await;
+        let card = |code: &str, left: i64| Voucher {
+            code: code.to_owned(),
+            incentive: "incentives/card".to_owned(),
+            initial_balance: Some(euros(50)),
+            balance: Some(euros(left)),
+            ..Voucher::default()
+        };
+        let mut client = client(&harness);
+        let vouchers = vec![card("BEGUN", 10), card("FRESH", 50)];
+        let request = ImportVouchersRequest { vouchers, ..ImportVouchersRequest::default() };
+        client.import_vouchers(futures::stream::iter([request])).await.unwrap();
+        let request = AssignVouchersRequest {
+            incentive: "incentives/card".to_owned(),
+            ..assignments(&[("ada", "a"), ("bob", "b")], "one")
+        };
+        let answer = client.assign_vouchers(request).await.unwrap().into_inner();
+        assert_eq!(codes(&answer), ["FRESH", ""]);
     })
     .await;
 }

@@ -52,6 +52,15 @@ impl Compiled {
         }
     }
 
+    /// Whether goods can take part that some of its scopes hold: in a part of a bundle, as what is bought, or given.
+    pub fn takes(&self, mut holds: impl FnMut(&CompiledScope) -> bool) -> bool {
+        let own = holds(&self.scope);
+        match self.parts.is_empty() {
+            true => own || self.get_scope.as_ref().is_some_and(holds),
+            false => own && self.parts.iter().any(holds),
+        }
+    }
+
     /// The work of judging its conditions on every line of a basket.
     pub fn rule_steps(&self, size: Size) -> u64 {
         let scopes = [&self.scope].into_iter().chain(&self.get_scope).chain(&self.parts);

@@ -132,7 +132,7 @@ impl<'i> Judge<'i> {
             Terms::OffShipping(amount) => off_shipping(candidate, state, *amount),
             // A card pays at the end, see `payment`.
             Terms::GiftCard => Err(Reason::NothingLeft),
-            terms if spend.left == 0 && !matches!(terms, Terms::BuyGet { .. }) => Err(Reason::NothingLeft),
+            terms if spend.left == 0 && !gives_others(terms, candidate, state) => Err(Reason::NothingLeft),
             Terms::Percent(rate_ppm) => self.percent(candidate, state, *rate_ppm),
             Terms::OffOrder(amount) => self.off_order(candidate, state, *amount, spend.left),
             Terms::Tiers(tiers) => self.tiered(candidate, state, tiers, spend),
@@ -288,6 +288,9 @@ impl<'i> Judge<'i> {
     /// held to all that it could give. Floors and room only take away.
     pub(super) fn most(&mut self, candidate: &Prepared<'_>, start: &State) -> (i64, i64) {
         self.work.spend(candidate.steps);
+        if self.work.is_over() {
+            return (0, 0);
+        }
         let Ok(terms) = &candidate.terms else { return (0, 0) };
         let worth = |lines: &LineSet| -> i64 { lines.iter().map(|line| start.left[line]).sum() };
         let own = worth(&candidate.lines);
@@ -468,4 +471,11 @@ fn share(base: i64, rate_ppm: i32) -> i64 {
         Some(product) => (product + i64::from(WHOLE_PPM)) / (2 * i64::from(WHOLE_PPM)),
         None => allocate::half_up(i128::from(base) * i128::from(rate_ppm), WHOLE_PPM.into()),
     }
+}
+
+/// Whether it tells what is not bought by what it would give: of its own goods there are none, or the others still cost
+/// something.
+fn gives_others(terms: &Terms<'_>, candidate: &Prepared<'_>, state: &State) -> bool {
+    let Terms::BuyGet { get, .. } = terms else { return false };
+    candidate.lines.is_empty() || get.iter().any(|line| state.left[line] > 0)
 }

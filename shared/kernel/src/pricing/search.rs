@@ -113,7 +113,7 @@ impl<'e, 'a> Field<'e, 'a> {
         }
         let from = judge.work.spent();
         let until = from.saturating_add(judge.work.left_to_search());
-        let mut search = Search { best: None, rest: self.rest(start, judge), until };
+        let mut search = Search { best: None, rest: self.rest(start, judge, until), until };
         self.explore(start.clone(), &mut Vec::with_capacity(self.groups.len()), judge, &mut search);
         let given_up = search.is_given_up(judge);
         judge.work.searched(judge.work.spent() - from);
@@ -123,12 +123,15 @@ impl<'e, 'a> Field<'e, 'a> {
         }
     }
 
-    /// By group: what it and all behind it can take at most.
-    fn rest(&self, start: &State, judge: &mut Judge<'_>) -> Vec<(i64, i64)> {
+    /// By group: what it and all behind it can take at most. Past `until` nobody looks at it.
+    fn rest(&self, start: &State, judge: &mut Judge<'_>, until: u64) -> Vec<(i64, i64)> {
         let add = |a: (i64, i64), b: (i64, i64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
         let mut rest = vec![(0, 0); self.groups.len()];
         let mut behind = (0, 0);
         for (group, rest) in self.groups.iter().zip(&mut rest).rev() {
+            if judge.work.spent() > until {
+                break;
+            }
             let most = self.members(group).iter().map(|member| judge.most(&self.prepared[*member], start));
             let most = match group.policy {
                 GroupPolicy::Stack => most.fold((0, 0), add),

@@ -12,8 +12,12 @@ use super::units::{Chosen, Run, Value, largest, take, units_of};
 use crate::discount::WHOLE_PPM;
 use crate::work::Work;
 
-/// Looks at one part of one class of lines that one step stands for.
+/// Looks at what one class of lines gives to one part that one step stands for.
 const LOOKS_PER_STEP: u64 = 4;
+/// What a way to a part takes whatever it looks at.
+const STEPS_PER_PATH: u64 = 10;
+/// What the price of one run takes where sets are compared with their price.
+const STEPS_PER_PRICE: u64 = 2;
 
 /// Why there is no set at a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub(super) fn sets(
     work: &mut Work,
 ) -> Result<Chosen, NoSet> {
     let shelf = Shelf::new(runs, parts);
-    let complete = shelf.complete(work).min(max_sets.unwrap_or(i64::MAX));
+    let complete = shelf.complete(max_sets.unwrap_or(i64::MAX), work);
     if complete < 1 {
         return Err(NoSet::Incomplete(shelf.missing(work)));
     }
@@ -70,13 +74,16 @@ impl Shelf {
         Self::Apart(parts.iter().map(of).collect())
     }
 
-    /// How many sets there are units for.
-    fn complete(&self, work: &mut Work) -> i64 {
+    /// How many sets there are units for, at most `limit`.
+    fn complete(&self, limit: i64, work: &mut Work) -> i64 {
         match self {
-            Self::Apart(parts) => parts.iter().map(|part| part.whole().0 / part.quantity).min().unwrap_or(0),
+            Self::Apart(parts) => {
+                let sets = parts.iter().map(|part| part.whole().0 / part.quantity).min();
+                sets.unwrap_or(0).min(limit)
+            }
             Self::Shared(shared) => {
                 let least = shared.quantities.iter().sum::<i64>().max(1);
-                let most = shared.classes.iter().map(|class| class.units).sum::<i64>() / least;
+                let most = (shared.classes.iter().map(|class| class.units).sum::<i64>() / least).min(limit);
                 largest(most, |sets| shared.admits(sets, work))
             }
         }
@@ -115,8 +122,10 @@ impl Shelf {
                 }
             }
             Self::Shared(shared) => {
-                shared.fill(set, work).iter().for_each(|units| value.add(0, Some(units)));
-                shared.fill(set - 1, work).iter().for_each(|units| value.subtract(0, Some(units)));
+                let (to, from) = (shared.fill(set, work), shared.fill(set - 1, work));
+                work.spend(STEPS_PER_PRICE * (to.len() + from.len()) as u64);
+                to.iter().for_each(|units| value.add(0, Some(units)));
+                from.iter().for_each(|units| value.subtract(0, Some(units)));
             }
         }
         value.is_positive()
@@ -184,8 +193,15 @@ struct Class {
 struct Flow {
     /// Units that each part still wants.
     open: Vec<i64>,
+    /// The parts that want any, one bit each.
+    room: u32,
     /// By class and part.
     given: Vec<Vec<i64>>,
+    /// By part, the classes that give it any.
+    givers: Vec<Vec<usize>>,
+    /// Parts, one bit each, from which no way leads to a part with room, nor ever will: whatever serves them fits only such
+    /// parts.
+    closed: u32,
 }
 
 impl Shared {
@@ -212,16 +228,21 @@ impl Shared {
         shared
     }
 
-    fn empty(&self, sets: i64) -> Flow {
+    fn empty(&self, sets: i64, work: &mut Work) -> Flow {
+        let (parts, classes) = (self.quantities.len(), self.classes.len());
+        work.spend((classes + classes * parts / 8) as u64);
         Flow {
             open: self.quantities.iter().map(|quantity| quantity * sets).collect(),
-            given: vec![vec![0; self.quantities.len()]; self.classes.len()],
+            room: self.quantities.iter().fold(0, |room, _| room << 1 | 1),
+            given: vec![vec![0; parts]; classes],
+            givers: vec![Vec::new(); parts],
+            closed: 0,
         }
     }
 
     /// As much of so many sets as there is, whatever it costs.
     fn flow(&self, sets: i64, work: &mut Work) -> Flow {
-        let mut flow = self.empty(sets);
+        let mut flow = self.empty(sets, work);
         for (class, of) in self.classes.iter().enumerate() {
             flow.push(&self.classes, class, of.units, work);
         }
@@ -234,7 +255,7 @@ impl Shared {
 
     /// The dearest units that can make up so many sets.
     fn fill(&self, sets: i64, work: &mut Work) -> Vec<(Run, i64)> {
-        let mut flow = self.empty(sets);
+        let mut flow = self.empty(sets, work);
         let mut chosen = Vec::with_capacity(self.runs.len());
         for (run, class) in &self.runs {
             let placed = flow.push(&self.classes, *class, run.units, work);
@@ -256,61 +277,93 @@ impl Flow {
             let moved =
                 path.iter().skip(1).zip(&path).map(|((_, from), (class, _))| self.given[*class][*from]);
             let units = moved.chain(path.first().map(|(_, part)| self.open[*part])).fold(left, i64::min);
-            for ((class, to), next) in path.iter().zip(path.iter().skip(1).map(Some).chain([None])) {
-                self.given[*class][*to] += units;
-                if let Some((_, from)) = next {
-                    self.given[*class][*from] -= units;
+            for (at, (class, to)) in path.iter().enumerate() {
+                self.give(*class, *to, units);
+                if let Some((_, from)) = path.get(at + 1) {
+                    self.give(*class, *from, -units);
                 }
             }
             if let Some((_, part)) = path.first() {
                 self.open[*part] -= units;
+                if self.open[*part] == 0 {
+                    self.room &= !(1 << *part);
+                }
             }
             left -= units;
         }
         wanted - left
     }
 
-    /// The shortest way from a class to a part with room, backwards.
-    fn path(&self, classes: &[Class], from: usize, work: &mut Work) -> Option<Vec<(usize, usize)>> {
+    fn give(&mut self, class: usize, part: usize, units: i64) {
+        let given = &mut self.given[class][part];
+        let before = *given;
+        *given += units;
+        match (before, *given) {
+            (0, _) => self.givers[part].push(class),
+            (_, 0) => self.givers[part].retain(|giver| *giver != class),
+            _ => {}
+        }
+    }
+
+    /// The shortest way from a class to a part with room, backwards. Where there is none, the parts it led to are closed.
+    fn path(&mut self, classes: &[Class], from: usize, work: &mut Work) -> Option<Vec<(usize, usize)>> {
         let parts = self.open.len();
-        // Of each part that was reached: the class whose unit would come to it, and the part it would leave.
-        let mut reached: Vec<Option<(usize, Option<usize>)>> = vec![None; parts];
-        let mut queue: Vec<usize> = Vec::with_capacity(parts);
-        let mut visit = |mask: u32, by: (usize, Option<usize>), queue: &mut Vec<usize>| {
-            for part in (0..parts).filter(|part| mask & 1 << part != 0) {
-                if reached[part].is_none() {
-                    reached[part] = Some(by);
-                    queue.push(part);
-                }
-            }
-        };
-        visit(classes[from].parts, (from, None), &mut queue);
-        let (mut at, mut looks) = (0, parts);
-        let found = loop {
-            let Some(part) = queue.get(at).copied() else { break None };
+        let mut reached =
+            Reached { parts: self.closed, by: vec![(from, None); parts], queue: Vec::with_capacity(parts) };
+        let mut found = reached.visit(classes[from].parts, (from, None), self.room);
+        let (mut at, mut looks) = (0, 0);
+        while let (None, Some(part)) = (found, reached.queue.get(at).copied()) {
             at += 1;
-            if self.open[part] > 0 {
-                break Some(part);
-            }
-            for (class, of) in classes.iter().enumerate() {
+            let mut visit = |class: &usize| {
                 looks += 1;
-                if self.given[class][part] > 0 {
-                    looks += parts;
-                    visit(of.parts, (class, Some(part)), &mut queue);
-                }
-            }
+                reached.visit(classes[*class].parts, (*class, Some(part)), self.room)
+            };
+            found = self.givers[part].iter().find_map(&mut visit);
+        }
+        work.spend(STEPS_PER_PATH + looks / LOOKS_PER_STEP);
+        let Some(mut part) = found else {
+            self.closed = reached.parts;
+            return None;
         };
-        work.spend(1 + looks as u64 / LOOKS_PER_STEP);
         let mut path = Vec::new();
-        let mut part = found?;
         loop {
-            let (class, before) = reached[part]?;
+            let (class, before) = reached.by[part];
             path.push((class, part));
             match before {
                 Some(before) => part = before,
                 None => return Some(path),
             }
         }
+    }
+}
+
+/// Where a search for room has been.
+#[derive(Debug)]
+struct Reached {
+    /// One bit for each part, those that are closed included.
+    parts: u32,
+    /// Of each part that was reached: the class whose unit would come to it, and the part it would leave.
+    by: Vec<(usize, Option<usize>)>,
+    /// Parts from which to go on.
+    queue: Vec<usize>,
+}
+
+impl Reached {
+    /// Goes to the parts of a class; answers one that has room.
+    fn visit(&mut self, parts: u32, by: (usize, Option<usize>), room: u32) -> Option<usize> {
+        let new = parts & !self.parts;
+        if new == 0 {
+            return None;
+        }
+        self.parts |= new;
+        for part in (0..self.by.len()).filter(|part| new & 1 << *part != 0) {
+            self.by[part] = by;
+            if room & 1 << part != 0 {
+                return Some(part);
+            }
+            self.queue.push(part);
+        }
+        None
     }
 }
 

@@ -33,6 +33,15 @@ impl Terms<'_> {
         };
         lines as u64
     }
+
+    /// Whether each part alone has the units that one set takes of it.
+    fn has_units(&self, own: &LineSet, units: impl Fn(&LineSet) -> i64) -> bool {
+        match self {
+            Self::Sets { parts, .. } => parts.iter().all(|(lines, quantity)| units(lines) >= *quantity),
+            Self::BuyGet { terms, get, .. } => units(own) >= terms.buy && units(get) >= terms.get,
+            _ => true,
+        }
+    }
 }
 
 /// A candidate with everything looked up that stays the same during an evaluation.
@@ -49,6 +58,8 @@ pub(super) struct Prepared<'a> {
     pub most: i64,
     /// The work of judging its effect once and applying it.
     pub steps: u64,
+    /// There are units enough for a set. Units at a price only become fewer.
+    complete: bool,
 }
 
 /// The work that `kind` takes for each line it looks at: what is weighed, split and taken off for most; units are also
@@ -86,6 +97,7 @@ impl<'a> Prepared<'a> {
             minimum: 0,
             most: i64::MAX,
             steps: STEPS_PER_EFFECT,
+            complete: true,
         };
         prepared.terms = prepared.limits(candidate, initial.currency).and_then(|()| {
             let needs_goods = discount.kind.reduces_goods() || !discount.scope.is_everything();
@@ -97,6 +109,8 @@ impl<'a> Prepared<'a> {
             let select = |scope: &CompiledScope| scope.select_in(lines, work).and(priced);
             let terms = prepared.terms(candidate, initial, select)?;
             prepared.steps += terms.lines(&prepared.lines) * steps_per_line(&discount.kind);
+            let units = |lines: &LineSet| lines.iter().map(|line| initial.merged.lines[line].quantity).sum();
+            prepared.complete = terms.has_units(&prepared.lines, units);
             if prepared.most <= 0 { Err(Reason::BudgetSpent) } else { Ok(terms) }
         });
         prepared
@@ -104,7 +118,7 @@ impl<'a> Prepared<'a> {
 
     /// Could it have an effect at all?
     pub(super) fn may_apply(&self) -> bool {
-        self.terms.is_ok()
+        self.terms.is_ok() && self.complete
     }
 
     fn limits(&mut self, candidate: &Candidate<'_>, currency: Currency) -> Result<(), Reason> {

@@ -6,7 +6,8 @@ use tandem_proto::campaign::v1::{
 };
 use tandem_proto::common::v1::{Basket, Discount, GiftCardTender, Limits, discount};
 use tandem_proto::relationship::v1::{
-    GetVoucherRequest, Incentive, RollbackReason, RollbackRedemptionRequest, Voucher,
+    GetVoucherRequest, Incentive, RedeemVouchersRequest, ReleaseHoldRequest, RollbackReason,
+    RollbackRedemptionRequest, Voucher,
 };
 use tandem_tests::answer::Refusal;
 use tandem_tests::database::Engine;
@@ -79,6 +80,8 @@ async fn returns_and_a_cancellation_pay_back_what_was_paid_to_the_card_and_to_th
             back(Some(("b", 1)), "r2", None),
             back(None, "r3", Some(Shipping::ShippingAmount(eur(190)))),
             back(Some(("b", 1)), "r4", None),
+            // Shipping may come back when all lines are.
+            back(None, "r5", Some(Shipping::ShippingAmount(eur(100)))),
         ] {
             let answer = client.return_order_lines(request.clone()).await.expect("returned").into_inner();
             let again = client.return_order_lines(request).await.expect("the same").into_inner();
@@ -116,7 +119,21 @@ async fn what_belongs_to_an_order_is_not_rolled_back_at_relationship_svc_alone()
         let status = alone.rollback_redemption(request).await.expect_err("it belongs to an order");
         assert_eq!(Refusal::of(&status).reason, "BELONGS_TO_ORDER");
         assert!(status.message().contains("orders/%231001"), "{status}");
-        shop.orders(0).send(&shop.hold("#1002", &[])).await.expect("held");
+        shop.codes(&["CODE-B"], 1).await;
+        shop.orders(0).send(&shop.hold("#1002", &["CODE-B"])).await.expect("held");
+        let request_id = || "alone".to_owned();
+        let request =
+            ReleaseHoldRequest { order_id: "#1002".to_owned(), request_id: request_id(), of_order: false };
+        let released = alone.release_hold(request).await.expect_err("it is of the order");
+        let request = RedeemVouchersRequest {
+            order_id: "#1002".to_owned(),
+            request_id: request_id(),
+            ..RedeemVouchersRequest::default()
+        };
+        let redeemed = alone.redeem_vouchers(request).await.expect_err("it is of the order");
+        for status in [released, redeemed] {
+            assert_eq!(Refusal::of(&status).reason, "BELONGS_TO_ORDER", "{status}");
+        }
         shop.orders(0).insist(&cancel("%231001")).await.expect("cancelled");
         let books = shop.books().await;
         assert_eq!(books.ledger.voucher("CODE-A").uses, 0);

@@ -1,5 +1,7 @@
 //! Buy X get Y, bundles and sets at a price.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::discount::{BundlePart, PricePer, UnitChoice};
 use crate::pricing::MissingUnits;
@@ -202,9 +204,74 @@ fn sets_of_shared_units_cost_no_more_for_large_quantities() {
             quantity: 1 + part % 3,
         })
         .collect();
-    let kind = Kind::Bundle { parts, prices: euros(5), max_sets: None };
-    let evaluation = offers(&basket(lines.collect()), vec![discount(kind)]);
-    assert!(evaluation.discount > 0);
+    let kind = Kind::Bundle { parts, prices: euros(3_500), max_sets: None };
+    let steps = steps_of_best(&basket(lines.collect()), discount(kind));
+    assert!(steps < 1_000_000, "{steps}");
+}
+
+#[test]
+fn sets_of_many_parts_over_many_kinds_of_goods_are_no_hard_work() {
+    // Every line is of its own half of the parts, and one set takes a unit of each part.
+    let scopes: Vec<Vec<String>> = (0..20_u32)
+        .map(|part| {
+            (0..500_u32).filter(|id| ((id * 2_654_435) >> part) & 1 == 1).map(|id| format!("p{id}")).collect()
+        })
+        .collect();
+    let parts = scopes.iter().map(|ids| {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        BundlePart { scope: only(&ids), quantity: 1 }
+    });
+    let kind = Kind::Bundle { parts: parts.collect(), prices: euros(9_000), max_sets: None };
+    let lines = (0..500).map(|id| line(&format!("p{id}"), 1, 1 + id));
+    let steps = steps_of_best(&basket(lines.collect()), discount(kind));
+    assert!(steps < 1_000_000, "{steps}");
+}
+
+/// The steps that an offer takes which is to be the best of its group.
+fn steps_of_best(basket: &Basket, discount: Discount) -> u64 {
+    let best = Discount { group_policy: GroupPolicy::BestForCustomer, ..discount };
+    let (evaluation, steps) = counted(basket, &[], &[offer("a", best)], ALL);
+    assert!(evaluation.unwrap().discount > 0);
+    steps
+}
+
+proptest! {
+    #[test]
+    fn sets_take_as_much_off_as_any_choice_of_units_could(
+        prices in proptest::collection::vec((1..9_i64, 0..7_usize), 1..7),
+        quantities in proptest::collection::vec(1..3_i64, 2..4),
+        price in 0..14_i64,
+    ) {
+        let fits = |part: usize| -> Vec<String> {
+            let of = prices.iter().enumerate().filter(|(_, (_, mask))| (mask + 1) & 1 << part != 0);
+            of.map(|(id, _)| format!("p{id}")).collect()
+        };
+        let parts = quantities.iter().enumerate().map(|(part, quantity)| {
+            let ids = fits(part);
+            let ids: Vec<&str> = if ids.is_empty() { vec!["none"] } else { ids.iter().map(String::as_str).collect() };
+            BundlePart { scope: only(&ids), quantity: *quantity }
+        });
+        let kind = Kind::Bundle { parts: parts.collect(), prices: euros(price), max_sets: None };
+        let lines = prices.iter().enumerate().map(|(id, (price, _))| line(&format!("p{id}"), 1, *price));
+        let evaluation = offers(&basket(lines.collect()), vec![discount(kind)]);
+        prop_assert_eq!(evaluation.discount, most_off(&prices, &quantities, price, &mut vec![0; quantities.len()]));
+    }
+}
+
+/// Tries every unit in every part, and in none. A unit fits the parts of its mask plus 1.
+fn most_off(units: &[(i64, usize)], quantities: &[i64], price: i64, taken: &mut [i64]) -> i64 {
+    let Some(((worth, mask), rest)) = units.split_first() else {
+        let sets = taken[0] / quantities[0];
+        let whole = taken.iter().zip(quantities).all(|(taken, quantity)| *taken == sets * quantity);
+        return if whole { -sets * price } else { i64::MIN / 2 };
+    };
+    let mut most = most_off(rest, quantities, price, taken);
+    for part in (0..quantities.len()).filter(|part| (mask + 1) & 1 << part != 0) {
+        taken[part] += 1;
+        most = most.max(worth + most_off(rest, quantities, price, taken));
+        taken[part] -= 1;
+    }
+    most
 }
 
 #[test]
