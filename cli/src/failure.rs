@@ -44,7 +44,11 @@ impl fmt::Display for Failure {
                     }
                 }
                 for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
-                    write!(f, "\n  {}: {}", violation.field, violation.description)?;
+                    let said = format!("{}: {}", violation.field, violation.description);
+                    // Where it is the only one, the message is it.
+                    if said != status.message() {
+                        write!(f, "\n  {said}")?;
+                    }
                 }
                 for violation in details.precondition_failure().iter().flat_map(|failed| &failed.violations) {
                     write!(f, "\n  {}: {} ({})", violation.subject, violation.description, violation.r#type)?;
@@ -64,5 +68,27 @@ impl From<tonic::Status> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Said(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+    use tonic_types::{ErrorDetails, FieldViolation};
+
+    use super::*;
+
+    fn told(message: &str, fields: &[&str]) -> String {
+        let wrong = fields.iter().map(|field| FieldViolation::new(*field, "is required")).collect::<Vec<_>>();
+        let details = ErrorDetails::with_bad_request(wrong);
+        let status = Status::with_error_details(Code::InvalidArgument, message, details);
+        Failure::from(status).to_string()
+    }
+
+    #[test]
+    fn each_field_that_is_wrong_is_told_once() {
+        assert_eq!(told("name: is required", &["name"]), "InvalidArgument: name: is required");
+        let both = told("2 fields are wrong", &["name", "lines"]);
+        assert_eq!(both, "InvalidArgument: 2 fields are wrong\n  name: is required\n  lines: is required");
     }
 }

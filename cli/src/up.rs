@@ -26,7 +26,7 @@ use crate::failure::Failure;
 Every other setting is the services' own, from their files and from the environment: TANDEM_CAMPAIGN_… and
 TANDEM_RELATIONSHIP_…. A flag goes before the environment, the environment before a file.")]
 pub struct Arguments {
-    /// Where the SQLite databases are, \"data\" where nothing else is said; made where missing.
+    /// Where the SQLite databases are, `data` where nothing else is said; made where missing.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Settings of campaign-svc in TOML.
