@@ -22,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::basket::TaxMode;
-use tandem_kernel::limits::Counted;
+use tandem_kernel::limits::{self, Counted};
 use tandem_kernel::money::Currency;
 use tandem_kernel::pricing::returned;
 use uuid::Uuid;
@@ -138,8 +138,7 @@ pub struct Person {
 impl Person {
     /// As counters name them: the customer, else the guest.
     pub fn subject(&self) -> Option<Arc<str>> {
-        let customer = self.customer.as_ref().map(|id| format!("c/{id}"));
-        customer.or_else(|| self.guest.as_ref().map(|key| format!("g/{key}"))).map(Into::into)
+        limits::subject(self.customer.as_deref(), self.guest.as_deref())
     }
 
     /// Whether a limit per customer can be judged.

@@ -102,8 +102,7 @@ struct Paid {
 
 impl Paid {
     fn of(sold: &Sold) -> Self {
-        let goods: i64 = sold.lines.iter().map(|line| line.last).sum();
-        let shipping = (sold.total - goods).max(0);
+        let shipping = shipping_paid(sold);
         let due = match (sold.tax_mode, sold.due) {
             (TaxMode::Exclusive, Some(due)) => due,
             _ => sold.total,
@@ -153,7 +152,7 @@ pub fn take_back(
         );
         return Err(Refusal::Quantity(message));
     }
-    let left = Paid::of(sold).shipping - shipping_back(sold);
+    let left = shipping_left(sold);
     let shipping = match shipping {
         Shipping::None => 0,
         Shipping::Whole => left,
@@ -179,13 +178,23 @@ pub fn take_back(
 pub fn cancel(sold: &mut Sold, now: Timestamp) {
     let out = sold.lines.iter().enumerate().map(|(index, line)| (index, line.quantity - line.back));
     let units: Vec<(usize, i64)> = out.filter(|(_, units)| *units > 0).collect();
-    let shipping = Paid::of(sold).shipping - shipping_back(sold);
-    pay_back(sold, &units, shipping, Cause::Cancelled, now);
+    let left = shipping_left(sold);
+    pay_back(sold, &units, left, Cause::Cancelled, now);
 }
 
 /// Whether anything that was paid has not come back.
 pub fn is_all_back(sold: &Sold) -> bool {
-    sold.is_all_back() && Paid::of(sold).shipping == shipping_back(sold)
+    sold.is_all_back() && shipping_left(sold) == 0
+}
+
+/// What was paid for the shipping.
+fn shipping_paid(sold: &Sold) -> i64 {
+    let goods: i64 = sold.lines.iter().map(|line| line.last).sum();
+    (sold.total - goods).max(0)
+}
+
+fn shipping_left(sold: &Sold) -> i64 {
+    shipping_paid(sold) - shipping_back(sold)
 }
 
 fn shipping_back(sold: &Sold) -> i64 {

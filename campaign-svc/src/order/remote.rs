@@ -84,12 +84,11 @@ async fn send(
             client.release_hold(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::RollBack => {
-            let request = roll_back((order, pending.of_order), request_id, &[], RollbackReason::Cancelled);
+            let request = roll_back(order, pending, request_id, RollbackReason::Cancelled);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
         Step::Return => {
-            let request =
-                roll_back((order, pending.of_order), request_id, &pending.lines, RollbackReason::Returned);
+            let request = roll_back(order, pending, request_id, RollbackReason::Returned);
             client.rollback_redemption(grpc::outgoing(call, limit, request)).await.map(drop)
         }
     }
@@ -97,9 +96,9 @@ async fn send(
 
 /// What gift cards get is what the order's last refund says, which was decided with this very step.
 fn roll_back(
-    (order, of_order): (&Order, bool),
+    order: &Order,
+    pending: &Pending,
     request_id: String,
-    lines: &[(String, i64)],
     reason: RollbackReason,
 ) -> RollbackRedemptionRequest {
     let line =
@@ -111,16 +110,16 @@ fn roll_back(
     };
     let gift_cards = refund.map(|refund| GiftCardReturns {
         returns: refund.cards.iter().filter_map(card).collect(),
-        no_lines: reason == RollbackReason::Returned && lines.is_empty(),
+        no_lines: reason == RollbackReason::Returned && pending.lines.is_empty(),
     });
     RollbackRedemptionRequest {
         order_id: order.id.clone(),
-        lines: lines.iter().map(line).collect(),
+        lines: pending.lines.iter().map(line).collect(),
         reason: reason.into(),
         request_id,
         code: String::new(),
         gift_cards,
-        of_order,
+        of_order: pending.of_order,
     }
 }
 

@@ -115,8 +115,8 @@ impl Goods {
             Kind::BuyXGetY { get_scope: Some(given), .. } => vec![own, given],
             _ => vec![own],
         };
-        let named: Vec<&Scope> =
-            scopes.into_iter().filter(|scope| !Self::of_scope(scope).everything).collect();
+        let names = |scope: &&Scope| !scope.products.is_empty() || !scope.categories.is_empty();
+        let named: Vec<&Scope> = scopes.into_iter().filter(names).collect();
         if named.is_empty() {
             return Self::of_scope(own);
         }

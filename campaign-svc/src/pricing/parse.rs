@@ -6,7 +6,6 @@
 use tandem_kernel::basket::{Basket, Line, MAX_AMOUNT_MINOR, MAX_LINES, TaxMode};
 use tandem_kernel::id;
 use tandem_kernel::money::{Currency, Money};
-use tandem_kernel::order_id;
 use tandem_kernel::problem::Problem;
 use tandem_platform::{Fault, Outcome, Violations};
 use tandem_proto::campaign::v1::QuoteRequest;
@@ -98,10 +97,8 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let base64url = key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
     v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
-    if let Err(error) = order_id::check(&request.order_id)
-        && !request.order_id.is_empty()
-    {
-        v.add("order_id", error.to_string());
+    if !request.order_id.is_empty() {
+        field::order_id(v, "order_id", request.order_id.clone());
     }
     check_client_id(v, &request.client_id);
     check_locale(v, &request.locale);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use tandem_proto::common::v1::{Interval, Money};
+use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::{Voucher, VoucherState};
 
 use crate::customers;
@@ -174,9 +175,8 @@ fn bound(voucher: &Voucher, of: fn(Interval) -> Option<prost_types::Timestamp>) 
 }
 
 fn set_time(field: &mut Option<prost_types::Timestamp>, cell: &str) -> Result<(), String> {
-    let at: jiff::Timestamp =
-        cell.parse().map_err(|_| format!("`{cell}` is no moment: write 2026-12-31T23:00:00Z"))?;
-    *field = Some(prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() });
+    let at = cell.parse().map_err(|_| format!("`{cell}` is no moment: write 2026-12-31T23:00:00Z"))?;
+    *field = Some(to_timestamp(at));
     Ok(())
 }
 
@@ -262,10 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_it_was() {
-        let at = |text: &str| {
-            let at: jiff::Timestamp = text.parse().unwrap();
-            Some(prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() })
-        };
+        let at = |text: &str| Some(to_timestamp(text.parse().unwrap()));
         let voucher = Voucher {
             name: "vouchers/Spring".to_owned(),
             code: "Spring".to_owned(),

@@ -57,6 +57,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tandem_kernel::limits;
 use tandem_kernel::money::Currency;
 use uuid::Uuid;
 
@@ -250,11 +251,7 @@ pub struct Person {
 impl Person {
     /// Under which subject limits per customer count; `None` for nobody.
     pub fn subject(&self) -> Option<Arc<str>> {
-        match (&self.customer, &self.guest) {
-            (Some(customer), _) => Some(format!("c/{customer}").into()),
-            (None, Some(guest)) => Some(format!("g/{guest}").into()),
-            (None, None) => None,
-        }
+        limits::subject(self.customer.as_deref(), self.guest.as_deref())
     }
 }
 

@@ -136,8 +136,7 @@ impl VoucherService for Api {
                 let wanted: Vec<&Voucher> =
                     page.iter().filter(|voucher| batch.is_none() || voucher.batch == batch).collect();
                 let vouchers = grpc::fitting(wanted.iter().map(|voucher| encode(voucher, &incentive, now)));
-                let cut =
-                    wanted.get(vouchers.len().wrapping_sub(1)).filter(|_| vouchers.len() < wanted.len());
+                let cut = grpc::cut(&wanted, vouchers.len());
                 let full = page.last().filter(|_| page.len() == EXPORTED_AT_ONCE);
                 let next = cut.copied().or(full).map(|last| last.code.clone());
                 Ok(Some((ExportVouchersResponse { vouchers }, next)))

@@ -6,7 +6,9 @@ mod standing;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, threshold};
+pub use count::{
+    Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold,
+};
 pub use standing::{Limited, Standing};
 
 use crate::money::{Amounts, Currency};

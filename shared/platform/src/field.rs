@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 use tandem_kernel::clock::Ids;
 use tandem_kernel::id;
+use tandem_kernel::limits;
 use tandem_kernel::order_id;
 use tandem_kernel::problem::Problem;
 
@@ -88,7 +89,7 @@ pub fn subject(v: &mut Violations, customer: &str, guest_key: &str) -> Option<Ar
     v.check(customer.is_empty() || guest_key.is_empty(), "guest_key", "must not stand beside customer");
     let customer = optional_resource(v, "customer", "customers", customer);
     let guest = (!guest_key.is_empty()).then(|| text(v, "guest_key", guest_key.to_owned(), 16..=128));
-    customer.map(|id| format!("c/{id}").into()).or(guest.map(|key| format!("g/{key}").into()))
+    limits::subject(customer.as_deref(), guest.as_deref())
 }
 
 /// What a new resource may be called: the id its caller wants, and where that is empty its name, may be empty too.
@@ -183,6 +184,14 @@ pub fn item_status(fault: Fault) -> tonic_types::Status {
 /// What became of one item of a batch that was done.
 pub fn item_ok() -> tonic_types::Status {
     tonic_types::Status { code: 0, message: String::new(), details: Vec::new() }
+}
+
+/// What a conversion of `common.v1` reads.
+pub fn read<T>(v: &mut Violations, convert: impl FnOnce(&mut Vec<Problem>) -> Option<T>) -> Option<T> {
+    let mut found = Vec::new();
+    let value = convert(&mut found);
+    problems(v, found);
+    value
 }
 
 /// Reports what the kernel or an aggregate finds wrong.

@@ -106,18 +106,20 @@ fn segments(v: &mut Violations, given: &[String]) -> Vec<String> {
 
 /// Of which campaign, and whose limits of it.
 pub fn limits_of(v: &mut Violations, name: &str) -> (String, Of) {
-    let mut parts = name.splitn(3, '/');
-    let (collection, id, rest) = (parts.next(), parts.next().unwrap_or_default(), parts.next());
-    let of = match rest {
-        None => Some(Of::Campaign),
-        Some("offers/-") => Some(Of::Offers),
-        Some(rest) => {
-            let offer = rest.strip_prefix("offers/").filter(|offer| id::check(offer).is_ok());
-            offer.map(|offer| Of::Offer(offer.to_owned()))
+    let read = || -> Result<(&str, Of), id::IdError> {
+        if let Some(campaign) = name.strip_suffix("/offers/-") {
+            return Ok((id::parse(COLLECTION, campaign)?, Of::Offers));
         }
+        if let Ok(campaign) = id::parse(COLLECTION, name) {
+            return Ok((campaign, Of::Campaign));
+        }
+        let [campaign, offer] = id::parse_path([COLLECTION, "offers"], name)?;
+        Ok((campaign, Of::Offer(offer.to_owned())))
     };
-    let right = collection == Some(COLLECTION) && id::check(id).is_ok() && of.is_some();
     let message = "must be `campaigns/{id}`, `campaigns/{id}/offers/{id}` or `campaigns/{id}/offers/-`";
-    v.check(right, "name", message);
-    (id.to_owned(), of.unwrap_or(Of::Campaign))
+    let (campaign, of) = read().unwrap_or_else(|_| {
+        v.add("name", message);
+        ("", Of::Campaign)
+    });
+    (campaign.to_owned(), of)
 }

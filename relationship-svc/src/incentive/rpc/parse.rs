@@ -31,7 +31,7 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let codes = redemption::rpc::codes(&mut v, "codes", &message.codes, 0);
     let currency = match message.currency_code.as_str() {
         "" if codes.is_empty() => None,
-        code => collect(&mut v, |problems| convert::currency("currency_code", code, problems)),
+        code => field::read(&mut v, |problems| convert::currency("currency_code", code, problems)),
     };
     let named = segment::rpc::parse_segments(&mut v, &message.segments, MAX_ASKED_SEGMENTS);
     let contradicts = message.without_segments && !message.segments.is_empty();
@@ -81,7 +81,7 @@ pub fn definition(v: &mut Violations, given: v1::Incentive) -> Definition {
 
 fn limits(v: &mut Violations, incentive: &v1::Incentive) -> Option<Limits> {
     let limits = incentive.limits.as_ref()?;
-    collect(v, |problems| convert::limits("limits", limits, problems))
+    field::read(v, |problems| convert::limits("limits", limits, problems))
 }
 
 fn uses_per_code(v: &mut Violations, incentive: &v1::Incentive) -> Option<i64> {
@@ -108,17 +108,6 @@ fn readable_condition(v: &mut Violations, incentive: &v1::Incentive) -> String {
     incentive.condition.clone()
 }
 
-/// Runs a conversion of the contracts' common part and reports what it finds.
-fn collect<T>(
-    v: &mut Violations,
-    convert: impl FnOnce(&mut Vec<tandem_kernel::problem::Problem>) -> Option<T>,
-) -> Option<T> {
-    let mut problems = Vec::new();
-    let value = convert(&mut problems);
-    field::problems(v, problems);
-    value
-}
-
 fn titles(v: &mut Violations, incentive: &v1::Incentive) -> BTreeMap<String, String> {
     let titles = &incentive.titles;
     v.check(titles.len() <= MAX_TITLES, "titles", format!("must have at most {MAX_TITLES} entries"));
@@ -137,7 +126,7 @@ fn discount(v: &mut Violations, incentive: &v1::Incentive) -> Option<Discount> {
         v.add("discount", "is required");
         return None;
     };
-    let discount = collect(v, |problems| convert::discount("discount", given, problems))?;
+    let discount = field::read(v, |problems| convert::discount("discount", given, problems))?;
     // All that the conversion leaves to find are conditions of scopes.
     match Compiled::new(discount) {
         Ok(compiled) => Some(compiled.discount),
@@ -151,7 +140,7 @@ fn discount(v: &mut Violations, incentive: &v1::Incentive) -> Option<Discount> {
 }
 
 fn validity(v: &mut Violations, incentive: &v1::Incentive) -> Option<Window> {
-    collect(v, |problems| match &incentive.validity {
+    field::read(v, |problems| match &incentive.validity {
         Some(interval) => convert::window("validity", interval, Zone::utc(), problems),
         None => Some(Window::default()),
     })

@@ -92,13 +92,7 @@ pub(super) fn disable(world: &mut World, code: &str) -> Result<Answer, Refused> 
 
 /// Takes redemptions of an order back.
 pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<RolledBack, Refused> {
-    let given = roll_back.code.as_deref().map(voucher::candidates);
-    let wanted = |one: &Redemption| {
-        let is = |(folded, exact): &(String, Option<String>)| {
-            *folded == one.code || exact.as_ref() == Some(&one.code)
-        };
-        given.as_ref().is_none_or(is)
-    };
+    let wanted = |one: &Redemption| roll_back.code.as_deref().is_none_or(|code| is_code(code, one));
     let no_lines = roll_back.cards.as_ref().is_some_and(|cards| cards.no_lines);
     let redeemed =
         world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one) && !no_lines);

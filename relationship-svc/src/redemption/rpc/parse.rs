@@ -125,13 +125,10 @@ fn card_returns(v: &mut Violations, given: v1::GiftCardReturns) -> CardReturns {
         let mut v = v.nest(format!("gift_cards.returns[{index}]"));
         check_code(&mut v, "code", &card.code);
         v.check(!card.code.is_empty(), "code", "is required");
-        let mut found = Vec::new();
-        let amount = card.amount.and_then(|amount| convert::money("amount", &amount, &mut found));
+        v.check(card.amount.is_some(), "amount", "is required");
+        let read = |amount| field::read(&mut v, |found| convert::money("amount", &amount, found));
+        let amount = card.amount.and_then(read);
         v.check(amount.is_none_or(|amount| amount.minor > 0), "amount", "must be above 0");
-        if amount.is_none() && found.is_empty() {
-            v.add("amount", "is required");
-        }
-        field::problems(&mut v, found);
         returns.extend(amount.map(|amount| (card.code, amount)));
     }
     CardReturns { returns, no_lines: given.no_lines }

@@ -62,7 +62,7 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
         if !told.is_empty() {
             outbox::append(tx, told).await?;
         }
-        Ok(block.done())
+        Ok(block.done)
     })?;
     done.refused.extend(refused);
     Ok(done)
@@ -113,15 +113,17 @@ impl<'b> Block<'b> {
     async fn begin(app: &App, call: &Call, tx: &mut Tx, wanted: &'b [Wanted]) -> Outcome<Self> {
         let codes = each_once(wanted.iter().map(|(_, voucher)| voucher.code.clone()));
         let there = store::lock_many(tx, &call.tenant, codes).await?;
+        let there: HashMap<String, Voucher> =
+            there.into_iter().map(|voucher| (voucher.code.clone(), voucher)).collect();
         // Those of the items too: what is moved is theirs from then on.
         let items = wanted.iter().map(|(_, voucher)| voucher);
-        let owners = each_once(there.iter().chain(items).map(|voucher| voucher.incentive.clone()));
+        let owners = each_once(there.values().chain(items).map(|voucher| voucher.incentive.clone()));
         let customers = each_once(wanted.iter().filter_map(|(_, voucher)| voucher.customer.clone()));
         let known = customer::store::known_ids(tx, &call.tenant, &customers).await?;
         let mut by_incentive: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (_, voucher) in wanted {
             // A code that is moved may bring the source that it has.
-            let known = there.iter().find(|there| there.code == voucher.code);
+            let known = there.get(&voucher.code);
             let source = voucher.source_id.as_ref().or(known.and_then(|known| known.source_id.as_ref()));
             by_incentive.entry(&voucher.incentive).or_default().extend(source.cloned());
         }
@@ -133,7 +135,7 @@ impl<'b> Block<'b> {
         }
         Ok(Self {
             owners: app.definitions.current(tx, &call.tenant, &owners).await?,
-            there: there.into_iter().map(|voucher| (voucher.code.clone(), voucher)).collect(),
+            there,
             customers: known.into_iter().collect(),
             sources,
             fresh: BTreeMap::new(),
@@ -205,10 +207,6 @@ impl<'b> Block<'b> {
             *counts.entry(voucher.incentive.as_str()).or_default() += 1;
         }
         counts
-    }
-
-    fn done(self) -> Done {
-        self.done
     }
 }
 

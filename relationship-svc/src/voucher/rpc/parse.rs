@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
 use tandem_kernel::period::Zone;
-use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Fact, Facts, Filter, Type, Vocabulary};
 use tandem_platform::idempotency::Request as Claimed;
 use tandem_platform::resource::list::Judging;
@@ -65,9 +64,8 @@ fn written(v: &mut Violations, format: CodeFormat) -> Option<Format> {
 }
 
 fn dates(v: &mut Violations, validity: Option<&Interval>) -> Dates {
-    let mut found = Vec::new();
-    let window = validity.and_then(|interval| convert::window("validity", interval, Zone::utc(), &mut found));
-    field::problems(v, found);
+    let read = |interval| field::read(v, |found| convert::window("validity", interval, Zone::utc(), found));
+    let window = validity.and_then(read);
     window.map_or((None, None), |window| (window.start(), window.end()))
 }
 
@@ -83,9 +81,7 @@ fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
 }
 
 fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
-    let mut found: Vec<Problem> = Vec::new();
-    let read = money.and_then(|money| convert::money(field, money, &mut found));
-    field::problems(v, found);
+    let read = money.and_then(|money| field::read(v, |found| convert::money(field, money, found)));
     let balance = read.map(|money| Balance { initial: money.minor, currency: money.currency });
     v.check(balance.is_none_or(|balance| balance.initial > 0), field, "must be above 0");
     balance
@@ -176,10 +172,7 @@ fn code_of(
 
 /// What is left of a gift card, in minor units.
 fn left(v: &mut Violations, initial: Option<Balance>, money: Option<&common::v1::Money>) -> Option<i64> {
-    let mut found: Vec<Problem> = Vec::new();
-    let read = money.and_then(|money| convert::money("balance", money, &mut found));
-    field::problems(v, found);
-    let read = read?;
+    let read = field::read(v, |found| convert::money("balance", money?, found))?;
     v.check(initial.is_some(), "balance", "needs initial_balance");
     let same = initial.is_none_or(|initial| initial.currency == read.currency);
     v.check(same, "balance", "must be in the currency of initial_balance");
@@ -204,10 +197,7 @@ fn state(v: &mut Violations, number: i32) -> Option<State> {
 }
 
 fn time(v: &mut Violations, field: &str, given: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
-    let mut found = Vec::new();
-    let read = given.and_then(|given| convert::timestamp(field, given, &mut found));
-    field::problems(v, found);
-    read
+    field::read(v, |found| convert::timestamp(field, given?, found))
 }
 
 fn labels(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -27,6 +27,12 @@ pub enum CounterKind {
     CustomerPeriod = 4,
 }
 
+/// Whom limits per customer count for: the customer, else the guest, by a keyed hash; nobody where neither is known.
+pub fn subject(customer: Option<&str>, guest: Option<&str>) -> Option<Arc<str>> {
+    let customer = customer.map(|id| format!("c/{id}"));
+    customer.or_else(|| guest.map(|key| format!("g/{key}"))).map(Into::into)
+}
+
 impl CounterKind {
     /// As stored.
     pub fn number(self) -> i64 {
