@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
+use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, lanes, seal};
@@ -35,6 +36,8 @@ pub struct App {
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
+    /// Incentives whose uses are counted in more than their limits ask for.
+    pub tracks: Arc<Known>,
     /// Where evaluations that take long are computed.
     pub heavy: Heavy,
 }
@@ -64,6 +67,7 @@ impl App {
             definitions: Definitions::default(),
             evaluations: Evaluations::default(),
             redemptions,
+            tracks: Arc::default(),
             heavy,
         }))
     }

@@ -56,6 +56,7 @@ pub async fn standing(
     Ok(limits)
 }
 
-fn offer_name(campaign: &str, offer: &str) -> String {
+/// The name of an offer, by which its limits are counted.
+pub fn offer_name(campaign: &str, offer: &str) -> String {
     tandem_kernel::id::path(&[(COLLECTION, campaign), ("offers", offer)])
 }

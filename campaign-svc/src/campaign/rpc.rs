@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
 use tandem_platform::resource::list::{Listed, Page};
-use tandem_platform::resource::{self, Touch, asked, word};
+use tandem_platform::resource::{self, Change, Touch, asked, word};
+use tandem_platform::service::Asked;
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
 use tandem_proto::campaign::v1::*;
@@ -18,11 +19,12 @@ use tandem_proto::requests::{Etagged, Named, Repeatable};
 use tonic::{Request, Response, Status};
 
 use super::events::message;
+use super::revisions::Adaptation;
 use super::{
-    COLLECTION, Campaign, FIELDS, Move, Revision, View, commands, limits, name, revision_name, store,
+    COLLECTION, Campaign, Draft, FIELDS, Move, Revision, View, commands, limits, name, revision_name, store,
 };
 use crate::catalogue::written::Written;
-use crate::{App, field};
+use crate::{App, field, order};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
@@ -86,7 +88,11 @@ impl CampaignService for Api {
         request: Request<UpdateCampaignRequest>,
     ) -> Result<Response<UpdateCampaignResponse>, Status> {
         let change = asked::update::<Campaign, _, _>(&self.0, request, FIELDS, parse::draft)?;
-        let stored = self.0.write_catalogue(change, commands::update).await?;
+        let write = |app: Arc<App>, asked: Asked<Change<Draft>>| async move {
+            order::past::of_campaign(&app, &asked.call.tenant, &asked.what).await?;
+            commands::update(app, asked).await
+        };
+        let stored = self.0.write_catalogue(change, write).await?;
         Ok(stored.response(|stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) }))
     }
 
@@ -163,7 +169,13 @@ impl CampaignService for Api {
         let body = std::mem::take(&mut write.body);
         let touch = Touch::read::<Campaign>(&mut write.v, "name", &body.name, &body.etag);
         let adaptation = parse::adaptation(&mut write.v, body);
-        let adapted = self.0.write_catalogue(write.asks((touch, adaptation))?, commands::adapt).await?;
+        let asked = write.asks((touch, adaptation))?;
+        let write = |app: Arc<App>, asked: Asked<(Touch, Adaptation)>| async move {
+            let (touch, adaptation) = &asked.what;
+            order::past::of_offers(&app, &asked.call.tenant, touch, adaptation).await?;
+            commands::adapt(app, asked).await
+        };
+        let adapted = self.0.write_catalogue(asked, write).await?;
         Ok(adapted.response(|adapted| AdaptCampaignResponse {
             campaign: Some(message::campaign(&adapted.view)),
             revision: Some(message::revision(&adapted.view.campaign.id, &adapted.revision)),

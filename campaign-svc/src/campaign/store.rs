@@ -116,10 +116,14 @@ const REVISIONS_OF: Statement = Statement::pair(
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
 const HEADS: Statement = Statement::pair(
     "SELECT c.* FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL
-            (SELECT id, version, step, limits, budgets, time_zone FROM campaign
-              WHERE tenant = $1 AND id = wanted.id AND NOT deleted LIMIT 1) AS c",
-    "SELECT id, version, step, limits, budgets, time_zone FROM campaign
-      WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
+            (SELECT id, version, step, limits, budgets, time_zone,
+                    (SELECT max(revision) FROM mix_revision
+                      WHERE tenant = $1 AND campaign = wanted.id AND effective <= $3) AS current
+               FROM campaign WHERE tenant = $1 AND id = wanted.id AND NOT deleted LIMIT 1) AS c",
+    "SELECT id, version, step, limits, budgets, time_zone,
+            (SELECT max(revision) FROM mix_revision
+              WHERE tenant = $1 AND campaign = campaign.id AND effective <= $3) AS current
+       FROM campaign WHERE tenant = $1 AND NOT deleted AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 
 /// Every statement, for the test that prepares them on both engines.
@@ -190,18 +194,27 @@ pub struct Head {
     pub budgets: Amounts,
     /// In which they start anew.
     pub zone: Zone,
+    /// The revision of its mix that is in effect.
+    pub current: i64,
 }
 
-/// Those of these campaigns that exist, in no order.
-pub async fn heads(session: &mut impl Session, tenant: &Tenant, ids: Vec<String>) -> Outcome<Vec<Head>> {
+/// Those of these campaigns that exist, as they are at `at`, in no order.
+pub async fn heads(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    ids: Vec<String>,
+    at: Timestamp,
+) -> Outcome<Vec<Head>> {
     let columns = [Column::Text(ids)];
-    type Row = (String, i64, String, Json<Limits>, Json<Amounts>, String);
+    type Row = (String, i64, String, Json<Limits>, Json<Amounts>, String, Option<i64>);
     let rows: Vec<Row> = on_engine!(session, HEADS, |sql, conn| {
-        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+        let query = sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns);
+        query.bind(Instant(at)).fetch_all(conn).await
     })?;
-    let head = |(id, version, step, limits, budgets, zone): Row| {
+    let head = |(id, version, step, limits, budgets, zone, current): Row| {
         let (zone, step) = (Zone::new(&zone).map_err(unreadable)?, word::parse(&step)?);
-        Ok(Head { id, version, step, limits: limits.0, budgets: budgets.0, zone })
+        let (limits, budgets, current) = (limits.0, budgets.0, current.unwrap_or(1));
+        Ok(Head { id, version, step, limits, budgets, zone, current })
     };
     rows.into_iter().map(head).collect()
 }

@@ -8,6 +8,7 @@ mod settled;
 use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_platform::counters::tracks::Known;
 use tandem_platform::idempotency::Request;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::outbox::{self, Batch};
@@ -28,6 +29,8 @@ pub use settled::forget_what_is_over;
 pub struct Orders {
     lanes: OnceLock<Lanes<Orderer>>,
     revisions: terms::Revisions,
+    /// Offers and campaigns whose uses are counted in more than their limits ask for.
+    tracks: Arc<Known>,
 }
 
 impl std::fmt::Debug for Orders {

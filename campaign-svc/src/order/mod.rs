@@ -32,6 +32,7 @@ use self::refund::Refund;
 pub mod commands;
 pub mod decide;
 pub mod events;
+pub mod past;
 pub mod refund;
 pub mod remote;
 pub mod rpc;

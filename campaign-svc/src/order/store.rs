@@ -64,6 +64,10 @@ const EXISTING: Statement = Statement::pair(
     "SELECT id FROM sales_order WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2)) LIMIT 1",
 );
 
+// In the order of the primary key.
+const IDS: Statement =
+    Statement::same("SELECT id, state FROM sales_order WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3");
+
 const FIND: Statement = Statement::same(select!("WHERE o.tenant = $1 AND o.id = $2"));
 
 const NEWEST: Statement = Statement::same(select!(
@@ -151,6 +155,7 @@ const LAPSED: Statement = Statement::same(
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::lock_many", LOCK_MANY),
     ("order::existing", EXISTING),
+    ("order::ids", IDS),
     ("order::find", FIND),
     ("order::newest", NEWEST),
     ("order::newest_of_customer", NEWEST_OF_CUSTOMER),
@@ -241,6 +246,22 @@ pub async fn any_of(tx: &mut Tx, tenant: &Tenant, ids: Vec<String>) -> Outcome<b
         sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_optional(conn).await
     })?;
     Ok(found.is_some())
+}
+
+/// At most `limit` orders behind the id `after`, and where they stand, by id.
+pub async fn ids(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    after: &str,
+    limit: i64,
+) -> Outcome<Vec<(String, State)>> {
+    let rows: Vec<(String, String)> = on_engine!(session, IDS, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await
+    })?;
+    let state = |(id, state): (String, String)| {
+        Ok((id, State::parse(&state).ok_or_else(|| Fault::internal("a stored state is none"))?))
+    };
+    rows.into_iter().map(state).collect()
 }
 
 /// One order.

@@ -1,5 +1,5 @@
-//! What limits an order has to keep: those of a campaign as it is now, and those of its offers as they were when the
-//! order was quoted.
+//! What limits an order has to keep: those of a campaign and of its offers as they are now. What an offer gave when the order
+//! was quoted is promised, not that a use is left; of an offer that is gone since, the limits are those it was quoted with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Campaign {
     pub limits: Limits,
     /// In which limits start anew.
     pub zone: TimeZone,
+    /// The revision of its mix that is in effect.
+    pub current: i64,
 }
 
 /// The limits of the offers of one revision, by the offers' ids.
@@ -63,9 +65,10 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The limits of an offer "campaigns/{campaign}/offers/{offer}" in a revision.
-    pub fn of_offer(&self, campaign: &str, offer: &str, revision: i64) -> Option<&Limits> {
-        self.offers.get(&(campaign.to_owned(), revision))?.get(offer)
+    /// The limits of an offer "campaigns/{campaign}/offers/{offer}" that was quoted in a revision.
+    pub fn of_offer(&self, campaign: &str, offer: &str, quoted: i64) -> Option<&Limits> {
+        let of = |revision: i64| self.offers.get(&(campaign.to_owned(), revision))?.get(offer);
+        self.campaigns.get(campaign).and_then(|known| of(known.current)).or_else(|| of(quoted))
     }
 }
 

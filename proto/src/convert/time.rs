@@ -69,6 +69,7 @@ pub fn recurrence(at: &str, given: i32, problems: &mut Vec<Problem>) -> Option<O
         v1::Recurrence::Day => Some(Recurrence::Day),
         v1::Recurrence::Week => Some(Recurrence::Week),
         v1::Recurrence::Month => Some(Recurrence::Month),
+        v1::Recurrence::Year => Some(Recurrence::Year),
     })
 }
 
@@ -78,6 +79,7 @@ impl From<Recurrence> for v1::Recurrence {
             Recurrence::Day => Self::Day,
             Recurrence::Week => Self::Week,
             Recurrence::Month => Self::Month,
+            Recurrence::Year => Self::Year,
         }
     }
 }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tandem_kernel::limits::Standing;
 use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::list::Listed;
-use tandem_platform::resource::{self, Resource, asked};
+use tandem_platform::resource::{self, Change, Resource, asked};
+use tandem_platform::service::Asked;
 use tandem_platform::{Violations, counters, field, grpc, service};
 use tandem_proto::common::v1::LimitUsage;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
@@ -21,7 +22,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{FIELDS, Incentive, commands, events, fact, vocabulary};
+use super::{Definition, FIELDS, Incentive, commands, events, fact, vocabulary};
 use crate::{App, redemption};
 
 /// What a filter may read.
@@ -86,7 +87,11 @@ impl IncentiveService for Api {
             parse::refuse_points(request.get_ref().incentive.as_ref())?;
         }
         let change = asked::update::<Incentive, _, _>(&self.0, request, FIELDS, parse::definition)?;
-        let stored = service::write(&self.0, change, commands::update).await?;
+        let write = |app: Arc<App>, asked: Asked<Change<Definition>>| async move {
+            redemption::past::count(&app, &asked.call.tenant, &asked.what).await?;
+            commands::update(app.into(), asked).await
+        };
+        let stored = service::write(&self.0, change, write).await?;
         Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&stored)) }))
     }
 

@@ -86,7 +86,7 @@ fn count(
         State::Redeemed | State::PartiallyRolledBack | State::RolledBack => {
             audit.redeemed += 1;
             audit.live += usize::from(one.state.is_redeemed());
-            let (uses, money) = (i64::from(!one.details.use_restored), one.amount - one.returned);
+            let (uses, money) = one.weight();
             *audit.money.entry((one.incentive.clone(), one.currency.code().to_owned())).or_default() += money;
             let incentive: Arc<str> = one.incentive.as_str().into();
             let subject = one.person.subject();

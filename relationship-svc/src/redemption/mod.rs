@@ -67,6 +67,7 @@ mod decide;
 pub mod evaluate;
 mod events;
 pub mod guesses;
+pub mod past;
 mod quote;
 mod refusal;
 mod roll_back;
@@ -455,6 +456,20 @@ fn is_false(truth: &bool) -> bool {
 }
 
 impl Redemption {
+    /// What it weighs in counters: its use, and its money.
+    pub fn weight(&self) -> (i64, i64) {
+        (i64::from(!self.details.use_restored), self.amount - self.returned)
+    }
+
+    /// Whether it counts anywhere at `now`. A hold that has lapsed is as if there were none.
+    fn counts(&self, now: Timestamp) -> bool {
+        match self.state {
+            State::Held => self.expires.is_some_and(|end| now < end),
+            State::Released | State::Expired => false,
+            State::Redeemed | State::PartiallyRolledBack | State::RolledBack => true,
+        }
+    }
+
     /// Whether anything of it is held or counted. Of a gift card the lines may all be back while a part of what it paid, for
     /// the shipping, is not.
     pub fn may_change(&self) -> bool {

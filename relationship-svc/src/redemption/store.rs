@@ -69,6 +69,11 @@ const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
     "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
+// The whole ledger of the tenant in the order of its ids, a page at a time.
+const BEHIND: Statement = Statement::same(
+    "SELECT id, order_id, incentive, state FROM redemption WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
+);
+
 const COUNT_ORDERS: Statement = Statement::pair(
     "SELECT wanted.order_id,
             (SELECT count(*) FROM redemption AS r WHERE r.tenant = $1 AND r.order_id = wanted.order_id)
@@ -138,6 +143,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::newest", NEWEST),
     ("redemption::newest_of_code", NEWEST_OF_CODE),
     ("redemption::newest_of_customer", NEWEST_OF_CUSTOMER),
+    ("redemption::behind", BEHIND),
     ("redemption::count_orders", COUNT_ORDERS),
     ("redemption::lapsed", LAPSED),
     ("redemption::orders_holding", ORDERS_HOLDING),
@@ -270,6 +276,37 @@ pub async fn newest(
             Some(key) => query.bind(key).fetch_all(conn).await,
             None => query.fetch_all(conn).await,
         }
+    })?)
+}
+
+/// A redemption, as far as one has to look at it to know whether it matters.
+#[derive(Debug, Clone, FromRow)]
+pub struct Behind {
+    /// Its id.
+    pub id: Uuid,
+    /// Its order.
+    pub order_id: String,
+    /// Its incentive.
+    pub incentive: String,
+    state: String,
+}
+
+impl Behind {
+    /// Whether it may count anywhere.
+    pub fn counts(&self) -> bool {
+        !matches!(State::parse(&self.state), Some(State::Released | State::Expired))
+    }
+}
+
+/// At most `limit` redemptions of a tenant newer than `after`, oldest first.
+pub async fn behind(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    after: Uuid,
+    limit: i64,
+) -> Outcome<Vec<Behind>> {
+    Ok(on_engine!(session, BEHIND, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await
     })?)
 }
 

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tandem_platform::counters::ledger::{Claim, Ledger, Own, Target};
+use tandem_platform::counters::tracks::KnownOf;
 use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub(super) struct Setting {
     pub now: Timestamp,
     /// Of the tenant's days, weeks and months.
     pub zone: TimeZone,
+    /// In what uses are counted.
+    pub tracks: KnownOf,
     /// How long a code that has expired stays valid when its use comes back.
     pub restored: SignedDuration,
     /// How long after its first hold an order may hold at most.
@@ -33,20 +36,23 @@ pub(super) struct Setting {
 }
 
 /// Which rows a redemption counts in, by place in the working copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reach {
     pub voucher: usize,
-    pub uses: usize,
-    pub budget: usize,
-    pub customer: Option<usize>,
-    pub customer_period: Option<usize>,
+    /// Every counter that counts its use.
+    pub uses: Arc<[usize]>,
+    /// Every counter that counts its money.
+    pub money: Arc<[usize]>,
+    pub judged: Judged,
 }
 
-impl Reach {
-    /// The counters that count uses.
-    pub fn use_counters(&self) -> impl Iterator<Item = usize> {
-        [Some(self.uses), self.customer, self.customer_period].into_iter().flatten()
-    }
+/// Those of the counters by which the limits of the incentive are judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub uses: Option<usize>,
+    pub budget: Option<usize>,
+    pub customer: Option<usize>,
+    pub customer_period: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -194,9 +200,8 @@ impl World {
     /// clock is ahead may have taken one off already.
     pub fn hold_lives(&self, at: usize) -> bool {
         let slot = &self.redemptions[at];
-        let Some(reach) = slot.reach else { return false };
-        let expected =
-            3 + usize::from(reach.customer.is_some()) + usize::from(reach.customer_period.is_some());
+        let Some(reach) = &slot.reach else { return false };
+        let expected = 1 + reach.uses.len() + reach.money.len();
         self.ledger.claims_of(slot.current.id) == expected
             && slot.current.expires.is_some_and(|end| self.now() < end)
     }

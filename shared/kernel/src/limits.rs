@@ -3,6 +3,7 @@
 
 mod count;
 mod standing;
+mod track;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ pub use count::{
     Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold,
 };
 pub use standing::{Limited, Standing};
+pub use track::{Track, Tracks};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;

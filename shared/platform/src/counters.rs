@@ -8,7 +8,8 @@
 //! the service knows that it is ([`forget_owned`]). Nothing can be refused by them any more; what comes back of a sale that
 //! counted there finds no row, and gives nothing back. The sales themselves are the ledger.
 //!
-//! A batch decides on a working copy of what it has locked: [`ledger`].
+//! A batch decides on a working copy of what it has locked: [`ledger`]. How a limit that is added late finds everything
+//! counted: [`tracks`].
 //!
 //! A claim is what one holder keeps of one counter until an instant; the counter's `held` is the sum of its claims. It is
 //! read and written only under the lock of its counter, and one that has lapsed is taken off by whoever locks the counter
@@ -17,11 +18,12 @@
 pub mod ledger;
 #[cfg(test)]
 mod tests;
+pub mod tracks;
 
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::limits::{CounterKey, CounterKind, Standing, Tally, periods_before};
+use tandem_kernel::limits::{CounterKey, CounterKind, Standing, Tally, Tracks, periods_before};
 use uuid::Uuid;
 
 use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx, Write, Writes};
@@ -31,14 +33,27 @@ use crate::{Fault, Outcome, Tenant, on_engine, transact};
 // planner would read every row of the tenant for each batch. LATERAL, ON CONFLICT and ctid leave it one probe of an
 // index per key, whatever it knows.
 
+// CROSS JOIN fixes the order on SQLite, which would else read every counter of the tenant.
+macro_rules! find_on_sqlite {
+    ($more:literal) => {
+        concat!(
+            "SELECT c.kind, c.owner, c.subject, c.period, c.used, c.held, c.told",
+            $more,
+            " FROM json_each($2) AS k
+              CROSS JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
+                               AND c.subject = k.value->>2 AND c.period = k.value->>3"
+        )
+    };
+}
+
 // Locks in the order of the parameters.
 const LOCK: Statement = Statement::pair(
     "SELECT c.* FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[]) AS k (kind, owner, subject, period)
       CROSS JOIN LATERAL
-            (SELECT kind, owner, subject, period, used, held, told FROM counter
+            (SELECT kind, owner, subject, period, used, held, told, tracks FROM counter
               WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
                 FOR NO KEY UPDATE) AS c",
-    FIND_ON_SQLITE,
+    find_on_sqlite!(", c.tracks"),
 );
 
 const FIND: Statement = Statement::pair(
@@ -47,15 +62,8 @@ const FIND: Statement = Statement::pair(
             (SELECT kind, owner, subject, period, used, held, told FROM counter
               WHERE tenant = $1 AND kind = k.kind AND owner = k.owner AND subject = k.subject AND period = k.period
               LIMIT 1) AS c",
-    FIND_ON_SQLITE,
+    find_on_sqlite!(""),
 );
-
-// CROSS JOIN fixes the order on SQLite, which would else read every counter of the tenant.
-const FIND_ON_SQLITE: &str = "
-    SELECT c.kind, c.owner, c.subject, c.period, c.used, c.held, c.told
-      FROM json_each($2) AS k
-      CROSS JOIN counter AS c ON c.tenant = $1 AND c.kind = k.value->>0 AND c.owner = k.value->>1
-                       AND c.subject = k.value->>2 AND c.period = k.value->>3";
 
 const OF_OWNER: Statement = Statement::same(
     "SELECT kind, owner, subject, period, used, held, told FROM counter
@@ -66,11 +74,12 @@ const ALL: Statement =
     Statement::same("SELECT kind, owner, subject, period, used, held, told FROM counter WHERE tenant = $1");
 
 const INSERT: Statement = Statement::pair(
-    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told, tracks)
      SELECT $1, * FROM UNNEST($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-                              $8::bigint[])",
-    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told)
-     SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($2)",
+                              $8::bigint[], $9::text[])",
+    "INSERT INTO counter (tenant, kind, owner, subject, period, used, held, told, tracks)
+     SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
+       FROM json_each($2)",
 );
 
 // Nothing is ever inserted: the counters are there and locked.
@@ -194,20 +203,39 @@ fn key_columns<'a>(keys: impl Iterator<Item = &'a CounterKey> + Clone) -> [Colum
     ]
 }
 
-/// Locks those of these counters that exist, in the order given: that of their keys. The keys differ.
-pub async fn lock<'a>(
+/// A counter that is locked.
+#[derive(Debug, sqlx::FromRow)]
+struct Locked {
+    kind: i64,
+    owner: String,
+    subject: String,
+    period: String,
+    used: i64,
+    held: i64,
+    told: i64,
+    tracks: Option<String>,
+}
+
+/// Locks those of these counters that exist, in the order given: that of their keys. The keys differ. With each the ways of
+/// counting that it says its owner's uses are counted in.
+async fn lock<'a>(
     tx: &mut Tx,
     tenant: &Tenant,
     keys: impl Iterator<Item = &'a CounterKey> + Clone,
-) -> Outcome<Vec<(CounterKey, Tally)>> {
+) -> Outcome<Vec<(CounterKey, Tally, Option<Tracks>)>> {
     let columns = key_columns(keys);
     if columns[0].is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<Row> = on_engine!(tx, LOCK, |sql, conn| {
+    let rows: Vec<Locked> = on_engine!(tx, LOCK, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
-    rows.into_iter().map(tally).collect()
+    let locked = |row: Locked| {
+        let tally = Tally { used: row.used, held: row.held, told: row.told };
+        let tracks = row.tracks.map(|words| Tracks::parse(&words));
+        Ok((key(row.kind, row.owner, row.subject, row.period)?, tally, tracks))
+    };
+    rows.into_iter().map(locked).collect()
 }
 
 /// Reads those of these counters that exist. The keys differ.
@@ -255,14 +283,23 @@ fn tally_columns(counters: &[(&CounterKey, Tally)]) -> Vec<Column> {
     columns
 }
 
-/// Writes counters that did not exist, in the order of their keys. Somebody else may have made one meanwhile.
-pub fn insert(mut counters: Vec<(&CounterKey, Tally)>) -> Write {
+/// Writes counters that did not exist, in the order of their keys. `tracks` says in what uses of an owner are counted.
+/// Somebody else may have made one meanwhile.
+fn insert<'t>(
+    mut counters: Vec<(&CounterKey, Tally)>,
+    tracks: impl Fn(&CounterKey) -> Option<&'t Tracks>,
+) -> Write {
     counters.sort_unstable_by_key(|(key, _)| *key);
-    Write::new(INSERT).columns(tally_columns(&counters)).or_replay()
+    let words = counters.iter().map(|(key, _)| {
+        tracks(key).filter(|tracks| !tracks.is_empty() && key.counts_every_use()).map(Tracks::to_string)
+    });
+    let mut columns = tally_columns(&counters);
+    columns.push(Column::OptText(words.collect()));
+    Write::new(INSERT).columns(columns).or_replay()
 }
 
 /// Writes locked counters.
-pub fn update(counters: &[(&CounterKey, Tally)]) -> Write {
+fn update(counters: &[(&CounterKey, Tally)]) -> Write {
     Write::new(UPDATE).columns(tally_columns(counters))
 }
 

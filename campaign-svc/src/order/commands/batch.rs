@@ -129,7 +129,8 @@ async fn load(
     commands: &mut [Command],
 ) -> Outcome<World> {
     let hold_max = SignedDuration::from_secs(app.config.order.hold_max_s.into());
-    let mut world = World::new(Setting { now, hold_max });
+    let tracks = app.orders.tracks.of_tenant(tenant);
+    let mut world = World::new(Setting { now, hold_max, tracks });
     let wanted = wanted(commands);
     if wanted.is_empty() {
         return Ok(world);
@@ -140,6 +141,10 @@ async fn load(
     world.terms = limits::load(app, tx, tenant, now, commands).await?;
     commands.iter_mut().for_each(|command| decide::place(&mut world, command));
     world.ledger.lock(tx, tenant).await?;
+    if !world.setting.tracks.is_up_to_date(&world.ledger) {
+        tx.replay();
+        return Err(Fault::contention());
+    }
     let own: Vec<Uuid> = world.orders().map(|order| order.holder).collect();
     world.ledger.load_claims(tx, tenant, &(), &own, now).await?;
     Ok(world)

@@ -12,8 +12,8 @@ use crate::campaign::lifecycle::Step;
 use crate::campaign::store::Head;
 use crate::{App, campaign};
 
-/// The campaigns of the batch as they are now, and the offers of the revisions that its quotes were made under. One
-/// statement, one more where campaigns have budgets, and one for each revision that is not known yet.
+/// The campaigns of the batch as they are now, their offers as they are now, and those of the revisions that its quotes were
+/// made under. One statement, one more where campaigns have budgets, and one for each revision that is not known yet.
 pub(super) async fn load(
     app: &App,
     tx: &mut Tx,
@@ -34,21 +34,25 @@ pub(super) async fn load(
     if ids.is_empty() {
         return Ok(terms);
     }
-    let heads = campaign::store::heads(tx, tenant, ids).await?;
+    let heads = campaign::store::heads(tx, tenant, ids, now).await?;
     let with_budgets: Vec<&str> =
         heads.iter().filter(|head| !head.budgets.is_empty()).map(|head| head.id.as_str()).collect();
     let mixes = match with_budgets.is_empty() {
         true => BTreeMap::new(),
         false => campaign::store::current_revisions(tx, tenant, &with_budgets, now).await?,
     };
-    for Head { id, version, step, limits, budgets, zone } in heads {
+    for Head { id, version, step, limits, budgets, zone, current } in heads {
         let open = step == Step::Open;
         let limits = match mixes.get(&id) {
             Some(current) => campaign::discount_limits(&limits, &budgets, &current.mix),
             None => limits,
         };
-        terms.campaigns.insert(id, Campaign { version, open, limits, zone: zone.rules().clone() });
+        revisions.push((id.clone(), current));
+        let zone = zone.rules().clone();
+        terms.campaigns.insert(id, Campaign { version, open, limits, zone, current });
     }
+    revisions.sort_unstable();
+    revisions.dedup();
     for (campaign, revision) in revisions {
         let limits = match app.orders.revisions.get(tenant, &campaign, revision) {
             Some(known) => known,

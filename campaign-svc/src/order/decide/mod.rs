@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::CounterKey;
 use tandem_platform::counters::ledger::Ledger;
+use tandem_platform::counters::tracks::KnownOf;
 use uuid::Uuid;
 
 use super::refund::Shipping;
@@ -159,6 +160,8 @@ pub struct Setting {
     pub now: Timestamp,
     /// How long after its first hold an order may be held at most.
     pub hold_max: SignedDuration,
+    /// In what uses are counted.
+    pub tracks: KnownOf,
 }
 
 /// What happened, for the outbox.

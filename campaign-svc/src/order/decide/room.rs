@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally, threshold};
+use tandem_kernel::limits::{Budget, Counted, CounterKey, CounterKind, Limits, Overrun, Tally, threshold};
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
@@ -14,29 +14,41 @@ use super::super::{Charge, Order, Person, Refusal, Sold};
 use super::{Happened, Item, Threshold, World, keys, keys_of};
 
 /// What an order counts in: a charge for every offer, then one for every campaign.
-pub(super) fn charges(world: &World, sold: &Sold, person: &Person) -> Vec<Charge> {
+pub(super) fn charges(world: &mut World, sold: &Sold, person: &Person) -> Vec<Charge> {
     let mut of_offers = Vec::with_capacity(sold.offers.len());
     let mut of_campaigns: BTreeMap<&str, i64> = BTreeMap::new();
-    let charge = |owner: String, limits: &Limits, zone, amount| Charge {
-        counted: Counted::of(limits, person.is_known(), world.setting.now, zone),
-        owner,
-        amount,
-        returned: 0,
-        restored: false,
+    let World { setting, terms, ledger, .. } = world;
+    let mut charge = |owner: String, limits: &Limits, zone, amount| {
+        let name: Arc<str> = owner.as_str().into();
+        let tracks = setting.tracks.tracks(&name, limits);
+        ledger.count_in(&name, &tracks);
+        let counted = Counted::of(&tracks, person.is_known(), setting.now, zone);
+        Charge { counted, owner, amount, returned: 0, restored: false }
     };
     for discount in &sold.offers {
         let Some((campaign, offer)) = parts(&discount.source) else { continue };
-        let Some(known) = world.terms.campaigns.get(campaign) else { continue };
-        if let Some(limits) = world.terms.of_offer(campaign, offer, discount.revision) {
+        let Some(known) = terms.campaigns.get(campaign) else { continue };
+        if let Some(limits) = terms.of_offer(campaign, offer, discount.revision) {
             of_offers.push(charge(discount.source.clone(), limits, &known.zone, discount.amount));
         }
         *of_campaigns.entry(campaign).or_default() += discount.amount;
     }
     let of_campaigns = of_campaigns.into_iter().filter_map(|(id, amount)| {
-        let known = world.terms.campaigns.get(id)?;
+        let known = terms.campaigns.get(id)?;
         Some(charge(crate::campaign::name(id), &known.limits, &known.zone, amount))
     });
     of_offers.into_iter().chain(of_campaigns).collect()
+}
+
+/// Whether a counter is the one by which a limit is judged: it begins anew when the limit does.
+fn is_judged(key: &CounterKey, limits: &Limits) -> bool {
+    match key.kind {
+        CounterKind::CustomerPeriod => {
+            key.recurrence() == limits.per_customer_period.map(|limit| limit.period)
+        }
+        CounterKind::Customer => true,
+        _ => key.recurrence() == limits.recurrence,
+    }
 }
 
 /// The limits behind a charge, and the version of the campaign.
@@ -80,7 +92,7 @@ fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Re
     if limits.needs_customer() && !person.is_known() {
         return Err(Refusal::CustomerRequired(owner()));
     }
-    for key in keys(sold, person, charge) {
+    for key in keys(sold, person, charge).into_iter().filter(|key| is_judged(key, limits)) {
         let tally = world.ledger.find(&key).map_or(Tally::default(), |at| world.ledger.tally(at));
         let taken = tally.used + tally.held;
         let full = |most: Option<i64>| most.is_some_and(|most| taken >= most);
@@ -136,6 +148,9 @@ pub(super) fn use_up(world: &mut World, item: &Item<'_>, sold: &Sold, person: &P
 fn tell_threshold(world: &mut World, item: &Item<'_>, sold: &Sold, charge: &Charge, at: usize) {
     let Some((limits, version)) = limits(world, sold, charge) else { return };
     let row = &world.ledger.rows()[at];
+    if !is_judged(&row.key, limits) {
+        return;
+    }
     let (tally, owner) = (row.tally, row.key.owner.clone());
     let (most, currency) = match row.key.kind {
         CounterKind::Budget => match limits.budget(sold.currency) {
@@ -165,10 +180,13 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
     for charge in &sold.charges {
         for key in keys(sold, person, charge) {
             let (uses, amount) = if key.kind == CounterKind::Budget { (0, charge.amount) } else { (1, 0) };
-            let limited = limits(world, sold, charge).is_some_and(|(limits, _)| match key.kind {
-                CounterKind::Uses => limits.max_uses.is_some(),
-                CounterKind::Budget => matches!(limits.budget(sold.currency), Budget::Limited(_)),
-                _ => false,
+            let limited = limits(world, sold, charge).is_some_and(|(limits, _)| {
+                let limited = match key.kind {
+                    CounterKind::Uses => limits.max_uses.is_some(),
+                    CounterKind::Budget => matches!(limits.budget(sold.currency), Budget::Limited(_)),
+                    _ => false,
+                };
+                limited && is_judged(&key, limits)
             });
             let row = world.ledger.place(key);
             let target = Target::Counter(row);

@@ -4,6 +4,7 @@
 mod equal;
 mod give_back;
 mod hold;
+mod late;
 mod life;
 mod limits;
 mod over;

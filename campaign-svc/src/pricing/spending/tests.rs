@@ -4,9 +4,10 @@ use jiff::tz::TimeZone;
 use tandem_kernel::clock::Clock;
 use tandem_kernel::limits::{CounterKey, CounterKind, Tally, period};
 use tandem_kernel::period::Recurrence;
+use tandem_platform::counters::ledger::Ledger;
 use tandem_platform::db::Writes;
 use tandem_platform::testing::{engines, postgres, second_handle};
-use tandem_platform::{counters, transact};
+use tandem_platform::transact;
 
 use super::*;
 use crate::MIGRATIONS;
@@ -22,15 +23,21 @@ fn key(offer: usize, period: &str) -> CounterKey {
 
 /// Writes counters as a lane does at `now`: all of them used up.
 async fn use_up(harness: &Harness, tenant: &Tenant, keys: &[CounterKey], used: i64, now: Timestamp) {
-    let tally = Tally { used, held: 0, told: 100 };
+    write(harness, tenant, keys, Tally { used, held: 0, told: 100 }).await;
     transact!(harness.app.db, |tx| {
-        let known = counters::lock(tx, tenant, keys.iter()).await?;
-        let is_known = |key: &&CounterKey| known.iter().any(|(other, _)| other == *key);
-        let (old, new): (Vec<&CounterKey>, Vec<&CounterKey>) = keys.iter().partition(is_known);
+        near::mark(&keys.iter().collect::<Vec<_>>(), now).run(tx, tenant).await
+    })
+    .unwrap();
+}
+
+async fn write(harness: &Harness, tenant: &Tenant, keys: &[CounterKey], tally: Tally) {
+    transact!(harness.app.db, |tx| {
+        let mut ledger = Ledger::default();
+        let places: Vec<usize> = keys.iter().map(|key| ledger.place(key.clone())).collect();
+        ledger.lock(tx, tenant).await?;
+        places.into_iter().for_each(|at| ledger.set(at, tally));
         let mut writes = Writes::of(tenant);
-        writes.push(counters::update(&old.into_iter().map(|key| (key, tally)).collect::<Vec<_>>()));
-        writes.push(counters::insert(new.into_iter().map(|key| (key, tally)).collect()));
-        writes.push(near::mark(&keys.iter().collect::<Vec<_>>(), now));
+        ledger.write_back(tx, &mut writes, &()).await?;
         writes.run(tx).await
     })
     .unwrap();
@@ -105,10 +112,7 @@ async fn a_counter_of_which_something_is_held_stays() {
         let harness = Harness::new(db);
         let old = key(0, "d2026-01-01");
         let held = Tally { used: 1, held: 1, told: 79 };
-        transact!(harness.app.db, |tx| {
-            counters::insert(vec![(&old, held)]).run(tx, &harness.call.tenant).await
-        })
-        .unwrap();
+        write(&harness, &harness.call.tenant, &[old], held).await;
         assert_eq!(forget_what_is_over(&harness.app).await.unwrap(), 0);
         assert_eq!(count(&harness, "counter").await, 1);
     })

@@ -178,7 +178,7 @@ pub(super) fn discount() -> impl Strategy<Value = Discount> {
 }
 
 fn recurrence() -> impl Strategy<Value = Recurrence> {
-    prop_oneof![Just(Recurrence::Day), Just(Recurrence::Week), Just(Recurrence::Month)]
+    prop::sample::select(Recurrence::ALL.to_vec())
 }
 
 prop_compose! {

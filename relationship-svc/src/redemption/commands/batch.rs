@@ -47,7 +47,7 @@ async fn run_one(
     let mut outcomes = look_up(tx, tenant, items).await?;
     let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
     let commands: Vec<&Command> = fresh.iter().map(|at| &*items[*at].command).collect();
-    let (mut world, plans) = load(app, tx, tenant, setting(app, now), &commands).await?;
+    let (mut world, plans) = load(app, tx, tenant, setting(app, tenant, now), &commands).await?;
     for (at, plan) in fresh.iter().zip(&plans) {
         let decided = decided(&mut world, *at, &items[*at], plan, &ids[*at]);
         outcomes[*at] = Some(Settled::Fresh(decided));
@@ -69,11 +69,12 @@ fn decided(world: &mut World, at: usize, item: &Item, plan: &Plan<'_>, ids: &[Uu
     if item.alone { heavy::in_place(|| decide(decide::BASKET)) } else { decide(decide::AT_ONCE) }
 }
 
-pub(super) fn setting(app: &App, now: Timestamp) -> Setting {
+pub(super) fn setting(app: &App, tenant: &Tenant, now: Timestamp) -> Setting {
     let config = &app.config.redemption;
     Setting {
         now,
         zone: app.zone.clone(),
+        tracks: app.tracks.of_tenant(tenant),
         restored: SignedDuration::from_hours(i64::from(config.restored_days) * 24),
         hold_max: SignedDuration::from_secs(config.hold_max_s.into()),
     }
@@ -179,6 +180,10 @@ async fn load<'i>(
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
     decide::reach_of_redemptions(&mut world);
     world.ledger.lock(tx, tenant).await?;
+    if !world.setting.tracks.is_up_to_date(&world.ledger) {
+        tx.replay();
+        return Err(Fault::contention());
+    }
     world.load_claims(tx, tenant).await?;
     Ok((world, plans))
 }

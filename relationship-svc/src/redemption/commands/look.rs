@@ -91,7 +91,7 @@ pub(super) async fn look<'i>(
     now: Timestamp,
     commands: &[&'i Command],
 ) -> Outcome<(World, Vec<Plan<'i>>)> {
-    let mut world = World::new(batch::setting(app, now));
+    let mut world = World::new(batch::setting(app, tenant, now));
     let mut codes = Vec::new();
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
     world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);

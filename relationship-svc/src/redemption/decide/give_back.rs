@@ -292,20 +292,20 @@ fn return_units(redemption: &mut Redemption, lines: &[(String, i64)]) -> Result<
 /// over: nothing can be refused by it any more.
 fn give_back(world: &mut World, at: usize, returned: i64, restored: bool, frame: &Frame) {
     let tender = world.redemption(at).details.tender;
-    let Some(reach) = world.redemptions[at].reach else { return };
-    let budget = world.ledger.tally(reach.budget);
-    if world.ledger.exists(reach.budget) {
-        world.ledger.set(reach.budget, Tally { used: budget.used - returned, ..budget });
+    let Some(reach) = world.redemptions[at].reach.clone() else { return };
+    let mut less = |counter: usize, less: i64| {
+        if world.ledger.exists(counter) {
+            let tally = world.ledger.tally(counter);
+            world.ledger.set(counter, Tally { used: tally.used - less, ..tally });
+        }
+    };
+    reach.money.iter().for_each(|counter| less(*counter, returned));
+    if restored {
+        reach.uses.iter().for_each(|counter| less(*counter, 1));
     }
     let mut usage = world.voucher(reach.voucher).usage;
     if restored {
         usage.uses -= 1;
-        for counter in reach.use_counters() {
-            if world.ledger.exists(counter) {
-                let tally = world.ledger.tally(counter);
-                world.ledger.set(counter, Tally { used: tally.used - 1, ..tally });
-            }
-        }
     }
     if tender {
         usage.spent -= returned;

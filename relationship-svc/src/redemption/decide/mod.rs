@@ -16,7 +16,7 @@ use tandem_kernel::work::Work;
 use uuid::Uuid;
 
 use super::guesses::Leave;
-use super::world::{Reach, World, distinct};
+use super::world::{Judged, Reach, World, distinct};
 use super::{
     Answer, Command, Counted, CounterKey, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
     Take, Terms, What,
@@ -110,9 +110,11 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
         let Some(one) = rest.first_mut() else { continue };
         one.duplicate = before.iter().any(|other| other.code == one.code);
         if let (Some(voucher), Some(terms), Some(currency)) = (one.voucher, &one.terms, currency) {
-            one.counted = Counted::of(terms.limits(), subject.is_some(), world.now(), &world.setting.zone);
+            let tracks = world.setting.tracks.tracks(&terms.id, terms.limits());
+            world.ledger.count_in(&terms.id, &tracks);
+            one.counted = Counted::of(&tracks, subject.is_some(), world.now(), &world.setting.zone);
             let keys = one.counted.keys(&terms.id, currency, subject.as_ref());
-            one.reach = Some(reach(world, voucher, keys));
+            one.reach = Some(reach(world, voucher, keys, Some(terms)));
         }
     }
     Plan { candidates }
@@ -126,30 +128,39 @@ pub(super) fn reach_of_redemptions(world: &mut World) {
             continue;
         }
         let Some(voucher) = world.voucher_place(&redemption.code) else { continue };
-        let incentive: Arc<str> = match world.terms.get(&redemption.incentive) {
-            Some(terms) => terms.id.clone(),
-            None => redemption.incentive.as_str().into(),
-        };
+        let terms = world.terms.get(&redemption.incentive).cloned();
+        let incentive =
+            terms.as_ref().map_or_else(|| redemption.incentive.as_str().into(), |terms| terms.id.clone());
         let subject = redemption.person.subject();
         let keys = redemption.details.counted.keys(&incentive, redemption.currency, subject.as_ref());
-        world.redemptions[at].reach = Some(reach(world, voucher, keys));
+        world.redemptions[at].reach = Some(reach(world, voucher, keys, terms.as_deref()));
     }
 }
 
-fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>) -> Reach {
-    let mut reach = Reach { voucher, uses: 0, budget: 0, customer: None, customer_period: None };
+/// Places what a redemption counts in; of several counters of one kind that one is judged by which begins anew when the
+/// limit does.
+fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>, terms: Option<&Terms>) -> Reach {
+    let limits = terms.map(Terms::limits);
+    let recurrence = limits.and_then(|limits| limits.recurrence);
+    let of_customer = limits.and_then(|limits| limits.per_customer_period).map(|limit| limit.period);
+    let (mut uses, mut money, mut judged) = (Vec::new(), Vec::new(), Judged::default());
     for key in keys {
-        let kind = key.kind;
+        let (kind, anew) = (key.kind, key.recurrence());
         let at = world.ledger.place(key);
+        if kind == CounterKind::Budget {
+            money.push(at)
+        } else {
+            uses.push(at)
+        }
         match kind {
-            CounterKind::Voucher => {}
-            CounterKind::Uses => reach.uses = at,
-            CounterKind::Budget => reach.budget = at,
-            CounterKind::Customer => reach.customer = Some(at),
-            CounterKind::CustomerPeriod => reach.customer_period = Some(at),
+            CounterKind::Uses if anew == recurrence => judged.uses = Some(at),
+            CounterKind::Budget if anew == recurrence => judged.budget = Some(at),
+            CounterKind::Customer => judged.customer = Some(at),
+            CounterKind::CustomerPeriod if anew == of_customer => judged.customer_period = Some(at),
+            _ => {}
         }
     }
-    reach
+    Reach { voucher, uses: uses.into(), money: money.into(), judged }
 }
 
 /// A code as it was typed, as far as it may be looked up. One that the order holds already is no guess.

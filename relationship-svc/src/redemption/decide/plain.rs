@@ -166,7 +166,7 @@ fn usable(world: &World, person: &Person, one: &Candidate<'_>, judged_at: Timest
         return Some(Refusal::GuessingThrottled);
     }
     let Some(voucher) = one.voucher else { return Some(Refusal::CodeUnknown) };
-    let (Some(terms), Some(reach)) = (one.terms.as_deref(), one.reach) else {
+    let (Some(terms), Some(reach)) = (one.terms.as_deref(), &one.reach) else {
         return Some(Refusal::CodeDisabled);
     };
     ended(world, voucher, Some(terms))
@@ -187,7 +187,7 @@ pub(in super::super) fn standing(
     for one in candidates {
         let mut refusal = usable(world, person, one, world.now());
         let (mut uses_left, mut money_left) = (None, None);
-        if let (None, Some(terms), Some(reach)) = (refusal, one.terms.as_deref(), one.reach) {
+        if let (None, Some(terms), Some(reach)) = (refusal, one.terms.as_deref(), &one.reach) {
             uses_left = room::uses_left(world, reach, terms);
             match room::budget_left(world, reach, terms, currency) {
                 Ok(left) => money_left = left,
@@ -244,7 +244,7 @@ fn evaluate(
     let mut reasons = vec![None; candidates.len()];
     let (mut meeting, mut places) = (Vec::new(), Vec::new());
     for (place, (one, verdict)) in candidates.iter().zip(verdicts).enumerate() {
-        let (None, Some(terms), Some(reach)) = (verdict, one.terms.as_deref(), one.reach) else { continue };
+        let (None, Some(terms), Some(reach)) = (verdict, one.terms.as_deref(), &one.reach) else { continue };
         let capped = terms.limits().overrun == Overrun::Cap;
         let left = match room::budget_left(world, reach, terms, currency) {
             Ok(left) => left,
@@ -319,12 +319,12 @@ fn refuse_uncovered(
         }
     }
     // Codes of one incentive draw on one budget.
-    let mut drawn: Map<usize, i64> = Map::default();
+    let mut drawn: Map<Option<usize>, i64> = Map::default();
     for ((one, gift), verdict) in candidates.iter().zip(&evaluated.gifts).zip(verdicts) {
-        let (Some(gift), Some(terms), Some(reach)) = (gift, one.terms.as_deref(), one.reach) else {
+        let (Some(gift), Some(terms), Some(reach)) = (gift, one.terms.as_deref(), &one.reach) else {
             continue;
         };
-        let drawn = drawn.entry(reach.budget).or_default();
+        let drawn = drawn.entry(reach.judged.budget).or_default();
         let left = room::budget_left(world, reach, terms, currency).unwrap_or(Some(0));
         if left.is_some_and(|left| left - *drawn < gift.amount) {
             *verdict = Some(Refusal::BudgetExhausted.into());

@@ -22,7 +22,7 @@ pub(super) enum NoRoom {
 }
 
 /// Whether every limit on the number of uses has room for one more.
-pub(super) fn uses(world: &World, reach: Reach, terms: &Terms, person: &Person) -> Result<(), Refusal> {
+pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person) -> Result<(), Refusal> {
     let limits = terms.limits();
     if limits.needs_customer() && person.customer.is_none() && person.guest.is_none() {
         return Err(Refusal::CustomerRequired);
@@ -30,61 +30,56 @@ pub(super) fn uses(world: &World, reach: Reach, terms: &Terms, person: &Person) 
     if world.voucher(reach.voucher).uses_left() == Some(0) {
         return Err(Refusal::CodeExhausted);
     }
-    let full = |at: usize, most: Option<i64>| {
-        let tally = world.ledger.tally(at);
-        most.is_some_and(|most| tally.used + tally.held >= most)
-    };
-    if full(reach.uses, limits.max_uses) {
+    let full = |at: Option<usize>, most: Option<i64>| left(world, at, most).is_some_and(|left| left == 0);
+    if full(reach.judged.uses, limits.max_uses) {
         return Err(Refusal::IncentiveExhausted);
     }
-    if reach.customer.is_some_and(|at| full(at, limits.max_uses_per_customer)) {
+    if full(reach.judged.customer, limits.max_uses_per_customer) {
         return Err(Refusal::CustomerLimitReached);
     }
-    let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
-    if reach.customer_period.is_some_and(|at| full(at, in_period)) {
+    if full(reach.judged.customer_period, limits.per_customer_period.map(|limit| limit.max_uses)) {
         return Err(Refusal::CustomerPeriodLimitReached);
     }
     Ok(())
 }
 
 /// Uses left, the least of every limit; `None` is unlimited.
-pub(super) fn uses_left(world: &World, reach: Reach, terms: &Terms) -> Option<i64> {
+pub(super) fn uses_left(world: &World, reach: &Reach, terms: &Terms) -> Option<i64> {
     let limits = terms.limits();
-    let left = |at: Option<usize>, most: Option<i64>| {
-        let tally = world.ledger.tally(at?);
-        Some((most? - tally.used - tally.held).max(0))
-    };
     let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
     let every = [
         world.voucher(reach.voucher).uses_left(),
-        left(Some(reach.uses), limits.max_uses),
-        left(reach.customer, limits.max_uses_per_customer),
-        left(reach.customer_period, in_period),
+        left(world, reach.judged.uses, limits.max_uses),
+        left(world, reach.judged.customer, limits.max_uses_per_customer),
+        left(world, reach.judged.customer_period, in_period),
     ];
     every.into_iter().flatten().min()
+}
+
+/// What a counter has left of a limit, where there are both.
+fn left(world: &World, at: Option<usize>, most: Option<i64>) -> Option<i64> {
+    let tally = world.ledger.tally(at?);
+    Some((most? - tally.used - tally.held).max(0))
 }
 
 /// What the money budget still allows; `None` where there is none.
 pub(super) fn budget_left(
     world: &World,
-    reach: Reach,
+    reach: &Reach,
     terms: &Terms,
     currency: Currency,
 ) -> Result<Option<i64>, Refusal> {
     match terms.limits().budget(currency) {
         Budget::Unlimited => Ok(None),
         Budget::NotInCurrency => Err(Refusal::CurrencyMismatch),
-        Budget::Limited(most) => {
-            let tally = world.ledger.tally(reach.budget);
-            Ok(Some((most - tally.used - tally.held).max(0)))
-        }
+        Budget::Limited(most) => Ok(Some(left(world, reach.judged.budget, Some(most)).unwrap_or(0))),
     }
 }
 
 /// Whether budget and gift card cover `amount`.
 pub(super) fn money(
     world: &World,
-    reach: Reach,
+    reach: &Reach,
     terms: &Terms,
     currency: Currency,
     amount: i64,
@@ -115,22 +110,22 @@ pub(super) fn money(
 }
 
 /// Counts a redemption in everything it reaches.
-pub(super) fn use_up(world: &mut World, reach: Reach, amount: i64, tender: bool) {
+pub(super) fn use_up(world: &mut World, reach: &Reach, amount: i64, tender: bool) {
     let usage = world.voucher(reach.voucher).usage;
     let spent = usage.spent + if tender { amount } else { 0 };
     world.set_usage(reach.voucher, Usage { uses: usage.uses + 1, spent, ..usage });
-    for at in reach.use_counters() {
+    let mut count = |at: usize, more: i64| {
         let tally = world.ledger.tally(at);
-        world.ledger.set(at, Tally { used: tally.used + 1, ..tally });
-    }
-    let tally = world.ledger.tally(reach.budget);
-    world.ledger.set(reach.budget, Tally { used: tally.used.saturating_add(amount), ..tally });
+        world.ledger.set(at, Tally { used: tally.used.saturating_add(more), ..tally });
+    };
+    reach.uses.iter().for_each(|at| count(*at, 1));
+    reach.money.iter().for_each(|at| count(*at, amount));
 }
 
 /// Keeps room in everything a hold reaches.
 pub(super) fn hold(
     world: &mut World,
-    reach: Reach,
+    reach: &Reach,
     redemption: Uuid,
     amount: i64,
     tender: bool,
@@ -138,19 +133,17 @@ pub(super) fn hold(
 ) {
     let claim = |target, uses, amount| Claim { target, holder: redemption, uses, amount, expires };
     world.claim(claim(Target::Own(reach.voucher), 1, if tender { amount } else { 0 }));
-    for at in reach.use_counters() {
-        world.claim(claim(Target::Counter(at), 1, 0));
-    }
-    world.claim(claim(Target::Counter(reach.budget), 0, amount));
+    reach.uses.iter().for_each(|at| world.claim(claim(Target::Counter(*at), 1, 0)));
+    reach.money.iter().for_each(|at| world.claim(claim(Target::Counter(*at), 0, amount)));
 }
 
 /// Tells of thresholds that the limits of the incentive have passed, once each.
-pub(super) fn tell_thresholds(world: &mut World, reach: Reach, terms: &Terms, currency: Currency) {
-    if let Some(most) = terms.limits().max_uses {
-        tell_threshold(world, reach.uses, terms, most, None);
+pub(super) fn tell_thresholds(world: &mut World, reach: &Reach, terms: &Terms, currency: Currency) {
+    if let (Some(at), Some(most)) = (reach.judged.uses, terms.limits().max_uses) {
+        tell_threshold(world, at, terms, most, None);
     }
-    if let Budget::Limited(most) = terms.limits().budget(currency) {
-        tell_threshold(world, reach.budget, terms, most, Some(currency));
+    if let (Some(at), Budget::Limited(most)) = (reach.judged.budget, terms.limits().budget(currency)) {
+        tell_threshold(world, at, terms, most, Some(currency));
     }
 }
 

@@ -122,11 +122,11 @@ fn redeem_hold(world: &mut World, take: &Take, redeemed: &[usize], held: &[usize
             taken.codes.push(CodeOutcome::refused(redemption.code.as_str(), refusal));
             continue;
         }
-        let Some(reach) = world.redemptions[*at].reach else { continue };
+        let Some(reach) = world.redemptions[*at].reach.clone() else { continue };
         world.drop_claims_of(redemption.id);
-        room::use_up(world, reach, redemption.amount, redemption.details.tender);
+        room::use_up(world, &reach, redemption.amount, redemption.details.tender);
         if let Some(terms) = terms {
-            room::tell_thresholds(world, reach, &terms, redemption.currency);
+            room::tell_thresholds(world, &reach, &terms, redemption.currency);
         }
         let next = Redemption { state: State::Redeemed, expires: None, ..changed(world, &redemption) };
         let next = world.set_redemption(*at, next);
@@ -277,7 +277,9 @@ fn judge_sealed(
     all: &[Candidate<'_>],
 ) -> Result<Timestamp, NoRoom> {
     let refused = |refusal| Err(NoRoom::Refused(refusal));
-    let (Some(voucher), Some(reach)) = (one.voucher, one.reach) else { return refused(Refusal::CodeUnknown) };
+    let (Some(voucher), Some(reach)) = (one.voucher, &one.reach) else {
+        return refused(Refusal::CodeUnknown);
+    };
     let Some(terms) = one.terms.as_deref() else { return refused(Refusal::CodeDisabled) };
     if *terms.id != *sealed.incentive {
         return refused(Refusal::QuoteTokenMismatch);
@@ -322,7 +324,7 @@ fn take_plain(
     let mut taken = Taken::default();
     let mut kept = Vec::new();
     for ((one, id), (mut outcome, gift)) in plan.candidates.iter().zip(ids).zip(priced.codes) {
-        if let (Some(gift), Some(terms), Some(reach)) = (gift, one.terms.clone(), one.reach) {
+        if let (Some(gift), Some(terms), Some(reach)) = (gift, one.terms.clone(), &one.reach) {
             // Codes of one incentive share its counters: what was counted just before may have taken the last room.
             let room = match keeps_place(world, scene, &one.code, gift.amount) {
                 true => Ok(()),
@@ -355,16 +357,16 @@ fn settle(
     id: Uuid,
     kept: &mut Vec<usize>,
 ) -> Option<Arc<Redemption>> {
-    let (terms, mut reach) = (one.terms.clone()?, one.reach?);
+    let (terms, mut reach) = (one.terms.clone()?, one.reach.clone()?);
     let mut counted = one.counted.clone();
     let own = own_hold(world, scene, &one.code);
     let id = own.map_or(id, |at| world.redemption(at).id);
     if let Some(at) = own.filter(|_| keeps_place(world, scene, &one.code, gift.amount)) {
         // In the period of the hold, whose room it had.
-        reach = world.redemptions[at].reach?;
+        reach = world.redemptions[at].reach.clone()?;
         counted = world.redemption(at).details.counted.clone();
     }
-    count(world, scene, reach, &terms, id, &gift);
+    count(world, scene, &reach, &terms, id, &gift);
     let redemption = redemption(world, scene, one, &terms, gift, version, judged, id, own, counted);
     let redemption = match own {
         Some(at) => {
@@ -382,7 +384,7 @@ fn settle(
     Some(redemption)
 }
 
-fn count(world: &mut World, scene: &Scene<'_>, reach: Reach, terms: &Terms, id: Uuid, gift: &Gift) {
+fn count(world: &mut World, scene: &Scene<'_>, reach: &Reach, terms: &Terms, id: Uuid, gift: &Gift) {
     match scene.expires {
         Some(expires) => room::hold(world, reach, id, gift.amount, gift.tender, expires),
         None => {

@@ -3,6 +3,7 @@
 mod conclusive;
 mod costly;
 mod hold;
+mod late;
 mod limits;
 mod plain;
 mod quote;
@@ -22,13 +23,13 @@ use tandem_kernel::limits::{CustomerPeriod, Limits};
 use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_kernel::period::{Recurrence, Window, Zone};
 use tandem_platform::db::Writes;
-use tandem_platform::resource;
-use tandem_platform::{Call, Db, Fault, Outcome, transact};
+use tandem_platform::resource::{self, Change, Touch};
+use tandem_platform::{Call, Db, Fault, Outcome, Violations, grpc, transact};
 use tandem_proto::common::v1::{self as common, QuoteClaims, SealedCode, SealedLine, SealedShare};
 use tandem_proto::convert::{seal_claims, to_timestamp};
 use tandem_proto::relationship::v1;
 
-use super::{Redemption, audit, rpc};
+use super::{Redemption, audit, past, rpc};
 use crate::incentive::{self, Definition, Incentive, ReturnPolicy};
 use crate::voucher::{self, Balance, Voucher};
 use crate::{App, Config};
@@ -169,6 +170,30 @@ impl Shop {
     async fn revise(&self, id: &str, definition: Definition) {
         let before = self.current(id).await;
         self.keep(before.revised(definition, self.now())).await;
+    }
+
+    /// Gives an incentive other limits, as UpdateIncentive does.
+    async fn limit(&self, id: &str, limits: Limits) {
+        self.limit_counted(id, &limits).await;
+        self.revise(id, limited(self.current(id).await.definition, limits)).await;
+    }
+
+    /// What UpdateIncentive does before it writes.
+    async fn limit_counted(&self, id: &str, limits: &Limits) {
+        let mut v = Violations::new();
+        let paths = prost_types::FieldMask { paths: vec!["limits".to_owned()] };
+        let mask = grpc::field_mask(&mut v, Some(&paths), &["limits"]);
+        let touch = Touch { id: id.to_owned(), ..Touch::default() };
+        let change = Change::new(touch, incentive::FIELDS, &mask, limited(off(1_000), limits.clone()));
+        past::count(&self.app, &self.call.tenant, &change).await.unwrap();
+    }
+
+    /// How many redemptions of a customer count.
+    async fn redeemed_by(&self, customer: &str) -> usize {
+        let mut reader = self.app.db.read().await.unwrap();
+        let by = super::store::By::Customer(customer);
+        let newest = super::store::newest(&mut reader, &self.call.tenant, by, uuid::Uuid::max(), 1_000);
+        newest.await.unwrap().iter().filter(|one| one.state.is_redeemed()).count()
     }
 
     async fn archive(&self, id: &str) {

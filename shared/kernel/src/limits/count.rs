@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Limits;
+use super::{Track, Tracks};
 use crate::money::Currency;
 use crate::period::Recurrence;
 
@@ -72,29 +72,71 @@ pub struct Tally {
 }
 
 /// Which counters a use counts in; the parts of their keys that only the moment of the use can tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// Period of the owner's uses and money, or empty.
-    #[serde(rename = "u", default, skip_serializing_if = "String::is_empty")]
-    pub period: String,
+    /// Periods of the owner's uses and money. The empty one is for ever; every use counts in it, but for those from before
+    /// that was so.
+    #[serde(rename = "u", default = "ever", skip_serializing_if = "is_ever", with = "words")]
+    periods: Vec<String>,
     /// Counted for the customer.
     #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
-    pub customer: bool,
-    /// Period in which it counted for the customer.
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    pub customer_period: Option<String>,
+    customer: bool,
+    /// Periods in which it counted for the customer.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty", with = "words")]
+    customer_periods: Vec<String>,
+}
+
+fn ever() -> Vec<String> {
+    vec![String::new()]
+}
+
+fn is_ever(periods: &Vec<String>) -> bool {
+    *periods == ever()
+}
+
+/// One word is stored as itself, as it was when there could be only one.
+mod words {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(String),
+        Many(Vec<String>),
+    }
+
+    pub fn serialize<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        if let [one] = words { one.serialize(serializer) } else { words.serialize(serializer) }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        Ok(match Words::deserialize(deserializer)? {
+            Words::One(one) => vec![one],
+            Words::Many(many) => many,
+        })
+    }
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { periods: ever(), customer: false, customer_periods: Vec::new() }
+    }
 }
 
 impl Counted {
-    /// In what a use under `limits` at `now` counts; `known` where a customer or a guest is named. Uses by customers
-    /// count while there is a limit on them.
-    pub fn of(limits: &Limits, known: bool, now: Timestamp, zone: &TimeZone) -> Self {
-        let per_period = limits.per_customer_period.filter(|_| known);
-        Self {
-            period: limits.recurrence.map(|recurrence| period(recurrence, now, zone)).unwrap_or_default(),
-            customer: known && limits.max_uses_per_customer.is_some(),
-            customer_period: per_period.map(|limit| period(limit.period, now, zone)),
+    /// In what a use at `now` counts where uses are counted in `tracks`; `known` where a customer or a guest is named.
+    pub fn of(tracks: &Tracks, known: bool, now: Timestamp, zone: &TimeZone) -> Self {
+        let mut counted = Self::default();
+        for track in tracks.iter() {
+            let name = |recurrence| period(recurrence, now, zone);
+            match track {
+                Track::Period(recurrence) => counted.periods.push(name(recurrence)),
+                Track::Customer(_) if !known => {}
+                Track::Customer(None) => counted.customer = true,
+                Track::Customer(Some(recurrence)) => counted.customer_periods.push(name(recurrence)),
+            }
         }
+        counted
     }
 
     /// Neither a period nor a customer.
@@ -102,41 +144,73 @@ impl Counted {
         *self == Self::default()
     }
 
-    /// The keys of the counters of `owner`, in lock order. `subject` is whoever counts as the customer.
+    /// Whatever it counts in that `other` does not.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let missing = |ours: &[String], theirs: &[String]| {
+            ours.iter().filter(|name| !theirs.contains(name)).cloned().collect()
+        };
+        Self {
+            periods: missing(&self.periods, &other.periods),
+            customer: self.customer && !other.customer,
+            customer_periods: missing(&self.customer_periods, &other.customer_periods),
+        }
+    }
+
+    /// Counts in what `more` counts in too, and in nothing twice.
+    pub fn add(&mut self, more: &Self) {
+        let more = more.without(self);
+        self.periods.extend(more.periods);
+        self.customer |= more.customer;
+        self.customer_periods.extend(more.customer_periods);
+    }
+
+    /// The keys of the counters of `owner`, by kind. `subject` is whoever counts as the customer.
     pub fn keys(&self, owner: &Arc<str>, currency: Currency, subject: Option<&Arc<str>>) -> Vec<CounterKey> {
         let nothing: Arc<str> = Arc::from("");
-        let period: Arc<str> =
-            if self.period.is_empty() { nothing.clone() } else { self.period.as_str().into() };
         let mut keys = Vec::with_capacity(4);
-        let mut add = |kind, subject: Arc<str>, period| {
-            keys.push(CounterKey { kind, owner: owner.clone(), subject, period });
+        let mut add = |kind, subject: &Arc<str>, period: &str| {
+            let period = if period.is_empty() { nothing.clone() } else { period.into() };
+            keys.push(CounterKey { kind, owner: owner.clone(), subject: subject.clone(), period });
         };
-        add(CounterKind::Uses, nothing.clone(), period.clone());
-        add(CounterKind::Budget, currency.code().into(), period);
+        self.periods.iter().for_each(|period| add(CounterKind::Uses, &nothing, period));
+        let money: Arc<str> = currency.code().into();
+        self.periods.iter().for_each(|period| add(CounterKind::Budget, &money, period));
         if let Some(subject) = subject {
             if self.customer {
-                add(CounterKind::Customer, subject.clone(), nothing);
+                add(CounterKind::Customer, subject, "");
             }
-            if let Some(period) = &self.customer_period {
-                add(CounterKind::CustomerPeriod, subject.clone(), period.as_str().into());
-            }
+            self.customer_periods.iter().for_each(|period| add(CounterKind::CustomerPeriod, subject, period));
         }
         keys
     }
 }
 
-/// The name of the period `at` is in: its kind and its first day, in the tenant's zone.
-pub fn period(recurrence: Recurrence, at: Timestamp, zone: &TimeZone) -> String {
-    let kind = match recurrence {
-        Recurrence::Day => 'd',
-        Recurrence::Week => 'w',
-        Recurrence::Month => 'm',
-    };
-    format!("{kind}{}", zone.to_datetime(recurrence.period_start(at, zone)).date())
+impl CounterKey {
+    /// The counter that every use of an owner counts in. Whoever counts a use holds its lock.
+    pub fn of_uses(owner: &Arc<str>) -> Self {
+        let nothing: Arc<str> = Arc::from("");
+        let (subject, period) = (nothing.clone(), nothing);
+        Self { kind: CounterKind::Uses, owner: owner.clone(), subject, period }
+    }
+
+    /// With which recurrence it begins anew; `None`: it counts for ever.
+    pub fn recurrence(&self) -> Option<Recurrence> {
+        let letter = self.period.chars().next()?;
+        Recurrence::ALL.into_iter().find(|recurrence| recurrence.letter() == letter)
+    }
+
+    /// Whether it is the one of [`Self::of_uses`].
+    pub fn counts_every_use(&self) -> bool {
+        self.kind == CounterKind::Uses && self.period.is_empty() && self.subject.is_empty()
+    }
 }
 
-/// Every recurrence there is.
-const RECURRENCES: [Recurrence; 3] = [Recurrence::Day, Recurrence::Week, Recurrence::Month];
+/// The name of the period `at` is in: its kind and its first day, in the tenant's zone.
+pub fn period(recurrence: Recurrence, at: Timestamp, zone: &TimeZone) -> String {
+    format!("{}{}", recurrence.letter(), zone.to_datetime(recurrence.period_start(at, zone)).date())
+}
+
 /// How far a zone lies behind UTC and before it at most.
 const BEHIND: SignedDuration = SignedDuration::from_hours(12);
 const AHEAD: SignedDuration = SignedDuration::from_hours(14);
@@ -145,16 +219,16 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(14);
 pub fn periods_at(at: Timestamp) -> BTreeSet<String> {
     let somewhere = [at.saturating_sub(BEHIND), Ok(at), at.saturating_add(AHEAD)];
     let names = somewhere.into_iter().flatten().flat_map(|local| {
-        RECURRENCES.into_iter().map(move |recurrence| period(recurrence, local, &TimeZone::UTC))
+        Recurrence::ALL.into_iter().map(move |recurrence| period(recurrence, local, &TimeZone::UTC))
     });
     names.chain([String::new()]).collect()
 }
 
 /// The names of the periods that were over everywhere at `at`: for each recurrence from the first name on, below the
 /// second.
-pub fn periods_before(at: Timestamp) -> [(String, String); 3] {
+pub fn periods_before(at: Timestamp) -> [(String, String); 4] {
     let last = at.saturating_sub(BEHIND).unwrap_or(Timestamp::MIN);
-    RECURRENCES.map(|recurrence| {
+    Recurrence::ALL.map(|recurrence| {
         let end = period(recurrence, last, &TimeZone::UTC);
         (end.chars().take(1).collect(), end)
     })
@@ -168,7 +242,6 @@ pub fn threshold(used: i64, limit: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CustomerPeriod;
     use super::*;
 
     fn vienna() -> TimeZone {
@@ -192,12 +265,19 @@ mod tests {
     fn a_period_is_in_force_while_it_is_that_day_anywhere_and_over_when_it_is_nowhere() {
         let at: Timestamp = "2026-06-30T22:30:00Z".parse().unwrap();
         let names: Vec<String> = periods_at(at).into_iter().collect();
-        let wanted = ["", "d2026-06-30", "d2026-07-01", "m2026-06-01", "m2026-07-01", "w2026-06-29"];
+        let wanted =
+            ["", "d2026-06-30", "d2026-07-01", "m2026-06-01", "m2026-07-01", "w2026-06-29", "y2026-01-01"];
         assert_eq!(names, wanted);
         let over = |period: &str| {
             periods_before(at).iter().any(|(first, end)| (first.as_str()..end.as_str()).contains(&period))
         };
-        assert!(over("d2026-06-29") && over("d2025-12-31") && over("w2026-06-22") && over("m2026-05-01"));
+        assert!(
+            over("d2026-06-29")
+                && over("d2025-12-31")
+                && over("w2026-06-22")
+                && over("m2026-05-01")
+                && over("y2025-01-01")
+        );
         assert!(wanted.iter().all(|name| !over(name)), "what is in force somewhere is over nowhere");
         for name in periods_at("2026-07-01T11:59:59Z".parse().unwrap()) {
             assert!(!over(&name), "{name}");
@@ -205,38 +285,59 @@ mod tests {
     }
 
     #[test]
-    fn a_use_counts_for_its_customer_only_where_there_is_a_limit_and_somebody_is_named() {
-        let limits = Limits {
-            max_uses_per_customer: Some(1),
-            per_customer_period: Some(CustomerPeriod { max_uses: 1, period: Recurrence::Day }),
-            recurrence: Some(Recurrence::Month),
-            ..Limits::default()
-        };
-        let named = Counted::of(&limits, true, late_in_june(), &vienna());
+    fn a_use_counts_for_its_customer_only_where_somebody_is_named() {
+        let tracks = Tracks::parse("m c cd");
+        let named = Counted::of(&tracks, true, late_in_june(), &vienna());
         let json = serde_json::to_string(&named).unwrap();
-        assert_eq!(json, r#"{"u":"m2026-07-01","c":true,"p":"d2026-07-01"}"#);
+        assert_eq!(json, r#"{"u":["","m2026-07-01"],"c":true,"p":"d2026-07-01"}"#);
         assert_eq!(serde_json::from_str::<Counted>(&json).unwrap(), named);
-        let nobody = Counted::of(&limits, false, late_in_june(), &vienna());
-        assert_eq!(nobody, Counted { period: "m2026-07-01".to_owned(), ..Counted::default() });
-        assert!(Counted::of(&Limits::default(), true, late_in_june(), &vienna()).is_plain());
+        let nobody = Counted::of(&tracks, false, late_in_june(), &vienna());
+        assert_eq!(serde_json::to_string(&nobody).unwrap(), r#"{"u":["","m2026-07-01"]}"#);
+        assert!(Counted::of(&Tracks::default(), true, late_in_june(), &vienna()).is_plain());
+    }
+
+    #[test]
+    fn a_use_from_before_every_use_counted_for_ever_counts_in_its_period_alone() {
+        let stored = r#"{"u":"m2026-07-01","p":"d2026-07-01"}"#;
+        let old: Counted = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&old).unwrap(), stored);
+        let keys = old.keys(&"spring".into(), Currency::new("EUR").unwrap(), None);
+        assert!(keys.iter().all(|key| &*key.period == "m2026-07-01") && keys.len() == 2);
+        assert_eq!(serde_json::from_str::<Counted>("{}").unwrap(), Counted::default());
+    }
+
+    #[test]
+    fn what_a_use_lacks_is_added_and_nothing_twice() {
+        let at = |tracks| Counted::of(&Tracks::parse(tracks), true, late_in_june(), &vienna());
+        let mut counted = at("m");
+        let lacks = at("m y c cw").without(&counted);
+        let keys = lacks.keys(&"spring".into(), Currency::new("EUR").unwrap(), Some(&"c/7".into()));
+        let told: Vec<(i64, &str)> = keys.iter().map(|key| (key.kind.number(), &*key.period)).collect();
+        assert_eq!(told, [(1, "y2026-01-01"), (2, "y2026-01-01"), (3, ""), (4, "w2026-06-29")]);
+        counted.add(&at("m y c cw"));
+        counted.add(&lacks);
+        assert_eq!(counted, at("m y c cw"));
     }
 
     #[test]
     fn the_keys_of_a_use_are_in_lock_order() {
-        let counted = Counted {
-            period: "m2026-07-01".to_owned(),
-            customer: true,
-            customer_period: Some("d2026-07-01".to_owned()),
-        };
+        let counted = Counted::of(&Tracks::parse("m c cd"), true, late_in_june(), &vienna());
         let eur = Currency::new("EUR").unwrap();
         let keys = counted.keys(&"spring".into(), eur, Some(&"c/7".into()));
         let told: Vec<(i64, &str, &str)> =
             keys.iter().map(|key| (key.kind.number(), &*key.subject, &*key.period)).collect();
-        let wanted =
-            [(1, "", "m2026-07-01"), (2, "EUR", "m2026-07-01"), (3, "c/7", ""), (4, "c/7", "d2026-07-01")];
+        let wanted = [
+            (1, "", ""),
+            (1, "", "m2026-07-01"),
+            (2, "EUR", ""),
+            (2, "EUR", "m2026-07-01"),
+            (3, "c/7", ""),
+            (4, "c/7", "d2026-07-01"),
+        ];
         assert_eq!(told, wanted);
         assert!(keys.is_sorted() && keys.iter().all(|key| &*key.owner == "spring"));
-        assert_eq!(counted.keys(&"spring".into(), eur, None).len(), 2, "nobody has no counter");
+        assert_eq!(keys[0], CounterKey::of_uses(&"spring".into()));
+        assert_eq!(counted.keys(&"spring".into(), eur, None).len(), 4, "nobody has no counter");
     }
 
     #[test]

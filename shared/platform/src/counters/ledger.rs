@@ -3,10 +3,11 @@
 //! nothing behind.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use tandem_kernel::limits::{CounterKey, Tally};
+use tandem_kernel::limits::{CounterKey, Tally, Tracks};
 use uuid::Uuid;
 
 use super::{ClaimRow, claims_of, find, insert, lapsed_claims, lock, swap_claims, update};
@@ -76,6 +77,10 @@ pub struct Ledger {
     claims: Vec<Slot>,
     of_holder: Map<Uuid, Vec<usize>>,
     undo: Vec<Undo>,
+    /// In what uses of an owner are counted by this batch.
+    tracks: Map<Arc<str>, Tracks>,
+    /// Owners whose uses are counted in more than that, as their locked rows say.
+    ahead: Vec<(Arc<str>, Tracks)>,
 }
 
 /// Rows of the service's own under claims: how their keys and their places belong together. `()`: there are none.
@@ -107,6 +112,16 @@ impl Ledger {
         })
     }
 
+    /// Says in what this batch counts uses of an owner, before anything is locked.
+    pub fn count_in(&mut self, owner: &Arc<str>, tracks: &Tracks) {
+        self.tracks.entry(owner.clone()).or_insert_with(|| tracks.clone());
+    }
+
+    /// Owners whose uses have to be counted in more than this batch does, found by the locks.
+    pub(super) fn ahead(&self) -> &[(Arc<str>, Tracks)] {
+        &self.ahead
+    }
+
     /// The place of a counter that was placed.
     pub fn find(&self, key: &CounterKey) -> Option<usize> {
         self.at.get(key).copied()
@@ -116,24 +131,28 @@ impl Ledger {
     pub async fn lock(&mut self, tx: &mut Tx, tenant: &Tenant) -> Outcome<()> {
         let mut keys: Vec<CounterKey> = self.rows.iter().map(|row| row.key.clone()).collect();
         keys.sort_unstable();
-        let found = lock(tx, tenant, keys.iter()).await?;
-        self.load(found);
+        for (key, tally, tracks) in lock(tx, tenant, keys.iter()).await? {
+            if let (Some(stored), Some(ours)) = (tracks, self.tracks.get(&key.owner))
+                && !ours.contain(&stored)
+            {
+                self.ahead.push((key.owner.clone(), ours.and(&stored)));
+            }
+            self.load(key, tally);
+        }
         Ok(())
     }
 
     /// Takes them in as they are, for decisions that are not written down.
     pub async fn look(&mut self, session: &mut impl Session, tenant: &Tenant) -> Outcome<()> {
         let found = find(session, tenant, self.rows.iter().map(|row| &row.key)).await?;
-        self.load(found);
+        found.into_iter().for_each(|(key, tally)| self.load(key, tally));
         Ok(())
     }
 
-    fn load(&mut self, found: Vec<(CounterKey, Tally)>) {
-        for (key, tally) in found {
-            if let Some(row) = self.at.get(&key).and_then(|at| self.rows.get_mut(*at)) {
-                row.tally = tally;
-                row.loaded = Some(tally);
-            }
+    fn load(&mut self, key: CounterKey, tally: Tally) {
+        if let Some(row) = self.at.get(&key).and_then(|at| self.rows.get_mut(*at)) {
+            row.tally = tally;
+            row.loaded = Some(tally);
         }
     }
 
@@ -306,7 +325,7 @@ impl Ledger {
             }
         }
         writes.push(update(&counted));
-        writes.push(insert(new));
+        writes.push(insert(new, |key| self.tracks.get(&key.owner)));
         Ok(())
     }
 }

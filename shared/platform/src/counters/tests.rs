@@ -21,7 +21,7 @@ fn at(second: i64) -> Timestamp {
 
 async fn put(db: &Db, tenant: &Tenant, counters: &[(CounterKey, Tally)]) -> Outcome<()> {
     transact!(db, |tx| {
-        insert(counters.iter().map(|(key, tally)| (key, *tally)).collect()).run(tx, tenant).await
+        insert(counters.iter().map(|(key, tally)| (key, *tally)).collect(), |_| None).run(tx, tenant).await
     })
 }
 
@@ -43,7 +43,7 @@ async fn a_counter_is_found_as_it_was_written_and_one_that_is_missing_is_left_ou
         });
         let mut locked = locked.unwrap();
         locked.sort_by(|one, another| one.0.cmp(&another.0));
-        assert_eq!(locked, [(uses.clone(), used(2)), (euros.clone(), used(700))]);
+        assert_eq!(locked, [(uses.clone(), used(2), None), (euros.clone(), used(700), None)]);
         let mut reader = db.read().await.unwrap();
         assert_eq!(find(&mut reader, &tenant, [&uses].into_iter()).await.unwrap(), [(uses.clone(), used(3))]);
         let of_owner = of_owner(&mut reader, &tenant, "a", "").await.unwrap();
@@ -66,8 +66,8 @@ async fn whoever_inserts_a_counter_second_replays() {
             let key = &uses[0].0;
             let found = if attempts == 1 { Vec::new() } else { lock(tx, &tenant, [key].into_iter()).await? };
             match found.first() {
-                None => insert(vec![(key, used(2))]).run(tx, &tenant).await,
-                Some((key, tally)) => update(&[(key, used(tally.used + 1))]).run(tx, &tenant).await,
+                None => insert(vec![(key, used(2))], |_| None).run(tx, &tenant).await,
+                Some((key, tally, _)) => update(&[(key, used(tally.used + 1))]).run(tx, &tenant).await,
             }
         });
         written.unwrap();

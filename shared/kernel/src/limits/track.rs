@@ -1,0 +1,175 @@
+//! In what the uses of one owner are counted beside what every use counts in: its number and its money, ever.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Limits;
+use crate::period::Recurrence;
+
+/// One way of counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Track {
+    /// Number and money, anew in every period.
+    Period(Recurrence),
+    /// The number by customer; where there is a recurrence, anew in every period.
+    Customer(Option<Recurrence>),
+}
+
+/// Ways of counting. What is counted once is counted for ever, so that a limit that was taken away and comes back finds
+/// everything counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tracks(BTreeSet<Track>);
+
+impl Track {
+    fn of_word(word: &str) -> Option<Self> {
+        let recurrence = |letter: &str| {
+            Recurrence::ALL
+                .into_iter()
+                .find(|recurrence| letter == recurrence.letter().encode_utf8(&mut [0; 4]))
+        };
+        match word.strip_prefix('c') {
+            Some("") => Some(Self::Customer(None)),
+            Some(period) => Some(Self::Customer(Some(recurrence(period)?))),
+            None => Some(Self::Period(recurrence(word)?)),
+        }
+    }
+
+    /// The recurrence that it begins anew with.
+    pub fn recurrence(self) -> Option<Recurrence> {
+        match self {
+            Self::Period(recurrence) => Some(recurrence),
+            Self::Customer(recurrence) => recurrence,
+        }
+    }
+}
+
+impl fmt::Display for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self, Self::Customer(_)) {
+            f.write_str("c")?;
+        }
+        self.recurrence().map_or(Ok(()), |recurrence| write!(f, "{}", recurrence.letter()))
+    }
+}
+
+impl Tracks {
+    /// Those of a stored text; words that are none are passed over.
+    pub fn parse(text: &str) -> Self {
+        text.split(' ').filter_map(Track::of_word).collect()
+    }
+
+    /// In their order.
+    pub fn iter(&self) -> impl Iterator<Item = Track> {
+        self.0.iter().copied()
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all of `others` are among them.
+    pub fn contain(&self, others: &Self) -> bool {
+        self.0.is_superset(&others.0)
+    }
+
+    /// Those in which a use at `at` still matters at `now`: of what begins anew, where the same period runs.
+    #[must_use]
+    pub fn running(&self, at: Timestamp, now: Timestamp, zone: &TimeZone) -> Self {
+        let runs = |track: &Track| {
+            track.recurrence().is_none_or(|one| one.period_start(at, zone) == one.period_start(now, zone))
+        };
+        self.iter().filter(runs).collect()
+    }
+
+    /// The beginning of the longest of their periods that run at `now`; `None` where something of them never begins anew.
+    pub fn since(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.iter().map(|track| track.recurrence().map(|one| one.period_start(now, zone))).min().flatten()
+    }
+
+    /// These and `others`.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self(self.0.union(&others.0).copied().collect())
+    }
+
+    /// These without `others`.
+    #[must_use]
+    pub fn without(&self, others: &Self) -> Self {
+        Self(self.0.difference(&others.0).copied().collect())
+    }
+}
+
+impl FromIterator<Track> for Tracks {
+    fn from_iter<T: IntoIterator<Item = Track>>(tracks: T) -> Self {
+        Self(tracks.into_iter().collect())
+    }
+}
+
+/// As it is stored.
+impl fmt::Display for Tracks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, track) in self.0.iter().enumerate() {
+            let gap = if at == 0 { "" } else { " " };
+            write!(f, "{gap}{track}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Limits {
+    /// In what uses have to be counted to judge these limits.
+    pub fn tracks(&self) -> Tracks {
+        let ever = self.max_uses_per_customer.map(|_| Track::Customer(None));
+        let in_period = self.per_customer_period.map(|limit| Track::Customer(Some(limit.period)));
+        self.recurrence.map(Track::Period).into_iter().chain(ever).chain(in_period).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::CustomerPeriod;
+
+    #[test]
+    fn ways_of_counting_are_stored_as_words_and_read_back() {
+        let every =
+            Recurrence::ALL.into_iter().flat_map(|one| [Track::Period(one), Track::Customer(Some(one))]);
+        let every: Tracks = every.chain([Track::Customer(None)]).collect();
+        assert_eq!(every.to_string(), "d w m y c cd cw cm cy");
+        assert_eq!(Tracks::parse(&every.to_string()), every);
+        assert_eq!(Tracks::parse("m next-year c"), Tracks::parse("c m"));
+        assert!(Tracks::parse("").is_empty() && Tracks::default().to_string().is_empty());
+    }
+
+    #[test]
+    fn of_what_begins_anew_only_the_period_that_runs_matters() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (late, now) = (Tracks::parse("d m y c cw"), at("2026-07-03T12:00:00Z"));
+        let running = |text| late.running(at(text), now, &TimeZone::UTC).to_string();
+        assert_eq!(running("2026-07-03T00:00:00Z"), "d m y c cw");
+        assert_eq!(running("2026-07-01T00:00:00Z"), "m y c cw");
+        assert_eq!(running("2026-06-30T23:59:59Z"), "y c cw");
+        assert_eq!(running("2025-12-31T23:59:59Z"), "c");
+        assert_eq!(late.since(now, &TimeZone::UTC), None);
+        let since = |words| Tracks::parse(words).since(now, &TimeZone::UTC);
+        assert_eq!(since("d m cw"), Some(at("2026-06-29T00:00:00Z")));
+        assert_eq!(since("d"), Some(at("2026-07-03T00:00:00Z")));
+    }
+
+    #[test]
+    fn limits_say_in_what_uses_have_to_be_counted() {
+        let limits = Limits {
+            max_uses: Some(5),
+            max_uses_per_customer: Some(2),
+            per_customer_period: Some(CustomerPeriod { max_uses: 1, period: Recurrence::Week }),
+            recurrence: Some(Recurrence::Year),
+            ..Limits::default()
+        };
+        assert_eq!(limits.tracks().to_string(), "y c cw");
+        assert!(Limits { max_uses: Some(5), ..Limits::default() }.tracks().is_empty());
+    }
+}
