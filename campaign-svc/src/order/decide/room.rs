@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_kernel::limits::{Budget, Counted, CounterKind, Limits, Overrun, Tally, threshold};
+use tandem_kernel::limits::{Budget, Counted, CounterKey, CounterKind, Limits, Overrun, Tally, threshold};
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
@@ -178,6 +178,18 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
             }
         }
     }
+}
+
+/// What a charge of an order still counts in its rows, and would give back with all the rest.
+pub(super) fn counted(order: &Order, charge: &Charge) -> Vec<(CounterKey, i64)> {
+    let of_row = |key: CounterKey| {
+        let counted = match key.kind {
+            CounterKind::Budget => charge.amount - charge.returned,
+            _ => i64::from(!charge.restored),
+        };
+        (key, counted)
+    };
+    keys_of(order, charge).into_iter().map(of_row).collect()
 }
 
 /// Gives back what has come back of an order since the last time, and its uses where all has. A counter that is gone was
