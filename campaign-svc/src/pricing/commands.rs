@@ -125,7 +125,12 @@ async fn gather(
 }
 
 /// The entries that a quote meets, where any of them may count customers and somebody is named.
-fn matching<'r>(ask: &Ask, reach: &Reach<'r>, incentives: &Incentives, now: Timestamp) -> Vec<&'r Arc<Entry>> {
+fn matching<'r>(
+    ask: &Ask,
+    reach: &Reach<'r>,
+    incentives: &Incentives,
+    now: Timestamp,
+) -> Vec<&'r Arc<Entry>> {
     match reach.counts_customers() && ask.subject().is_some() {
         true => reach.entries(incentives.segments(), ask.place(), now),
         false => Vec::new(),

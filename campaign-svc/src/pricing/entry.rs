@@ -120,7 +120,9 @@ impl Entry {
 
     /// Whether single customers may use it so often only.
     pub fn counts_customers(&self) -> bool {
-        self.offer().and_then(|offer| offer.limited.as_ref()).is_some_and(|limited| limited.counts_customers())
+        self.offer()
+            .and_then(|offer| offer.limited.as_ref())
+            .is_some_and(|limited| limited.counts_customers())
     }
 }
 

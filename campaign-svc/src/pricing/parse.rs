@@ -115,7 +115,12 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
 }
 
 /// Reads a basket with the products of `snapshot`.
-pub fn basket_of(v: &mut Violations, given: v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Basket> {
+pub fn basket_of(
+    v: &mut Violations,
+    given: v1::Basket,
+    snapshot: &Snapshot,
+    place: Place<'_>,
+) -> Option<Basket> {
     match Readable::of(&given, snapshot, place) {
         Some(readable) => {
             let basket = readable.read(given);

@@ -94,10 +94,10 @@ fn replaceable(old: &Order) -> Result<(), Refusal> {
 }
 
 /// What [`begin`] would not count against an order: what its hold keeps, and what an order that it is to replace has counted and
-/// not given back. Uses or money, by row.
+/// not given back. Uses or money, by row; nothing of a row whose hold has lapsed, which is to be looked at all the same.
 pub fn own(claims: &[ClaimRow], replaced: Option<&Order>, now: Timestamp) -> Vec<(CounterKey, i64)> {
-    let held = claims.iter().filter(|claim| now < claim.expires);
-    let mut own: Vec<_> = held.map(|claim| (claim.key.clone(), claim.uses + claim.amount)).collect();
+    let kept = |claim: &ClaimRow| if now < claim.expires { claim.uses + claim.amount } else { 0 };
+    let mut own: Vec<_> = claims.iter().map(|claim| (claim.key.clone(), kept(claim))).collect();
     for old in replaced.into_iter().filter(|old| replaceable(old).is_ok()) {
         own.extend(old.sold.charges.iter().flat_map(|charge| room::counted(old, charge)));
     }

@@ -7,6 +7,7 @@ mod hold;
 mod life;
 mod limits;
 mod over;
+mod own;
 mod quotes;
 mod refusals;
 mod replace;

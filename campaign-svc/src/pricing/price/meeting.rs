@@ -8,9 +8,7 @@ use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use tandem_kernel::discount::Kind;
 use tandem_kernel::limits::Overrun;
-use tandem_kernel::pricing::{
-    self, Candidate, Compiled, Evaluation, Fund, Initial, Origin, Size, evaluate,
-};
+use tandem_kernel::pricing::{self, Candidate, Compiled, Evaluation, Fund, Initial, Origin, Size, evaluate};
 use tandem_kernel::rule::{
     Facts, Fullness, MAX_COST, Rule, WORK_PER_STEP, basket_fullness, now_fact, offer_facts,
 };
@@ -108,9 +106,9 @@ impl<'f, 's> Meeting<'f, 's> {
             return false;
         }
         let (ask, now) = (self.ask, self.setting.now);
-        let (first, facts) = self.facts.get_or_init(|| {
-            (zone.clone(), offer_facts(&ask.basket, ask.place().view(), now, zone))
-        });
+        let (first, facts) = self
+            .facts
+            .get_or_init(|| (zone.clone(), offer_facts(&ask.basket, ask.place().view(), now, zone)));
         if first == zone {
             return condition.matches(facts);
         }
@@ -126,7 +124,9 @@ impl<'f, 's> Meeting<'f, 's> {
 
     /// Why limits leave an offer out, or the funds it draws on.
     fn room(&mut self, entry: &'s Entry) -> Result<limited::Funds<'s>, Refusal> {
-        let Some(limited) = entry.offer().and_then(|offer| offer.limited.as_ref()) else { return Ok([None; 2]) };
+        let Some(limited) = entry.offer().and_then(|offer| offer.limited.as_ref()) else {
+            return Ok([None; 2]);
+        };
         let room = limited.room(self.setting.seen, self.ask.basket.currency, self.setting.now);
         room.map_err(|none| match none {
             NoRoom::CustomerRequired => Refusal::CustomerRequired,
@@ -214,7 +214,11 @@ impl<'f, 's> Meeting<'f, 's> {
     }
 
     /// Evaluates what takes part.
-    pub(super) fn settle(&mut self, initial: &Initial<'_>, incentives: &Incentives) -> Result<Evaluation, Stop> {
+    pub(super) fn settle(
+        &mut self,
+        initial: &Initial<'_>,
+        incentives: &Incentives,
+    ) -> Result<Evaluation, Stop> {
         let sources = self.sources.iter().zip(&self.drawn);
         let candidates: Vec<Candidate<'_>> =
             sources.filter_map(|(source, drawn)| candidate(source, *drawn, incentives)).collect();

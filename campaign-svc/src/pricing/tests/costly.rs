@@ -220,7 +220,8 @@ fn however_many_offers_their_budgets_do_not_cover_the_others_meet_without_them()
     let asked = ask(vec![line("a", "1", 1, 1_000)]);
     let priced = price(&snapshot, &asked, &Incentives::NotAsked);
     let uncovered = Outcome::Inapplicable { reason: Reason::BudgetSpent };
-    let left_out = priced.evaluation.decisions.iter().filter(|decision| decision.outcome == uncovered).count();
+    let left_out =
+        priced.evaluation.decisions.iter().filter(|decision| decision.outcome == uncovered).count();
     assert_eq!((left_out, priced.evaluation.total), (30, 900));
     assert_eq!(priced.evaluation.decisions[30].outcome, Outcome::Applied);
 }

@@ -4,8 +4,10 @@ pub(crate) mod api;
 mod costly;
 mod degraded;
 mod follow;
+mod hours;
 mod index;
 mod largest;
+mod listing;
 mod memory;
 mod peer;
 mod prior;
@@ -97,7 +99,14 @@ fn offer(id: &str, discount: Discount) -> Offer {
 }
 
 fn rule(id: &str, scope: Scope, change: PriceChange) -> PriceRule {
-    PriceRule { id: id.to_owned(), priority: 0, scope, change, segments: Vec::new(), condition: String::new() }
+    PriceRule {
+        id: id.to_owned(),
+        priority: 0,
+        scope,
+        change,
+        segments: Vec::new(),
+        condition: String::new(),
+    }
 }
 
 fn mix(offers: Vec<Offer>, rules: Vec<PriceRule>) -> Mix {

@@ -1,7 +1,7 @@
 //! A candidate made ready for one evaluation: its lines selected, its amounts looked up in the basket's currency.
 
-use super::scope::{LineSet, Lines};
 use super::funds::{Drawn, Room};
+use super::scope::{LineSet, Lines};
 use super::units::BuyGet;
 use super::{Candidate, CompiledScope, Fund, Initial, Reason};
 use crate::basket::TaxMode;

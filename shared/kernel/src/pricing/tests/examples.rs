@@ -213,7 +213,9 @@ fn a_budget_with_little_left_cuts_and_a_spent_one_says_so() {
 /// Offers `a`, `b`, … that stack and draw on one budget.
 fn sharing(left: i64, overrun: Overrun, discounts: Vec<Discount>) -> Vec<Given> {
     let given = discounts.into_iter().zip(["a", "b", "c"]);
-    given.map(|(discount, id)| Given { shared: Some((0, Fund { left, overrun })), ..offer(id, discount) }).collect()
+    given
+        .map(|(discount, id)| Given { shared: Some((0, Fund { left, overrun })), ..offer(id, discount) })
+        .collect()
 }
 
 #[test]
@@ -226,7 +228,8 @@ fn offers_of_one_budget_take_it_in_their_order_until_it_is_spent() {
     let rejected = price(&basket, &sharing(800, Overrun::Reject, thrice()));
     assert_eq!(amounts(&rejected), [300, 400, 0]);
     // One that it does not cover leaves it to those behind.
-    let rejected = price(&basket, &sharing(850, Overrun::Reject, vec![amount(300), amount(900), amount(500)]));
+    let rejected =
+        price(&basket, &sharing(850, Overrun::Reject, vec![amount(300), amount(900), amount(500)]));
     assert_eq!(amounts(&rejected), [300, 0, 500]);
     assert_eq!(outcomes(&rejected)[1], inapplicable(Reason::BudgetSpent));
 }

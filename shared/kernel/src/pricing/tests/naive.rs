@@ -164,7 +164,12 @@ impl<'a> Naive<'a> {
                 .flat_map(|index| (0..self.goods[index].quantity).map(move |_| (index, false)))
                 .collect(),
             shipping: self.basket.shipping,
-            shared: self.given.iter().filter_map(|given| given.shared).map(|(n, fund)| (n, fund.left)).collect(),
+            shared: self
+                .given
+                .iter()
+                .filter_map(|given| given.shared)
+                .map(|(n, fund)| (n, fund.left))
+                .collect(),
         }
     }
 
