@@ -1,8 +1,8 @@
 //! What a basket costs: prices first, then offers and codes, every decision explained, the result sealed.
 //!
-//! - **No database on the way** of what everybody may have. Each replica keeps a compiled [`snapshot`] of the catalogues that are asked for; a
-//!   poller takes in what changed. While the database is away the last snapshot serves, and the answer says how old it
-//!   is.
+//! - **No database on the way** of prices and of what everybody may have. Each replica keeps a compiled [`snapshot`] of the
+//!   catalogues that are asked for; a poller takes in what changed. While the database is away the last snapshot serves, and
+//!   the answer says how old it is.
 //! - **Nothing is answered from what was not read.** A tenant that is not held is loaded before its first quote, which
 //!   waits for it; [`snapshots`] is the only door.
 //! - **A customer's own limits, and what an order takes itself**, are read for the quote that needs them: where a matching

@@ -6,7 +6,7 @@ use tandem_proto::campaign::v1::{
 };
 use tandem_proto::common::v1::Limits;
 use tandem_tests::database::Engine;
-use tandem_tests::stage::orders::{OFFER, Shop, Step};
+use tandem_tests::stage::orders::{OFFER, Step};
 use tandem_tests::stage::{Campaigns, basket, minor};
 
 use super::refunds::{CARD, with_card_under};
