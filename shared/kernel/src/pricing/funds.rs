@@ -35,11 +35,6 @@ impl Room {
     pub(super) fn covers(self, amount: i64) -> bool {
         amount <= self.at_most
     }
-
-    /// The most that it can take at all.
-    pub(super) fn bound(self) -> i64 {
-        self.most.min(self.at_most)
-    }
 }
 
 /// Takes `amount` out of the funds at these places.

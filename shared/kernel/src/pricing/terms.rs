@@ -1,6 +1,6 @@
 //! A candidate made ready for one evaluation: its lines selected, its amounts looked up in the basket's currency.
 
-use super::funds::{Drawn, Room};
+use super::funds::Drawn;
 use super::scope::{LineSet, Lines};
 use super::units::BuyGet;
 use super::{Candidate, CompiledScope, Fund, Initial, Reason};
@@ -103,7 +103,7 @@ impl<'a> Prepared<'a> {
             minimum: 0,
             most: i64::MAX,
             funds: candidate.funds,
-            funded: funded(candidate, funds),
+            funded: funded(&candidate.funds, funds),
             steps: STEPS_PER_EFFECT,
             complete: true,
         };
@@ -201,9 +201,10 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn funded(candidate: &Candidate<'_>, funds: &[Fund]) -> i64 {
-    let left: Vec<i64> = funds.iter().map(|fund| fund.left).collect();
-    Room::of(&candidate.funds, funds, &left).bound()
+/// The least that any of them has: a discount is taken out of all.
+fn funded(drawn: &Drawn, funds: &[Fund]) -> i64 {
+    let left = drawn.iter().flatten().filter_map(|at| funds.get(*at)).map(|fund| fund.left.max(0));
+    left.min().unwrap_or(i64::MAX)
 }
 
 pub(super) fn in_currency(amounts: &Amounts, currency: Currency) -> Result<i64, Reason> {
