@@ -59,6 +59,8 @@ pub struct Question<'a> {
     pub locale: &'a str,
     /// The order the quote is for, or empty.
     pub order_id: &'a str,
+    /// The order that it is to replace, or empty.
+    pub replaces: &'a str,
     /// By which the shopper is told apart from others, or empty.
     pub client_id: &'a str,
 }
@@ -195,6 +197,7 @@ impl Relationship {
             locale: question.locale.to_owned(),
             order_id: question.order_id.to_owned(),
             client_id: question.client_id.to_owned(),
+            replaces_order_id: question.replaces.to_owned(),
         };
         let mut client = self.client.clone();
         let asked = client.evaluate_incentives(grpc::outgoing(call, limit, request));

@@ -252,7 +252,7 @@ fn returned(text: &str) -> Result<ReturnedOrderLine, Failure> {
 }
 
 /// `#1001`, or its name, `orders/%231001`.
-fn id(order: &str) -> String {
+pub fn id(order: &str) -> String {
     order_id::parse(order).unwrap_or_else(|_| order.to_owned())
 }
 

@@ -7,13 +7,14 @@ use tandem_proto::common::v1::{Basket, Line};
 
 use crate::connect::Target;
 use crate::failure::Failure;
-use crate::money;
 use crate::output::{self, Format};
+use crate::{money, order};
 
 /// Arguments of `tandem quote`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tandem quote --currency EUR --line products/42:2:19.90 --line products/7:1 --code SPRING-ABCD --customer customers/7")]
+  tandem quote --currency EUR --line products/42:2:19.90 --line products/7:1 --code SPRING-ABCD --customer customers/7
+  tandem quote --line products/42:1 --order 1001-b --replaces 1001")]
 pub struct Arguments {
     #[command(flatten)]
     basket: BasketArguments,
@@ -26,9 +27,12 @@ pub struct Arguments {
     /// A code, as typed; may be given more than once.
     #[arg(long)]
     code: Vec<String>,
-    /// The token will serve only this order.
+    /// The order it is for: what it holds does not stand in the way, and the token serves only this one.
     #[arg(long, default_value = "")]
     order: String,
+    /// The order that it is to replace: what that one has counted does not stand in the way either.
+    #[arg(long, default_value = "")]
+    replaces: String,
     /// BCP 47, for titles.
     #[arg(long, default_value = "")]
     locale: String,
@@ -84,7 +88,8 @@ pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Resul
         place: arguments.place,
         customer: arguments.customer,
         codes: arguments.code,
-        order_id: arguments.order,
+        order_id: order::id(&arguments.order),
+        replaces_order_id: order::id(&arguments.replaces),
         locale: arguments.locale,
         require_incentives: arguments.require_incentives,
         ..QuoteRequest::default()

@@ -21,6 +21,9 @@ use super::Window;
 pub static VOCABULARY: LazyLock<Arc<Vocabulary>> =
     LazyLock::new(|| Arc::new(basket_vocabulary().and(place_vocabulary()).and(now_vocabulary())));
 
+/// What a price rule's condition may read: `now`.
+pub static TIME: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| Arc::new(now_vocabulary()));
+
 /// The marketing mix of a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
@@ -75,6 +78,9 @@ pub struct PriceRule {
     pub change: PriceChange,
     /// Ids of segments; empty: the campaign's.
     pub segments: Vec<String>,
+    /// A CEL rule over [`TIME`]; empty: always.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub condition: String,
 }
 
 /// A discount that needs no code.
@@ -234,17 +240,17 @@ impl Offer {
             let message = "a gift card pays for what a code holds: it cannot be an offer";
             problems.push(Problem::new("discount.gift_card", message));
         }
-        problems.extend(condition_problem(&self.condition));
+        problems.extend(condition_problem(&self.condition, &VOCABULARY));
         problems
     }
 }
 
-/// Why an offer's condition is not one. Empty is none at all.
-pub fn condition_problem(condition: &str) -> Option<Problem> {
+/// Why a condition over these names is not one. Empty is none at all.
+pub fn condition_problem(condition: &str, vocabulary: &Vocabulary) -> Option<Problem> {
     if condition.is_empty() {
         return None;
     }
-    Rule::compile(condition, &VOCABULARY).err().map(|error| Problem::new("condition", error.to_string()))
+    Rule::compile(condition, vocabulary).err().map(|error| Problem::new("condition", error.to_string()))
 }
 
 /// The ids that stood before, by index.

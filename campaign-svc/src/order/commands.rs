@@ -3,6 +3,7 @@
 
 mod batch;
 mod limits;
+mod own;
 mod settled;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -22,6 +23,7 @@ use super::remote::Said;
 use super::{Order, Pending, Refusal, Sold, Step, events, remote, store, terms};
 use crate::App;
 
+pub use own::own;
 pub use settled::forget_what_is_over;
 
 /// What orders need beside the database: their lanes, and the limits of revisions.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::limits::CounterKey;
 use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::{Call, Fault, Kind, Outcome};
 use tandem_proto::campaign::v1::ErrorReason;
@@ -16,8 +17,8 @@ use super::extent::Extent;
 use super::index::Reach;
 use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::quote::Quote;
+use super::seen::{Own, Seen};
 use super::snapshot::Snapshot;
-use super::spent::Spent;
 use super::{digest, encode};
 use crate::App;
 use crate::relationship::Question;
@@ -46,14 +47,15 @@ struct Gathered {
     call: Call,
     snapshot: Arc<Snapshot>,
     /// What limits have counted.
-    spent: Arc<Spent>,
+    seen: Seen,
     ask: Ask,
     incentives: Incentives,
     now: Timestamp,
     age: Duration,
 }
 
-/// Prices `ask` under `snapshot`, seals the result and writes the answer. Changes nothing.
+/// Prices `ask` under `snapshot`, seals the result and writes the answer. Changes nothing. `own` is what its order, and the one
+/// it is to replace, take of limits.
 ///
 /// # Errors
 /// INCENTIVES_UNAVAILABLE where they are required and relationship-svc does not answer; what relationship-svc refuses
@@ -63,10 +65,11 @@ pub async fn quote(
     call: &Call,
     snapshot: Arc<Snapshot>,
     ask: Ask,
+    own: &Own,
     share: &Share,
 ) -> Outcome<Vec<u8>> {
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
-    let gathered = gather(app, call, &snapshot, ask, &reach).await?;
+    let gathered = gather(app, call, &snapshot, ask, &reach, (own, None)).await?;
     computed(share, gathered, &reach, |gathered, reach, begin, work| {
         let priced = gathered.price(reach, None, begin, work)?;
         Ok(gathered.sealed(&priced).map(|quote| encode::quote(&quote)))
@@ -84,11 +87,11 @@ pub async fn explain(
     call: &Call,
     snapshot: Arc<Snapshot>,
     ask: Ask,
-    offer: Arc<Entry>,
-    running: bool,
+    own: &Own,
+    (offer, running): (Arc<Entry>, bool),
 ) -> Outcome<Vec<u8>> {
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
-    let gathered = gather(app, call, &snapshot, ask, &reach).await?;
+    let gathered = gather(app, call, &snapshot, ask, &reach, (own, Some(&offer))).await?;
     let share = Share::of(1);
     let explained = computed(&share, gathered, &reach, move |gathered, reach, begin, work| {
         let refusal = gathered.refusal(&offer, running);
@@ -110,13 +113,65 @@ async fn gather(
     snapshot: &Arc<Snapshot>,
     ask: Ask,
     reach: &Reach<'_>,
+    (own, also): (&Own, Option<&Arc<Entry>>),
 ) -> Outcome<Gathered> {
     let incentives = incentives(app, call, &ask, reach).await?;
     let now = app.clock.now();
-    let spent = app.spending.of(app, &call.tenant).await?;
+    let matching = matching(&ask, reach, &incentives, now).into_iter().chain(also);
+    let seen = looked(app, call, &ask, matching, own, now).await?;
     let age = app.snapshots.age(&call.tenant, now);
     let (app, call, snapshot) = (app.clone(), call.clone(), snapshot.clone());
-    Ok(Gathered { app, call, snapshot, spent, ask, incentives, now, age })
+    Ok(Gathered { app, call, snapshot, seen, ask, incentives, now, age })
+}
+
+/// The entries that a quote meets, where any of them may count customers and somebody is named.
+fn matching<'r>(
+    ask: &Ask,
+    reach: &Reach<'r>,
+    incentives: &Incentives,
+    now: Timestamp,
+) -> Vec<&'r Arc<Entry>> {
+    match reach.counts_customers() && ask.subject().is_some() {
+        true => reach.entries(incentives.segments(), ask.place(), now),
+        false => Vec::new(),
+    }
+}
+
+/// What limits have counted: from memory, and from the database what these entries count for single customers, and all that
+/// `own` takes part in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
+/// left.
+///
+/// # Errors
+/// Where what limits have counted is not in memory yet and cannot be read.
+pub(super) async fn looked<'e>(
+    app: &App,
+    call: &Call,
+    ask: &Ask,
+    entries: impl Iterator<Item = &'e Arc<Entry>>,
+    own: &Own,
+    now: Timestamp,
+) -> Outcome<Seen> {
+    let memory = Seen::from_memory(app.spending.of(app, &call.tenant).await?, ask.subject());
+    let rows: Vec<CounterKey> = match memory.subject() {
+        Some(subject) => {
+            let limited = entries.filter_map(|entry| entry.offer()?.limited.as_deref());
+            limited.flat_map(|limited| limited.rows_of(subject, ask.basket.currency, now)).collect()
+        }
+        None => Vec::new(),
+    };
+    if rows.is_empty() && *own == Own::default() {
+        return Ok(memory);
+    }
+    let mut seen = memory.clone();
+    let read = async {
+        let mut reader = app.db.read().await?;
+        seen.look(&mut reader, &call.tenant, rows, own, now).await
+    };
+    match read.await {
+        Ok(()) => Ok(seen),
+        Err(fault) if fault.kind() == Kind::Unavailable => Ok(memory),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Computes here what is short. What is estimated to be long, or turns out to be, is computed from its beginning where
@@ -163,7 +218,7 @@ impl Gathered {
             now: self.now,
             zone: &app.zone,
             ttl: SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into()),
-            spent: self.spent.clone(),
+            seen: &self.seen,
             begin,
         };
         setting.price(&self.ask, reach, &self.incentives, also, work)
@@ -213,6 +268,7 @@ async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Out
             .then(|| segments.iter().map(ToString::to_string).collect()),
         locale: &ask.locale,
         order_id: &ask.order_id,
+        replaces: &ask.replaces,
         client_id: &ask.client_id,
     };
     match app.relationship.evaluate(call, question).await? {

@@ -9,10 +9,11 @@ use tandem_kernel::rule::{Rule, Vocabulary, line_vocabulary};
 use tandem_platform::resource::Resource;
 use tandem_platform::{Outcome, Tenant};
 
-use super::entry::{Entry, Goods, Offer, Titles, What};
+use super::entry::{Entry, Goods, Offer, Price, Titles, What};
+use super::hours::Hours;
+use super::limited::Limited;
 use super::product::ListChange;
 use super::snapshot::Campaign;
-use super::spent::Limited;
 use crate::App;
 use crate::campaign::lifecycle::Step;
 use crate::campaign::mix::{self, Mix, PlaceMix};
@@ -121,6 +122,7 @@ impl<'c> Stand<'c> {
             campaign_end: definition.window.end,
             segments: segments.into(),
             places: self.places.clone(),
+            zone: definition.zone.rules().clone(),
             goods,
             what,
         }
@@ -144,7 +146,18 @@ impl<'c> Stand<'c> {
         let id = format!("campaigns/{}/priceRules/{}", self.campaign.id, rule.id).into();
         let compiled = PriceRule { id, priority: rule.priority, scope, change: rule.change.clone() };
         let goods = Goods::of_scope(&rule.scope);
-        Ok(self.entry("priceRules", &rule.id, &rule.segments, goods, What::Price(Arc::new(compiled))))
+        let hours = match rule.condition.as_str() {
+            "" => None,
+            text => {
+                let definition = &self.campaign.definition;
+                let condition = Rule::compile(text, &mix::TIME)
+                    .map_err(|error| Problem::new("condition", error.to_string()))?;
+                let window = (definition.window.start, definition.window.end);
+                Some(Hours::new(condition, definition.zone.rules().clone(), window))
+            }
+        };
+        let what = What::Price(Arc::new(Price { rule: compiled, hours }));
+        Ok(self.entry("priceRules", &rule.id, &rule.segments, goods, what))
     }
 
     fn offers(&self) -> impl Iterator<Item = Entry> {

@@ -273,9 +273,11 @@ fn reason_of_refusal(refusal: Refusal) -> DecisionReason {
         Refusal::CodeRefused => DecisionReason::CodeRefused,
         Refusal::DuplicateCode => DecisionReason::DuplicateCode,
         Refusal::OneCodePerIncentive => DecisionReason::OneCodePerIncentive,
-        Refusal::BudgetExhausted => DecisionReason::BudgetExhausted,
         Refusal::NoBudget => DecisionReason::CurrencyNotListed,
         Refusal::UsesExhausted => DecisionReason::UsesExhausted,
+        Refusal::CustomerRequired => DecisionReason::CustomerRequired,
+        Refusal::CustomerLimit => DecisionReason::CustomerLimitReached,
+        Refusal::CustomerPeriodLimit => DecisionReason::CustomerPeriodLimitReached,
         Refusal::Excluded => DecisionReason::Excluded,
         Refusal::TooCostly => DecisionReason::TooCostly,
     }

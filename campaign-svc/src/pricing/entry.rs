@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tandem_kernel::discount::{Discount, Kind, Scope};
 use tandem_kernel::pricing::{Compiled, PriceRule};
 use tandem_kernel::rule::Rule;
 
-use super::spent::Limited;
+use super::hours::Hours;
+use super::limited::Limited;
 
 /// The most goods by which an offer of several scopes is found: each takes room in the index.
 const MAX_NAMED: usize = 1_000;
@@ -31,6 +33,8 @@ pub struct Entry {
     pub segments: Box<[Arc<str>]>,
     /// Countries and sites, sorted; empty: everywhere.
     pub places: Arc<[Box<str>]>,
+    /// The campaign's, in which its condition reads the time.
+    pub zone: TimeZone,
     /// What it is posted under.
     pub goods: Goods,
     /// What it does.
@@ -43,7 +47,16 @@ pub enum What {
     /// A discount without a code.
     Offer(Offer),
     /// Another unit price. Shared by the entries of its phases.
-    Price(Arc<PriceRule>),
+    Price(Arc<Price>),
+}
+
+/// Another unit price.
+#[derive(Debug)]
+pub struct Price {
+    /// What it makes of the price.
+    pub rule: PriceRule,
+    /// When, within the campaign; `None`: always.
+    pub hours: Option<Hours>,
 }
 
 /// A discount without a code.
@@ -93,8 +106,23 @@ impl Entry {
     pub fn price_rule(&self) -> Option<&PriceRule> {
         match &self.what {
             What::Offer(_) => None,
-            What::Price(rule) => Some(rule),
+            What::Price(price) => Some(&price.rule),
         }
+    }
+
+    /// The hours of a price rule, where it has any.
+    pub fn hours(&self) -> Option<&Hours> {
+        match &self.what {
+            What::Offer(_) => None,
+            What::Price(price) => price.hours.as_ref(),
+        }
+    }
+
+    /// Whether single customers may use it so often only.
+    pub fn counts_customers(&self) -> bool {
+        self.offer()
+            .and_then(|offer| offer.limited.as_ref())
+            .is_some_and(|limited| limited.counts_customers())
     }
 }
 

@@ -43,6 +43,8 @@ struct Shelf {
 struct Bucket {
     open: Vec<Arc<Entry>>,
     by_segment: Map<Vec<Arc<Entry>>>,
+    /// One of them counts what single customers use.
+    counts_customers: bool,
 }
 
 impl Index {
@@ -148,6 +150,7 @@ fn posted_by_place(entry: &Entry) -> bool {
 
 impl Bucket {
     fn insert(&mut self, entry: &Arc<Entry>) {
+        self.counts_customers |= entry.counts_customers();
         if entry.segments.is_empty() {
             self.open.push(entry.clone());
         }
@@ -166,6 +169,10 @@ impl Bucket {
                     self.by_segment.remove(segment);
                 }
             }
+        }
+        if entry.counts_customers() {
+            let mut rest = self.open.iter().chain(self.by_segment.values().flatten());
+            self.counts_customers = rest.any(|entry| entry.counts_customers());
         }
     }
 
@@ -211,6 +218,11 @@ impl<'i> Reach<'i> {
             }
         }
         once(found)
+    }
+
+    /// Whether any entry here may count what single customers use.
+    pub fn counts_customers(&self) -> bool {
+        self.buckets.iter().any(|bucket| bucket.counts_customers)
     }
 
     /// How many postings for everyone a question here looks at.

@@ -1,10 +1,12 @@
 //! What a basket costs: prices first, then offers and codes, every decision explained, the result sealed.
 //!
-//! - **No database on the way.** Each replica keeps a compiled [`snapshot`] of the catalogues that are asked for; a
-//!   poller takes in what changed. While the database is away the last snapshot serves, and the answer says how old it
-//!   is.
+//! - **No database on the way** of prices and of what everybody may have. Each replica keeps a compiled [`snapshot`] of the
+//!   catalogues that are asked for; a poller takes in what changed. While the database is away the last snapshot serves, and
+//!   the answer says how old it is.
 //! - **Nothing is answered from what was not read.** A tenant that is not held is loaded before its first quote, which
 //!   waits for it; [`snapshots`] is the only door.
+//! - **A customer's own limits, and what an order takes itself**, are read for the quote that needs them: where a matching
+//!   offer counts customers, or an order is named that has something ([`seen`]).
 //! - **Only what can matter is touched.** The [`index`] leads from the basket's products and categories, its place and
 //!   the customer's segments to the offers; what runs is judged by the clock of the quote, never baked in.
 //! - **relationship-svc is asked once**, and only where a customer, a guest or a code is given. Without its answer the
@@ -24,7 +26,9 @@ mod encode;
 pub mod entry;
 mod extent;
 mod held;
+mod hours;
 pub mod index;
+mod limited;
 mod load;
 pub mod near;
 pub mod offers;
@@ -35,6 +39,7 @@ pub mod prior;
 pub mod product;
 mod quote;
 pub mod rpc;
+pub mod seen;
 pub mod serve;
 mod shards;
 pub mod snapshot;

@@ -1,9 +1,11 @@
 //! The offers that run now, page by page, from the snapshot.
 
+mod judging;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_kernel::basket::{Basket, Line, TaxMode, merged};
+use tandem_kernel::basket::{self, Basket, Line, TaxMode, merged};
 use tandem_kernel::discount::{Discount, Kind, ShippingBenefit, Tier, TierBenefit};
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency};
@@ -11,7 +13,7 @@ use tandem_kernel::page::Listing;
 use tandem_kernel::work::{Allowance, Work};
 use tandem_platform::{Call, Fault, Kind as FaultKind, Outcome, Violations, grpc};
 use tandem_proto::campaign::v1::{
-    ApplicableOffer, ListApplicableOffersRequest, ListApplicableOffersResponse,
+    ApplicableOffer, Decision, ListApplicableOffersRequest, ListApplicableOffersResponse,
 };
 use tandem_proto::common::v1::ErrorReason;
 use tandem_proto::convert::to_timestamp;
@@ -20,9 +22,11 @@ use super::allowance::AT_ONCE;
 use super::entry::{Entry, Offer};
 use super::parse;
 use super::place::Place;
+use super::price::Ask;
 use super::snapshot::Snapshot;
 use crate::App;
 use crate::relationship::Question;
+use judging::Judging;
 
 /// The work of one page: past it the page ends and says where to go on. One rule, on one line, takes no more.
 const PAGE: u64 = 2_500_000;
@@ -36,7 +40,6 @@ struct Wanted {
     currency: Option<Currency>,
     product: Option<String>,
     segments: Vec<String>,
-    locale: String,
     /// The name behind which the page begins.
     after: Option<String>,
     size: usize,
@@ -45,8 +48,18 @@ struct Wanted {
 /// Some offers, and the name of the last one that was looked at where there may be more.
 #[derive(Debug, Default)]
 struct Found {
-    offers: Vec<ApplicableOffer>,
+    offers: Vec<Arc<Entry>>,
     go_on: Option<String>,
+}
+
+impl Found {
+    /// Ends the page after so many.
+    fn end_after(&mut self, offers: usize) {
+        if offers < self.offers.len() {
+            self.offers.truncate(offers);
+            self.go_on = self.offers.last().map(|last| last.name.to_string());
+        }
+    }
 }
 
 /// Answers ListApplicableOffers.
@@ -58,24 +71,17 @@ struct Found {
 pub async fn list(
     app: &Arc<App>,
     call: &Call,
-    request: ListApplicableOffersRequest,
+    mut request: ListApplicableOffersRequest,
 ) -> Outcome<ListApplicableOffersResponse> {
+    let snapshot = app.snapshots.of(app, call).await?;
     let mut v = Violations::new();
-    parse::place_of(&mut v, &request.place);
-    parse::check_customer(&mut v, &request.customer);
-    parse::check_locale(&mut v, &request.locale);
     let size = grpc::page_size(&mut v, request.page_size) as usize;
-    let currency = match request.currency_code.as_str() {
-        "" => None,
-        code => Currency::new(code).map_err(|error| v.add("currency_code", error.to_string())).ok(),
-    };
-    let product = match request.product.as_str() {
-        "" => None,
-        name => id::parse("products", name).map_err(|error| v.add("product", error.to_string())).ok(),
-    };
+    let (currency, product) = narrowed(&mut v, &request);
+    let basket = basket(&mut v, &mut request, &snapshot, currency);
     v.finish()?;
-    let product = product.map(str::to_owned);
-    let filter = [&*request.place, &request.customer, &request.currency_code, &request.product].join("\n");
+    let digest = basket.as_ref().map(|basket| format!("{:x?}", basket::digest(basket))).unwrap_or_default();
+    let filter =
+        [&*request.place, &request.customer, &request.currency_code, &request.product, &digest].join("\n");
     let listing = Listing {
         tenant: call.tenant.as_str(),
         list: "ListApplicableOffers",
@@ -85,14 +91,64 @@ pub async fn list(
     let after = listing.resume(&request.page_token).map_err(|_| Fault::invalid_page_token())?;
     let after = after.and_then(|keys| keys.into_iter().next());
     let segments = segments(app, call, &request).await?;
-    let ListApplicableOffersRequest { place, locale, .. } = request;
-    let wanted = Wanted { place, currency, product, segments, locale, after, size };
-    let found = found(app, app.snapshots.of(app, call).await?, wanted).await?;
-    let count = found.offers.len();
-    let offers = grpc::fitting(found.offers);
+    let ListApplicableOffersRequest { place, customer, locale, .. } = request;
+    let wanted = Wanted { place, currency, product, segments, after, size };
+    let mut found = found(app, snapshot.clone(), wanted.clone()).await?;
+    let decisions = match basket {
+        Some(basket) => {
+            let Wanted { place, segments, .. } = wanted;
+            let ask = Ask { place, customer, locale: locale.clone(), ..Ask::of(basket) };
+            Judging { snapshot, segments, ask, offers: found.offers.clone() }.decisions(app, call).await?
+        }
+        None => vec![None; found.offers.len()],
+    };
+    found.end_after(decisions.len());
+    let offers = found.offers.iter().zip(decisions);
+    let offers: Vec<ApplicableOffer> =
+        offers.map(|(entry, decision)| told(entry, &locale, decision)).collect();
+    let (count, offers) = (offers.len(), grpc::fitting(offers));
     let cut = offers.last().filter(|_| offers.len() < count).map(|last| last.name.clone());
     let next_page_token = cut.or(found.go_on).map(|name| listing.token(&[&name])).unwrap_or_default();
     Ok(ListApplicableOffersResponse { offers, next_page_token })
+}
+
+/// Currency and product that a list is narrowed to; whatever else is text is checked.
+fn narrowed(v: &mut Violations, request: &ListApplicableOffersRequest) -> (Option<Currency>, Option<String>) {
+    parse::check_customer(v, &request.customer);
+    parse::check_locale(v, &request.locale);
+    let currency = match request.currency_code.as_str() {
+        "" => None,
+        code => Currency::new(code).map_err(|error| v.add("currency_code", error.to_string())).ok(),
+    };
+    let product = match request.product.as_str() {
+        "" => None,
+        name => id::parse("products", name).map_err(|error| v.add("product", error.to_string())).ok(),
+    };
+    (currency, product.map(str::to_owned))
+}
+
+fn basket(
+    v: &mut Violations,
+    request: &mut ListApplicableOffersRequest,
+    snapshot: &Snapshot,
+    currency: Option<Currency>,
+) -> Option<Basket> {
+    let place = parse::place_of(v, &request.place);
+    let basket = parse::basket_of(v, request.basket.take()?, snapshot, place)?;
+    let same = currency.is_none_or(|currency| currency == basket.currency);
+    v.check(same, "currency_code", "must be empty, or the basket's");
+    Some(basket)
+}
+
+fn told(entry: &Entry, locale: &str, decision: Option<Decision>) -> ApplicableOffer {
+    ApplicableOffer {
+        name: entry.name.to_string(),
+        revision: entry.revision,
+        title: entry.offer().map_or("", |offer| offer.titles.of(locale)).to_owned(),
+        end_time: Some(to_timestamp(entry.campaign_end)),
+        personal: entry.is_personal(),
+        decision,
+    }
 }
 
 /// Looks here where that is short, else where it holds nobody up.
@@ -120,6 +176,7 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
         segments: None,
         locale: &request.locale,
         order_id: "",
+        replaces: "",
         client_id: "",
     };
     let answer = app.relationship.evaluate(call, question).await?;
@@ -155,22 +212,12 @@ impl Wanted {
                     return Found { go_on: last.map(|entry: &Arc<Entry>| entry.name.to_string()), ..found };
                 }
                 if shows {
-                    found.offers.push(self.told(entry, offer));
+                    found.offers.push(entry.clone());
                 }
                 last = Some(entry);
             }
         }
         found
-    }
-
-    fn told(&self, entry: &Entry, offer: &Offer) -> ApplicableOffer {
-        ApplicableOffer {
-            name: entry.name.to_string(),
-            revision: entry.revision,
-            title: offer.titles.of(&self.locale).to_owned(),
-            end_time: Some(to_timestamp(entry.campaign_end)),
-            personal: entry.is_personal(),
-        }
     }
 
     fn shows(&self, entry: &Entry, offer: &Offer, snapshot: &Snapshot, work: &mut Work) -> bool {

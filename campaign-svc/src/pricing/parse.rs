@@ -30,16 +30,14 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     let mut v = Violations::new();
     check_texts(&mut v, &request);
     check_without(&mut v, &request.without_offers);
-    let QuoteRequest { basket, place, customer, guest_key, codes, order_id, client_id, locale, .. } = request;
+    let QuoteRequest { place, customer, guest_key, codes, order_id, client_id, locale, .. } = request;
     let (require_incentives, without) = (request.require_incentives, request.without_offers);
+    let (basket, replaces) = (request.basket, request.replaces_order_id);
     let at = place_of(&mut v, &place);
-    let basket = match basket {
-        None => {
-            v.add("basket", "is required");
-            None
-        }
-        Some(given) => basket_of(&mut v, given, snapshot, at),
-    };
+    if basket.is_none() {
+        v.add("basket", "is required");
+    }
+    let basket = basket.and_then(|given| basket_of(&mut v, given, snapshot, at));
     v.finish()?;
     let basket = basket.ok_or_else(|| Fault::internal("a basket without fault could not be read"))?;
     Ok(Ask {
@@ -49,6 +47,7 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
         guest_key,
         codes,
         order_id,
+        replaces,
         client_id,
         locale,
         require_incentives,
@@ -97,9 +96,13 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let base64url = key.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let fits = key.is_empty() || ((16..=128).contains(&key.len()) && base64url);
     v.check(fits, "guest_key", "must be 16 to 128 characters of base64url");
-    if !request.order_id.is_empty() {
-        field::order_id(v, "order_id", request.order_id.clone());
+    for (at, id) in [("order_id", &request.order_id), ("replaces_order_id", &request.replaces_order_id)] {
+        if !id.is_empty() {
+            field::order_id(v, at, id.clone());
+        }
     }
+    let other = request.replaces_order_id.is_empty() || request.replaces_order_id != request.order_id;
+    v.check(other, "replaces_order_id", "must be another order");
     check_client_id(v, &request.client_id);
     check_locale(v, &request.locale);
     v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
@@ -111,7 +114,13 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     }
 }
 
-fn basket_of(v: &mut Violations, given: v1::Basket, snapshot: &Snapshot, place: Place<'_>) -> Option<Basket> {
+/// Reads a basket with the products of `snapshot`.
+pub fn basket_of(
+    v: &mut Violations,
+    given: v1::Basket,
+    snapshot: &Snapshot,
+    place: Place<'_>,
+) -> Option<Basket> {
     match Readable::of(&given, snapshot, place) {
         Some(readable) => {
             let basket = readable.read(given);

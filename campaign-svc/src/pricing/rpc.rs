@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::commands::Share;
 use super::{commands, compile, offers, parse};
-use crate::{App, field};
+use crate::{App, field, order};
 
 /// Baskets in one batch.
 const MAX_BATCH: usize = 50;
@@ -42,7 +42,8 @@ impl Api {
     ) -> Outcome<Vec<u8>> {
         let snapshot = self.0.snapshots.of(&self.0, call).await?;
         let ask = parse::ask(request, &snapshot)?;
-        commands::quote(&self.0, call, snapshot, ask, share).await
+        let own = order::commands::own(&self.0, call, &ask.order_id, &ask.replaces).await?;
+        commands::quote(&self.0, call, snapshot, ask, &own, share).await
     }
 
     async fn one(&self, call: &Call, request: QuoteRequest, share: &Share) -> Outcome<QuoteResponse> {
@@ -102,7 +103,9 @@ impl PricingService for Api {
             None => compile::stored(app, &call.tenant, campaign).await?.map(Arc::new).ok_or_else(missing)?,
         };
         let offer = found.offer(&request.offer, app.clock.now()).cloned().ok_or_else(missing)?;
-        let written = commands::explain(app, &call, snapshot, ask, offer, found.runs).await?;
+        let own = order::commands::own(app, &call, &ask.order_id, &ask.replaces).await?;
+        let offer = (offer, found.runs);
+        let written = commands::explain(app, &call, snapshot, ask, &own, offer).await?;
         let decision = Decision::decode(written.as_slice()).map_err(unreadable)?;
         Ok(Response::new(ExplainOfferResponse { decision: Some(decision) }))
     }

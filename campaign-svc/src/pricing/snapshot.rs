@@ -7,8 +7,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::Line;
 use tandem_kernel::money::Currency;
+use tandem_kernel::pricing::PriceRule;
 
 use super::entry::Entry;
+use super::hours::Hours;
 use super::index::Index;
 use super::place::Place;
 use super::prior::{Course, Courses, Phase};
@@ -212,10 +214,8 @@ impl Snapshot {
             let line = self.open_prices.reach(&[unit_of(product)], place).open(place);
             let phases: Vec<Phase<'_>> = line
                 .iter()
-                .filter_map(|entry| {
-                    let rule = entry.price_rule()?;
-                    Some(Phase { from: entry.from, until: entry.until, rule })
-                })
+                .filter_map(|entry| Some((entry, entry.price_rule()?)))
+                .flat_map(|(entry, rule)| phases(entry, rule))
                 .collect();
             Course::of(product, place, currency, &phases)
         });
@@ -225,6 +225,18 @@ impl Snapshot {
 
 fn campaign_key(id: &str) -> String {
     format!("campaigns/{id}/")
+}
+
+/// When a price rule was, is or will be in force.
+fn phases<'e>(entry: &'e Entry, rule: &'e PriceRule) -> impl Iterator<Item = Phase<'e>> {
+    let always = entry.hours().is_none().then_some((Timestamp::MIN, Timestamp::MAX));
+    let spans = entry.hours().map(Hours::spans).unwrap_or_default().iter().copied().chain(always);
+    let phases = spans.map(move |(from, until)| Phase {
+        from: entry.from.max(from),
+        until: entry.until.min(until),
+        rule,
+    });
+    phases.filter(|phase| phase.from < phase.until)
 }
 
 /// One unit of a product, for the index.

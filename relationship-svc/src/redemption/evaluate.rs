@@ -39,6 +39,8 @@ pub struct Asked {
     pub segments: Option<Vec<String>>,
     /// The order the quote is for; what it holds itself does not stand against it.
     pub order: Option<String>,
+    /// The order it is to replace; nor does what that holds or has redeemed.
+    pub replaces: Option<String>,
     /// By which the shopper is told apart from others, or empty.
     pub client_id: String,
     /// Which of the codes may be looked up.
@@ -172,8 +174,8 @@ async fn read(
 impl Asked {
     fn question(&self) -> Option<Question<'_>> {
         let currency = self.currency.filter(|_| !self.codes.is_empty())?;
-        let (order, leave) = (self.order.as_deref(), self.leave);
-        Some(Question { codes: &self.codes, person: &self.person, currency, order, leave })
+        let (order, replaces, leave) = (self.order.as_deref(), self.replaces.as_deref(), self.leave);
+        Some(Question { codes: &self.codes, person: &self.person, currency, order, replaces, leave })
     }
 
     /// The work of judging every rule that may be asked for.

@@ -166,6 +166,12 @@ impl World {
         }
     }
 
+    /// The codes of redemptions that a decision may still change.
+    pub fn codes_that_may_change(&self) -> impl Iterator<Item = String> + '_ {
+        let open = self.redemptions.iter().filter(|slot| slot.current.may_change());
+        open.map(|slot| slot.current.code.clone())
+    }
+
     /// Takes in what holds keep of the rows that are there, as far as it can matter: what has lapsed, which is taken off,
     /// and what held redemptions keep themselves.
     pub async fn load_claims(&mut self, session: &mut impl Session, tenant: &Tenant) -> Outcome<()> {

@@ -244,7 +244,8 @@ async fn an_operator_commits_shows_returns_replaces_holds_and_cancels_orders() {
     let codes = up.file("codes.csv", "code,max_uses\nTEN-1,3\n");
     up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
     let quote = ["quote", "--code", "ten-1", "--line", "products/a:4:10.00", "--line", "products/b:1:5.00"];
-    let quoted = || up.tandem(&[&["--output", "json"], &quote[..]].concat());
+    let quoted_for = |more: &[&str]| up.tandem(&[&["--output", "json"], &quote[..], more].concat());
+    let quoted = || quoted_for(&[]);
 
     // A quote goes from one command to the next, as JSON or as the token alone.
     let shown = up.piped(&["order", "commit", "--order", "1001", "--request-id", "c1"], &quoted());
@@ -266,7 +267,8 @@ async fn an_operator_commits_shows_returns_replaces_holds_and_cancels_orders() {
     assert!(error.contains("QUANTITY_EXCEEDED"), "{error}");
     assert!(up.refused(&["order", "return", "1001", "1:4"]).contains("LINE=UNITS"));
 
-    let token = serde_json::from_str::<Value>(&quoted()).unwrap()["quoteToken"].as_str().unwrap().to_owned();
+    let amending = quoted_for(&["--order", "orders/1001-b", "--replaces", "1001"]);
+    let token = serde_json::from_str::<Value>(&amending).unwrap()["quoteToken"].as_str().unwrap().to_owned();
     let amended = ["order", "commit", "--order", "1001-b", "--replaces", "1001", "--quote-token", &token];
     assert_eq!(up.json(&amended)["order"]["replaces"], "orders/1001");
     let replaced = up.tandem(&["order", "show", "1001"]);

@@ -93,6 +93,12 @@ fn every_command_is_listed_here() {
 }
 
 #[test]
+fn a_quote_takes_the_order_it_is_for_and_the_one_it_replaces() {
+    let options = listed(&help(&["quote"]), "Options");
+    assert!(["--order", "--replaces"].iter().all(|flag| options.contains(*flag)), "{options:?}");
+}
+
+#[test]
 fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     const NOBODY: &str = "http://127.0.0.1:1";
     // A flag, what is typed with it, and what is said where it is read: nobody answers at that address.

@@ -5,6 +5,7 @@ mod cut;
 mod killed;
 mod load;
 mod model;
+mod own;
 mod races;
 mod refunds;
 

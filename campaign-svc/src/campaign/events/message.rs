@@ -130,6 +130,7 @@ fn price_rule(rule: &PriceRule) -> v1::PriceRule {
             PriceChange::Fixed(prices) => Change::Prices(prices.into()),
         }),
         segments: names("segments", &rule.segments),
+        condition: rule.condition.clone(),
     }
 }
 

@@ -106,7 +106,11 @@ async fn every_wrong_field_of_a_campaign_is_named_at_once() {
                 product: Some(ProductMix { products: vec!["p1".to_owned()], ..ProductMix::default() }),
                 price: Some(PriceMix {
                     price_rules: vec![
-                        PriceRule { id: "r".to_owned(), ..PriceRule::default() },
+                        PriceRule {
+                            id: "r".to_owned(),
+                            condition: "basket.amount > 1".to_owned(),
+                            ..PriceRule::default()
+                        },
                         PriceRule {
                             id: "s s".to_owned(),
                             change: Some(price_rule::Change::Prices(MoneyList::default())),
@@ -151,6 +155,7 @@ async fn every_wrong_field_of_a_campaign_is_named_at_once() {
             "campaign.mix.price.offers[3].discount.scope.condition",
             "campaign.mix.price.offers[4].condition",
             "campaign.mix.price.price_rules[0].change",
+            "campaign.mix.price.price_rules[0].condition",
             "campaign.mix.price.price_rules[1].id",
             "campaign.mix.price.price_rules[1].prices",
             "campaign.mix.product.products[0]",

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tandem_kernel::limits::CounterKey;
+use tandem_platform::counters::ClaimRow;
 
 use super::super::{Order, Pending, Refusal, State, Step};
 use super::{Begin, Happened, Intent, Item, World, room};
@@ -80,13 +82,26 @@ fn standing(item: &Item<'_>, begin: &Begin, known: &Arc<Order>) -> Result<Option
 fn replaced(world: &World, begin: &Begin) -> Result<Option<Arc<Order>>, Refusal> {
     let Some(id) = &begin.replaces else { return Ok(None) };
     let old = world.order(id).ok_or_else(|| Refusal::Missing(super::super::name(id)))?;
+    replaceable(old)?;
+    Ok(Some(old.clone()))
+}
+
+fn replaceable(old: &Order) -> Result<(), Refusal> {
     if old.pending.is_some() || old.is_being_replaced() {
         return Err(Refusal::Pending);
     }
-    if !old.state.is_counted() {
-        return Err(Refusal::WrongState(old.state));
+    if old.state.is_counted() { Ok(()) } else { Err(Refusal::WrongState(old.state)) }
+}
+
+/// What [`begin`] would not count against an order: what its hold keeps, and what an order that it is to replace has counted and
+/// not given back. Uses or money, by row; nothing of a row whose hold has lapsed, which is to be looked at all the same.
+pub fn own(claims: &[ClaimRow], replaced: Option<&Order>, now: Timestamp) -> Vec<(CounterKey, i64)> {
+    let kept = |claim: &ClaimRow| if now < claim.expires { claim.uses + claim.amount } else { 0 };
+    let mut own: Vec<_> = claims.iter().map(|claim| (claim.key.clone(), kept(claim))).collect();
+    for old in replaced.into_iter().filter(|old| replaceable(old).is_ok()) {
+        own.extend(old.sold.charges.iter().flat_map(|charge| room::counted(old, charge)));
     }
-    Ok(Some(old.clone()))
+    own
 }
 
 /// Never past the limit that began with the order's first hold.

@@ -19,6 +19,7 @@ use super::refund::Shipping;
 use super::terms::{Terms, campaign_of};
 use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
+pub use begin::own;
 
 /// What one item asks for.
 #[derive(Debug, Clone)]

@@ -198,6 +198,18 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
     }
 }
 
+/// What a charge of an order still counts in its rows, and would give back with all the rest.
+pub(super) fn counted(order: &Order, charge: &Charge) -> Vec<(CounterKey, i64)> {
+    let of_row = |key: CounterKey| {
+        let counted = match key.kind {
+            CounterKind::Budget => charge.amount - charge.returned,
+            _ => i64::from(!charge.restored),
+        };
+        (key, counted)
+    };
+    keys_of(order, charge).into_iter().map(of_row).collect()
+}
+
 /// Gives back what has come back of an order since the last time, and its uses where all has. A counter that is gone was
 /// of a period or a campaign long over: nothing can be refused by it any more.
 pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) -> i64 {

@@ -8,7 +8,7 @@ use tonic_types::StatusExt;
 use super::*;
 
 /// Writes one field of the campaign.
-async fn change(shop: &Shop, campaign: api::Campaign, field: &str) {
+pub async fn change(shop: &Shop, campaign: api::Campaign, field: &str) {
     let request = UpdateCampaignRequest {
         campaign: Some(campaign),
         update_mask: Some(prost_types::FieldMask { paths: vec![field.to_owned()] }),

@@ -8,6 +8,7 @@ mod late;
 mod life;
 mod limits;
 mod over;
+mod own;
 mod quotes;
 mod refusals;
 mod replace;

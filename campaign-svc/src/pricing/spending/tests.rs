@@ -60,7 +60,7 @@ fn today(harness: &Harness) -> String {
 async fn used(harness: &Harness, tenant: &Tenant, offer: usize) -> i64 {
     let spent = harness.app.spending.of(&harness.app, tenant).await.unwrap();
     let key = key(offer, &today(harness));
-    spent.taken(&key.owner, key.kind, &key.subject, &key.period)
+    spent.taken(&key.owner, key.kind, &key.subject, &key.period).unwrap_or(0)
 }
 
 async fn count(harness: &Harness, table: &str) -> i64 {

@@ -199,6 +199,8 @@ async fn all_violations_are_named_at_once() {
             customer: "persons/1".to_owned(),
             guest_key: "short".to_owned(),
             codes: vec![String::new()],
+            order_id: " o".to_owned(),
+            replaces_order_id: " o".to_owned(),
             ..asked(lines)
         };
         let refused = quote(&harness, request).await.unwrap_err();
@@ -222,7 +224,9 @@ async fn all_violations_are_named_at_once() {
                 "codes[0]",
                 "customer",
                 "guest_key",
-                "place"
+                "order_id",
+                "place",
+                "replaces_order_id"
             ]
         );
 

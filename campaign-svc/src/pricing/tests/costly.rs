@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::poll;
 use tandem_kernel::limits::Overrun;
-use tandem_kernel::pricing::Outcome;
+use tandem_kernel::pricing::{Outcome, Reason};
 use tandem_platform::testing::engines;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::{self as wire, BatchQuoteRequest, ExplainOfferRequest, QuoteRequest};
@@ -219,10 +219,11 @@ fn however_many_offers_their_budgets_do_not_cover_the_others_meet_without_them()
     let snapshot = snapshot(Vec::new(), &[planned("c", mix(offers.collect(), Vec::new()))]);
     let asked = ask(vec![line("a", "1", 1, 1_000)]);
     let priced = price(&snapshot, &asked, &Incentives::NotAsked);
+    let uncovered = Outcome::Inapplicable { reason: Reason::BudgetSpent };
     let left_out =
-        priced.verdicts.iter().filter(|verdict| verdict.decided == Err(Refusal::BudgetExhausted)).count();
+        priced.evaluation.decisions.iter().filter(|decision| decision.outcome == uncovered).count();
     assert_eq!((left_out, priced.evaluation.total), (30, 900));
-    assert_eq!(priced.evaluation.decisions[0].outcome, Outcome::Applied);
+    assert_eq!(priced.evaluation.decisions[30].outcome, Outcome::Applied);
 }
 
 #[tokio::test]

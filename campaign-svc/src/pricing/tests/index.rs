@@ -228,6 +228,7 @@ prop_compose! {
             campaign_end: Timestamp::MAX,
             segments: arcs(segments),
             places: places.iter().map(|place| Box::from(place.as_str())).collect(),
+            zone: jiff::tz::TimeZone::UTC,
             goods,
             what: What::Offer(crate::pricing::entry::Offer {
                 titles: Default::default(),

@@ -4,8 +4,10 @@ pub(crate) mod api;
 mod costly;
 mod degraded;
 mod follow;
+mod hours;
 mod index;
 mod largest;
+mod listing;
 mod memory;
 mod peer;
 mod prior;
@@ -28,6 +30,7 @@ use super::allowance::QUOTE;
 use super::compile;
 use super::price::{Ask, Incentives, Priced, Setting};
 use super::product::{ListChange, Product};
+use super::seen::Seen;
 use super::snapshot::{Changes, Snapshot};
 use crate::campaign::mix::{Mix, Offer, PriceRule};
 use crate::campaign::{Campaign, Definition, Life, Phase, PhaseKind, Revision, Step, Window};
@@ -96,7 +99,14 @@ fn offer(id: &str, discount: Discount) -> Offer {
 }
 
 fn rule(id: &str, scope: Scope, change: PriceChange) -> PriceRule {
-    PriceRule { id: id.to_owned(), priority: 0, scope, change, segments: Vec::new() }
+    PriceRule {
+        id: id.to_owned(),
+        priority: 0,
+        scope,
+        change,
+        segments: Vec::new(),
+        condition: String::new(),
+    }
 }
 
 fn mix(offers: Vec<Offer>, rules: Vec<PriceRule>) -> Mix {
@@ -202,25 +212,14 @@ fn line(id: &str, product: &str, quantity: i64, unit_price: i64) -> Line {
 }
 
 fn ask(lines: Vec<Line>) -> Ask {
-    Ask {
-        basket: Basket {
-            currency: eur(),
-            lines,
-            tax_mode: TaxMode::Inclusive,
-            shipping: 0,
-            amount_due: None,
-            attributes: BTreeMap::new(),
-        },
-        place: String::new(),
-        customer: String::new(),
-        guest_key: String::new(),
-        codes: Vec::new(),
-        order_id: String::new(),
-        client_id: String::new(),
-        locale: String::new(),
-        require_incentives: false,
-        without: Vec::new(),
-    }
+    Ask::of(Basket {
+        currency: eur(),
+        lines,
+        tax_mode: TaxMode::Inclusive,
+        shipping: 0,
+        amount_due: None,
+        attributes: BTreeMap::new(),
+    })
 }
 
 /// A code that can be used.
@@ -248,6 +247,7 @@ fn with_codes(mut ask: Ask, given: &[&str], codes: Vec<Code>, segments: &[&str])
 }
 
 static UTC: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::UTC);
+static NOTHING: LazyLock<Seen> = LazyLock::new(Seen::default);
 
 fn price<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives) -> Priced<'s> {
     price_at(snapshot, ask, incentives, now())
@@ -266,7 +266,7 @@ fn priced<'s>(
     begin: u64,
 ) -> Result<Priced<'s>, Stop> {
     let ttl = SignedDuration::from_mins(15);
-    let setting = Setting { snapshot, now, zone: &UTC, ttl, spent: Arc::default(), begin };
+    let setting = Setting { snapshot, now, zone: &UTC, ttl, seen: &NOTHING, begin };
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
     setting.price(ask, &reach, incentives, None, &mut Work::new(QUOTE))
 }

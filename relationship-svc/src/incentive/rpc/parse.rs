@@ -39,13 +39,14 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let segments = (message.without_segments || !named.is_empty()).then_some(named);
     field::text(&mut v, "locale", message.locale.clone(), 0..=MAX_LOCALE);
     let client_id = redemption::rpc::client_id(&mut v, message.client_id.clone());
-    let order = Some(&message.order_id).filter(|order| !order.is_empty()).cloned();
-    if let Some(order) = &order {
-        field::order_id(&mut v, "order_id", order.clone());
-    }
+    let mut order = |field, id: &String| (!id.is_empty()).then(|| field::order_id(&mut v, field, id.clone()));
+    let (order, replaces) =
+        (order("order_id", &message.order_id), order("replaces_order_id", &message.replaces_order_id));
+    let other = replaces.is_none() || replaces != order;
+    v.check(other, "replaces_order_id", "must be another order");
     v.finish()?;
     let (person, leave) = (Person { customer, guest }, Leave::default());
-    Ok(Asked { person, codes, currency, segments, order, client_id, leave })
+    Ok(Asked { person, codes, currency, segments, order, replaces, client_id, leave })
 }
 
 /// Points are a good request to a service that has a loyalty programme.

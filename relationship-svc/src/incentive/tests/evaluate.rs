@@ -267,6 +267,76 @@ async fn every_reason_why_a_code_cannot_be_used_is_told() {
     .await;
 }
 
+/// A question for an order.
+fn for_order(order: &str, codes: &[&str]) -> EvaluateIncentivesRequest {
+    EvaluateIncentivesRequest { order_id: order.to_owned(), ..of(codes) }
+}
+
+/// A question for an order that replaces another.
+fn replacing(order: &str, codes: &[&str]) -> EvaluateIncentivesRequest {
+    EvaluateIncentivesRequest { replaces_order_id: order.to_owned(), ..of(codes) }
+}
+
+#[tokio::test]
+async fn what_a_replaced_order_has_redeemed_or_holds_does_not_stand_against_the_question() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let once = Limits {
+            max_uses: Some(1),
+            max_uses_per_customer: Some(1),
+            budgets: vec![eur(1_000)],
+            ..Limits::default()
+        };
+        let limited = Message { limits: Some(once), ..percent(100_000) };
+        create_incentive(&harness, "once", limited).await.unwrap();
+        create_incentive(&harness, "card", gift_card()).await.unwrap();
+        code(&harness, "ONCE-1", "once", one_use()).await;
+        code(
+            &harness,
+            "CARD-1",
+            "card",
+            Voucher { initial_balance: Some(eur(15_000)), ..Voucher::default() },
+        )
+        .await;
+        redeem(&harness, "old", &["ONCE-1", "CARD-1"]).await;
+        assert_eq!(refusals(&harness, of(&["ONCE-1"])).await, ["CODE_EXHAUSTED"]);
+        let told = evaluate(&harness, replacing("old", &["ONCE-1", "CARD-1"])).await.unwrap().codes;
+        assert_eq!((told[0].refusal.as_str(), told[0].uses_left), ("OK", 1));
+        assert_eq!(
+            (told[0].money_left.clone(), told[1].balance.clone()),
+            (Some(eur(1_000)), Some(eur(15_000)))
+        );
+        assert_eq!(refusals(&harness, replacing("nobody", &["ONCE-1"])).await, ["CODE_EXHAUSTED"]);
+        // A question changes nothing.
+        assert_eq!(refusals(&harness, of(&["ONCE-1"])).await, ["CODE_EXHAUSTED"]);
+        assert_eq!(evaluate(&harness, of(&["CARD-1"])).await.unwrap().codes[0].balance, Some(eur(6_000)));
+        hold(&harness, "held", &["CARD-1"]).await;
+        for request in [for_order("held", &["CARD-1"]), replacing("held", &["CARD-1"])] {
+            assert_eq!(evaluate(&harness, request).await.unwrap().codes[0].balance, Some(eur(6_000)));
+        }
+        assert_eq!(refusals(&harness, of(&["CARD-1"])).await, ["OK"]);
+        assert_eq!(evaluate(&harness, of(&["CARD-1"])).await.unwrap().codes[0].balance, Some(eur(0)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_that_has_redeemed_takes_no_more_codes() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        create_incentive(&harness, "plain", percent(100_000)).await.unwrap();
+        create_incentive(&harness, "other", percent(100_000)).await.unwrap();
+        code(&harness, "PLAIN-1", "plain", Voucher { max_uses: Some(9), ..Voucher::default() }).await;
+        code(&harness, "OTHER-1", "other", one_use()).await;
+        redeem(&harness, "o-1", &["PLAIN-1"]).await;
+        let all = ["PLAIN-1", "OTHER-1", "NOTHING"];
+        let taken = "ORDER_ALREADY_REDEEMED";
+        assert_eq!(refusals(&harness, for_order("o-1", &all)).await, [taken, taken, "CODE_UNKNOWN"]);
+        assert_eq!(refusals(&harness, for_order("o-2", &all)).await, ["OK", "OK", "CODE_UNKNOWN"]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn of_two_codes_of_one_incentive_the_first_counts() {
     testing::engines(&MIGRATIONS, |db| async move {
@@ -344,6 +414,7 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             order_id: "x".repeat(129),
             without_segments: true,
             client_id: "x".repeat(129),
+            replaces_order_id: "x".repeat(129),
         };
         let found = fields(&evaluate(&harness, wrong).await.unwrap_err());
         for field in [
@@ -356,10 +427,13 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             "segments[0]",
             "locale",
             "order_id",
+            "replaces_order_id",
             "client_id",
         ] {
             assert!(found.iter().any(|one| one == field), "{field} in {found:?}");
         }
+        let same = EvaluateIncentivesRequest { replaces_order_id: "o".to_owned(), ..for_order("o", &[]) };
+        assert_eq!(fields(&evaluate(&harness, same).await.unwrap_err()), ["replaces_order_id"]);
     })
     .await;
 }

@@ -166,9 +166,7 @@ async fn load<'i>(
     }
     let mut codes = Vec::with_capacity(commands.len());
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
-    codes.extend(
-        world.redemptions.iter().filter(|one| one.current.may_change()).map(|one| one.current.code.clone()),
-    );
+    codes.extend(world.codes_that_may_change());
     let mut codes = distinct(codes);
     codes.sort_unstable();
     world.load_vouchers(voucher::store::lock_many(tx, tenant, codes).await?);

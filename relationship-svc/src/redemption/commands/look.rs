@@ -92,8 +92,14 @@ pub(super) async fn look<'i>(
     commands: &[&'i Command],
 ) -> Outcome<(World, Vec<Plan<'i>>)> {
     let mut world = World::new(batch::setting(app, tenant, now));
+    let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
+    let orders = distinct(orders.map(str::to_owned));
+    if !orders.is_empty() {
+        world.load_redemptions(store::of_orders(session, tenant, orders).await?);
+    }
     let mut codes = Vec::new();
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
+    codes.extend(world.codes_that_may_change());
     world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);
     let wanted = decide::incentives(&world);
     if !wanted.is_empty() {
@@ -101,12 +107,8 @@ pub(super) async fn look<'i>(
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
+    decide::reach_of_redemptions(&mut world);
     world.ledger.look(session, tenant).await?;
-    let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
-    let orders = distinct(orders.map(str::to_owned));
-    if !orders.is_empty() && world.ledger.anything_held(&world.vouchers) {
-        world.load_redemptions(store::of_orders(session, tenant, orders).await?);
-    }
     world.load_claims(session, tenant).await?;
     Ok((world, plans))
 }

@@ -4,11 +4,9 @@ use jiff::Timestamp;
 use tandem_kernel::money::Currency;
 use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
-use uuid::Uuid;
 
 use super::super::guesses::Leave;
-use super::super::world::World;
-use super::super::{Command, Intent, Person, Plain, Standing, State, Take, What, decide};
+use super::super::{Command, Intent, Person, Plain, Refusal, Standing, Take, What, decide};
 use super::look::look;
 use crate::App;
 
@@ -23,6 +21,8 @@ pub struct Question<'a> {
     pub currency: Currency,
     /// What this order holds itself does not stand against them.
     pub order: Option<&'a str>,
+    /// Nor does what this one holds or has redeemed, which it is to replace.
+    pub replaces: Option<&'a str>,
     /// Which of them may be looked up.
     pub leave: Leave,
 }
@@ -41,10 +41,13 @@ pub async fn standing(
     let (mut world, plans) = look(app, session, tenant, now, &commands).await?;
     let answers = questions.iter().zip(&plans).map(|(question, plan)| {
         let mark = world.mark();
-        for hold in holds_of(&world, question.order) {
-            world.drop_claims_of(hold);
+        let final_already = decide::make_room(&mut world, question.order, question.replaces);
+        let mut standing = decide::standing(&world, &plan.candidates, question.person, question.currency);
+        if final_already {
+            for one in standing.iter_mut().filter(|one| one.ready.is_some()) {
+                one.refusal = Some(Refusal::OrderAlreadyRedeemed);
+            }
         }
-        let standing = decide::standing(&world, &plan.candidates, question.person, question.currency);
         world.undo(mark);
         standing
     });
@@ -70,13 +73,8 @@ impl Question<'_> {
             person: self.person.clone(),
             partial: true,
             conclusive: false,
-            replaces: None,
+            replaces: self.replaces.map(str::to_owned),
             of_order: false,
         })
     }
-}
-
-fn holds_of(world: &World, order: Option<&str>) -> Vec<Uuid> {
-    let held = order.map(|order| world.of_order(order, |one| one.state == State::Held)).unwrap_or_default();
-    held.into_iter().map(|at| world.redemption(at).id).collect()
 }

@@ -206,6 +206,20 @@ pub(super) fn cancel(world: &mut World, order: &str) -> Result<(), Refused> {
     roll_back(world, &all).map(|_| ())
 }
 
+/// Gives a question for an order the room that its decision would have: what it holds itself, and all of the order that it is to
+/// replace. Answers whether it has redeemed already, which is final.
+pub(in super::super) fn make_room(world: &mut World, order: Option<&str>, replaces: Option<&str>) -> bool {
+    if let Some(replaced) = replaces {
+        let mark = world.mark();
+        if cancel(world, replaced).is_err() {
+            world.undo(mark);
+        }
+    }
+    let Some(order) = order else { return false };
+    release(world, order);
+    !world.of_order(order, |one| one.state.is_redeemed()).is_empty()
+}
+
 /// Nothing is redeemed: it has come back already, or never was.
 fn rolled_back_before(
     world: &World,

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::voucher;
 
+pub(super) use give_back::make_room;
 pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
 
 /// What an item is about, looked up once the vouchers are locked and before the counters are.

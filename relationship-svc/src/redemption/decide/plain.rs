@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use tandem_kernel::limits::Overrun;
 use tandem_kernel::money::{Currency, Money};
-use tandem_kernel::pricing::{self, Candidate as Discounting, Evaluation, Origin, Outcome, Reason, Size};
+use tandem_kernel::pricing::{
+    self, Candidate as Discounting, Evaluation, Fund, Origin, Outcome, Reason, Size,
+};
 use tandem_kernel::rule::{PlaceView, basket_fullness, offer_facts};
 use tandem_kernel::work::{Allowance, Stop, Work};
 
@@ -58,13 +59,12 @@ pub(in super::super) fn price(
         return Err(Refused::codes(refused.collect()));
     }
     let initial = pricing::initial(&plain.basket, &[], work);
-    // A code that a budget refuses must not have lowered what the others give: price again without it.
-    let evaluation = loop {
-        let evaluation = evaluate(world, &initial, plain, candidates, &verdicts, work).map_err(too_costly)?;
-        if !refuse_uncovered(world, plain.basket.currency, candidates, &evaluation, &mut verdicts) {
-            break evaluation;
+    let evaluation = evaluate(world, &initial, plain, candidates, &verdicts, work).map_err(too_costly)?;
+    for (verdict, reason) in verdicts.iter_mut().zip(&evaluation.reasons) {
+        if verdict.is_none() {
+            verdict.clone_from(reason);
         }
-    };
+    }
     let codes = candidates.iter().zip(verdicts).zip(&evaluation.gifts).map(|((one, verdict), gift)| {
         match (verdict, gift) {
             (None, Some(gift)) => (CodeOutcome::accepted(one.code.as_str(), gift.amount), Some(gift.clone())),
@@ -243,9 +243,10 @@ fn evaluate(
     let mut gifts = vec![None; candidates.len()];
     let mut reasons = vec![None; candidates.len()];
     let (mut meeting, mut places) = (Vec::new(), Vec::new());
+    // Codes of one incentive draw on one budget.
+    let (mut funds, mut of_budget) = (Vec::new(), Map::<Option<usize>, usize>::default());
     for (place, (one, verdict)) in candidates.iter().zip(verdicts).enumerate() {
         let (None, Some(terms), Some(reach)) = (verdict, one.terms.as_deref(), &one.reach) else { continue };
-        let capped = terms.limits().overrun == Overrun::Cap;
         let left = match room::budget_left(world, reach, terms, currency) {
             Ok(left) => left,
             Err(refusal) => {
@@ -253,6 +254,12 @@ fn evaluate(
                 continue;
             }
         };
+        let fund = left.map(|left| {
+            *of_budget.entry(reach.judged.budget).or_insert_with(|| {
+                funds.push(Fund { left, overrun: terms.limits().overrun });
+                funds.len() - 1
+            })
+        });
         let voucher = world.voucher(reach.voucher);
         meeting.push(Discounting {
             origin: Origin::Code,
@@ -263,11 +270,11 @@ fn evaluate(
                 .balance
                 .filter(|balance| balance.currency == currency)
                 .and(voucher.balance_left()),
-            budget_left: left.filter(|_| capped),
+            funds: [fund, None],
         });
         places.push(place);
     }
-    let evaluation = pricing::evaluate(initial, &meeting, work)?;
+    let evaluation = pricing::evaluate(initial, &meeting, &funds, work)?;
     for (place, decision) in places.into_iter().zip(&evaluation.decisions) {
         let tender = candidates[place].terms.as_ref().is_some_and(|terms| terms.is_tender());
         match decision.outcome {
@@ -302,37 +309,6 @@ fn gift(plain: &Plain, evaluation: &Evaluation, decision: &pricing::Decision, te
         }
     }
     Gift { amount: decision.amount, lines, shipping: decision.shipping_amount, tender }
-}
-
-/// Refuses what gives nothing, and the first code whose budget does not cover what it gives; true where the others have
-/// to be priced again.
-fn refuse_uncovered(
-    world: &World,
-    currency: Currency,
-    candidates: &[Candidate<'_>],
-    evaluated: &Evaluated,
-    verdicts: &mut [Option<Verdict>],
-) -> bool {
-    for (verdict, reason) in verdicts.iter_mut().zip(&evaluated.reasons) {
-        if verdict.is_none() {
-            verdict.clone_from(reason);
-        }
-    }
-    // Codes of one incentive draw on one budget.
-    let mut drawn: Map<Option<usize>, i64> = Map::default();
-    for ((one, gift), verdict) in candidates.iter().zip(&evaluated.gifts).zip(verdicts) {
-        let (Some(gift), Some(terms), Some(reach)) = (gift, one.terms.as_deref(), &one.reach) else {
-            continue;
-        };
-        let drawn = drawn.entry(reach.judged.budget).or_default();
-        let left = room::budget_left(world, reach, terms, currency).unwrap_or(Some(0));
-        if left.is_some_and(|left| left - *drawn < gift.amount) {
-            *verdict = Some(Refusal::BudgetExhausted.into());
-            return true;
-        }
-        *drawn = drawn.saturating_add(gift.amount);
-    }
-    false
 }
 
 fn explained(reason: Reason, currency: Currency) -> Verdict {

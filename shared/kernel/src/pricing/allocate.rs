@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 
 use num_traits::{FromPrimitive, Num, ToPrimitive};
 
+use crate::discount::WHOLE_PPM;
+
 /// Whole numbers wide enough for a computation: 64 bits where products fit, 128 where they do, else any size.
 pub(super) trait Whole: Num + Clone + Ord + FromPrimitive + ToPrimitive {}
 
@@ -129,4 +131,12 @@ pub(super) fn half_up<N: Whole>(numerator: N, denominator: N) -> i64 {
     let two = N::one() + N::one();
     let rounded = (numerator * two.clone() + denominator.clone()) / (denominator * two);
     rounded.to_i64().unwrap_or(i64::MAX)
+}
+
+/// Half up of a share of `base`.
+pub(super) fn share(base: i64, rate_ppm: i32) -> i64 {
+    match base.checked_mul(2 * i64::from(rate_ppm)) {
+        Some(product) => (product + i64::from(WHOLE_PPM)) / (2 * i64::from(WHOLE_PPM)),
+        None => half_up(i128::from(base) * i128::from(rate_ppm), WHOLE_PPM.into()),
+    }
 }

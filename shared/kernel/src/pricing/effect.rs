@@ -1,13 +1,14 @@
 //! The effect of one candidate at its turn, given what is left of the basket.
 
-use super::allocate::{self, Overflow, Parts};
+use super::allocate::{Overflow, Parts, share};
+use super::floor::floor;
+use super::funds::{self, Drawn, Room};
 use super::scope::LineSet;
 use super::sets::{self, NoSet};
 use super::terms::{Prepared, Terms, in_currency};
 use super::units::{self, BuyGet, Chosen, Run};
-use super::{Initial, Reason};
-use crate::basket::{MergedLine, TaxMode};
-use crate::discount::{Base, Tier, TierBenefit, UnitChoice, WHOLE_PPM};
+use super::{Fund, Initial, Reason};
+use crate::discount::{Base, Tier, TierBenefit, UnitChoice};
 use crate::work::Work;
 
 /// Steps of computing with one long word of one line; see [`Chosen::long_words`].
@@ -24,17 +25,20 @@ pub(super) struct State {
     pub goods: i64,
     /// Of the shipping.
     pub shipping: i64,
+    /// Of each money budget.
+    pub funds: Vec<i64>,
     /// Codes that have had an effect.
     pub codes: usize,
 }
 
 impl State {
-    pub(super) fn of(initial: &Initial<'_>) -> Self {
+    pub(super) fn of(initial: &Initial<'_>, funds: &[Fund]) -> Self {
         let left: Vec<i64> = initial.prices.iter().map(|price| price.amount).collect();
         Self {
             served: vec![0; left.len()],
             goods: left.iter().fold(0, |sum: i64, left| sum.saturating_add(*left)),
             shipping: initial.shipping,
+            funds: funds.iter().map(|fund| fund.left).collect(),
             codes: 0,
             left,
         }
@@ -55,6 +59,12 @@ impl State {
         }
         self.goods -= effect.goods;
         self.shipping -= effect.shipping;
+        self.draw(&judge.drawn, effect.amount());
+    }
+
+    /// Takes `amount` out of these budgets.
+    pub(super) fn draw(&mut self, drawn: &Drawn, amount: i64) {
+        funds::draw(drawn, &mut self.funds, amount);
     }
 }
 
@@ -76,6 +86,7 @@ impl Effect {
 #[derive(Debug)]
 pub(super) struct Judge<'i> {
     initial: &'i Initial<'i>,
+    funds: &'i [Fund],
     /// What every effect is counted in.
     pub work: &'i mut Work,
     /// The lines of the last effect, with three numbers for each: what the total is split by, the most the line can
@@ -86,19 +97,26 @@ pub(super) struct Judge<'i> {
     parts: Parts,
     /// (line, units) that serve the buy-x-get-y of the last effect.
     serving: Vec<(usize, i64)>,
+    /// The budgets that the last effect is taken out of.
+    drawn: Drawn,
+    /// The most that the candidate at hand may take.
+    most: i64,
 }
 
 impl<'i> Judge<'i> {
-    pub(super) fn new(initial: &'i Initial<'i>, work: &'i mut Work) -> Self {
+    pub(super) fn new(initial: &'i Initial<'i>, funds: &'i [Fund], work: &'i mut Work) -> Self {
         let many = || Vec::with_capacity(initial.prices.len());
         Self {
             initial,
+            funds,
             work,
             lines: Vec::with_capacity(initial.prices.len()),
             weights: many(),
             room: many(),
             parts: Parts::default(),
             serving: Vec::new(),
+            drawn: Drawn::default(),
+            most: i64::MAX,
         }
     }
 
@@ -119,17 +137,25 @@ impl<'i> Judge<'i> {
         if self.work.is_over() {
             return Err(Reason::NothingLeft);
         }
+        let room = Room::of(&candidate.funds, self.funds, &state.funds);
+        (self.drawn, self.most) = (candidate.funds, candidate.most.min(room.most));
+        let effect = self.funded(candidate, state)?;
+        if room.covers(effect.amount()) { Ok(effect) } else { Err(Reason::BudgetSpent) }
+    }
+
+    /// The same, were budgets no more than a limit of what it takes.
+    fn funded(&mut self, candidate: &Prepared<'_>, state: &State) -> Result<Effect, Reason> {
         let (terms, spend) = self.standing(candidate, state)?;
         match terms {
-            Terms::ShippingFree => off_shipping(candidate, state, state.shipping),
+            Terms::ShippingFree => self.off_shipping(state, state.shipping),
             Terms::ShippingPercent(rate_ppm) => {
                 let base = match candidate.discount.base {
                     Base::Sequential => state.shipping,
                     Base::Initial => self.initial.shipping,
                 };
-                off_shipping(candidate, state, share(base, *rate_ppm))
+                self.off_shipping(state, share(base, *rate_ppm))
             }
-            Terms::OffShipping(amount) => off_shipping(candidate, state, *amount),
+            Terms::OffShipping(amount) => self.off_shipping(state, *amount),
             // A card pays at the end, see `payment`.
             Terms::GiftCard => Err(Reason::NothingLeft),
             terms if spend.left == 0 && !gives_others(terms, candidate, state) => Err(Reason::NothingLeft),
@@ -170,7 +196,12 @@ impl<'i> Judge<'i> {
     /// What a gift card pays of `due`: above 0, or why not.
     pub(super) fn payment(&self, card: &Prepared<'_>, state: &State, due: i64) -> Result<i64, Reason> {
         self.standing(card, state)?;
-        if due > 0 { Ok(due.min(card.most)) } else { Err(Reason::NothingLeft) }
+        if due <= 0 {
+            return Err(Reason::NothingLeft);
+        }
+        let room = Room::of(&card.funds, self.funds, &state.funds);
+        let amount = due.min(card.most).min(room.most);
+        if room.covers(amount) { Ok(amount) } else { Err(Reason::BudgetSpent) }
     }
 
     /// Fills lines, weights and room with the base a rate is computed on, and returns the whole base.
@@ -303,11 +334,13 @@ impl<'i> Judge<'i> {
             candidate.lines.iter().map(of).sum()
         };
         let goods = match terms {
-            Terms::ShippingFree => return (0, start.shipping.min(candidate.most)),
+            Terms::ShippingFree => return (0, start.shipping.min(candidate.at_best())),
             Terms::ShippingPercent(rate_ppm) => {
-                return (0, share(start.shipping, *rate_ppm).min(candidate.most));
+                return (0, share(start.shipping, *rate_ppm).min(candidate.at_best()));
             }
-            Terms::OffShipping(amount) => return (0, start.shipping.min(*amount).min(candidate.most)),
+            Terms::OffShipping(amount) => {
+                return (0, start.shipping.min(*amount).min(candidate.at_best()));
+            }
             Terms::GiftCard => 0,
             Terms::Percent(rate_ppm) => share(own, *rate_ppm),
             Terms::OffOrder(amount) => own.min(*amount),
@@ -327,7 +360,16 @@ impl<'i> Judge<'i> {
             }
             Terms::BuyGet { get, rate_ppm, .. } => share(worth(get), *rate_ppm),
         };
-        (goods.min(candidate.most), 0)
+        (goods.min(candidate.at_best()), 0)
+    }
+
+    fn off_shipping(&self, state: &State, off: i64) -> Result<Effect, Reason> {
+        let shipping = off.min(state.shipping).min(self.most);
+        match (shipping, state.shipping) {
+            (_, 0) => Err(Reason::NothingLeft),
+            (0, _) => Err(Reason::RoundsToNothing),
+            _ => Ok(Effect { goods: 0, shipping, cut_by_floor: 0 }),
+        }
     }
 
     /// The get-units of a buy-x-get-y, at least one; what serves it is noted.
@@ -380,7 +422,7 @@ impl<'i> Judge<'i> {
             self.lines.push(line);
             self.room.push(left);
         }
-        chosen.split(total.min(candidate.most), &mut self.parts);
+        chosen.split(total.min(self.most), &mut self.parts);
         self.hold(candidate, state, total, Overflow::Lost)
     }
 
@@ -392,7 +434,7 @@ impl<'i> Judge<'i> {
         total: i64,
         overflow: Overflow,
     ) -> Result<Effect, Reason> {
-        self.parts.split(total.min(candidate.most), &self.weights);
+        self.parts.split(total.min(self.most), &self.weights);
         self.hold(candidate, state, total, overflow)
     }
 
@@ -437,40 +479,6 @@ struct Spend {
     left: i64,
     /// As minimum and tiers look at them.
     counted: i64,
-}
-
-fn off_shipping(candidate: &Prepared<'_>, state: &State, off: i64) -> Result<Effect, Reason> {
-    let shipping = off.min(state.shipping).min(candidate.most);
-    match (shipping, state.shipping) {
-        (_, 0) => Err(Reason::NothingLeft),
-        (0, _) => Err(Reason::RoundsToNothing),
-        _ => Ok(Effect { goods: 0, shipping, cut_by_floor: 0 }),
-    }
-}
-
-/// What a line must keep: `quantity × ceil(unit cost ÷ (1 − margin))`, with the tax where prices contain it. No cost,
-/// no floor but zero.
-fn floor(line: &MergedLine<'_>, margin_ppm: i32, tax_mode: TaxMode) -> i128 {
-    let whole = i128::from(WHOLE_PPM);
-    let Some(cost) = line.unit_cost else { return 0 };
-    let unit = ceil(i128::from(cost) * whole, whole - i128::from(margin_ppm));
-    let net = unit * i128::from(line.quantity);
-    match tax_mode {
-        TaxMode::Inclusive => ceil(net * (whole + i128::from(line.tax_rate_ppm)), whole),
-        TaxMode::Exclusive => net,
-    }
-}
-
-fn ceil(numerator: i128, denominator: i128) -> i128 {
-    (numerator + denominator - 1).div_euclid(denominator.max(1))
-}
-
-/// Half up of a share of `base`.
-fn share(base: i64, rate_ppm: i32) -> i64 {
-    match base.checked_mul(2 * i64::from(rate_ppm)) {
-        Some(product) => (product + i64::from(WHOLE_PPM)) / (2 * i64::from(WHOLE_PPM)),
-        None => allocate::half_up(i128::from(base) * i128::from(rate_ppm), WHOLE_PPM.into()),
-    }
 }
 
 /// Whether it tells what is not bought by what it would give: of its own goods there are none, or the others still cost

@@ -5,7 +5,7 @@ use super::record::Record;
 use super::scope::{LineSet, Lines};
 use super::search::{Field, position, preference, uses_code};
 use super::terms::Prepared;
-use super::{Candidate, Decision, Evaluation, Initial, Outcome};
+use super::{Candidate, Decision, Evaluation, Fund, Initial, Outcome};
 use crate::basket::TaxMode;
 use crate::discount::Stage;
 use crate::work::{Stop, Work};
@@ -13,7 +13,9 @@ use crate::work::{Stop, Work};
 /// Work of one candidate that has no effect, whatever it looks at: made ready, put in order, explained.
 const STEPS_PER_CANDIDATE: u64 = 20;
 
-/// Lets `candidates` meet on the basket `initial` stands for, and explains every one of them.
+/// Lets `candidates` meet on the basket `initial` stands for, and explains every one of them. What `funds` have left is taken
+/// in the order of evaluation; one that does not cover a discount shrinks it, or leaves it without effect, and those behind
+/// it meet what is left.
 ///
 /// Deterministic: the order of `candidates` is of no account where their ids (offers) and positions (codes) differ. So
 /// is the work, which does not depend on it either.
@@ -23,9 +25,10 @@ const STEPS_PER_CANDIDATE: u64 = 20;
 pub fn evaluate(
     initial: &Initial<'_>,
     candidates: &[Candidate<'_>],
+    funds: &[Fund],
     work: &mut Work,
 ) -> Result<Evaluation, Stop> {
-    let prepared = prepare(initial, candidates, work);
+    let prepared = prepare(initial, candidates, funds, work);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by_key(|index| (position(candidates, &prepared, *index), *index));
     let first_tender = order.partition_point(|index| prepared[*index].discount.stage != Stage::Tender);
@@ -35,8 +38,8 @@ pub fn evaluate(
         (exclusives, order) = order.into_iter().partition(|index| prepared[*index].discount.exclusive);
     }
 
-    let mut judge = Judge::new(initial, work);
-    let start = State::of(initial);
+    let mut judge = Judge::new(initial, funds, work);
+    let start = State::of(initial, funds);
     let field = Field::new(candidates, &prepared, order);
     let (choices, approximate) = field.choices(&start, &mut judge);
     let mut state = start.clone();
@@ -52,7 +55,7 @@ pub fn evaluate(
         TaxMode::Inclusive => Some(state.total()),
         TaxMode::Exclusive => initial.amount_due.map(|due| due.max(0)),
     };
-    let tendered = pay(&prepared, &tenders, &state, &judge, amount_due.unwrap_or(0), &mut decisions);
+    let tendered = pay(&prepared, &tenders, &mut state, &judge, amount_due.unwrap_or(0), &mut decisions);
     Ok(Evaluation {
         decisions,
         list: lines.iter().fold(0, |sum, line| sum.saturating_add(line.list)),
@@ -70,7 +73,12 @@ pub fn evaluate(
     })
 }
 
-fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>], work: &mut Work) -> Vec<Prepared<'a>> {
+fn prepare<'a>(
+    initial: &Initial<'_>,
+    candidates: &[Candidate<'a>],
+    funds: &[Fund],
+    work: &mut Work,
+) -> Vec<Prepared<'a>> {
     let lines = Lines::new(&initial.merged.lines, initial.currency);
     let mut priced = LineSet::default();
     for (line, price) in initial.prices.iter().enumerate() {
@@ -79,7 +87,8 @@ fn prepare<'a>(initial: &Initial<'_>, candidates: &[Candidate<'a>], work: &mut W
         }
     }
     work.spend(candidates.len() as u64 * STEPS_PER_CANDIDATE);
-    candidates.iter().map(|candidate| Prepared::new(candidate, initial, &lines, &priced, work)).collect()
+    let prepare = |candidate| Prepared::new(candidate, initial, &lines, &priced, funds, work);
+    candidates.iter().map(prepare).collect()
 }
 
 /// Each exclusive, alone, against everything else together: the least total wins; among equals the fewer codes, then the
@@ -124,7 +133,7 @@ fn stand_alone(
 fn pay(
     prepared: &[Prepared<'_>],
     tenders: &[usize],
-    state: &State,
+    state: &mut State,
     judge: &Judge<'_>,
     due: i64,
     decisions: &mut [Decision],
@@ -135,6 +144,7 @@ fn pay(
         match judge.payment(&prepared[*index], state, due - paid) {
             Ok(amount) => {
                 paid += amount;
+                state.draw(&prepared[*index].funds, amount);
                 (decision.outcome, decision.amount) = (Outcome::Applied, amount);
             }
             Err(reason) => decision.outcome = Outcome::Inapplicable { reason },

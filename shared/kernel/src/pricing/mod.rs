@@ -9,6 +9,7 @@
 //! - lines sum to the total, and a discount is never below 0, nor above what it reduces;
 //! - a discount is computed in exact fractions and rounded once, half up; its parts sum to it;
 //! - a line of price zero changes nothing;
+//! - discounts that draw on one money budget never take more than it has left;
 //! - cost does not grow with quantities: equal units are one run;
 //! - all of it is counted in steps ([`crate::work`]), and whatever is not done because it would be too many is decided
 //!   by their number alone.
@@ -18,6 +19,8 @@ mod compiled;
 mod effect;
 mod estimate;
 mod evaluate;
+mod floor;
+mod funds;
 mod price;
 mod record;
 mod scope;
@@ -29,6 +32,7 @@ mod tests;
 mod units;
 
 use crate::discount::MAX_BUNDLE_PARTS;
+use crate::limits::Overrun;
 
 pub use compiled::Compiled;
 pub use estimate::{Size, estimate};
@@ -59,8 +63,18 @@ pub struct Candidate<'a> {
     /// What a gift card still holds, in minor units of the basket's currency; `None` where it holds another currency.
     /// Only read for gift cards.
     pub balance: Option<i64>,
-    /// What the money budget still allows, in minor units of the basket's currency; `None` where there is no budget.
-    pub budget_left: Option<i64>,
+    /// Places of the funds it is taken out of: its own and its campaign's. `None` where there is no budget.
+    pub funds: [Option<usize>; 2],
+}
+
+/// What a money budget still has, in minor units of the basket's currency. Candidates that name the same one draw on it
+/// together, in the order of evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fund {
+    /// Neither given away nor held.
+    pub left: i64,
+    /// Whether a discount that it does not cover shrinks to what is left, or has no effect.
+    pub overrun: Overrun,
 }
 
 /// What became of a candidate.
@@ -118,7 +132,7 @@ pub enum Reason {
     GiftCardEmpty,
     /// The gift card holds another currency.
     GiftCardCurrency,
-    /// The money budget allows nothing more.
+    /// A money budget allows nothing more, or does not cover it.
     BudgetSpent,
 }
 

@@ -1,8 +1,9 @@
 //! A candidate made ready for one evaluation: its lines selected, its amounts looked up in the basket's currency.
 
+use super::funds::Drawn;
 use super::scope::{LineSet, Lines};
 use super::units::BuyGet;
-use super::{Candidate, CompiledScope, Initial, Reason};
+use super::{Candidate, CompiledScope, Fund, Initial, Reason};
 use crate::basket::TaxMode;
 use crate::discount::{AmountPer, Discount, Kind, PricePer, ShippingBenefit, Tier, UnitChoice};
 use crate::money::{Amounts, Currency};
@@ -54,8 +55,12 @@ pub(super) struct Prepared<'a> {
     pub terms: Result<Terms<'a>, Reason>,
     /// What they must be worth just before it.
     pub minimum: i64,
-    /// The most it may take: `max_discount`, the budget, of a gift card the balance and its limit per order.
+    /// The most it may take, whatever its budgets have: `max_discount`, of a gift card the balance and its limit per order.
     pub most: i64,
+    /// The budgets it draws on.
+    pub funds: Drawn,
+    /// The most that these let it take at all. They only become less.
+    funded: i64,
     /// The work of judging its effect once and applying it.
     pub steps: u64,
     /// There are units enough for a set. Units at a price only become fewer.
@@ -86,6 +91,7 @@ impl<'a> Prepared<'a> {
         initial: &Initial<'_>,
         lines: &Lines<'_, '_>,
         priced: &LineSet,
+        funds: &[Fund],
         work: &mut Work,
     ) -> Self {
         let discount = &candidate.compiled.discount;
@@ -96,10 +102,12 @@ impl<'a> Prepared<'a> {
             terms: Err(Reason::NoEligibleGoods),
             minimum: 0,
             most: i64::MAX,
+            funds: candidate.funds,
+            funded: funded(&candidate.funds, funds),
             steps: STEPS_PER_EFFECT,
             complete: true,
         };
-        prepared.terms = prepared.limits(candidate, initial.currency).and_then(|()| {
+        prepared.terms = prepared.limits(initial.currency).and_then(|()| {
             let needs_goods = discount.kind.reduces_goods() || !discount.scope.is_everything();
             // A unit that is given tells of those that are not bought.
             let gives_others = candidate.compiled.get_scope.is_some();
@@ -111,9 +119,14 @@ impl<'a> Prepared<'a> {
             prepared.steps += terms.lines(&prepared.lines) * steps_per_line(&discount.kind);
             let units = |lines: &LineSet| lines.iter().map(|line| initial.merged.lines[line].quantity).sum();
             prepared.complete = terms.has_units(&prepared.lines, units);
-            if prepared.most <= 0 { Err(Reason::BudgetSpent) } else { Ok(terms) }
+            if prepared.at_best() <= 0 { Err(Reason::BudgetSpent) } else { Ok(terms) }
         });
         prepared
+    }
+
+    /// The most it can take at all.
+    pub(super) fn at_best(&self) -> i64 {
+        self.most.min(self.funded)
     }
 
     /// Could it have an effect at all?
@@ -121,7 +134,7 @@ impl<'a> Prepared<'a> {
         self.terms.is_ok() && self.complete
     }
 
-    fn limits(&mut self, candidate: &Candidate<'_>, currency: Currency) -> Result<(), Reason> {
+    fn limits(&mut self, currency: Currency) -> Result<(), Reason> {
         let listed = |amounts: &Amounts, absent: i64| {
             if amounts.is_empty() { Ok(absent) } else { in_currency(amounts, currency) }
         };
@@ -130,7 +143,6 @@ impl<'a> Prepared<'a> {
         if let Kind::GiftCard { max_per_order } = &self.discount.kind {
             self.most = self.most.min(listed(max_per_order, i64::MAX)?);
         }
-        self.most = self.most.min(candidate.budget_left.unwrap_or(i64::MAX));
         Ok(())
     }
 
@@ -187,6 +199,12 @@ impl<'a> Prepared<'a> {
             }
         })
     }
+}
+
+/// The least that any of them has: a discount is taken out of all.
+fn funded(drawn: &Drawn, funds: &[Fund]) -> i64 {
+    let left = drawn.iter().flatten().filter_map(|at| funds.get(*at)).map(|fund| fund.left.max(0));
+    left.min().unwrap_or(i64::MAX)
 }
 
 pub(super) fn in_currency(amounts: &Amounts, currency: Currency) -> Result<i64, Reason> {

@@ -156,11 +156,6 @@ impl Ledger {
         }
     }
 
-    /// Whether anything is held of the rows that were placed, or of `own`.
-    pub fn anything_held(&self, own: &impl Own) -> bool {
-        !self.held(own).is_empty()
-    }
-
     fn held(&self, own: &impl Own) -> Vec<CounterKey> {
         let counters = self.rows.iter().filter(|row| row.tally.held != 0).map(|row| row.key.clone());
         counters.chain(own.held()).collect()

@@ -63,6 +63,17 @@ pub fn of_customers(scale: &Scale) -> Vec<Bytes> {
     (0..BASKETS).map(of_customer).collect()
 }
 
+/// Quotes of customers for orders of theirs.
+pub fn of_orders(scale: &Scale) -> Vec<Bytes> {
+    let mut random = StdRng::seed_from_u64(8);
+    let of_order = |number| {
+        let customer = customer_name(random.random_range(0..scale.customers));
+        let order_id = format!("order-{number}");
+        encoded(&QuoteRequest { customer, order_id, require_incentives: true, ..request(&mut random) })
+    };
+    (0..BASKETS).map(of_order).collect()
+}
+
 fn encoded(request: &QuoteRequest) -> Bytes {
     Bytes::from(request.encode_to_vec())
 }

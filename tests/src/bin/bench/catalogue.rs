@@ -45,10 +45,23 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Everything; `campaigns` of them run.
 pub async fn set(channel: Channel, campaigns: u32) -> Outcome {
+    set_with(channel, campaigns, None).await
+}
+
+/// The same, and every offer that reaches a basket counts what each customer uses.
+pub async fn set_counting(channel: Channel, campaigns: u32) -> Outcome {
+    let each = common::Limits { max_uses_per_customer: Some(1_000_000), ..Default::default() };
+    set_with(channel, campaigns, Some(each)).await
+}
+
+async fn set_with(channel: Channel, campaigns: u32, limits: Option<common::Limits>) -> Outcome {
     products(channel.clone()).await?;
     ObjectiveServiceClient::new(channel.clone()).create_objective(objective(OBJECTIVE)).await?;
     stream::iter(0..campaigns)
-        .map(|number| launched(channel.clone(), format!("c{number}"), campaign_of(number, None)))
+        .map(|number| {
+            let limits = limits.clone().filter(|_| number < MATCHING);
+            launched(channel.clone(), format!("c{number}"), campaign_of(number, limits))
+        })
         .buffer_unordered(SIDE_BY_SIDE)
         .try_collect()
         .await

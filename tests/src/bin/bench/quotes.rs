@@ -19,6 +19,7 @@ use crate::{Outcome, baskets, compressed};
 
 const PLAIN: &str = "quote, 10 lines, 200 running campaigns, no customer";
 const PERSONAL: &str = "quote with customer and 2 codes, both services";
+const FOR_ORDERS: &str = "quote with customer and order, 20 offers that count customers";
 const ECHO: &str = "bare tonic echo of the same sizes";
 
 /// Quotes that are read in full before anything is measured.
@@ -34,7 +35,8 @@ fn crowded(scale: &Scale) -> String {
 
 /// Whether any of these rows is asked for.
 pub fn wanted(args: &Args, scale: &Scale) -> bool {
-    compressed::wanted(args) || [PLAIN, PERSONAL, &crowded(scale)].iter().any(|row| args.wants(row))
+    compressed::wanted(args)
+        || [PLAIN, PERSONAL, FOR_ORDERS, &crowded(scale)].iter().any(|row| args.wants(row))
 }
 
 /// Measures the rows that are asked for; answers the service with the most campaigns, for what comes after.
@@ -100,8 +102,40 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
         let yardstick = "the same with 200 running campaigns";
         report.add(crowd, "1/s", &in_crowd, Beside { yardstick, values: &plain, target: Aim::Times(0.7) });
     }
+    for_orders(world, few.address(), args, report, scale).await?;
     compressed::measure(few.address(), args, report, scale).await?;
     Ok(many.unwrap_or(few))
+}
+
+/// What it costs to look at what a customer has had, and at what his order takes itself: beside the same customers without an
+/// order, under the same offers without limits.
+async fn for_orders(
+    world: &World,
+    unlimited: &str,
+    args: &Args,
+    report: &mut Report,
+    scale: &Scale,
+) -> Outcome {
+    if !args.wants(FOR_ORDERS) {
+        return Ok(());
+    }
+    let service = world.campaign("counting").await;
+    catalogue::set_counting(service.channel(), CAMPAIGNS).await?;
+    tokio::time::sleep(CATALOGUE_LAG).await;
+    let (for_orders, without) = (baskets::of_orders(scale), baskets::of_customers(scale));
+    let counting = Target::connect(service.address(), baskets::PATH).await?;
+    let unlimited = Target::connect(unlimited, baskets::PATH).await?;
+    checked(&counting, &for_orders, 0).await?;
+    checked(&unlimited, &without, 0).await?;
+    let (for_orders, without) = (Calls::again(for_orders), Calls::again(without));
+    let yardstick = "the same customers without order and limits";
+    let (mut counted, mut beside) = (vec![], vec![]);
+    for _ in 1..=args.rounds {
+        beside.push(rate(yardstick, &unlimited, &without, scale).await?);
+        counted.push(rate(FOR_ORDERS, &counting, &for_orders, scale).await?);
+    }
+    report.add(FOR_ORDERS, "1/s", &counted, Beside { yardstick, values: &beside, target: Aim::Times(0.5) });
+    Ok(())
 }
 
 async fn crowded_service(world: &World, scale: &Scale) -> Outcome<Service> {

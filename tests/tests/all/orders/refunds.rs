@@ -14,11 +14,16 @@ use tandem_tests::database::Engine;
 use tandem_tests::stage::orders::{Shop, Step, cancel};
 use tandem_tests::stage::{Campaigns, basket, eur, minor, roll_back};
 
-const CARD: &str = "CARD-50";
+pub const CARD: &str = "CARD-50";
 
 /// A shop whose customer has a gift card of 50.00.
 async fn with_card(engine: Engine) -> Shop {
-    let shop = Shop::open(engine, Limits::default()).await;
+    with_card_under(engine, Limits::default()).await
+}
+
+/// The same, its offer under these limits.
+pub async fn with_card_under(engine: Engine, limits: Limits) -> Shop {
+    let shop = Shop::open(engine, limits).await;
     let relationship = shop.relationship(0);
     let kind = Some(discount::Kind::GiftCard(GiftCardTender::default()));
     let card = Incentive { discount: Some(Discount { kind, ..Discount::default() }), ..Incentive::default() };

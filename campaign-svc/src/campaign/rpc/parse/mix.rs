@@ -16,8 +16,8 @@ use tandem_proto::common::v1::MoneyList;
 use tandem_proto::convert;
 
 use super::super::super::mix::{
-    Channel, Medium, Mix, Offer, PlaceMix, Placement, PriceMix, PriceRule, ProductMix, PromotionMix,
-    condition_problem, repeated,
+    Channel, Medium, Mix, Offer, PlaceMix, Placement, PriceMix, PriceRule, ProductMix, PromotionMix, TIME,
+    VOCABULARY, condition_problem, repeated,
 };
 use super::segments;
 use crate::{field, product};
@@ -98,7 +98,9 @@ fn price_rule(v: &mut Violations, given: v1::PriceRule) -> Option<PriceRule> {
     };
     let change = change(v, given.change);
     let segments = segments(v, &given.segments);
-    Some(PriceRule { id, priority: given.priority, scope: scope?, change: change?, segments })
+    field::problems(v, condition_problem(&given.condition, &TIME));
+    let condition = given.condition;
+    Some(PriceRule { id, priority: given.priority, scope: scope?, change: change?, segments, condition })
 }
 
 fn change(v: &mut Violations, given: Option<v1::price_rule::Change>) -> Option<PriceChange> {
@@ -138,7 +140,7 @@ fn offer(v: &mut Violations, given: v1::Offer) -> Option<Offer> {
     let limits = given.limits.unwrap_or_default();
     let limits = field::read(v, |found| convert::limits("limits", &limits, found));
     let Some(discount) = discount else {
-        field::problems(v, condition_problem(&given.condition));
+        field::problems(v, condition_problem(&given.condition, &VOCABULARY));
         return None;
     };
     let offer = Offer { id, titles, discount, segments, condition: given.condition, limits: limits? };

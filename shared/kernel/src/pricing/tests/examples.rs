@@ -210,6 +210,50 @@ fn a_budget_with_little_left_cuts_and_a_spent_one_says_so() {
     assert_eq!(outcomes(&spent), [inapplicable(Reason::BudgetSpent)]);
 }
 
+/// Offers `a`, `b`, … that stack and draw on one budget.
+fn sharing(left: i64, overrun: Overrun, discounts: Vec<Discount>) -> Vec<Given> {
+    let given = discounts.into_iter().zip(["a", "b", "c"]);
+    given
+        .map(|(discount, id)| Given { shared: Some((0, Fund { left, overrun })), ..offer(id, discount) })
+        .collect()
+}
+
+#[test]
+fn offers_of_one_budget_take_it_in_their_order_until_it_is_spent() {
+    let basket = units(&[10_000]);
+    let thrice = || vec![amount(300), amount(400), amount(500)];
+    let capped = price(&basket, &sharing(500, Overrun::Cap, thrice()));
+    assert_eq!(amounts(&capped), [300, 200, 0]);
+    assert_eq!(outcomes(&capped)[2], inapplicable(Reason::BudgetSpent));
+    let rejected = price(&basket, &sharing(800, Overrun::Reject, thrice()));
+    assert_eq!(amounts(&rejected), [300, 400, 0]);
+    // One that it does not cover leaves it to those behind.
+    let rejected =
+        price(&basket, &sharing(850, Overrun::Reject, vec![amount(300), amount(900), amount(500)]));
+    assert_eq!(amounts(&rejected), [300, 0, 500]);
+    assert_eq!(outcomes(&rejected)[1], inapplicable(Reason::BudgetSpent));
+}
+
+#[test]
+fn the_best_for_the_customer_is_found_within_a_budget_that_alternatives_share() {
+    let best = |group, discount| Discount { group, group_policy: GroupPolicy::BestForCustomer, ..discount };
+    // The dearest first would leave nothing for the second group; the budget covers 300 and 500.
+    let discounts = vec![best(1, amount(600)), best(1, amount(300)), best(2, amount(500))];
+    let given = sharing(800, Overrun::Reject, discounts);
+    let evaluation = price(&units(&[10_000]), &given);
+    assert_eq!((amounts(&evaluation), evaluation.discount), (vec![0, 300, 500], 800));
+}
+
+#[test]
+fn gift_cards_of_one_budget_pay_no_more_than_it_has() {
+    let cards = [("x", 1), ("y", 2)].map(|(id, position)| Given {
+        shared: Some((0, Fund { left: 700, overrun: Overrun::Cap })),
+        ..card(id, position, 500)
+    });
+    let evaluation = price(&units(&[10_000]), &cards);
+    assert_eq!((amounts(&evaluation), evaluation.tendered), (vec![500, 200], 700));
+}
+
 #[test]
 fn a_missing_currency_makes_inapplicable_not_an_error() {
     let yen = Amounts::new(vec![Money::new(100, Currency::new("JPY").unwrap())]).unwrap();

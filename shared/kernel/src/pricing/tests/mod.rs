@@ -13,11 +13,12 @@ mod work;
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Compiled, Evaluation, Origin, Outcome, PriceRule, Reason, evaluate, initial};
+use super::{Candidate, Compiled, Evaluation, Fund, Origin, Outcome, PriceRule, Reason, evaluate, initial};
 use crate::basket::{Basket, Line, TaxMode};
 use crate::discount::{
     AmountPer, Base, Discount, GroupPolicy, Kind, Scope, ShippingBenefit, Stage, Tier, TierBenefit,
 };
+use crate::limits::Overrun;
 use crate::money::{Amounts, Currency, Money};
 use crate::work::{Allowance, Stop, Work};
 
@@ -120,18 +121,36 @@ struct Given {
     position: u32,
     compiled: Compiled,
     balance: Option<i64>,
+    /// Of a budget of its own, which caps.
     budget_left: Option<i64>,
+    /// The budget that it draws on with others: of which number, and what it has.
+    shared: Option<(usize, Fund)>,
+}
+
+/// The candidates of a stack, and the funds they draw on.
+fn stack(given: &[Given]) -> (Vec<Candidate<'_>>, Vec<Fund>) {
+    let (mut funds, mut shared) = (Vec::new(), BTreeMap::new());
+    let mut place = |fund| {
+        funds.push(fund);
+        funds.len() - 1
+    };
+    let candidates = given.iter().map(|given| {
+        let own = given.budget_left.map(|left| place(Fund { left, overrun: Overrun::Cap }));
+        let all = given.shared.map(|(number, fund)| *shared.entry(number).or_insert_with(|| place(fund)));
+        given.candidate([own, all])
+    });
+    (candidates.collect(), funds)
 }
 
 impl Given {
-    fn candidate(&self) -> Candidate<'_> {
+    fn candidate(&self, funds: [Option<usize>; 2]) -> Candidate<'_> {
         Candidate {
             origin: self.origin,
             id: &self.id,
             position: self.position,
             compiled: &self.compiled,
             balance: self.balance,
-            budget_left: self.budget_left,
+            funds,
         }
     }
 }
@@ -145,6 +164,7 @@ fn offer(id: &str, discount: Discount) -> Given {
         compiled,
         balance: None,
         budget_left: None,
+        shared: None,
     }
 }
 
@@ -174,9 +194,9 @@ fn counted(
     given: &[Given],
     allowance: Allowance,
 ) -> (Result<Evaluation, Stop>, u64) {
-    let candidates: Vec<Candidate<'_>> = given.iter().map(Given::candidate).collect();
+    let (candidates, funds) = stack(given);
     let mut work = Work::new(allowance);
-    let evaluation = evaluate(&initial(basket, rules, &mut work), &candidates, &mut work);
+    let evaluation = evaluate(&initial(basket, rules, &mut work), &candidates, &funds, &mut work);
     (evaluation, work.spent())
 }
 

@@ -14,6 +14,7 @@ use crate::basket::{Basket, Line, TaxMode};
 use crate::discount::{
     AmountPer, Base, Discount, Kind, PricePer, Scope, ShippingBenefit, TierBenefit, UnitChoice,
 };
+use crate::limits::Overrun;
 use crate::money::{Amounts, Currency};
 use crate::pricing::PriceChange;
 
@@ -101,6 +102,8 @@ struct World {
     /// One entry per unit: its goods, and whether it serves a buy-x-get-y.
     units: Vec<(usize, bool)>,
     shipping: i64,
+    /// What is left of the budgets that several draw on, by their numbers.
+    shared: BTreeMap<usize, i64>,
 }
 
 impl World {
@@ -161,6 +164,12 @@ impl<'a> Naive<'a> {
                 .flat_map(|index| (0..self.goods[index].quantity).map(move |_| (index, false)))
                 .collect(),
             shipping: self.basket.shipping,
+            shared: self
+                .given
+                .iter()
+                .filter_map(|given| given.shared)
+                .map(|(n, fund)| (n, fund.left))
+                .collect(),
         }
     }
 
@@ -198,14 +207,30 @@ impl<'a> Naive<'a> {
         }
     }
 
+    /// What is left of the budget it draws on with others, by whether it shrinks to that.
+    fn shared(&self, candidate: usize, world: &World) -> (Option<i64>, Option<i64>) {
+        match self.given[candidate].shared {
+            Some((number, fund)) if fund.overrun == Overrun::Cap => (Some(world.shared[&number]), None),
+            Some((number, _)) => (None, Some(world.shared[&number])),
+            None => (None, None),
+        }
+    }
+
     /// The effect at this moment; `None` where there is none.
     fn effect(&self, candidate: usize, world: &World) -> Option<Effect> {
+        let (_, covered) = self.shared(candidate, world);
+        let effect = self.uncovered(candidate, world)?;
+        covered.is_none_or(|left| effect.amount() <= left).then_some(effect)
+    }
+
+    fn uncovered(&self, candidate: usize, world: &World) -> Option<Effect> {
         let discount = self.discount(candidate);
         let eligible = self.select(&discount.scope);
         let spend: i64 = eligible.iter().map(|goods| world.left[*goods]).sum();
         let counted = self.counted(discount, &eligible, world);
         let minimum = self.limit(&discount.minimum_spend)?;
-        let cap = [self.limit(&discount.max_discount)?, self.given[candidate].budget_left];
+        let (shrinks_to, _) = self.shared(candidate, world);
+        let cap = [self.limit(&discount.max_discount)?, self.given[candidate].budget_left, shrinks_to];
         let cap = cap.into_iter().flatten().min().unwrap_or(i64::MAX).max(0);
         if minimum.is_some_and(|minimum| counted < minimum) {
             return None;
@@ -400,10 +425,19 @@ impl<'a> Naive<'a> {
         })
     }
 
-    fn apply(world: &mut World, effect: &Effect) {
+    fn apply(&self, candidate: usize, world: &mut World, effect: &Effect) {
+        self.draw(candidate, world, effect.amount());
         world.left.iter_mut().zip(&effect.off).for_each(|(left, off)| *left -= off);
         world.shipping -= effect.shipping;
         effect.serving.iter().for_each(|unit| world.units[*unit].1 = true);
+    }
+}
+
+impl Naive<'_> {
+    fn draw(&self, candidate: usize, world: &mut World, amount: i64) {
+        if let Some((number, _)) = self.given[candidate].shared {
+            *world.shared.get_mut(&number).unwrap() -= amount;
+        }
     }
 }
 

@@ -66,6 +66,12 @@ fn limits_hold(basket: &Basket, given: &[Given], evaluation: &Evaluation) -> Res
         let tender = given.compiled.discount.stage == Stage::Tender;
         prop_assert!(!tender || decision.amount <= given.balance.unwrap_or(0));
     }
+    let mut drawn: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
+    for (decision, given) in evaluation.decisions.iter().zip(given) {
+        let Some((number, fund)) = given.shared else { continue };
+        drawn.entry(number).or_insert((0, fund.left)).0 += decision.amount;
+    }
+    prop_assert!(drawn.values().all(|(drawn, left)| drawn <= left), "{:?}", drawn);
     Ok(())
 }
 
@@ -122,12 +128,12 @@ proptest! {
         let compiled = strategies::compiled(&rules);
         let compiled: Vec<&PriceRule> = compiled.iter().collect();
         let initial = initial(&basket, &compiled, &mut Work::new(ALL));
-        let mut candidates: Vec<(usize, Candidate<'_>)> =
-            given.iter().map(Given::candidate).enumerate().collect();
+        let (candidates, funds) = stack(&given);
+        let mut candidates: Vec<(usize, Candidate<'_>)> = candidates.into_iter().enumerate().collect();
         let decide = |order: &[(usize, Candidate<'_>)]| {
             let candidates: Vec<Candidate<'_>> = order.iter().map(|(_, candidate)| *candidate).collect();
             let mut work = Work::new(ALL);
-            let evaluation = evaluate(&initial, &candidates, &mut work).unwrap();
+            let evaluation = evaluate(&initial, &candidates, &funds, &mut work).unwrap();
             let decisions = evaluation.decisions.iter().zip(order);
             let mut by_index: Vec<(usize, i64, std::mem::Discriminant<Outcome>)> = decisions
                 .map(|(decision, (index, _))| (*index, decision.amount, std::mem::discriminant(&decision.outcome)))
@@ -261,10 +267,10 @@ fn a_basket_beyond_every_limit_is_priced_without_a_panic() {
     assert!(!wild.problems().is_empty());
     let mut given = vec![offer("a", percent(50)), offer("b", amount(5)), card("c", 1, 5)];
     given.push(offer("d", Discount { margin_floor_ppm: 1, ..percent(50) }));
-    let candidates: Vec<Candidate<'_>> = given.iter().map(Given::candidate).collect();
+    let (candidates, funds) = stack(&given);
     let price = |basket: &Basket| {
         let work = &mut Work::new(ALL);
-        evaluate(&initial(basket, &[], work), &candidates, work).unwrap()
+        evaluate(&initial(basket, &[], work), &candidates, &funds, work).unwrap()
     };
     price(&wild);
     let negative = basket(vec![Line { unit_cost: Some(-5), ..line("a", -3, -7) }]);

@@ -11,8 +11,9 @@ use crate::discount::{
     AmountPer, Base, BundlePart, Discount, GroupPolicy, Kind, PricePer, Scope, ShippingBenefit, Stage, Tier,
     TierBenefit, UnitChoice,
 };
+use crate::limits::Overrun;
 use crate::money::{Amounts, Currency, Money};
-use crate::pricing::{CompiledScope, Origin, PriceChange, PriceRule};
+use crate::pricing::{CompiledScope, Fund, Origin, PriceChange, PriceRule};
 
 const PRODUCTS: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
 const CATEGORIES: [&str; 3] = ["c0", "c1", "c2"];
@@ -193,13 +194,18 @@ fn discounts(currency: Currency) -> impl Strategy<Value = Discount> {
 pub fn stacks(currency: Currency, most: usize) -> impl Strategy<Value = Vec<Given>> {
     let budget = option::weighted(0.15, 0..2_000_i64);
     let balance = option::weighted(0.9, 0..4_000_i64);
-    vec((discounts(currency), any::<bool>(), budget, balance), 0..=most).prop_map(|stack| {
+    let shared = option::weighted(0.4, 0..2_usize);
+    let overrun = prop_oneof![Just(Overrun::Cap), Just(Overrun::Reject)];
+    let fund = (0..3_000_i64, overrun).prop_map(|(left, overrun)| Fund { left, overrun });
+    let one = (discounts(currency), any::<bool>(), budget, balance, shared);
+    (vec(one, 0..=most), [fund.clone(), fund]).prop_map(|(stack, funds)| {
         let given = stack.into_iter().enumerate();
         given
-            .map(|(index, (discount, is_code, budget_left, balance))| Given {
+            .map(|(index, (discount, is_code, budget_left, balance, shared))| Given {
                 origin: if is_code { Origin::Code } else { Origin::Offer },
                 position: u32::try_from(97 * (index + 3) % 101).unwrap(),
                 budget_left,
+                shared: shared.map(|number| (number, funds[number])),
                 balance,
                 ..offer(&format!("id{}", 61 * (index + 2) % 97), discount)
             })

@@ -88,10 +88,10 @@ fn branches_that_cannot_win_are_not_tried() {
 #[test]
 fn a_discount_that_nobody_waits_for_is_not_computed() {
     let (basket, given) = (primes(), pairs(12));
-    let candidates: Vec<Candidate<'_>> = given.iter().map(Given::candidate).collect();
+    let (candidates, funds) = stack(&given);
     let mut work = Work::new(SOME).until(Arc::new(AtomicBool::new(true)));
     let initial = initial(&basket, &[], &mut work);
-    assert_eq!(evaluate(&initial, &candidates, &mut work), Err(Stop::Gone));
+    assert_eq!(evaluate(&initial, &candidates, &funds, &mut work), Err(Stop::Gone));
     // Counted, and not done: each candidate once or twice at most, out of thousands of alternatives.
     assert!(work.spent() < 300_000, "{}", work.spent());
 }

@@ -104,7 +104,7 @@ impl Naive<'_> {
             (None, _) => (Fate::Inapplicable, 0),
             (Some(_), Some(stopper)) => (Fate::Skipped(Some(stopper)), 0),
             (Some(effect), None) => {
-                Self::apply(world, &effect);
+                self.apply(member, world, &effect);
                 (Fate::Applied, effect.amount())
             }
         }
@@ -171,11 +171,11 @@ impl Naive<'_> {
             fates[winner] = course.fates[winner];
             world = course.world;
         }
-        let tendered = self.pay(&tenders, &world, &mut fates);
+        let tendered = self.pay(&tenders, &mut world, &mut fates);
         Answer { decisions: fates, goods: world.left.clone(), shipping: world.shipping, tendered }
     }
 
-    fn pay(&self, tenders: &[usize], world: &World, fates: &mut [(Fate, i64)]) -> i64 {
+    fn pay(&self, tenders: &[usize], world: &mut World, fates: &mut [(Fate, i64)]) -> i64 {
         let due = match self.basket.tax_mode {
             TaxMode::Inclusive => Some(world.total()),
             TaxMode::Exclusive => self.basket.amount_due,
@@ -185,6 +185,7 @@ impl Naive<'_> {
             for member in members {
                 let amount = due.and_then(|due| self.payment(member, world, due - paid)).unwrap_or(0);
                 paid += amount;
+                self.draw(member, world, amount);
                 fates[member] = (if amount > 0 { Fate::Applied } else { Fate::Inapplicable }, amount);
             }
         }
@@ -198,12 +199,15 @@ impl Naive<'_> {
         if self.limit(&discount.minimum_spend)?.is_some_and(|minimum| spend < minimum) {
             return None;
         }
+        let (shrinks_to, covered) = self.shared(card, world);
         let limits = [
             self.limit(max_per_order)?,
             self.limit(&discount.max_discount)?,
             self.given[card].budget_left,
+            shrinks_to,
             Some(self.given[card].balance?),
         ];
-        Some(limits.into_iter().flatten().fold(due, i64::min).max(0))
+        let amount = limits.into_iter().flatten().fold(due, i64::min).max(0);
+        covered.is_none_or(|left| amount <= left).then_some(amount)
     }
 }
