@@ -275,7 +275,7 @@ impl Dice {
 /// Holds, commits, replaces and cancels at random: whatever was just quoted for it is granted.
 async fn what_is_quoted_is_granted(shop: &Shop, request: &QuoteRequest, seed: u64) {
     let mut dice = Dice(seed);
-    let (mut held, mut counted): (Vec<(String, u64)>, Vec<(String, u64)>) = (Vec::new(), Vec::new());
+    let (mut held, mut counted) = (Vec::<String>::new(), Vec::<String>::new());
     for number in 0..60 {
         shop.harness.clock.advance(SignedDuration::from_secs(1));
         let who = dice.next(3);
@@ -287,33 +287,32 @@ async fn what_is_quoted_is_granted(shop: &Shop, request: &QuoteRequest, seed: u6
             0 => {
                 let (quote, ..) = offered(shop, of(&fresh, &request)).await;
                 granted(shop, &request, hold(shop, &fresh, &quote).await, &fresh, "").await;
-                held.push((fresh, who));
+                held.push(fresh);
             }
             1 if !held.is_empty() => {
-                let (order, _) = held[0].clone();
+                let order = held[0].clone();
                 let (quote, ..) = offered(shop, of(&order, &request)).await;
                 granted(shop, &request, hold(shop, &order, &quote).await, &order, "").await;
-                held[0].1 = who;
             }
             2 if !held.is_empty() => {
-                let (order, _) = held.remove(0);
+                let order = held.remove(0);
                 let (quote, ..) = offered(shop, of(&order, &request)).await;
                 granted(shop, &request, commit(shop, &order, &quote).await, &order, "").await;
-                counted.push((order, who));
+                counted.push(order);
             }
             3 if !counted.is_empty() => {
-                let (old, _) = counted.remove(0);
+                let old = counted.remove(0);
                 let (quote, ..) = offered(shop, replacing(&old, &of(&fresh, &request))).await;
                 granted(shop, &request, replace(shop, &fresh, &old, &quote).await, &fresh, &old).await;
-                counted.push((fresh, who));
+                counted.push(fresh);
             }
             _ if counted.len() > 3 => {
-                shop.cancel(&counted.remove(0).0).await.unwrap();
+                shop.cancel(&counted.remove(0)).await.unwrap();
             }
             _ => {
                 let (quote, ..) = offered(shop, of(&fresh, &request)).await;
                 granted(shop, &request, commit(shop, &fresh, &quote).await, &fresh, "").await;
-                counted.push((fresh, who));
+                counted.push(fresh);
             }
         }
     }
