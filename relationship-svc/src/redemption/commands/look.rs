@@ -95,12 +95,24 @@ pub(super) async fn look<'i>(
     let mut codes = Vec::new();
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
     world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);
-    let wanted = decide::incentives(&world);
+    let plans = around(app, session, tenant, &mut world, commands).await?;
+    Ok((world, plans))
+}
+
+/// Reads what `commands` would touch beside the vouchers, which are there.
+pub(super) async fn around<'i>(
+    app: &App,
+    session: &mut impl Session,
+    tenant: &Tenant,
+    world: &mut World,
+    commands: &[&'i Command],
+) -> Outcome<Vec<Plan<'i>>> {
+    let wanted = decide::incentives(world);
     if !wanted.is_empty() {
         let current = app.definitions.current(session, tenant, &wanted).await?;
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
-    let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
+    let plans = commands.iter().map(|command| decide::plan(world, command)).collect();
     world.ledger.look(session, tenant).await?;
     let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
     let orders = distinct(orders.map(str::to_owned));
@@ -108,5 +120,5 @@ pub(super) async fn look<'i>(
         world.load_redemptions(store::of_orders(session, tenant, orders).await?);
     }
     world.load_claims(session, tenant).await?;
-    Ok((world, plans))
+    Ok(plans)
 }

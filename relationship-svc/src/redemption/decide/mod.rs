@@ -5,6 +5,7 @@ mod give_back;
 mod plain;
 mod room;
 mod take;
+mod usable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::{
 use crate::voucher;
 
 pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
+pub(super) use usable::{TOGETHER, each_alone};
 
 /// What an item is about, looked up once the vouchers are locked and before the counters are.
 #[derive(Debug, Default)]
