@@ -22,6 +22,7 @@ mod compile;
 mod digest;
 mod encode;
 pub mod entry;
+mod explanation;
 mod extent;
 mod held;
 pub mod index;
