@@ -259,8 +259,8 @@ async fn a_gift_card_is_topped_up_and_corrected_and_every_step_is_kept() {
         assert_eq!(amounts, [-30, 20]);
         assert!(told.iter().all(|change| change.reason == "a complaint" && change.principal == "anonymous"));
         let events = harness.events().await;
-        let adjusted = events.iter().filter(|event| event.r#type.ends_with("BalanceAdjusted"));
-        let last = adjusted.last().unwrap().payload.clone().unwrap();
+        let mut adjusted = events.iter().filter(|event| event.r#type.ends_with("BalanceAdjusted"));
+        let last = adjusted.next_back().unwrap().payload.clone().unwrap();
         let last = BalanceAdjusted::decode(last.value.as_slice()).unwrap();
         assert_eq!((last.amount, &*last.reason), (Some(euros(-30)), "a complaint"));
         let audit = crate::testing::audit(&harness.app.db, &Call::system("default").tenant).await.unwrap();
