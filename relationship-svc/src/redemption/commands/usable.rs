@@ -21,7 +21,7 @@ const MOST: usize = 10_000;
 /// Rows read at once.
 const AT_ONCE: usize = 1_000;
 /// Codes of one question to the working copy, which compares them with each other.
-const TOGETHER: usize = 100;
+const IN_ONE_QUESTION: usize = 100;
 
 /// One code of the customer's.
 #[derive(Debug, Clone)]
@@ -78,17 +78,21 @@ pub async fn usable(
     let codes: Vec<String> = vouchers.iter().map(|voucher| voucher.code.clone()).collect();
     let currency = plain.basket.currency;
     let question = |codes| Question { codes, person: &person, currency, order: None, leave: Leave::Every };
-    let commands: Vec<Command> = codes.chunks(TOGETHER).map(|codes| question(codes).command()).collect();
+    let commands: Vec<Command> =
+        codes.chunks(IN_ONE_QUESTION).map(|codes| question(codes).command()).collect();
     let mut world = World::new(batch::setting(app, now));
     world.load_vouchers(vouchers);
     let asked: Vec<&Command> = commands.iter().collect();
     look::around(app, &mut reader, &call.tenant, &mut world, &asked).await?;
     drop(reader);
     let mut tried = Tried { world, commands, plain, person };
-    let (mut found, whole) = tried.each(decide::AT_ONCE.total, &Gone::default());
-    if !whole {
-        found = app.heavy.run(move |gone| tried.each(decide::TOGETHER, &gone).0).await?;
+    if decide::looking(codes.len()) <= decide::AT_ONCE.total {
+        let (found, whole) = tried.each(decide::AT_ONCE.total, &Gone::default());
+        if whole {
+            return Ok((found, more));
+        }
     }
+    let found = app.heavy.run(move |gone| tried.each(decide::TOGETHER, &gone).0).await?;
     Ok((found, more))
 }
 

@@ -25,7 +25,7 @@ use super::{
 use crate::voucher;
 
 pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
-pub(super) use usable::{TOGETHER, each_alone};
+pub(super) use usable::{TOGETHER, each_alone, looking};
 
 /// What an item is about, looked up once the vouchers are locked and before the counters are.
 #[derive(Debug, Default)]

@@ -16,6 +16,11 @@ pub(in super::super) const TOGETHER: u64 = 10_000_000;
 /// The work of looking at one code, about.
 const PER_CODE: u64 = 20;
 
+/// The work of looking at so many codes, none of them priced.
+pub(in super::super) fn looking(codes: usize) -> u64 {
+    PER_CODE * codes as u64
+}
+
 /// One outcome per candidate, within `total` steps: what it does not suffice for is refused with BASKET_TOO_COSTLY. The
 /// second value is whether it sufficed.
 pub(in super::super) fn each_alone(
