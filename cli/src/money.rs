@@ -26,6 +26,23 @@ pub fn read(text: &str) -> Result<common::Money, String> {
     parse(amount, currency).map_err(|error| error.to_string())
 }
 
+/// The same of either sign: `-5.00 EUR`.
+pub fn read_signed(text: &str) -> Result<common::Money, String> {
+    match text.strip_prefix('-') {
+        None => read(text),
+        Some(amount) => read(amount).map(|money| negative(&money)),
+    }
+}
+
+/// As much below nothing.
+pub fn negative(money: &common::Money) -> common::Money {
+    common::Money {
+        currency_code: money.currency_code.clone(),
+        units: money.units.saturating_neg(),
+        nanos: money.nanos.saturating_neg(),
+    }
+}
+
 /// Minor units as the contracts write them.
 pub fn from_minor(minor: i64, currency: Currency) -> common::Money {
     let (units, nanos) = Money::new(minor, currency).to_units_nanos();

@@ -1,4 +1,4 @@
-//! `tandem order`: hold, commit, cancel, return and read orders.
+//! `tandem order`: hold, commit, cancel, return, read and explain orders.
 
 use std::io::{IsTerminal, Read};
 
@@ -6,15 +6,15 @@ use clap::{Args, Subcommand};
 use prost::Message;
 use tandem_kernel::order_id;
 use tandem_proto::campaign::v1::{
-    CancelOrderRequest, CommitOrderRequest, GetOrderRequest, HoldOrderRequest, Order, OrderLine, Refund,
-    ReturnOrderLinesRequest, ReturnedOrderLine, return_order_lines_request,
+    CancelOrderRequest, CommitOrderRequest, ExplainOrderRequest, GetOrderRequest, HoldOrderRequest, Order,
+    OrderLine, Refund, ReturnOrderLinesRequest, ReturnedOrderLine, return_order_lines_request,
 };
 use tonic::Code;
 
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, vouchers};
+use crate::{money, quote, vouchers};
 
 /// What to do with orders.
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,8 @@ pub enum Command {
     Return(Return),
     /// Show an order.
     Show(Show),
+    /// Say why an order cost what it cost: what applied, and what did not.
+    Explain(Explain),
 }
 
 /// Arguments of `tandem order commit`.
@@ -100,6 +102,15 @@ pub struct Show {
     order: String,
 }
 
+/// Arguments of `tandem order explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tandem order explain 1001")]
+pub struct Explain {
+    /// The order: `1001` or `orders/1001`.
+    order: String,
+}
+
 /// An order and its quote.
 #[derive(Debug, Args)]
 struct Quoted {
@@ -127,6 +138,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
         Command::Cancel(arguments) => cancel(arguments, target, format).await,
         Command::Return(arguments) => take_back(arguments, target, format).await,
         Command::Show(arguments) => read(arguments, target, format).await,
+        Command::Explain(arguments) => explain(arguments, target, format).await,
     }
 }
 
@@ -193,6 +205,23 @@ async fn read(arguments: Show, target: &Target, format: Format) -> Result<(), Fa
     let request = GetOrderRequest { name: name(&arguments.order) };
     let answer = target.orders().await?.get_order(request).await?.into_inner();
     print(format, "GetOrderResponse", &answer, answer.order.as_ref())
+}
+
+async fn explain(arguments: Explain, target: &Target, format: Format) -> Result<(), Failure> {
+    let request = ExplainOrderRequest { name: name(&arguments.order) };
+    let answer = target.orders().await?.explain_order(request).await?.into_inner();
+    if format == Format::Json {
+        println!("{}", output::json("tandem.campaign.v1.ExplainOrderResponse", &answer)?);
+        return Ok(());
+    }
+    quote::show_decisions(&answer.decisions);
+    if answer.only_applied {
+        println!("what did not apply was not kept with this order");
+    }
+    if answer.decisions_left_out > 0 {
+        println!("and {} more that did not apply", answer.decisions_left_out);
+    }
+    Ok(())
 }
 
 /// What the till pays back, in words.

@@ -117,22 +117,27 @@ fn show(answer: &QuoteResponse) {
         ]);
     }
     println!("{lines}");
-    let mut decisions = output::table(["offer or code", "outcome", "why", "amount"]);
-    output::right(&mut decisions, &[3]);
-    for decision in &answer.decisions {
-        decisions.add_row([
+    show_decisions(&answer.decisions);
+    if let Some(totals) = &answer.totals {
+        println!("total   {}", money::show(totals.total.as_ref()));
+        println!("payable {}", money::show(totals.payable.as_ref()));
+    }
+    println!("token   {}", answer.quote_token);
+}
+
+/// What became of each offer and code.
+pub fn show_decisions(decisions: &[Decision]) {
+    let mut table = output::table(["offer or code", "outcome", "why", "amount"]);
+    output::right(&mut table, &[3]);
+    for decision in decisions {
+        table.add_row([
             decision.source.clone(),
             outcome(decision).to_owned(),
             why(decision),
             money::show(decision.amount.as_ref()),
         ]);
     }
-    println!("{decisions}");
-    if let Some(totals) = &answer.totals {
-        println!("total   {}", money::show(totals.total.as_ref()));
-        println!("payable {}", money::show(totals.payable.as_ref()));
-    }
-    println!("token   {}", answer.quote_token);
+    println!("{table}");
 }
 
 fn outcome(decision: &Decision) -> &'static str {

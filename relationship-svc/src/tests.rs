@@ -30,6 +30,7 @@ async fn every_statement_prepares_on_both_engines() {
             voucher::store::STATEMENTS,
             voucher::store::assignment::STATEMENTS,
             voucher::store::batch::STATEMENTS,
+            voucher::store::change::STATEMENTS,
             voucher::store::import::STATEMENTS,
             voucher::store::list::STATEMENTS,
         ] {

@@ -12,7 +12,7 @@ use crate::stage::{Answer, minor};
 const REDEMPTIONS: &str = "SELECT order_id, code, incentive, COALESCE(customer, '') AS customer, \
     COALESCE(guest, '') AS guest, state, currency, amount, returned, CAST(details AS TEXT) AS details FROM redemption";
 const VOUCHERS: &str = "SELECT code, COALESCE(max_uses - uses_before, -1) AS max_uses, uses - uses_before AS uses, \
-    uses_held, initial_balance - spent_before AS initial_balance, spent - spent_before AS spent, spent_held FROM voucher";
+    uses_held, initial_balance + adjusted - spent_before AS worth, spent - spent_before AS spent, spent_held FROM voucher";
 const COUNTERS: &str = "SELECT kind, owner, subject, period, used, held FROM counter";
 const CLAIMS: &str = "SELECT kind, owner, subject, period, uses, amount FROM hold_claim";
 
@@ -87,8 +87,8 @@ pub struct Voucher {
     pub uses: i64,
     /// Held.
     pub uses_held: i64,
-    /// Of a gift card, minor units.
-    pub initial_balance: i64,
+    /// All that a gift card is and was worth, minor units.
+    pub worth: i64,
     /// Of a gift card, minor units.
     pub spent: i64,
     /// Of a gift card, minor units.
@@ -287,7 +287,7 @@ impl Ledger {
                 (uses, held)
             ));
         }
-        let is_card = voucher.initial_balance > 0;
+        let is_card = voucher.worth > 0;
         if is_card && (voucher.spent, voucher.spent_held) != (spent, spent_held) {
             let found = (voucher.spent, voucher.spent_held);
             wrong.push(format!(
@@ -299,8 +299,8 @@ impl Ledger {
         if voucher.max_uses >= 0 && voucher.uses + voucher.uses_held > voucher.max_uses {
             wrong.push(format!("{}: {found:?} of {} uses", voucher.code, voucher.max_uses));
         }
-        if is_card && voucher.spent + voucher.spent_held > voucher.initial_balance {
-            wrong.push(format!("{}: more than {} spent", voucher.code, voucher.initial_balance));
+        if is_card && voucher.spent + voucher.spent_held > voucher.worth {
+            wrong.push(format!("{}: more than {} spent", voucher.code, voucher.worth));
         }
     }
 

@@ -264,6 +264,9 @@ pub struct Sold {
     /// What was paid back, the first refund first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
+    /// What of the quote's decisions did not apply, as the quote sealed it, in base64; `None`: it sealed nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// What it counts in: one per offer, then one per campaign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<Charge>,

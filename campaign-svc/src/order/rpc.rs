@@ -1,5 +1,6 @@
 //! OrderService: messages to commands and back.
 
+mod explain;
 mod list;
 mod parse;
 mod refusal;
@@ -7,7 +8,7 @@ mod refusal;
 use std::sync::Arc;
 
 use tandem_platform::service::{self, Asked};
-use tandem_platform::{Fault, Outcome, Violations, field, grpc};
+use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::campaign::v1::order_service_server::OrderService;
 use tandem_proto::campaign::v1::*;
 use tonic::{Request, Response, Status};
@@ -28,10 +29,19 @@ impl Api {
         Self(app.clone())
     }
 
+    /// The order of a name.
+    async fn find(&self, call: &Call, named: &str) -> Outcome<Order> {
+        let mut v = Violations::new();
+        let id = field::order(&mut v, "name", named);
+        v.finish()?;
+        let found = store::find(&mut self.0.db.read().await?, &call.tenant, &id).await?;
+        found.ok_or_else(|| Fault::not_found(name(&id)))
+    }
+
     /// Runs to its end although the caller may go away.
     async fn run(
         &self,
-        call: tandem_platform::Call,
+        call: Call,
         (request, command): (tandem_platform::idempotency::Request, Command),
     ) -> Outcome<Arc<Order>> {
         service::write(&self.0, Asked { call, request, what: command }, commands::order).await
@@ -85,12 +95,17 @@ impl OrderService for Api {
         request: Request<GetOrderRequest>,
     ) -> Result<Response<GetOrderResponse>, Status> {
         let call = grpc::call(&request)?;
-        let mut v = Violations::new();
-        let id = field::order(&mut v, "name", &request.get_ref().name);
-        v.finish()?;
-        let found = store::find(&mut self.0.db.read().await?, &call.tenant, &id).await?;
-        let order = found.ok_or_else(|| Fault::not_found(name(&id)))?;
+        let order = self.find(&call, &request.get_ref().name).await?;
         Ok(Response::new(GetOrderResponse { order: Some(message(&order)) }))
+    }
+
+    async fn explain_order(
+        &self,
+        request: Request<ExplainOrderRequest>,
+    ) -> Result<Response<ExplainOrderResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let order = self.find(&call, &request.get_ref().name).await?;
+        Ok(Response::new(explain::explained(&order.sold)?))
     }
 
     async fn list_orders(

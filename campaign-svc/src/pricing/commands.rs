@@ -19,7 +19,7 @@ use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::quote::Quote;
 use super::seen::{Own, Seen};
 use super::snapshot::Snapshot;
-use super::{digest, encode};
+use super::{digest, encode, explanation};
 use crate::App;
 use crate::relationship::Question;
 
@@ -228,7 +228,8 @@ impl Gathered {
         let Self { app, call, ask, incentives, now, age, .. } = self;
         let (told, left_out) = Extent { ask, priced, incentives }.told()?;
         let digest = digest::of(ask);
-        let claims = encode::claims(call.tenant.as_str(), ask, priced, incentives, &digest, *now);
+        let why = explanation::of(ask, priced, incentives);
+        let claims = encode::claims(call.tenant.as_str(), ask, priced, incentives, &digest, *now, &why);
         let token = app.keys.seal(&claims);
         Ok(Quote { ask, priced, told, left_out, incentives, token, digest, age: *age })
     }

@@ -17,7 +17,8 @@ use super::price::{Ask, Incentives, Priced, Refusal, Source, Verdict};
 use super::quote::Quote;
 use super::wire::Wire;
 
-const VOUCHERS: &str = "vouchers/";
+/// Before a code in a name.
+pub const VOUCHERS: &str = "vouchers/";
 const PRODUCTS: &str = "products/";
 const NANOS_PER_UNIT: i64 = 1_000_000_000;
 
@@ -138,6 +139,23 @@ pub fn decision(verdict: &Verdict<'_>, ask: &Ask, priced: &Priced<'_>, incentive
     wire.finish()
 }
 
+/// A Decision without its title.
+pub fn untitled(verdict: &Verdict<'_>, ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Vec<u8> {
+    let mut wire = Wire::default();
+    write_source(&mut wire, verdict, ask, incentives);
+    write_verdict(&mut wire, verdict, ask, priced, incentives);
+    wire.finish()
+}
+
+/// A Decision of what applied that says no more than what the margin floor cut away; `source` is in two parts.
+pub fn cut(source: (&str, &str), amount: i64, ask: &Ask) -> Vec<u8> {
+    let mut wire = Wire::default();
+    wire.joined(1, source.0, source.1); // source
+    outcome(&mut wire, DecisionOutcome::Applied, DecisionReason::Unspecified);
+    Purse::of(&ask.basket.currency).money(&mut wire, 13, amount); // cut_by_floor
+    wire.finish()
+}
+
 fn write_decision(
     wire: &mut Wire,
     verdict: &Verdict<'_>,
@@ -145,23 +163,39 @@ fn write_decision(
     priced: &Priced<'_>,
     incentives: &Incentives,
 ) {
-    let (mut pays_rather, mut retry_after) = (false, None);
+    write_source(wire, verdict, ask, incentives);
+    let title = match verdict.source {
+        Source::Offer(entry) => entry.offer().map_or("", |offer| offer.titles.of(&ask.locale)),
+        Source::Code(index) => incentives.code(index).map_or("", |code| &code.title),
+    };
+    wire.text(4, title); // title
+    write_verdict(wire, verdict, ask, priced, incentives);
+}
+
+fn write_source(wire: &mut Wire, verdict: &Verdict<'_>, ask: &Ask, incentives: &Incentives) {
     match verdict.source {
         Source::Offer(entry) => {
             wire.text(1, &entry.name); // source
             wire.number(2, entry.revision); // revision
-            wire.text(4, entry.offer().map_or("", |offer| offer.titles.of(&ask.locale))); // title
         }
         Source::Code(index) => {
             wire.joined(1, VOUCHERS, given_code(ask, index)); // source
             if let Some(code) = incentives.code(index) {
                 wire.number(2, code.version); // revision
                 wire.text(3, &code.incentive); // incentive
-                wire.text(4, &code.title); // title
-                pays_rather = code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled));
             }
         }
     }
+}
+
+fn write_verdict(
+    wire: &mut Wire,
+    verdict: &Verdict<'_>,
+    ask: &Ask,
+    priced: &Priced<'_>,
+    incentives: &Incentives,
+) {
+    let mut retry_after = None;
     match verdict.decided {
         Ok(index) => {
             if let Some(decided) = priced.evaluation.decisions.get(index) {
@@ -178,7 +212,12 @@ fn write_decision(
             }
         }
     }
-    wire.truth(14, pays_rather); // tender
+    let code = match verdict.source {
+        Source::Offer(_) => None,
+        Source::Code(index) => incentives.code(index),
+    };
+    let terms = code.and_then(|code| code.terms.as_ref().ok());
+    wire.truth(14, terms.is_some_and(|terms| pays(&terms.compiled))); // tender
     if let Some(delay) = retry_after {
         duration(wire, 15, delay); // retry_delay
     }
@@ -291,10 +330,11 @@ pub fn claims(
     incentives: &Incentives,
     digest: &[u8; 32],
     issued: Timestamp,
+    explanation: &[u8],
 ) -> Vec<u8> {
     let (sums, basket) = (&priced.evaluation, &ask.basket);
     let shared = 64 * priced.candidates.len() + 16 * shares_of(priced);
-    let mut wire = Wire::with_room(256 + 96 * basket.lines.len() + shared);
+    let mut wire = Wire::with_room(256 + 96 * basket.lines.len() + shared + explanation.len());
     wire.text(1, tenant); // tenant
     wire.text(2, &ask.order_id); // order_id
     wire.bytes(3, digest); // order_digest
@@ -346,6 +386,7 @@ pub fn claims(
     if let Some(due) = sums.amount_due {
         wire.present(18, due); // due_minor
     }
+    wire.whole(19, explanation); // explanation
     wire.finish()
 }
 

@@ -24,6 +24,7 @@ mod compile;
 mod digest;
 mod encode;
 pub mod entry;
+mod explanation;
 mod extent;
 mod held;
 mod hours;

@@ -82,10 +82,15 @@ impl Wire {
     /// A string or bytes.
     pub fn bytes(&mut self, field: u32, value: &[u8]) {
         if !value.is_empty() {
-            self.key(field, LENGTH);
-            self.varint(value.len() as u64);
-            self.0.extend_from_slice(value);
+            self.whole(field, value);
         }
+    }
+
+    /// Optional bytes that are there, be they none.
+    pub fn whole(&mut self, field: u32, value: &[u8]) {
+        self.key(field, LENGTH);
+        self.varint(value.len() as u64);
+        self.0.extend_from_slice(value);
     }
 
     /// A message, present even where it is empty; once more for each item of a repeated one.

@@ -1,6 +1,8 @@
-//! `tandem vouchers`: make, take out and bring in codes.
+//! `tandem vouchers`: make, take out and bring in codes, and what support does to one by hand.
 
+mod change;
 mod table;
+mod usable;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +27,14 @@ pub enum Command {
     Export(Export),
     /// Bring in codes made elsewhere, from CSV with a column `code`.
     Import(Import),
+    /// Change a code by hand: its dates, its uses, whose it is; enable it again.
+    Update(change::Update),
+    /// Top a gift card up, or correct what is on it.
+    Adjust(change::Adjust),
+    /// List what was done to a code by hand, newest first.
+    Changes(change::Changes),
+    /// List which codes of a customer's are usable for a basket, best first.
+    Usable(usable::Arguments),
 }
 
 /// Arguments of `tandem vouchers generate`.
@@ -111,6 +121,10 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
         Command::Generate(arguments) => generate(arguments, target, format).await,
         Command::Export(arguments) => export(arguments, target).await,
         Command::Import(arguments) => import(arguments, target, format).await,
+        Command::Update(arguments) => change::update(arguments, target, format).await,
+        Command::Adjust(arguments) => change::adjust(arguments, target, format).await,
+        Command::Changes(arguments) => change::list(arguments, target, format).await,
+        Command::Usable(arguments) => usable::run(arguments, target, format).await,
     }
 }
 

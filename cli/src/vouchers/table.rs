@@ -63,6 +63,14 @@ pub const COLUMNS: &[Column] = &[
         write: |v| amount(v.balance.as_ref()),
         read: |cell, v| set_amount(&mut v.balance, cell),
     },
+    Column {
+        name: "adjustments",
+        write: |v| amount(v.adjustments.as_ref()),
+        read: |cell, v| {
+            v.adjustments = Some(money::read_signed(cell)?);
+            Ok(())
+        },
+    },
     Column { name: "state", write: write_state, read: read_state },
     Column {
         name: "disabled",
@@ -274,6 +282,7 @@ mod tests {
             uses: 2,
             initial_balance: Some(money::read("50.00 EUR").unwrap()),
             balance: Some(money::read("10.00 EUR").unwrap()),
+            adjustments: Some(money::read_signed("-5.25 EUR").unwrap()),
             state: VoucherState::Exhausted.into(),
             create_time: at("2026-01-01T00:00:00Z"),
             assign_time: at("2026-01-02T00:00:00Z"),

@@ -64,6 +64,13 @@ pub async fn audit(db: &Db, tenant: &Tenant) -> Outcome<Audit> {
         audit.faults.push(format!("{key:?} does not exist, the ledger says {wanted:?}"));
     }
     compare_vouchers(&mut audit, vouchers, codes);
+    for (code, adjusted, ledger) in store::adjustments(&mut reader, tenant).await? {
+        if adjusted != ledger {
+            audit
+                .faults
+                .push(format!("gift card {code} was adjusted by {adjusted}, the ledger says {ledger}"));
+        }
+    }
     Ok(audit)
 }
 
@@ -114,7 +121,7 @@ fn voucher<'c>(codes: &'c mut HashMap<String, VoucherCount>, code: &str) -> &'c 
         max_uses: None,
         uses: 0,
         uses_held: 0,
-        initial_balance: 0,
+        worth: 0,
         spent: 0,
         spent_held: 0,
     })
@@ -158,16 +165,16 @@ fn compare_vouchers(
     mut codes: HashMap<String, VoucherCount>,
 ) {
     for found in vouchers {
-        let VoucherCount { max_uses, initial_balance, .. } = found;
+        let VoucherCount { max_uses, worth, .. } = found;
         let wanted = codes.remove(&found.code);
-        let wanted = wanted.map(|wanted| VoucherCount { max_uses, initial_balance, ..wanted });
+        let wanted = wanted.map(|wanted| VoucherCount { max_uses, worth, ..wanted });
         if wanted.as_ref() != Some(&found) {
             audit.faults.push(format!("voucher says {found:?}, the ledger {wanted:?}"));
         }
         if max_uses.is_some_and(|most| found.uses + found.uses_held > most) {
             audit.faults.push(format!("voucher {} is used more often than it may be: {found:?}", found.code));
         }
-        if initial_balance > 0 && found.spent + found.spent_held > initial_balance {
+        if found.spent + found.spent_held > worth {
             audit.faults.push(format!("gift card {} has paid more than it was worth: {found:?}", found.code));
         }
     }

@@ -3,6 +3,7 @@
 mod batch;
 mod look;
 mod stand;
+mod usable;
 mod usage;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -22,6 +23,7 @@ use crate::voucher;
 pub use super::Standing;
 pub use look::{Validated, validate};
 pub use stand::{Question, standing};
+pub use usable::{Rank, Usable, usable};
 pub use usage::usage;
 
 /// What redemptions need beside the database: their lanes, and who guesses codes.

@@ -3,6 +3,7 @@
 
 mod list;
 mod parse;
+mod usable;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::App;
 use crate::voucher::Voucher;
 pub use list::list;
 pub use parse::{client_id, codes, guest_key};
+pub use usable::usable;
 
 /// ValidateVouchers.
 pub async fn validate(

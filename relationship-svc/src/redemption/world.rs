@@ -16,7 +16,7 @@ use tandem_platform::{Outcome, Tenant};
 use uuid::Uuid;
 
 use super::{CounterKey, CounterKind, Happened, Redemption, State, Terms};
-use crate::voucher::{Usage, Voucher};
+use crate::voucher::{self, Usage, Voucher};
 
 pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -74,19 +74,13 @@ impl Own for Vouchers {
     }
 
     fn key(&self, place: usize) -> Option<CounterKey> {
-        self.slots.get(place).map(|slot| voucher_key(&slot.voucher.code))
+        self.slots.get(place).map(|slot| voucher::key(&slot.voucher.code))
     }
 
     fn held(&self) -> Vec<CounterKey> {
         let held = self.slots.iter().filter(|slot| slot.voucher.usage.uses_held != 0);
-        held.map(|slot| voucher_key(&slot.voucher.code)).collect()
+        held.map(|slot| voucher::key(&slot.voucher.code)).collect()
     }
-}
-
-/// How claims name a voucher.
-fn voucher_key(code: &str) -> CounterKey {
-    let nothing: Arc<str> = Arc::from("");
-    CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
 }
 
 #[derive(Debug)]

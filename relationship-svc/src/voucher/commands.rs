@@ -1,6 +1,7 @@
 //! What can be done to codes away from the checkout. What happens to them at the checkout is [`crate::redemption`].
 
 pub mod assign;
+pub mod change;
 pub mod generate;
 pub mod import;
 

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use tandem_kernel::money::Money;
+use tandem_platform::grpc;
 use tandem_platform::outbox::Recorded;
 use tandem_proto::common::v1 as common;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
+use super::change::{Change, FieldChange};
 use super::{Frame, State, Voucher};
 use crate::incentive;
 
@@ -30,6 +32,50 @@ pub fn assigned(voucher: &Voucher, frame: &Frame, now: Timestamp) -> Recorded {
 pub fn disabled(voucher: &Voucher, frame: &Frame, now: Timestamp) -> Recorded {
     let payload = v1::VoucherDisabled { voucher: Some(message(voucher, frame, now)) };
     Recorded::new("tandem.relationship.v1.VoucherDisabled", name(&voucher.code), voucher.version, &payload)
+}
+
+/// The code was changed by hand.
+pub fn updated(voucher: &Voucher, change: &Change, frame: &Frame, now: Timestamp) -> Recorded {
+    let payload = v1::VoucherUpdated {
+        voucher: Some(message(voucher, frame, now)),
+        reason: change.reason.clone(),
+        fields: change.fields.iter().map(field).collect(),
+    };
+    Recorded::new("tandem.relationship.v1.VoucherUpdated", name(&voucher.code), voucher.version, &payload)
+}
+
+/// What is on the gift card was changed by hand.
+pub fn adjusted(voucher: &Voucher, change: &Change, frame: &Frame, now: Timestamp) -> Recorded {
+    let payload = v1::BalanceAdjusted {
+        voucher: Some(message(voucher, frame, now)),
+        amount: amount(voucher, change),
+        reason: change.reason.clone(),
+    };
+    Recorded::new("tandem.relationship.v1.BalanceAdjusted", name(&voucher.code), voucher.version, &payload)
+}
+
+/// What was done by hand, as the contract has it.
+pub fn change(voucher: &Voucher, change: &Change) -> v1::VoucherChange {
+    v1::VoucherChange {
+        time: Some(to_timestamp(change.made)),
+        principal: change.principal.clone(),
+        reason: change.reason.clone(),
+        fields: change.fields.iter().map(field).collect(),
+        amount: amount(voucher, change),
+    }
+}
+
+fn amount(voucher: &Voucher, change: &Change) -> Option<common::Money> {
+    let balance = voucher.balance?;
+    Some(common::Money::from(&Money::new(change.amount?, balance.currency)))
+}
+
+fn field(change: &FieldChange) -> v1::VoucherFieldChange {
+    v1::VoucherFieldChange {
+        field: change.field.clone(),
+        before: change.before.clone(),
+        after: change.after.clone(),
+    }
 }
 
 /// The resource name of a code.
@@ -69,6 +115,11 @@ pub fn message(voucher: &Voucher, frame: &Frame, now: Timestamp) -> v1::Voucher 
         disabled: voucher.usage.disabled,
         restored_until_time: time(voucher.usage.restored_until),
         expire_time: time(voucher.end_that_holds(frame)),
+        adjustments: voucher
+            .balance
+            .filter(|balance| balance.adjusted != 0)
+            .map(|balance| money(balance.adjusted, balance.currency)),
+        etag: grpc::etag(voucher.version),
     }
 }
 

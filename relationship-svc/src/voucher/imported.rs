@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tandem_kernel::money::Currency;
 use tandem_platform::{Fault, Kind, Outcome};
 use tandem_proto::relationship::v1::ErrorReason;
 
-use super::{Before, State, Usage, Uses, Voucher};
+use super::{Balance, Before, State, Usage, Uses, Voucher};
 use crate::incentive::{self, Ready};
 
 /// What an item of an import says. What it leaves open is `None`, and is not compared with what is here.
@@ -22,6 +23,8 @@ pub struct Item {
     pub uses: Option<i64>,
     /// What is left of a gift card, minor units.
     pub balance: Option<i64>,
+    /// What was added to a gift card by hand elsewhere, less what was taken, minor units.
+    pub adjusted: Option<i64>,
     /// Where it stood elsewhere.
     pub state: Option<State>,
     /// Ended by itself.
@@ -38,19 +41,21 @@ impl Item {
     /// # Errors
     /// INVALID_ARGUMENT where what it says does not fit together.
     pub fn settled(&self, max_uses: Option<i64>, of_archived: bool) -> Outcome<Voucher> {
-        let initial = self.voucher.balance.map(|balance| balance.initial);
+        let adjusted = self.adjusted.unwrap_or(0);
+        let balance = self.voucher.balance.map(|balance| Balance { adjusted, ..balance });
+        let worth = balance.map(|balance| balance.worth());
         let exhausted = self.state == Some(State::Exhausted);
         let uses = self.uses.unwrap_or_else(|| if exhausted { max_uses.unwrap_or(0) } else { 0 });
-        let left = self.balance.or(exhausted.then_some(0)).or(initial).unwrap_or(0);
-        let spent = initial.map_or(0, |initial| initial - left);
+        let left = self.balance.or(exhausted.then_some(0)).or(worth).unwrap_or(0);
+        let spent = worth.map_or(0, |worth| worth - left);
         let refused = |field: &str, message: String| Err(Fault::invalid_field(field, message));
         if let Some(most) = max_uses.filter(|most| uses > *most) {
             return refused("uses", format!("must be at most {most}, which is all it has; is {uses}"));
         }
         if spent < 0 {
-            return refused("balance", "must be at most initial_balance".to_owned());
+            return refused("balance", "must be at most initial_balance with its adjustments".to_owned());
         }
-        let spent_up = max_uses.is_some_and(|most| uses >= most) || initial.is_some_and(|all| spent >= all);
+        let spent_up = max_uses.is_some_and(|most| uses >= most) || worth.is_some_and(|all| spent >= all);
         match self.state {
             Some(State::Exhausted) if !spent_up => {
                 return refused(
@@ -72,7 +77,8 @@ impl Item {
             _ => {}
         }
         let usage = Usage { uses, spent, disabled: self.disabled, ..self.voucher.usage };
-        Ok(Voucher { max_uses, usage, before: Before { uses, spent }, ..self.voucher.clone() })
+        let before = Before { uses, spent, adjusted };
+        Ok(Voucher { max_uses, usage, balance, before, ..self.voucher.clone() })
     }
 
     /// The fields in which what is here is something else than what is said. What has been used since it came is not.
@@ -81,10 +87,18 @@ impl Item {
         let uses = [there.usage.uses, there.before.uses];
         let spent = [there.usage.spent, there.before.spent];
         let exhausted = self.state == Some(State::Exhausted);
+        let adjusted = |of: &Voucher| of.balance.map_or(0, |balance| balance.adjusted);
         let same = [
             ("incentive", wanted.incentive == there.incentive),
             ("max_uses", wanted.max_uses == there.max_uses),
-            ("initial_balance", wanted.balance == there.balance),
+            ("initial_balance", at_first(wanted) == at_first(there)),
+            (
+                "adjustments",
+                stands(
+                    self.adjusted.is_some(),
+                    [adjusted(there), there.before.adjusted].contains(&adjusted(wanted)),
+                ),
+            ),
             ("validity", (wanted.starts, wanted.ends) == (there.starts, there.ends)),
             ("customer", stands(wanted.customer.is_some(), wanted.customer == there.customer)),
             ("source_id", stands(wanted.source_id.is_some(), wanted.source_id == there.source_id)),
@@ -104,6 +118,11 @@ impl Item {
         ];
         same.into_iter().filter_map(|(field, same)| (!same).then_some(field)).collect()
     }
+}
+
+/// What a gift card was worth at first.
+fn at_first(voucher: &Voucher) -> Option<(i64, Currency)> {
+    voucher.balance.map(|balance| (balance.initial, balance.currency))
 }
 
 /// What becomes of an item.
@@ -163,7 +182,8 @@ fn stands_archived(there: &Voucher) -> Fault {
 
 /// What was used stays used: rolling it back still finds it. What the item says otherwise of that is refused.
 fn moved(item: &Item, wanted: &Voucher, there: &Voucher) -> Outcome<Fate> {
-    const KEPT: [&str; 6] = ["uses", "balance", "disabled", "batch", "create_time", "restored_until_time"];
+    const KEPT: [&str; 7] =
+        ["uses", "adjustments", "balance", "disabled", "batch", "create_time", "restored_until_time"];
     let other: Vec<&str> =
         item.differences(wanted, there).into_iter().filter(|field| KEPT.contains(field)).collect();
     if !other.is_empty() {
@@ -173,7 +193,7 @@ fn moved(item: &Item, wanted: &Voucher, there: &Voucher) -> Outcome<Fate> {
     if there.usage.uses_held > 0 {
         return refused("the code is held by an order: move it once the hold is over");
     }
-    if there.balance != wanted.balance {
+    if at_first(there) != at_first(wanted) {
         return refused("a gift card is moved with the initial_balance and the currency that it has");
     }
     let labels: BTreeMap<_, _> =

@@ -6,6 +6,7 @@
 //! - What a redemption may do to a voucher is decided in [`crate::redemption`]; the counters here change only there.
 
 pub mod batch;
+pub mod change;
 pub mod commands;
 pub mod events;
 pub mod format;
@@ -16,9 +17,11 @@ pub mod store;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::limits::{CounterKey, CounterKind};
 use tandem_kernel::money::Currency;
 
 use crate::incentive::{self, Incentive};
@@ -47,7 +50,7 @@ pub struct Voucher {
     pub ends: Option<Timestamp>,
     /// `None`: unlimited.
     pub max_uses: Option<i64>,
-    /// Of a gift card: what it was worth at first.
+    /// Of a gift card: what it is worth.
     pub balance: Option<Balance>,
     /// What changes with every use.
     pub usage: Usage,
@@ -63,22 +66,40 @@ pub struct Voucher {
     pub version: i64,
 }
 
-/// What a gift card was worth at first.
+/// What a gift card is worth, whatever has been paid with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
-    /// Minor units.
+    /// At first, minor units.
     pub initial: i64,
+    /// Added by hand since, less what was taken.
+    #[serde(default)]
+    pub adjusted: i64,
     /// Their currency.
     pub currency: Currency,
 }
 
-/// What was true of a code when it came from elsewhere; the ledger knows nothing of it.
+impl Balance {
+    /// Worth so much at first, and nothing done to it since.
+    pub fn new(initial: i64, currency: Currency) -> Self {
+        Self { initial, adjusted: 0, currency }
+    }
+
+    /// All that it is and was worth, minor units.
+    pub fn worth(&self) -> i64 {
+        self.initial.saturating_add(self.adjusted)
+    }
+}
+
+/// What was true of a code when it came from elsewhere; the ledgers know nothing of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// Uses.
     pub uses: i64,
     /// Paid by a gift card, minor units.
     pub spent: i64,
+    /// Of [`Balance::adjusted`].
+    #[serde(default)]
+    pub adjusted: i64,
 }
 
 /// Uses of one code, as they are asked for.
@@ -103,6 +124,9 @@ impl Uses {
         }
     }
 }
+
+/// Own dates of a code: start, inclusive, and end, exclusive.
+pub type Dates = (Option<Timestamp>, Option<Timestamp>);
 
 /// The part of a voucher that redemptions change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,7 +268,7 @@ impl Voucher {
 
     /// What is left on a gift card, holds taken off, in minor units.
     pub fn balance_left(&self) -> Option<i64> {
-        self.balance.map(|balance| (balance.initial - self.usage.spent - self.usage.spent_held).max(0))
+        self.balance.map(|balance| (balance.worth() - self.usage.spent - self.usage.spent_held).max(0))
     }
 
     /// The state at `now`.
@@ -252,7 +276,7 @@ impl Voucher {
         if self.usage.disabled || frame.archived {
             return State::Disabled;
         }
-        let empty = self.balance.is_some_and(|balance| self.usage.spent >= balance.initial);
+        let empty = self.balance.is_some_and(|balance| self.usage.spent >= balance.worth());
         if empty || self.max_uses.is_some_and(|most| self.usage.uses >= most) {
             return State::Exhausted;
         }
@@ -264,6 +288,12 @@ impl Voucher {
             Timeliness::Valid => State::Active,
         }
     }
+}
+
+/// How claims name a code: it counts by itself.
+pub fn key(code: &str) -> CounterKey {
+    let nothing: Arc<str> = Arc::from("");
+    CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
 }
 
 /// A code as a customer typed it, folded: white space around it is gone, letters are capital.

@@ -1,6 +1,7 @@
 //! VoucherService: messages to values and back. What happens to codes at the checkout is handed to
 //! [`crate::redemption::rpc`].
 
+mod change;
 mod parse;
 
 use std::pin::Pin;
@@ -199,6 +200,35 @@ impl VoucherService for Api {
         let voucher = redemption::rpc::disable(&self.0, &call, claim, voucher.code).await?;
         let voucher = encode(&voucher, &incentive, self.0.clock.now());
         Ok(Response::new(DisableVoucherResponse { voucher: Some(voucher) }))
+    }
+
+    async fn update_voucher(
+        &self,
+        request: Request<UpdateVoucherRequest>,
+    ) -> Result<Response<UpdateVoucherResponse>, Status> {
+        Ok(Response::new(change::update(self, request).await?))
+    }
+
+    async fn adjust_balance(
+        &self,
+        request: Request<AdjustBalanceRequest>,
+    ) -> Result<Response<AdjustBalanceResponse>, Status> {
+        Ok(Response::new(change::adjust(self, request).await?))
+    }
+
+    async fn list_voucher_changes(
+        &self,
+        request: Request<ListVoucherChangesRequest>,
+    ) -> Result<Response<ListVoucherChangesResponse>, Status> {
+        Ok(Response::new(change::list(self, request).await?))
+    }
+
+    async fn list_usable_vouchers(
+        &self,
+        request: Request<ListUsableVouchersRequest>,
+    ) -> Result<Response<ListUsableVouchersResponse>, Status> {
+        let call = grpc::call(&request)?;
+        Ok(Response::new(redemption::rpc::usable(&self.0, &call, request.into_inner()).await?))
     }
 
     async fn validate_vouchers(

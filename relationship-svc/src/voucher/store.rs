@@ -13,13 +13,14 @@ use super::{Balance, Before, Usage, Voucher};
 macro_rules! columns {
     () => {
         "code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses, uses_held, currency, \
-         initial_balance, spent, spent_held, restored_until, disabled, uses_before, spent_before, labels, created, \
-         version"
+         initial_balance, adjusted, spent, spent_held, restored_until, disabled, uses_before, spent_before, \
+         adjusted_before, labels, created, version"
     };
 }
 
 pub mod assignment;
 pub mod batch;
+pub mod change;
 pub mod import;
 pub mod list;
 
@@ -118,12 +119,14 @@ pub(crate) struct Row {
     uses_held: i64,
     currency: Option<String>,
     initial_balance: i64,
+    adjusted: i64,
     spent: i64,
     spent_held: i64,
     restored_until: Option<Instant>,
     disabled: bool,
     uses_before: i64,
     spent_before: i64,
+    adjusted_before: i64,
     labels: Option<Json<BTreeMap<String, String>>>,
     created: Instant,
     version: i64,
@@ -138,7 +141,7 @@ impl TryFrom<Row> for Voucher {
             Some(code) => {
                 let currency = Currency::new(&code)
                     .map_err(|error| Fault::internal("a stored currency is none").caused_by(error))?;
-                Some(Balance { initial: row.initial_balance, currency })
+                Some(Balance { initial: row.initial_balance, adjusted: row.adjusted, currency })
             }
         };
         Ok(Self {
@@ -160,7 +163,7 @@ impl TryFrom<Row> for Voucher {
                 restored_until: row.restored_until.map(Instant::timestamp),
                 disabled: row.disabled,
             },
-            before: Before { uses: row.uses_before, spent: row.spent_before },
+            before: Before { uses: row.uses_before, spent: row.spent_before, adjusted: row.adjusted_before },
             labels: row.labels.map(|labels| labels.0).unwrap_or_default(),
             created: row.created.timestamp(),
             version: row.version,

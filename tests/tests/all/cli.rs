@@ -149,8 +149,17 @@ fn help_names_every_command_and_completion_knows_them() {
         assert!(help.contains(&format!("  {command}")), "{command} is missing in\n{help}");
         assert!(completion.contains(command), "{command}");
     }
-    let orders = ["commit", "hold", "cancel", "return", "show"].map(|command| ["order", command]);
-    let others = [&["vouchers", "generate"][..], &["events", "tail"], &["quote"], &["redeem"], &["up"]];
+    let orders = ["commit", "hold", "cancel", "return", "show", "explain"].map(|command| ["order", command]);
+    let others = [
+        &["vouchers", "generate"][..],
+        &["vouchers", "update"],
+        &["vouchers", "adjust"],
+        &["vouchers", "usable"],
+        &["events", "tail"],
+        &["quote"],
+        &["redeem"],
+        &["up"],
+    ];
     for command in others.into_iter().chain(orders.iter().map(|command| &command[..])) {
         assert!(
             said(&[command, &["--help"]].concat()).contains("Example"),
@@ -279,5 +288,62 @@ async fn an_operator_commits_shows_returns_replaces_holds_and_cancels_orders() {
     assert_eq!(up.json(&["order", "cancel", "1002"])["order"]["state"], "ORDER_STATE_CANCELLED");
     assert!(up.refused(&["order", "show", "1003"]).contains("orders/1003"));
     assert!(up.refused(&["order", "commit", "--order", "1003"]).contains("--quote-token"));
+    up.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn support_changes_codes_by_hand_sees_what_a_customer_can_use_and_why_an_order_cost_what_it_cost() {
+    let up = Up::start();
+    let caller = Relationship::over(Endpoint::from_shared(up.relationship.clone()).unwrap().connect_lazy());
+    caller.incentive("ten-off", incentive(percent(100_000))).await;
+    let customers = up.file("customers.csv", "id\nada\n");
+    up.json(&["customers", "import", "--file", &customers]);
+    let codes = up.file("codes.csv", "code,max_uses,disabled\nTEN-1,1,true\nTEN-2,1,\n");
+    up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
+
+    let change = [
+        "vouchers",
+        "update",
+        "ten-1",
+        "--enable",
+        "--customer",
+        "ada",
+        "--valid-until",
+        "2090-01-01T00:00:00Z",
+        "--reason",
+        "the customer rang",
+    ];
+    let shown = up.tandem(&change);
+    assert!(shown.contains("TEN-1 is active, customers/ada, until 2090-01-01T00:00:00Z"), "{shown}");
+    assert!(up.refused(&["vouchers", "update", "TEN-1", "--reason", "none"]).contains("--help"));
+    let changes = up.tandem(&["vouchers", "changes", "TEN-1"]);
+    assert!(
+        changes.contains("the customer rang") && changes.contains("customer: - to customers/ada"),
+        "{changes}"
+    );
+    let refused = ["vouchers", "adjust", "TEN-1", "--take", "5.00 EUR", "--reason", "a mistake"];
+    assert!(up.refused(&refused).contains("NOT_A_GIFT_CARD"));
+    let usable = up.tandem(&["vouchers", "usable", "--customer", "ada", "--line", "products/a:2:10.00"]);
+    assert!(usable.contains("TEN-1") && usable.contains("2.00 EUR") && !usable.contains("TEN-2"), "{usable}");
+
+    let quote =
+        ["--output", "json", "quote", "--code", "ten-1", "--code", "TEN-2", "--customer", "customers/ada"];
+    let quoted = up.tandem(&[&quote[..], &["--code", "nonsense", "--line", "products/a:2:10.00"]].concat());
+    up.piped(&["order", "commit", "--order", "1001"], &quoted);
+    let explained = up.json(&["order", "explain", "1001"]);
+    let told: Vec<(&str, &str)> = explained["decisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["source"].as_str().unwrap(), one["reason"].as_str().unwrap_or("applied")))
+        .collect();
+    let expected = [
+        ("vouchers/TEN-1", "applied"),
+        ("vouchers/TEN-2", "DECISION_REASON_ONE_CODE_PER_INCENTIVE"),
+        ("vouchers/nonsense", "DECISION_REASON_CODE_REFUSED"),
+    ];
+    assert_eq!(told, expected);
+    let table = up.tandem(&["order", "explain", "1001"]);
+    assert!(table.contains("one_code_per_incentive") && table.contains("code_unknown"), "{table}");
     up.stop();
 }

@@ -57,6 +57,7 @@ fn sold(lines: Vec<Line>, shipping: i64, due: Option<i64>, cards: Vec<Code>) -> 
         tax_mode: if due.is_some() { TaxMode::Exclusive } else { TaxMode::Inclusive },
         due,
         refunds: Vec::new(),
+        explanation: None,
         charges: Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::TaxMode;
 use tandem_kernel::money::Currency;
@@ -161,6 +163,7 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
         },
         due: claims.due_minor,
         refunds: Vec::new(),
+        explanation: claims.explanation.map(|sealed| STANDARD_NO_PAD.encode(sealed)),
         charges: Vec::new(),
     })
 }

@@ -2,6 +2,7 @@
 //! crate `tests`.
 
 mod equal;
+mod explain;
 mod give_back;
 mod hold;
 mod late;

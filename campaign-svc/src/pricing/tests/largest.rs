@@ -6,7 +6,8 @@ use tandem_platform::testing::engines;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::{
-    self as wire, BatchQuoteRequest, CommitOrderRequest, GetOrderRequest, QuoteRequest, QuoteResponse,
+    self as wire, BatchQuoteRequest, CommitOrderRequest, ExplainOrderRequest, GetOrderRequest, QuoteRequest,
+    QuoteResponse,
 };
 use tandem_proto::common::v1;
 use tonic::Code as Grpc;
@@ -130,6 +131,11 @@ async fn committed(harness: &Harness, quote: QuoteResponse) -> usize {
     let order = orders.commit_order(request).await.unwrap().into_inner().order.unwrap();
     let read = orders.get_order(GetOrderRequest { name: order.name.clone() }).await.unwrap().into_inner();
     assert_eq!(read.order.as_ref(), Some(&order));
+    let why =
+        orders.explain_order(ExplainOrderRequest { name: order.name.clone() }).await.unwrap().into_inner();
+    assert!(why.encoded_len() < ANSWER_BYTES, "{} bytes explain it", why.encoded_len());
+    let all = why.decisions.len() + usize::try_from(why.decisions_left_out).unwrap();
+    assert_eq!((all, why.only_applied), (400, false));
     read.encoded_len()
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 mod costly;
 mod degraded;
+mod explanation;
 mod follow;
 mod hours;
 mod index;

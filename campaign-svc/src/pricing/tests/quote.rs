@@ -13,7 +13,7 @@ use super::*;
 use crate::pricing::extent::Extent;
 use crate::pricing::price::{Refusal, Source};
 use crate::pricing::quote::Quote;
-use crate::pricing::{digest, encode};
+use crate::pricing::{digest, encode, explanation};
 
 fn decisions(ask: &Ask, priced: &Priced<'_>, incentives: &Incentives) -> Vec<Decision> {
     let written = |verdict| encode::decision(verdict, ask, priced, incentives);
@@ -283,7 +283,8 @@ fn the_token_seals_the_amounts_by_line_offer_and_code() {
         with_codes(asked, &["off", "card"], vec![code("OFF", "off", order_off), card], &["gold"]);
     let priced = price(&snapshot, &ask, &incentives);
     let digest = digest::of(&ask);
-    let claims = encode::claims("shop", &ask, &priced, &incentives, &digest, now());
+    let why = explanation::of(&ask, &priced, &incentives);
+    let claims = encode::claims("shop", &ask, &priced, &incentives, &digest, now(), &why);
     let keys = Keyring::parse("k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=").unwrap();
     let opened = open_claims(&keys.seal(&claims), &keys).unwrap();
     assert_eq!(opened.encode_to_vec(), claims, "as the generated types write it");
@@ -308,6 +309,7 @@ fn the_token_seals_the_amounts_by_line_offer_and_code() {
     );
     assert_eq!(off.shares.iter().map(|share| share.minor).sum::<i64>(), 100);
     assert_eq!((opened.codes[1].tender, opened.codes[1].amount_minor), (true, 50));
+    assert_eq!(opened.explanation.as_deref(), Some(&[][..]), "everything applied");
 }
 
 #[test]

@@ -101,14 +101,26 @@ pub(super) async fn look<'i>(
     commands.iter().for_each(|command| decide::codes(command, &mut codes));
     codes.extend(world.codes_that_may_change());
     world.load_vouchers(voucher::store::find_many(session, tenant, &distinct(codes)).await?);
-    let wanted = decide::incentives(&world);
+    let plans = around(app, session, tenant, &mut world, commands).await?;
+    Ok((world, plans))
+}
+
+/// Reads what `commands` would touch beside the vouchers, which are there.
+pub(super) async fn around<'i>(
+    app: &App,
+    session: &mut impl Session,
+    tenant: &Tenant,
+    world: &mut World,
+    commands: &[&'i Command],
+) -> Outcome<Vec<Plan<'i>>> {
+    let wanted = decide::incentives(world);
     if !wanted.is_empty() {
         let current = app.definitions.current(session, tenant, &wanted).await?;
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
-    let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
-    decide::reach_of_redemptions(&mut world);
+    let plans = commands.iter().map(|command| decide::plan(world, command)).collect();
+    decide::reach_of_redemptions(world);
     world.ledger.look(session, tenant).await?;
     world.load_claims(session, tenant).await?;
-    Ok((world, plans))
+    Ok(plans)
 }

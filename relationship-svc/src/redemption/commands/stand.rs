@@ -56,7 +56,7 @@ pub async fn standing(
 
 impl Question<'_> {
     /// As if the codes were to be redeemed for a basket with nothing in it.
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let basket = decide::empty_basket(self.currency);
         let plain = Plain {
             basket,

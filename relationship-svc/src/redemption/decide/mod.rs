@@ -5,6 +5,7 @@ mod give_back;
 mod plain;
 mod room;
 mod take;
+mod usable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::voucher;
 
 pub(super) use give_back::make_room;
 pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
+pub(super) use usable::{TOGETHER, each_alone, looking};
 
 /// What an item is about, looked up once the vouchers are locked and before the counters are.
 #[derive(Debug, Default)]

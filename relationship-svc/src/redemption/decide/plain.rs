@@ -158,7 +158,12 @@ fn judge_one(
 }
 
 /// Why a code cannot be used at all, whatever the basket.
-fn usable(world: &World, person: &Person, one: &Candidate<'_>, judged_at: Timestamp) -> Option<Refusal> {
+pub(super) fn usable(
+    world: &World,
+    person: &Person,
+    one: &Candidate<'_>,
+    judged_at: Timestamp,
+) -> Option<Refusal> {
     if one.duplicate {
         return Some(Refusal::DuplicateCode);
     }

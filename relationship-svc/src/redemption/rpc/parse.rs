@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::basket::MAX_LINES;
+use tandem_kernel::basket::{Basket, MAX_LINES};
 use tandem_kernel::money::Currency;
 use tandem_platform::idempotency::Request;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
-use tandem_proto::common::v1::{QuoteClaims, SealedCode, SealedLine};
+use tandem_proto::common::v1::{self as common, QuoteClaims, SealedCode, SealedLine};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_vouchers_request};
 
@@ -316,19 +316,50 @@ pub fn client_id(v: &mut Violations, given: String) -> String {
 }
 
 fn plain(v: &mut Violations, given: &v1::PlainBasket, client_id: String) -> Option<Plain> {
-    let mut problems = Vec::new();
-    let basket = match &given.basket {
-        Some(basket) => convert::basket("plain.basket", basket, &mut problems),
-        None => {
-            v.add("plain.basket", "is required");
-            None
-        }
-    };
-    field::problems(v, problems);
-    let codes = codes(v, "plain.codes", &given.codes, 1);
-    let place = field::text(v, "plain.place", given.place.clone(), 0..=128);
+    let mut v = v.nest("plain");
+    let basket = basket(&mut v, given.basket.as_ref());
+    let codes = codes(&mut v, "codes", &given.codes, 1);
+    let place = place(&mut v, given.place.clone());
     let (segments, leave) = (Vec::new(), Leave::default());
     Some(Plain { basket: basket?, codes, place, segments, client_id, leave })
+}
+
+fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> {
+    v.check(given.is_some(), "basket", "is required");
+    field::read(v, |problems| convert::basket("basket", given?, problems))
+}
+
+fn place(v: &mut Violations, given: String) -> String {
+    field::text(v, "place", given, 0..=128)
+}
+
+/// ListUsableVouchers, read.
+pub(super) struct Usable {
+    /// Where codes are tried; it has none of its own.
+    pub plain: Plain,
+    pub person: Person,
+    pub customer: String,
+    pub with_others: bool,
+    pub size: usize,
+}
+
+pub(super) fn usable(given: v1::ListUsableVouchersRequest) -> Outcome<Usable> {
+    let mut v = Violations::new();
+    let customer = field::resource(&mut v, "customer", "customers", &given.customer);
+    let basket = basket(&mut v, given.basket.as_ref());
+    let place = place(&mut v, given.place);
+    let size = grpc::page_size(&mut v, given.page_size) as usize;
+    let basket = finish(v, basket)?;
+    let plain = Plain {
+        basket,
+        codes: Vec::new(),
+        place,
+        segments: Vec::new(),
+        client_id: String::new(),
+        leave: Leave::Every,
+    };
+    let person = Person { customer: Some(customer.clone()), guest: None };
+    Ok(Usable { plain, person, customer, with_others: given.include_unusable, size })
 }
 
 fn check_code(v: &mut Violations, path: &str, code: &str) {

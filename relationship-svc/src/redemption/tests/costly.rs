@@ -12,7 +12,7 @@ fn primes_from(first: i64) -> impl Iterator<Item = i64> {
 }
 
 /// So many lines whose quantities and prices are distinct primes.
-fn primes(lines: usize, codes: &[String], categories: usize) -> v1::PlainBasket {
+pub(super) fn primes(lines: usize, codes: &[String], categories: usize) -> v1::PlainBasket {
     let line = |(at, (quantity, price)): (usize, (i64, i64))| common::Line {
         id: format!("l{at}"),
         product: format!("products/p{at}"),
@@ -71,7 +71,7 @@ fn pair(group: i32) -> Definition {
 }
 
 /// A tenth off where a rule holds that takes some 69,000 steps on a line of 32 categories.
-fn where_costly() -> Definition {
+pub(super) fn where_costly() -> Definition {
     let mut costly = defined(Kind::Percent { rate_ppm: 1_000 }, Stage::Line);
     costly.discount.scope.condition =
         "line.categories.all(a, line.categories.map(b, b).size() == 32)".to_owned();

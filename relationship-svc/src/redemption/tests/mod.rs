@@ -1,5 +1,6 @@
 //! The rules of redemptions, on both engines.
 
+mod changing;
 mod conclusive;
 mod costly;
 mod hold;
@@ -11,6 +12,7 @@ mod race;
 mod redeem;
 mod replace;
 mod roll_back;
+mod usable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -227,7 +229,7 @@ impl Shop {
     }
 
     fn card(&self, code: &str, incentive: &str, initial: i64) -> Voucher {
-        let balance = Some(Balance { initial, currency: eur() });
+        let balance = Some(Balance::new(initial, eur()));
         Voucher { max_uses: None, balance, ..self.code(code, incentive) }
     }
 

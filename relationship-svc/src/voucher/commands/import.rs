@@ -6,11 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_platform::db::Tx;
 use tandem_platform::outbox::{self, Batch as Events};
-use tandem_platform::{Call, Fault, Kind, Outcome, transact};
+use tandem_platform::{Call, Fault, Outcome, transact};
 use tandem_proto::relationship::v1::ErrorReason;
 
+use super::change::unknown_customer;
 use super::settled;
 use crate::incentive::{self, Ready, State};
+use crate::voucher::change::source_taken;
 use crate::voucher::imported::{Fate, Item, fate, twice};
 use crate::voucher::{self, Frame, Timeliness, Voucher, events, format, store};
 use crate::{App, customer};
@@ -146,11 +148,7 @@ impl<'b> Block<'b> {
 
     fn judge(&self, item: &Item, voucher: &'b Voucher, may_move: bool) -> Outcome<Fate> {
         if let Some(customer) = voucher.customer.as_ref().filter(|id| !self.customers.contains(*id)) {
-            let name = customer::name(customer);
-            let message = format!("{name} does not exist");
-            return Err(
-                Fault::new(Kind::NotFound, ErrorReason::CustomerNotFound, message).with("resource", name)
-            );
+            return Err(unknown_customer(customer));
         }
         self.has_source(voucher)?;
         if let Some(first) = self.fresh.get(voucher.code.as_str()) {
@@ -172,8 +170,7 @@ impl<'b> Block<'b> {
         if taken.is_none_or(|code| *code == voucher.code) {
             return Ok(());
         }
-        let message = "the source_id has another code of this incentive";
-        Err(Fault::new(Kind::AlreadyExists, ErrorReason::SourceIdTaken, message))
+        Err(source_taken())
     }
 
     fn take(&mut self, item: &Item, voucher: &'b Voucher, judged: Outcome<Fate>) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tandem_kernel::basket::MAX_AMOUNT_MINOR;
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
 use tandem_kernel::period::Zone;
@@ -20,18 +21,16 @@ use crate::voucher::commands::generate;
 use crate::voucher::format::{self, Format, Written};
 use crate::voucher::imported::Item;
 use crate::voucher::store::list::Of;
-use crate::voucher::{Balance, Frame, MAX_CODE_CHARS, State, Usage, Uses, Voucher, batch, store};
+use crate::voucher::{Balance, Dates, Frame, MAX_CODE_CHARS, State, Usage, Uses, Voucher, batch, store};
 use crate::{App, customer};
 
 const MAX_BLOCK: usize = 1_000;
-const MAX_SOURCE_CHARS: usize = 128;
+/// What a code is given for.
+pub const MAX_SOURCE_CHARS: usize = 128;
 /// Labels of one code.
 const MAX_LABELS: usize = 8;
 /// The most rows that one call of ListVouchers looks at.
 const SCAN: usize = 10_000;
-
-/// Own dates of a code: start and end.
-type Dates = (Option<Timestamp>, Option<Timestamp>);
 
 pub fn generate(mut message: GenerateVouchersRequest) -> Outcome<(Claimed, generate::Wanted, bool)> {
     let mut v = Violations::new();
@@ -63,13 +62,13 @@ fn written(v: &mut Violations, format: CodeFormat) -> Option<Format> {
     Format::new(&written).map_err(|problems| field::problems(v, problems)).ok()
 }
 
-fn dates(v: &mut Violations, validity: Option<&Interval>) -> Dates {
+pub fn dates(v: &mut Violations, validity: Option<&Interval>) -> Dates {
     let read = |interval| field::read(v, |found| convert::window("validity", interval, Zone::utc(), found));
     let window = validity.and_then(read);
     window.map_or((None, None), |window| (window.start(), window.end()))
 }
 
-fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
+pub fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
     let message = "must be at least 1; absent is as the incentive says, and unlimited_uses sets no limit";
     v.check(most.is_none_or(|most| most >= 1), "max_uses", message);
     v.check(!unlimited || most.is_none(), "unlimited_uses", "must not stand beside max_uses");
@@ -82,8 +81,9 @@ fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
 
 fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
     let read = money.and_then(|money| field::read(v, |found| convert::money(field, money, found)));
-    let balance = read.map(|money| Balance { initial: money.minor, currency: money.currency });
-    v.check(balance.is_none_or(|balance| balance.initial > 0), field, "must be above 0");
+    let balance = read.map(|money| Balance::new(money.minor, money.currency));
+    let fits = balance.is_none_or(|balance| (1..=MAX_AMOUNT_MINOR).contains(&balance.initial));
+    v.check(fits, field, format!("must be above 0, and at most {MAX_AMOUNT_MINOR} minor units"));
     balance
 }
 
@@ -122,7 +122,13 @@ fn item(
     let (starts, ends) = dates(&mut v, given.validity.as_ref());
     let uses_asked = uses(&mut v, given.max_uses, given.unlimited_uses);
     let initial = balance(&mut v, "initial_balance", given.initial_balance.as_ref());
-    let left = left(&mut v, initial, given.balance.as_ref());
+    let left = on_card(&mut v, "balance", initial, given.balance.as_ref());
+    v.check(left.is_none_or(|left| left >= 0), "balance", "must be at least 0");
+    let adjusted = on_card(&mut v, "adjustments", initial, given.adjustments.as_ref());
+    let worth = initial.zip(adjusted).map(|(initial, adjusted)| initial.initial.saturating_add(adjusted));
+    let fits = worth.is_none_or(|worth| (0..=MAX_AMOUNT_MINOR).contains(&worth));
+    let message = format!("must come with initial_balance to 0 to {MAX_AMOUNT_MINOR} minor units");
+    v.check(fits, "adjustments", message);
     let state = state(&mut v, given.state);
     v.check(given.uses >= 0, "uses", "must be at least 0");
     v.check(given.uses_held == 0, "uses_held", "must be 0: a hold cannot be brought in");
@@ -150,7 +156,7 @@ fn item(
     };
     let uses = (given.uses > 0).then_some(given.uses);
     let disabled = given.disabled;
-    Ok(Item { index, voucher, uses_asked, uses, balance: left, state, disabled, created })
+    Ok(Item { index, voucher, uses_asked, uses, balance: left, adjusted, state, disabled, created })
 }
 
 /// The code as it is to be stored: as its name says, which an export has, else folded unless case is kept.
@@ -170,13 +176,17 @@ fn code_of(
     code
 }
 
-/// What is left of a gift card, in minor units.
-fn left(v: &mut Violations, initial: Option<Balance>, money: Option<&common::v1::Money>) -> Option<i64> {
-    let read = field::read(v, |found| convert::money("balance", money?, found))?;
-    v.check(initial.is_some(), "balance", "needs initial_balance");
+/// An amount on a gift card, in minor units.
+fn on_card(
+    v: &mut Violations,
+    field: &str,
+    initial: Option<Balance>,
+    money: Option<&common::v1::Money>,
+) -> Option<i64> {
+    let read = field::read(v, |found| convert::money(field, money?, found))?;
+    v.check(initial.is_some(), field, "needs initial_balance");
     let same = initial.is_none_or(|initial| initial.currency == read.currency);
-    v.check(same, "balance", "must be in the currency of initial_balance");
-    v.check(read.minor >= 0, "balance", "must be at least 0");
+    v.check(same, field, "must be in the currency of initial_balance");
     Some(read.minor)
 }
 
@@ -200,7 +210,7 @@ fn time(v: &mut Violations, field: &str, given: Option<&prost_types::Timestamp>)
     field::read(v, |found| convert::timestamp(field, given?, found))
 }
 
-fn labels(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub fn labels(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
     v.check(given.len() <= MAX_LABELS, "labels", format!("must have at most {MAX_LABELS} entries"));
     for (key, value) in given.iter().take(MAX_LABELS) {
         let short: String = key.chars().take(32).collect();
@@ -248,24 +258,29 @@ pub fn assign(mut message: AssignVouchersRequest) -> Outcome<(Claimed, assign::W
 
 /// The code in "vouchers/{code}", as typed.
 pub fn code_name(name: &str) -> Outcome<String> {
+    let mut v = Violations::new();
+    let code = code_named(&mut v, name);
+    v.finish()?;
+    Ok(code)
+}
+
+/// The same among other fields.
+pub fn code_named(v: &mut Violations, name: &str) -> String {
     let code = name.strip_prefix("vouchers/").filter(|code| {
         (1..=MAX_CODE_CHARS).contains(&code.chars().count()) && code.chars().all(|one| one.is_ascii_graphic())
     });
-    let wrong = || {
-        Fault::invalid_field(
-            "name",
-            format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters"),
-        )
-    };
-    code.map(str::to_owned).ok_or_else(wrong)
+    let message = format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters");
+    v.check(code.is_some(), "name", message);
+    code.unwrap_or_default().to_owned()
 }
 
 pub fn disable(app: &App, mut message: DisableVoucherRequest) -> Outcome<(Claimed, String)> {
     let mut v = Violations::new();
     let request_id = std::mem::take(&mut message.request_id);
     let claim = field::request(&mut v, &*app.ids, app.clock.now(), "DisableVoucher", &request_id, &message);
+    let code = code_named(&mut v, &message.name);
     v.finish()?;
-    Ok((claim, code_name(&message.name)?))
+    Ok((claim, code))
 }
 
 /// ListVouchers, read.

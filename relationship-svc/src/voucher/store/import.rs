@@ -7,22 +7,22 @@ use crate::voucher::Voucher;
 
 const INSERT_IMPORTED: Statement = Statement::pair(
     "INSERT INTO voucher (tenant, code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses,
-                          uses_before, currency, initial_balance, spent, spent_before, restored_until, disabled, labels,
-                          created)
+                          uses_before, currency, initial_balance, adjusted, adjusted_before, spent, spent_before,
+                          restored_until, disabled, labels, created)
      SELECT $1, code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses, uses, currency,
-            initial_balance, spent, spent, restored_until, disabled, labels, created
+            initial_balance, adjusted, adjusted, spent, spent, restored_until, disabled, labels, created
        FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
                    $9::timestamptz[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[],
-                   $15::timestamptz[], $16::boolean[], $17::jsonb[], $18::timestamptz[])
+                   $15::bigint[], $16::timestamptz[], $17::boolean[], $18::jsonb[], $19::timestamptz[])
             AS n (code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses, currency,
-                  initial_balance, spent, restored_until, disabled, labels, created)
+                  initial_balance, adjusted, spent, restored_until, disabled, labels, created)
      ON CONFLICT (tenant, code) DO NOTHING",
     "INSERT INTO voucher (tenant, code, incentive, batch, customer, source_id, assigned, starts, ends, max_uses, uses,
-                          uses_before, currency, initial_balance, spent, spent_before, restored_until, disabled, labels,
-                          created)
+                          uses_before, currency, initial_balance, adjusted, adjusted_before, spent, spent_before,
+                          restored_until, disabled, labels, created)
      SELECT $1, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
-            value->>9, value->>9, value->>10, value->>11, value->>12, value->>12, value->>13, value->>14, value->>15,
-            value->>16
+            value->>9, value->>9, value->>10, value->>11, value->>12, value->>12, value->>13, value->>13, value->>14,
+            value->>15, value->>16, value->>17
        FROM json_each($2) WHERE true
      ON CONFLICT (tenant, code) DO NOTHING",
 );
@@ -71,6 +71,7 @@ pub async fn insert(tx: &mut Tx, tenant: &Tenant, vouchers: &[&Voucher]) -> Outc
             vouchers.iter().map(|voucher| voucher.balance.map(|balance| balance.currency.into())).collect(),
         ),
         Column::int(vouchers.iter().map(|voucher| voucher.balance.map_or(0, |balance| balance.initial))),
+        Column::int(vouchers.iter().map(|voucher| voucher.balance.map_or(0, |balance| balance.adjusted))),
         Column::int(vouchers.iter().map(|voucher| voucher.usage.spent)),
         Column::OptInstant(vouchers.iter().map(|voucher| voucher.usage.restored_until).collect()),
         Column::Bool(vouchers.iter().map(|voucher| voucher.usage.disabled).collect()),
@@ -100,7 +101,7 @@ pub async fn move_many(tx: &mut Tx, tenant: &Tenant, vouchers: &[&Voucher]) -> O
 }
 
 /// No labels are null, so that most rows stay as short as they were.
-fn labels(vouchers: &[&Voucher]) -> Outcome<Column> {
+pub(super) fn labels(vouchers: &[&Voucher]) -> Outcome<Column> {
     let text = |voucher: &&Voucher| {
         (!voucher.labels.is_empty()).then(|| serde_json::to_string(&voucher.labels)).transpose()
     };

@@ -1,6 +1,7 @@
 //! The rules of codes, on both engines.
 
 mod assigning;
+mod changing;
 mod importing;
 mod making;
 mod state;

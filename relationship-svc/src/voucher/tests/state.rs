@@ -66,7 +66,7 @@ fn a_use_that_came_back_late_keeps_its_code_valid_a_while_longer() {
 fn what_is_held_is_not_left() {
     let currency = Currency::new("EUR").unwrap();
     let usage = Usage { uses: 1, uses_held: 1, spent: 300, spent_held: 200, ..Usage::default() };
-    let balance = Some(Balance { initial: 1_000, currency });
+    let balance = Some(Balance::new(1_000, currency));
     let voucher = Voucher { max_uses: Some(3), balance, usage, ..voucher() };
     assert_eq!((voucher.uses_left(), voucher.balance_left()), (Some(1), Some(500)));
 }

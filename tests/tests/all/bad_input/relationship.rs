@@ -1,5 +1,6 @@
 //! relationship-svc.
 
+mod changes;
 mod checkout;
 mod definitions;
 
@@ -98,6 +99,7 @@ async fn every_row(engine: Engine) {
     checkout::codes_that_cannot_be_used(&caller, &mut table).await;
     checkout::requests_that_are_wrong(&caller, &mut table).await;
     checkout::tokens_that_are_not_ours(&caller, &mut table).await;
+    changes::codes_changed_by_hand(&caller, &mut table).await;
     definitions::rules_and_patterns(&caller, &mut table).await;
     definitions::masks_etags_pages_and_ids(&caller, &mut table).await;
     definitions::repeats_and_bytes(&caller, &mut table).await;

@@ -1,5 +1,7 @@
 //! What is written at relationship-svc.
 
+use prost_types::FieldMask;
+use tandem_proto::common::v1::{Discount, GiftCardTender, Money, discount};
 use tandem_proto::relationship::v1::*;
 use tandem_tests::stage::{
     basket, hold_quote, incentive, percent, quoted, redeem_plain, redeem_quote, release, roll_back,
@@ -119,8 +121,50 @@ async fn vouchers(stage: &mut Stage) {
     };
     stage.twenty("AssignVouchers", &assign).await;
     stage.shop.relationship(0).codes("equal", &["EQUAL", "ENDED"], 0).await;
+    let change = UpdateVoucherRequest {
+        voucher: Some(Voucher { name: "vouchers/EQUAL".to_owned(), max_uses: Some(7), ..Voucher::default() }),
+        update_mask: Some(FieldMask { paths: vec!["max_uses".to_owned()] }),
+        reason: "by hand".to_owned(),
+        request_id: id("change"),
+    };
+    stage.twenty("UpdateVoucher", &change).await;
+    gift_card(stage).await;
     let disable = DisableVoucherRequest { name: "vouchers/ENDED".to_owned(), request_id: id("disable") };
     stage.twenty("DisableVoucher", &disable).await;
+}
+
+async fn gift_card(stage: &mut Stage) {
+    let kind = discount::Kind::GiftCard(GiftCardTender::default());
+    let tender = Incentive {
+        discount: Some(Discount { kind: Some(kind), ..Discount::default() }),
+        ..Incentive::default()
+    };
+    let create = CreateIncentiveRequest {
+        incentive: Some(tender),
+        incentive_id: "card".to_owned(),
+        request_id: id("card"),
+    };
+    stage.twenty("CreateIncentive", &create).await;
+    let euros = |units| Money { currency_code: "EUR".to_owned(), units, nanos: 0 };
+    let card = Voucher {
+        code: "CARD".to_owned(),
+        incentive: "incentives/card".to_owned(),
+        initial_balance: Some(euros(50)),
+        ..Voucher::default()
+    };
+    let block = ImportVouchersRequest { vouchers: vec![card], ..ImportVouchersRequest::default() };
+    let mut vouchers = stage.shop.relationship(0).vouchers.clone();
+    vouchers.import_vouchers(futures::stream::iter([block])).await.expect("a card");
+    let adjust = AdjustBalanceRequest {
+        name: "vouchers/CARD".to_owned(),
+        amount: Some(euros(20)),
+        reason: "by hand".to_owned(),
+        request_id: id("adjust"),
+    };
+    stage.twenty("AdjustBalance", &adjust).await;
+    let read = GetVoucherRequest { name: "vouchers/CARD".to_owned() };
+    let card = vouchers.get_voucher(read).await.expect("the card").into_inner().voucher.expect("the card");
+    assert_eq!(card.balance, Some(euros(70)), "topped up once");
 }
 
 async fn redemptions(stage: &mut Stage) {
