@@ -4,14 +4,16 @@
 mod count;
 mod standing;
 mod track;
+mod value;
 
 use serde::{Deserialize, Serialize};
 
 pub use count::{
-    Counted, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold,
+    Counted, CountedValue, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold,
 };
 pub use standing::{Limited, Standing};
 pub use track::{Track, Tracks};
+pub use value::{Dimension, Facts, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, NoDimension, ValueLimit};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;
@@ -32,7 +34,10 @@ pub struct Limits {
     /// Money given away in all, per recurrence; each above 0.
     #[serde(skip_serializing_if = "Amounts::is_empty")]
     pub budgets: Amounts,
-    /// When `max_uses` and `budgets` start anew; absent: never.
+    /// Of every value of something, at most [`MAX_PER_VALUE`], each of another dimension.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_value: Vec<ValueLimit>,
+    /// When `max_uses`, `budgets` and `per_value` start anew; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurrence: Option<Recurrence>,
     /// What happens to a discount that a budget no longer covers.
@@ -70,14 +75,21 @@ pub enum Budget {
     Limited(i64),
 }
 
+impl Budget {
+    /// That of `budgets` in `currency`.
+    fn of(budgets: &Amounts, currency: Currency) -> Self {
+        match budgets.get(currency) {
+            Some(minor) => Self::Limited(minor),
+            None if budgets.is_empty() => Self::Unlimited,
+            None => Self::NotInCurrency,
+        }
+    }
+}
+
 impl Limits {
     /// The budget in `currency`.
     pub fn budget(&self, currency: Currency) -> Budget {
-        match self.budgets.get(currency) {
-            Some(minor) => Budget::Limited(minor),
-            None if self.budgets.is_empty() => Budget::Unlimited,
-            None => Budget::NotInCurrency,
-        }
+        Budget::of(&self.budgets, currency)
     }
 
     /// Whether a use must say who the customer is.

@@ -124,13 +124,24 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn value_limit()(
+        dimension in small(), attribute in prop::sample::select(vec!["", "till", "medium", "a b"]),
+        max_uses in option::of(number()), budgets in amounts(),
+    ) -> v1::ValueLimit {
+        v1::ValueLimit { dimension, attribute: attribute.to_owned(), max_uses, budgets }
+    }
+}
+
+prop_compose! {
     pub(super) fn limits()(
         max_uses in option::of(number()), max_uses_per_customer in option::of(number()),
         max_uses_per_customer_period in option::of(number()),
         customer_period in small(), budgets in amounts(), recurrence in small(), overrun in small(),
+        per_value in vec(value_limit(), 0..3),
     ) -> v1::Limits {
         v1::Limits {
             max_uses, max_uses_per_customer, max_uses_per_customer_period, customer_period, budgets, recurrence, overrun,
+            per_value,
         }
     }
 }

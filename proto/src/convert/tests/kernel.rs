@@ -6,7 +6,7 @@ use tandem_kernel::basket::Line;
 use tandem_kernel::discount::{
     Base, BundlePart, GroupPolicy, Scope, ShippingBenefit, Tier, TierBenefit, UnitChoice,
 };
-use tandem_kernel::limits::CustomerPeriod;
+use tandem_kernel::limits::{CustomerPeriod, Dimension, MAX_PER_VALUE, MEDIUM, ValueLimit};
 
 use super::*;
 
@@ -181,14 +181,33 @@ fn recurrence() -> impl Strategy<Value = Recurrence> {
     prop::sample::select(Recurrence::ALL.to_vec())
 }
 
+fn dimension() -> impl Strategy<Value = Dimension> {
+    prop_oneof![
+        Just(Dimension::Place),
+        Just(Dimension::Medium),
+        "[a-z][a-z_.-]{0,63}".prop_filter("is medium", |key| key != MEDIUM).prop_map(Dimension::Attribute),
+    ]
+}
+
+fn per_value() -> impl Strategy<Value = Vec<ValueLimit>> {
+    let one = (option::of(1_i64..), amounts(1, 0));
+    btree_map(dimension(), one, 0..=MAX_PER_VALUE).prop_map(|limits| {
+        let limit = |(dimension, (max_uses, budgets)): (_, (Option<i64>, Amounts))| {
+            let max_uses = max_uses.or_else(|| budgets.is_empty().then_some(1));
+            ValueLimit { dimension, max_uses, budgets }
+        };
+        limits.into_iter().map(limit).collect()
+    })
+}
+
 prop_compose! {
     pub(super) fn limits()(
         max_uses in option::of(1_i64..), max_uses_per_customer in option::of(1_i64..),
         per_customer_period in option::of((1_i64.., recurrence())), budgets in amounts(1, 0),
-        recurrence in option::of(recurrence()), cap in any::<bool>(),
+        recurrence in option::of(recurrence()), cap in any::<bool>(), per_value in per_value(),
     ) -> Limits {
         let overrun = if cap { Overrun::Cap } else { Overrun::Reject };
         let per_customer_period = per_customer_period.map(|(max_uses, period)| CustomerPeriod { max_uses, period });
-        Limits { max_uses, max_uses_per_customer, per_customer_period, budgets, recurrence, overrun }
+        Limits { max_uses, max_uses_per_customer, per_customer_period, budgets, per_value, recurrence, overrun }
     }
 }

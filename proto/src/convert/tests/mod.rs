@@ -296,9 +296,47 @@ fn a_limit_within_a_period_needs_both_its_fields() {
         budgets: vec![euros(0, 0)],
         recurrence: 9,
         overrun: 9,
+        per_value: vec![v1::ValueLimit { dimension: 9, max_uses: Some(1), ..v1::ValueLimit::default() }],
     };
     let (none, found) = read(bad);
-    assert_eq!((none, found.len()), (None, 7), "every field is wrong");
+    assert_eq!((none, found.len()), (None, 8), "every field is wrong");
+}
+
+#[test]
+fn a_limit_per_value_says_of_what_and_how_much_and_each_but_once() {
+    let read = |per_value: Vec<v1::ValueLimit>| {
+        let mut problems = Vec::new();
+        let limits = limits("limits", &v1::Limits { per_value, ..v1::Limits::default() }, &mut problems);
+        assert_eq!(limits.is_none(), !problems.is_empty());
+        problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+    };
+    let of = |dimension: v1::LimitDimension, attribute: &str| v1::ValueLimit {
+        dimension: dimension.into(),
+        attribute: attribute.to_owned(),
+        max_uses: Some(2),
+        budgets: Vec::new(),
+    };
+    let (place, attribute) = (v1::LimitDimension::Place, v1::LimitDimension::Attribute);
+    let good = vec![of(place, ""), of(v1::LimitDimension::Medium, ""), of(attribute, "till"), of(attribute, "desk")];
+    assert!(read(good).is_empty());
+    let bad = vec![
+        of(place, "till"),
+        of(attribute, ""),
+        of(attribute, "medium"),
+        of(v1::LimitDimension::Segment, ""),
+        v1::ValueLimit { max_uses: None, ..of(place, "") },
+    ];
+    let wanted = [
+        "limits.per_value[0].attribute",
+        "limits.per_value[1].attribute",
+        "limits.per_value[2].attribute",
+        "limits.per_value[3].dimension",
+        "limits.per_value[4].max_uses",
+        "limits.per_value[4].dimension",
+    ];
+    assert_eq!(read(bad), wanted);
+    assert_eq!(read(vec![of(place, ""); 6]), ["limits.per_value"]);
+    assert_eq!(read(vec![v1::ValueLimit::default()]), ["limits.per_value[0].max_uses", "limits.per_value[0].dimension"]);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Limits as rows: which counters a use counts in, and what they have counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Track, Tracks};
+use super::{Dimension, Facts, Track, Tracks};
 use crate::money::Currency;
 use crate::period::Recurrence;
 
@@ -25,6 +25,10 @@ pub enum CounterKind {
     Customer = 3,
     /// Uses by one customer within a period.
     CustomerPeriod = 4,
+    /// Uses of an incentive or an offer by orders of one value.
+    ValueUses = 5,
+    /// Money of an incentive or an offer in one currency, for orders of one value.
+    ValueBudget = 6,
 }
 
 /// Whom limits per customer count for: the customer, else the guest, by a keyed hash; nobody where neither is known.
@@ -39,11 +43,25 @@ impl CounterKind {
         self as i64
     }
 
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Voucher,
+        Self::Uses,
+        Self::Budget,
+        Self::Customer,
+        Self::CustomerPeriod,
+        Self::ValueUses,
+        Self::ValueBudget,
+    ];
+
     /// The kind of a stored number.
     pub fn parse(number: i64) -> Option<Self> {
-        [Self::Voucher, Self::Uses, Self::Budget, Self::Customer, Self::CustomerPeriod]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// It counts money; else uses.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Budget | Self::ValueBudget)
     }
 }
 
@@ -54,7 +72,7 @@ pub struct CounterKey {
     pub kind: CounterKind,
     /// Id of the incentive or the offer; of [`CounterKind::Voucher`] the code.
     pub owner: Arc<str>,
-    /// The currency, the customer, or empty.
+    /// The currency, the customer, the value with its dimension and of money its currency, or empty.
     pub subject: Arc<str>,
     /// The period, or empty.
     pub period: Arc<str>,
@@ -84,6 +102,48 @@ pub struct Counted {
     /// Periods in which it counted for the customer.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty", with = "words")]
     customer_periods: Vec<String>,
+    /// Values for which it counted, by what, and in which periods.
+    #[serde(rename = "v", default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<CountedValue>,
+}
+
+/// A value for which a use counts, in a period or for ever. Written as `["place", "at-vienna", "m2026-07-01"]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Dimension, String, String)", into = "(Dimension, String, String)")]
+pub struct CountedValue {
+    /// By what.
+    pub dimension: Dimension,
+    /// Its value.
+    pub value: String,
+    /// The period, or empty.
+    pub period: String,
+}
+
+impl From<(Dimension, String, String)> for CountedValue {
+    fn from((dimension, value, period): (Dimension, String, String)) -> Self {
+        Self { dimension, value, period }
+    }
+}
+
+impl From<CountedValue> for (Dimension, String, String) {
+    fn from(counted: CountedValue) -> Self {
+        (counted.dimension, counted.value, counted.period)
+    }
+}
+
+impl CountedValue {
+    /// The counter of its uses.
+    pub fn of_uses(&self, owner: &Arc<str>) -> CounterKey {
+        let subject = format!("{}={}", self.dimension, self.value).into();
+        let period = self.period.as_str().into();
+        CounterKey { kind: CounterKind::ValueUses, owner: owner.clone(), subject, period }
+    }
+
+    /// The counter of its money.
+    pub fn of_money(&self, owner: &Arc<str>, currency: Currency) -> CounterKey {
+        let subject = format!("{} {}={}", currency.code(), self.dimension, self.value).into();
+        CounterKey { kind: CounterKind::ValueBudget, subject, ..self.of_uses(owner) }
+    }
 }
 
 fn ever() -> Vec<String> {
@@ -119,27 +179,47 @@ mod words {
 
 impl Default for Counted {
     fn default() -> Self {
-        Self { periods: ever(), customer: false, customer_periods: Vec::new() }
+        Self { periods: ever(), customer: false, customer_periods: Vec::new(), values: Vec::new() }
     }
 }
 
 impl Counted {
-    /// In what a use at `now` counts where uses are counted in `tracks`; `known` where a customer or a guest is named.
-    pub fn of(tracks: &Tracks, known: bool, now: Timestamp, zone: &TimeZone) -> Self {
+    /// In what the use of an order at `now` counts where uses are counted in `tracks`. What the order does not say it is
+    /// not counted by.
+    pub fn of(tracks: &Tracks, facts: Facts<'_>, now: Timestamp, zone: &TimeZone) -> Self {
         let mut counted = Self::default();
         for track in tracks.iter() {
             let name = |recurrence| period(recurrence, now, zone);
             match track {
-                Track::Period(recurrence) => counted.periods.push(name(recurrence)),
-                Track::Customer(_) if !known => {}
+                Track::Period(recurrence) => counted.periods.push(name(*recurrence)),
+                Track::Customer(_) if !facts.known => {}
                 Track::Customer(None) => counted.customer = true,
-                Track::Customer(Some(recurrence)) => counted.customer_periods.push(name(recurrence)),
+                Track::Customer(Some(recurrence)) => counted.customer_periods.push(name(*recurrence)),
+                Track::Value(dimension, recurrence) => {
+                    let Some(value) = facts.value(dimension) else { continue };
+                    let (dimension, value) = (dimension.clone(), value.to_owned());
+                    let period = recurrence.map(name).unwrap_or_default();
+                    counted.values.push(CountedValue { dimension, value, period });
+                }
             }
         }
         counted
     }
 
-    /// Neither a period nor a customer.
+    /// The value by which a limit that starts anew with `recurrence` is judged.
+    pub fn value(&self, dimension: &Dimension, recurrence: Option<Recurrence>) -> Option<&CountedValue> {
+        let mut values = self.values.iter();
+        values.find(|one| one.dimension == *dimension && begins_anew(&one.period) == recurrence)
+    }
+
+    /// What an order that counts so says of itself, as far as it is counted by: its place, and its attributes.
+    pub fn said(&self) -> (&str, BTreeMap<String, String>) {
+        let place = self.values.iter().find(|one| one.dimension == Dimension::Place);
+        let attribute = |one: &CountedValue| Some((one.dimension.attribute()?.to_owned(), one.value.clone()));
+        (place.map_or("", |one| &one.value), self.values.iter().filter_map(attribute).collect())
+    }
+
+    /// Neither a period nor a customer nor a value.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
@@ -154,6 +234,7 @@ impl Counted {
             periods: missing(&self.periods, &other.periods),
             customer: self.customer && !other.customer,
             customer_periods: missing(&self.customer_periods, &other.customer_periods),
+            values: self.values.iter().filter(|one| !other.values.contains(one)).cloned().collect(),
         }
     }
 
@@ -163,6 +244,7 @@ impl Counted {
         self.periods.extend(more.periods);
         self.customer |= more.customer;
         self.customer_periods.extend(more.customer_periods);
+        self.values.extend(more.values);
     }
 
     /// The keys of the counters of `owner`, by kind. `subject` is whoever counts as the customer.
@@ -182,6 +264,8 @@ impl Counted {
             }
             self.customer_periods.iter().for_each(|period| add(CounterKind::CustomerPeriod, subject, period));
         }
+        keys.extend(self.values.iter().map(|one| one.of_uses(owner)));
+        keys.extend(self.values.iter().map(|one| one.of_money(owner, currency)));
         keys
     }
 }
@@ -196,14 +280,19 @@ impl CounterKey {
 
     /// With which recurrence it begins anew; `None`: it counts for ever.
     pub fn recurrence(&self) -> Option<Recurrence> {
-        let letter = self.period.chars().next()?;
-        Recurrence::ALL.into_iter().find(|recurrence| recurrence.letter() == letter)
+        begins_anew(&self.period)
     }
 
     /// Whether it is the one of [`Self::of_uses`].
     pub fn counts_every_use(&self) -> bool {
         self.kind == CounterKind::Uses && self.period.is_empty() && self.subject.is_empty()
     }
+}
+
+/// The recurrence of a period that is named so.
+fn begins_anew(period: &str) -> Option<Recurrence> {
+    let letter = period.chars().next()?;
+    Recurrence::ALL.into_iter().find(|recurrence| recurrence.letter() == letter)
 }
 
 /// The name of the period `at` is in: its kind and its first day, in the tenant's zone.
@@ -248,6 +337,10 @@ mod tests {
         TimeZone::get("Europe/Vienna").unwrap()
     }
 
+    static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+    const NOBODY: Facts<'static> = Facts { known: false, place: "", attributes: &NOTHING };
+    const SOMEBODY: Facts<'static> = Facts { known: true, ..NOBODY };
+
     fn late_in_june() -> Timestamp {
         "2026-06-30T22:30:00Z".parse().unwrap()
     }
@@ -287,13 +380,13 @@ mod tests {
     #[test]
     fn a_use_counts_for_its_customer_only_where_somebody_is_named() {
         let tracks = Tracks::parse("m c cd");
-        let named = Counted::of(&tracks, true, late_in_june(), &vienna());
+        let named = Counted::of(&tracks, SOMEBODY, late_in_june(), &vienna());
         let json = serde_json::to_string(&named).unwrap();
         assert_eq!(json, r#"{"u":["","m2026-07-01"],"c":true,"p":"d2026-07-01"}"#);
         assert_eq!(serde_json::from_str::<Counted>(&json).unwrap(), named);
-        let nobody = Counted::of(&tracks, false, late_in_june(), &vienna());
+        let nobody = Counted::of(&tracks, NOBODY, late_in_june(), &vienna());
         assert_eq!(serde_json::to_string(&nobody).unwrap(), r#"{"u":["","m2026-07-01"]}"#);
-        assert!(Counted::of(&Tracks::default(), true, late_in_june(), &vienna()).is_plain());
+        assert!(Counted::of(&Tracks::default(), SOMEBODY, late_in_june(), &vienna()).is_plain());
     }
 
     #[test]
@@ -308,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_a_use_lacks_is_added_and_nothing_twice() {
-        let at = |tracks| Counted::of(&Tracks::parse(tracks), true, late_in_june(), &vienna());
+        let at = |tracks| Counted::of(&Tracks::parse(tracks), SOMEBODY, late_in_june(), &vienna());
         let mut counted = at("m");
         let lacks = at("m y c cw").without(&counted);
         let keys = lacks.keys(&"spring".into(), Currency::new("EUR").unwrap(), Some(&"c/7".into()));
@@ -321,7 +414,8 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_use_are_in_lock_order() {
-        let counted = Counted::of(&Tracks::parse("m c cd"), true, late_in_june(), &vienna());
+        let tracks = Tracks::parse("m c cd v:place vm:place v:medium");
+        let counted = Counted::of(&tracks, Facts { place: "at", ..SOMEBODY }, late_in_june(), &vienna());
         let eur = Currency::new("EUR").unwrap();
         let keys = counted.keys(&"spring".into(), eur, Some(&"c/7".into()));
         let told: Vec<(i64, &str, &str)> =
@@ -333,19 +427,45 @@ mod tests {
             (2, "EUR", "m2026-07-01"),
             (3, "c/7", ""),
             (4, "c/7", "d2026-07-01"),
+            (5, "place=at", ""),
+            (5, "place=at", "m2026-07-01"),
+            (6, "EUR place=at", ""),
+            (6, "EUR place=at", "m2026-07-01"),
         ];
         assert_eq!(told, wanted);
         assert!(keys.is_sorted() && keys.iter().all(|key| &*key.owner == "spring"));
         assert_eq!(keys[0], CounterKey::of_uses(&"spring".into()));
-        assert_eq!(counted.keys(&"spring".into(), eur, None).len(), 4, "nobody has no counter");
+        assert_eq!(counted.keys(&"spring".into(), eur, None).len(), 8, "nobody has no counter");
+    }
+
+    #[test]
+    fn a_use_says_for_which_values_it_counted() {
+        let attributes = BTreeMap::from([("till".to_owned(), "7".to_owned())]);
+        let facts = Facts { place: "at", attributes: &attributes, ..NOBODY };
+        let of = |tracks| Counted::of(&Tracks::parse(tracks), facts, late_in_june(), &vienna());
+        let counted = of("v:place vm:attribute.till v:medium");
+        let json = serde_json::to_string(&counted).unwrap();
+        assert_eq!(json, r#"{"v":[["place","at",""],["attribute.till","7","m2026-07-01"]]}"#);
+        assert_eq!(serde_json::from_str::<Counted>(&json).unwrap(), counted);
+        assert_eq!(counted.said(), ("at", attributes.clone()));
+        let till = Dimension::Attribute("till".into());
+        assert_eq!(counted.value(&Dimension::Place, None).map(|one| &*one.value), Some("at"));
+        assert_eq!(counted.value(&till, Some(Recurrence::Month)).map(|one| &*one.value), Some("7"));
+        assert_eq!(counted.value(&till, None), None, "the limit starts anew otherwise");
+        assert_eq!(counted.value(&Dimension::Medium, None), None, "the order has no medium");
+        let lacks = of("v:place vm:place").without(&counted);
+        let mut both = counted.clone();
+        both.add(&lacks);
+        both.add(&lacks);
+        assert_eq!(both.keys(&"spring".into(), Currency::new("EUR").unwrap(), None).len(), 2 + 6);
     }
 
     #[test]
     fn every_kind_is_read_back_from_its_number() {
-        for kind in 0..5 {
+        for kind in 0..7 {
             assert_eq!(CounterKind::parse(kind).map(CounterKind::number), Some(kind));
         }
-        assert_eq!((CounterKind::parse(-1), CounterKind::parse(5)), (None, None));
+        assert_eq!((CounterKind::parse(-1), CounterKind::parse(7)), (None, None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{CounterKey, CounterKind, Limits, period};
+use super::{CountedValue, CounterKey, CounterKind, Dimension, Limits, ValueLimit, period};
 use crate::money::Currency;
 use crate::period::{Period, Recurrence};
 
@@ -29,6 +29,8 @@ pub struct Standing {
     pub key: CounterKey,
     /// What it is on.
     pub on: Limited,
+    /// Of which value of what; `None`: it is no limit per value.
+    pub value: Option<(Dimension, String)>,
     /// How often, or how much in minor units.
     pub most: i64,
     /// When it starts anew, and the period that runs.
@@ -60,7 +62,7 @@ impl Limits {
             let name = recurrence.map(|recurrence| period(recurrence, now, zone)).unwrap_or_default();
             let key = CounterKey { kind, owner: owner.clone(), subject: subject.into(), period: name.into() };
             let period = recurrence.map(|recurrence| (recurrence, recurrence.period(now, zone)));
-            all.push(Standing { key, on, most, period, used: 0, held: 0 });
+            all.push(Standing { key, on, value: None, most, period, used: 0, held: 0 });
         };
         if let Some(most) = self.max_uses {
             add(CounterKind::Uses, Limited::Uses, "", self.recurrence, most);
@@ -79,5 +81,29 @@ impl Limits {
             }
         }
         all
+    }
+
+    /// What `limit`, one of these limits of `owner`, is to one value at `now`, with nothing taken.
+    pub fn standing_of_value(
+        &self,
+        owner: &Arc<str>,
+        limit: &ValueLimit,
+        value: &str,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Vec<Standing> {
+        let name = self.recurrence.map(|recurrence| period(recurrence, now, zone)).unwrap_or_default();
+        let of = CountedValue { dimension: limit.dimension.clone(), value: value.to_owned(), period: name };
+        let running = self.recurrence.map(|recurrence| (recurrence, recurrence.period(now, zone)));
+        let standing = |key, on, most| {
+            let value = Some((of.dimension.clone(), of.value.clone()));
+            Standing { key, on, value, most, period: running, used: 0, held: 0 }
+        };
+        let uses = limit.max_uses.map(|most| standing(of.of_uses(owner), Limited::Uses, most));
+        let money = limit.budgets.iter().map(|budget| {
+            let key = of.of_money(owner, budget.currency);
+            standing(key, Limited::Budget(budget.currency), budget.minor)
+        });
+        uses.into_iter().chain(money).collect()
     }
 }

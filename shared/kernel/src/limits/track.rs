@@ -6,16 +6,18 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Limits;
+use super::{Dimension, Limits};
 use crate::period::Recurrence;
 
 /// One way of counting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Track {
     /// Number and money, anew in every period.
     Period(Recurrence),
     /// The number by customer; where there is a recurrence, anew in every period.
     Customer(Option<Recurrence>),
+    /// Number and money by the value that an order has; where there is a recurrence, anew in every period.
+    Value(Dimension, Option<Recurrence>),
 }
 
 /// Ways of counting. What is counted once is counted for ever, so that a limit that was taken away and comes back finds
@@ -30,6 +32,10 @@ impl Track {
                 .into_iter()
                 .find(|recurrence| letter == recurrence.letter().encode_utf8(&mut [0; 4]))
         };
+        if let Some((letter, dimension)) = word.strip_prefix('v').and_then(|word| word.split_once(':')) {
+            let recurrence = if letter.is_empty() { None } else { Some(recurrence(letter)?) };
+            return dimension.parse().ok().map(|dimension| Self::Value(dimension, recurrence));
+        }
         match word.strip_prefix('c') {
             Some("") => Some(Self::Customer(None)),
             Some(period) => Some(Self::Customer(Some(recurrence(period)?))),
@@ -38,20 +44,31 @@ impl Track {
     }
 
     /// The recurrence that it begins anew with.
-    pub fn recurrence(self) -> Option<Recurrence> {
+    pub fn recurrence(&self) -> Option<Recurrence> {
         match self {
-            Self::Period(recurrence) => Some(recurrence),
-            Self::Customer(recurrence) => recurrence,
+            Self::Period(recurrence) => Some(*recurrence),
+            Self::Customer(recurrence) | Self::Value(_, recurrence) => *recurrence,
+        }
+    }
+
+    /// By what of an order it counts apart.
+    pub fn dimension(&self) -> Option<&Dimension> {
+        match self {
+            Self::Value(dimension, _) => Some(dimension),
+            Self::Period(_) | Self::Customer(_) => None,
         }
     }
 }
 
 impl fmt::Display for Track {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(self, Self::Customer(_)) {
-            f.write_str("c")?;
+        match self {
+            Self::Period(_) => {}
+            Self::Customer(_) => f.write_str("c")?,
+            Self::Value(..) => f.write_str("v")?,
         }
-        self.recurrence().map_or(Ok(()), |recurrence| write!(f, "{}", recurrence.letter()))
+        self.recurrence().map_or(Ok(()), |recurrence| write!(f, "{}", recurrence.letter()))?;
+        self.dimension().map_or(Ok(()), |dimension| write!(f, ":{dimension}"))
     }
 }
 
@@ -62,8 +79,19 @@ impl Tracks {
     }
 
     /// In their order.
-    pub fn iter(&self) -> impl Iterator<Item = Track> {
-        self.0.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = &Track> {
+        self.0.iter()
+    }
+
+    /// Those that pass.
+    #[must_use]
+    pub fn only(&self, pass: impl Fn(&Track) -> bool) -> Self {
+        self.0.iter().filter(|track| pass(track)).cloned().collect()
+    }
+
+    /// Whether one of them counts by this.
+    pub fn count_by(&self, dimension: &Dimension) -> bool {
+        self.0.iter().any(|track| track.dimension() == Some(dimension))
     }
 
     /// There is none.
@@ -82,7 +110,7 @@ impl Tracks {
         let runs = |track: &Track| {
             track.recurrence().is_none_or(|one| one.period_start(at, zone) == one.period_start(now, zone))
         };
-        self.iter().filter(runs).collect()
+        self.only(runs)
     }
 
     /// The beginning of the longest of their periods that run at `now`; `None` where something of them never begins anew.
@@ -93,13 +121,13 @@ impl Tracks {
     /// These and `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
-        Self(self.0.union(&others.0).copied().collect())
+        Self(self.0.union(&others.0).cloned().collect())
     }
 
     /// These without `others`.
     #[must_use]
     pub fn without(&self, others: &Self) -> Self {
-        Self(self.0.difference(&others.0).copied().collect())
+        Self(self.0.difference(&others.0).cloned().collect())
     }
 }
 
@@ -125,7 +153,8 @@ impl Limits {
     pub fn tracks(&self) -> Tracks {
         let ever = self.max_uses_per_customer.map(|_| Track::Customer(None));
         let in_period = self.per_customer_period.map(|limit| Track::Customer(Some(limit.period)));
-        self.recurrence.map(Track::Period).into_iter().chain(ever).chain(in_period).collect()
+        let values = self.per_value.iter().map(|limit| Track::Value(limit.dimension.clone(), self.recurrence));
+        self.recurrence.map(Track::Period).into_iter().chain(ever).chain(in_period).chain(values).collect()
     }
 }
 
@@ -138,10 +167,12 @@ mod tests {
     fn ways_of_counting_are_stored_as_words_and_read_back() {
         let every =
             Recurrence::ALL.into_iter().flat_map(|one| [Track::Period(one), Track::Customer(Some(one))]);
-        let every: Tracks = every.chain([Track::Customer(None)]).collect();
-        assert_eq!(every.to_string(), "d w m y c cd cw cm cy");
+        let key = Dimension::Attribute("till".into());
+        let values = [Track::Value(Dimension::Place, Some(Recurrence::Month)), Track::Value(key, None)];
+        let every: Tracks = every.chain([Track::Customer(None)]).chain(values).collect();
+        assert_eq!(every.to_string(), "d w m y c cd cw cm cy vm:place v:attribute.till");
         assert_eq!(Tracks::parse(&every.to_string()), every);
-        assert_eq!(Tracks::parse("m next-year c"), Tracks::parse("c m"));
+        assert_eq!(Tracks::parse("m next-year c v:store vx:place v"), Tracks::parse("c m"));
         assert!(Tracks::parse("").is_empty() && Tracks::default().to_string().is_empty());
     }
 
