@@ -10,7 +10,7 @@ mod degraded;
 #[cfg(test)]
 pub(crate) mod double;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +63,10 @@ pub struct Question<'a> {
     pub replaces: &'a str,
     /// By which the shopper is told apart from others, or empty.
     pub client_id: &'a str,
+    /// Where it is sold, or empty; limits of codes may count by it.
+    pub place: &'a str,
+    /// Of the basket; limits of codes may count by them.
+    pub attributes: &'a BTreeMap<String, String>,
 }
 
 /// What relationship-svc said.
@@ -97,6 +101,8 @@ pub struct Code {
     pub expires: Option<Timestamp>,
     /// How long to wait before it is looked up again; of a code that was not because too many were guessed.
     pub retry_after: Option<Duration>,
+    /// Attributes of the basket that its limits count by.
+    pub limit_attributes: Vec<String>,
 }
 
 /// The definition of one version of an incentive, compiled.
@@ -198,6 +204,11 @@ impl Relationship {
             order_id: question.order_id.to_owned(),
             client_id: question.client_id.to_owned(),
             replaces_order_id: question.replaces.to_owned(),
+            place: question.place.to_owned(),
+            attributes: match question.codes.is_empty() {
+                true => BTreeMap::new(),
+                false => question.attributes.clone(),
+            },
         };
         let mut client = self.client.clone();
         let asked = client.evaluate_incentives(grpc::outgoing(call, limit, request));
@@ -250,6 +261,7 @@ impl Relationship {
             incentive: given.incentive,
             version: given.version,
             title: given.title,
+            limit_attributes: given.limit_attributes,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Locks are taken in the order catalogue version, objective, campaign.
 
 mod refusal;
+mod values;
 
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ pub async fn update(app: Arc<App>, asked: Asked<Change<Draft>>) -> Outcome<View>
         let differs = campaign != before;
         let view = View { campaign, revision: revision.map_or_else(|| current(&revisions), Ok)?, at: now };
         if differs {
+            values::of_campaign(unit, &before, &view.campaign).await?;
             unit.save_many(std::slice::from_ref(&view.campaign))?;
             unit.tell(events::updated(&view));
         }
@@ -116,6 +118,7 @@ pub async fn adapt(app: Arc<App>, asked: Asked<(Touch, Adaptation)>) -> Outcome<
         let newest = revisions.last().ok_or_else(no_revision)?;
         let revision = newest.adapt(&before, adaptation.clone(), unit.principal(), now);
         let revision = revision.map_err(|refusal| refusal.fault(id))?;
+        values::of_offers(unit, id, &newest.mix, &revision).await?;
         let campaign = before.revise(&revision, now);
         unit.save_many(std::slice::from_ref(&campaign))?;
         unit.write(store::add_revision(id, &revision)?);

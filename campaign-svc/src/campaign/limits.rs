@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tandem_kernel::limits::{Limits, Standing};
-use tandem_platform::{Call, Fault, Outcome, counters};
+use tandem_platform::counters::{self, values};
+use tandem_platform::{Call, Fault, Outcome};
 
 use super::{COLLECTION, View, discount_limits, name};
 use crate::App;
@@ -48,12 +49,14 @@ pub async fn standing(
         }
     };
     let zone = definition.zone.rules();
-    let of_owner = |(owner, limits): &(String, Limits)| {
-        limits.standing(&Arc::from(owner.as_str()), subject, view.at, zone)
-    };
-    let mut limits: Vec<Standing> = owned.iter().flat_map(of_owner).collect();
-    counters::fill(&mut app.db.read().await?, &call.tenant, &mut limits, view.at).await?;
-    Ok(limits)
+    let (mut reader, mut all) = (app.db.read().await?, Vec::new());
+    for (owner, limits) in &owned {
+        let owner = Arc::from(owner.as_str());
+        all.extend(limits.standing(&owner, subject, view.at, zone));
+        all.extend(values::standing(&mut reader, &call.tenant, &owner, limits, view.at, zone).await?);
+    }
+    counters::fill(&mut reader, &call.tenant, &mut all, view.at).await?;
+    Ok(all)
 }
 
 /// The name of an offer, by which its limits are counted.

@@ -17,12 +17,13 @@
 //! - What is to be paid back is said by line and by means of payment, and kept with the order: [`refund`].
 //! - An order is held and committed for one customer or guest; who is neither cannot use what is limited per customer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::basket::TaxMode;
-use tandem_kernel::limits::{self, Counted};
+use tandem_kernel::limits::{self, Counted, Dimension};
 use tandem_kernel::money::Currency;
 use tandem_kernel::pricing::returned;
 use uuid::Uuid;
@@ -234,6 +235,9 @@ pub struct Sold {
     /// Where.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub place: String,
+    /// Those of its attributes that limits count by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// What the quote was made for, in hexadecimal digits.
     pub digest: String,
     /// When it was quoted.
@@ -415,6 +419,8 @@ pub enum Refusal {
     HoldOver,
     /// A limit names who is neither customer nor guest.
     CustomerRequired(String),
+    /// A limit of it counts by what the order does not say.
+    ValueRequired(String, Dimension),
     /// The campaign does not run any more.
     NotRunning(String),
     /// Every use is taken.

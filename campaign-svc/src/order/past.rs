@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Limits, Tally, Tracks};
+use tandem_kernel::limits::{Counted, CounterKey, Facts, Limits, Tally, Tracks};
 use tandem_platform::counters::ledger::{Claim, Ledger, Target};
 use tandem_platform::counters::tracks::{self, Past, Wanted};
 use tandem_platform::db::Writes;
@@ -141,7 +141,7 @@ impl Orders<'_> {
             let owner: Arc<str> = charge.owner.as_str().into();
             let keys = lacks.keys(&owner, order.sold.currency, order.person.subject().as_ref());
             let mut place = |key: CounterKey| {
-                let is_money = key.kind == CounterKind::Budget;
+                let is_money = key.kind.is_money();
                 (ledger.place(key), is_money)
             };
             let places: Vec<(usize, bool)> = keys.into_iter().map(&mut place).collect();
@@ -156,7 +156,9 @@ impl Orders<'_> {
     fn lacks(&self, order: &Order, charge: &Charge, late: &Tracks, now: Timestamp) -> Counted {
         let at = order.committed.unwrap_or(order.updated);
         let late = late.running(at, now, self.zone);
-        Counted::of(&late, order.person.is_known(), at, self.zone).without(&charge.counted)
+        let (place, attributes) = charge.counted.said();
+        let facts = Facts { known: order.person.is_known(), place, attributes: &attributes };
+        Counted::of(&late, facts, at, self.zone).without(&charge.counted)
     }
 }
 

@@ -15,6 +15,7 @@ use super::allowance::{AT_ONCE, QUOTE};
 use super::entry::Entry;
 use super::extent::Extent;
 use super::index::Reach;
+use super::limited::Limited;
 use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::quote::Quote;
 use super::seen::{Own, Seen};
@@ -124,20 +125,20 @@ async fn gather(
     Ok(Gathered { app, call, snapshot, seen, ask, incentives, now, age })
 }
 
-/// The entries that a quote meets, where any of them may count customers and somebody is named.
+/// The entries that a quote meets, where any of them may count customers, or by what the basket says.
 fn matching<'r>(
     ask: &Ask,
     reach: &Reach<'r>,
     incentives: &Incentives,
     now: Timestamp,
 ) -> Vec<&'r Arc<Entry>> {
-    match reach.counts_customers() && ask.subject().is_some() {
+    match reach.counts_apart() {
         true => reach.entries(incentives.segments(), ask.place(), now),
         false => Vec::new(),
     }
 }
 
-/// What limits have counted: from memory, and from the database what these entries count for single customers, and all that
+/// What limits have counted: from memory, and from the database what these entries count for single customers and values, and all that
 /// `own` takes part in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
 /// left.
 ///
@@ -152,13 +153,10 @@ pub(super) async fn looked<'e>(
     now: Timestamp,
 ) -> Outcome<Seen> {
     let memory = Seen::from_memory(app.spending.of(app, &call.tenant).await?, ask.subject());
-    let rows: Vec<CounterKey> = match memory.subject() {
-        Some(subject) => {
-            let limited = entries.filter_map(|entry| entry.offer()?.limited.as_deref());
-            limited.flat_map(|limited| limited.rows_of(subject, ask.basket.currency, now)).collect()
-        }
-        None => Vec::new(),
-    };
+    let limited = entries.filter_map(|entry| entry.offer()?.limited.as_deref());
+    let limited = limited.filter(|limited| limited.counts_apart());
+    let rows = |limited: &'e Limited| limited.rows_of(memory.subject(), ask.facts(), ask.basket.currency, now);
+    let rows: Vec<CounterKey> = limited.flat_map(|limited| rows(limited).collect::<Vec<_>>()).collect();
     if rows.is_empty() && *own == Own::default() {
         return Ok(memory);
     }
@@ -271,6 +269,8 @@ async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Out
         order_id: &ask.order_id,
         replaces: &ask.replaces,
         client_id: &ask.client_id,
+        place: &ask.place,
+        attributes: &ask.basket.attributes,
     };
     match app.relationship.evaluate(call, question).await? {
         Ok(answer) => Ok(Incentives::Included(answer)),

@@ -2,6 +2,7 @@
 //! (common/v1/quote.proto). Written field by field, see [`super::wire`]; the numbers are the contract's, and
 //! each stands beside its name.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -221,6 +222,11 @@ fn write_verdict(
     if let Some(delay) = retry_after {
         duration(wire, 15, delay); // retry_delay
     }
+    if let (Err(Refusal::LimitValueRequired), Source::Offer(entry)) = (verdict.decided, verdict.source) {
+        let limited = entry.offer().and_then(|offer| offer.limited.as_ref());
+        let dimension = limited.and_then(|limited| limited.lacks(ask.facts()));
+        wire.text(17, &dimension.map(ToString::to_string).unwrap_or_default()); // limit_dimension
+    }
 }
 
 fn outcome(wire: &mut Wire, outcome: DecisionOutcome, reason: DecisionReason) {
@@ -315,6 +321,7 @@ fn reason_of_refusal(refusal: Refusal) -> DecisionReason {
         Refusal::NoBudget => DecisionReason::CurrencyNotListed,
         Refusal::UsesExhausted => DecisionReason::UsesExhausted,
         Refusal::CustomerRequired => DecisionReason::CustomerRequired,
+        Refusal::LimitValueRequired => DecisionReason::LimitValueRequired,
         Refusal::CustomerLimit => DecisionReason::CustomerLimitReached,
         Refusal::CustomerPeriodLimit => DecisionReason::CustomerPeriodLimitReached,
         Refusal::Excluded => DecisionReason::Excluded,
@@ -387,7 +394,40 @@ pub fn claims(
         wire.present(18, due); // due_minor
     }
     wire.whole(19, explanation); // explanation
+    for (key, value) in limit_attributes(ask, applied().map(|(_, source)| source), incentives) {
+        // limit_attributes
+        wire.message(20, |wire| {
+            wire.text(1, key);
+            wire.text(2, value);
+        });
+    }
     wire.finish()
+}
+
+/// Those attributes of the basket that limits of what applied count by.
+fn limit_attributes<'q>(
+    ask: &'q Ask,
+    applied: impl Iterator<Item = &'q Source<'q>>,
+    incentives: &'q Incentives,
+) -> BTreeMap<&'q str, &'q str> {
+    let mut sealed = BTreeMap::new();
+    let mut seal = |key: &str| {
+        let known = ask.basket.attributes.get_key_value(key);
+        sealed.extend(known.map(|(key, value)| (key.as_str(), value.as_str())));
+    };
+    for source in applied {
+        match source {
+            Source::Offer(entry) => {
+                let limited = entry.offer().and_then(|offer| offer.limited.as_ref());
+                limited.into_iter().flat_map(|limited| limited.attributes()).for_each(&mut seal);
+            }
+            Source::Code(index) => {
+                let keys = incentives.code(*index).map(|code| code.limit_attributes.as_slice()).unwrap_or_default();
+                keys.iter().for_each(|key| seal(key));
+            }
+        }
+    }
+    sealed
 }
 
 fn sealed_lines(wire: &mut Wire, ask: &Ask, priced: &Priced<'_>) {

@@ -118,11 +118,11 @@ impl Entry {
         }
     }
 
-    /// Whether single customers may use it so often only.
-    pub fn counts_customers(&self) -> bool {
+    /// Whether its limits count single customers, or values of the order.
+    pub fn counts_apart(&self) -> bool {
         self.offer()
             .and_then(|offer| offer.limited.as_ref())
-            .is_some_and(|limited| limited.counts_customers())
+            .is_some_and(|limited| limited.counts_apart())
     }
 }
 

@@ -43,8 +43,8 @@ struct Shelf {
 struct Bucket {
     open: Vec<Arc<Entry>>,
     by_segment: Map<Vec<Arc<Entry>>>,
-    /// One of them counts what single customers use.
-    counts_customers: bool,
+    /// One of them counts what single customers use, or orders of one value.
+    counts_apart: bool,
 }
 
 impl Index {
@@ -150,7 +150,7 @@ fn posted_by_place(entry: &Entry) -> bool {
 
 impl Bucket {
     fn insert(&mut self, entry: &Arc<Entry>) {
-        self.counts_customers |= entry.counts_customers();
+        self.counts_apart |= entry.counts_apart();
         if entry.segments.is_empty() {
             self.open.push(entry.clone());
         }
@@ -170,9 +170,9 @@ impl Bucket {
                 }
             }
         }
-        if entry.counts_customers() {
+        if entry.counts_apart() {
             let mut rest = self.open.iter().chain(self.by_segment.values().flatten());
-            self.counts_customers = rest.any(|entry| entry.counts_customers());
+            self.counts_apart = rest.any(|entry| entry.counts_apart());
         }
     }
 
@@ -220,9 +220,9 @@ impl<'i> Reach<'i> {
         once(found)
     }
 
-    /// Whether any entry here may count what single customers use.
-    pub fn counts_customers(&self) -> bool {
-        self.buckets.iter().any(|bucket| bucket.counts_customers)
+    /// Whether any entry here may count what single customers use, or orders of one value.
+    pub fn counts_apart(&self) -> bool {
+        self.buckets.iter().any(|bucket| bucket.counts_apart)
     }
 
     /// How many postings for everyone a question here looks at.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::limits::{Budget, Counted, CounterKey, CounterKind, Limits, period};
+use tandem_kernel::limits::{Budget, CountedValue, CounterKey, CounterKind, Counted, Dimension, Facts, Limits, period};
 use tandem_kernel::money::Currency;
 use tandem_kernel::period::Recurrence;
 use tandem_kernel::pricing::Fund;
@@ -25,6 +25,8 @@ pub struct Limited {
 pub enum NoRoom {
     /// A limit names who is neither customer nor guest.
     CustomerRequired,
+    /// A limit counts by what the basket does not say.
+    ValueRequired,
     /// Not one use is left.
     Uses,
     /// There are budgets, none in the basket's currency.
@@ -42,7 +44,8 @@ impl Limited {
     /// `None` where nothing is limited.
     pub fn new(offer: (&str, &Limits), campaign: (&str, &Limits), zone: &TimeZone) -> Option<Self> {
         let limited = |limits: &Limits| {
-            limits.max_uses.is_some() || !limits.budgets.is_empty() || limits.needs_customer()
+            let in_all = limits.max_uses.is_some() || !limits.budgets.is_empty();
+            in_all || limits.needs_customer() || !limits.per_value.is_empty()
         };
         (limited(offer.1) || limited(campaign.1)).then(|| Self {
             owners: [offer, campaign].map(|(owner, limits)| (owner.into(), limits.clone())),
@@ -50,35 +53,54 @@ impl Limited {
         })
     }
 
-    /// Whether single customers are limited.
-    pub fn counts_customers(&self) -> bool {
-        self.owners.iter().any(|(_, limits)| limits.needs_customer())
+    /// Whether single customers or single values are limited.
+    pub fn counts_apart(&self) -> bool {
+        self.owners.iter().any(|(_, limits)| limits.needs_customer() || !limits.per_value.is_empty())
     }
 
-    /// The rows that count for one customer.
+    /// The rows that count for one customer, or for values that the basket has.
     pub fn rows_of<'l>(
         &'l self,
-        subject: &'l Arc<str>,
+        subject: Option<&'l Arc<str>>,
+        facts: Facts<'l>,
         currency: Currency,
         now: Timestamp,
     ) -> impl Iterator<Item = CounterKey> + 'l {
-        let limited = self.owners.iter().filter(|(_, limits)| limits.needs_customer());
-        let rows = limited.flat_map(move |(owner, limits)| {
-            Counted::of(&limits.tracks(), true, now, &self.zone).keys(owner, currency, Some(subject))
+        let rows = self.owners.iter().flat_map(move |(owner, limits)| {
+            Counted::of(&limits.tracks(), facts, now, &self.zone).keys(owner, currency, subject)
         });
-        rows.filter(|key| matches!(key.kind, CounterKind::Customer | CounterKind::CustomerPeriod))
+        rows.filter(|key| !matches!(key.kind, CounterKind::Uses | CounterKind::Budget))
+    }
+
+    /// The attributes of a basket by which is counted.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.owners.iter().flat_map(|(_, limits)| limits.attributes())
+    }
+
+    /// The first thing by which is counted that the basket does not say.
+    pub fn lacks(&self, facts: Facts<'_>) -> Option<&Dimension> {
+        self.owners.iter().find_map(|(_, limits)| limits.lacks(facts))
     }
 
     /// What is left at `now` for a basket in `currency`.
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn room(&self, seen: &Seen, currency: Currency, now: Timestamp) -> Result<Funds<'_>, NoRoom> {
+    pub fn room(
+        &self,
+        seen: &Seen,
+        facts: Facts<'_>,
+        currency: Currency,
+        now: Timestamp,
+    ) -> Result<Funds<'_>, NoRoom> {
         let mut funds = [None; 2];
         for ((owner, limits), fund) in self.owners.iter().zip(&mut funds) {
             let subject = seen.subject();
             if limits.needs_customer() && subject.is_none() {
                 return Err(NoRoom::CustomerRequired);
+            }
+            if limits.lacks(facts).is_some() {
+                return Err(NoRoom::ValueRequired);
             }
             let running = |anew: Option<Recurrence>| {
                 anew.map(|recurrence| period(recurrence, now, &self.zone)).unwrap_or_default()
@@ -108,7 +130,42 @@ impl Limited {
             if full(in_period, CounterKind::CustomerPeriod, subject, &of_customer) {
                 return Err(NoRoom::CustomerPeriod);
             }
+            // Whatever draws on the money in all draws on that of the values too: both are one fund, of the lesser.
+            let left = of_values(limits, owner, facts, seen, currency, &in_all)?;
+            if let Some(left) = left {
+                let left = fund.map_or(left, |(_, fund)| fund.left.min(left));
+                *fund = Some((owner, Fund { left, overrun: limits.overrun }));
+            }
         }
         Ok(funds)
     }
+}
+
+/// What the limits per value leave of money to a basket; `None`: they do not limit it.
+fn of_values(
+    limits: &Limits,
+    owner: &Arc<str>,
+    facts: Facts<'_>,
+    seen: &Seen,
+    currency: Currency,
+    period: &str,
+) -> Result<Option<i64>, NoRoom> {
+    let mut least: Option<i64> = None;
+    for limit in &limits.per_value {
+        let value = facts.value(&limit.dimension).unwrap_or_default().to_owned();
+        let value = CountedValue { dimension: limit.dimension.clone(), value, period: period.to_owned() };
+        let taken = |key: CounterKey| seen.taken(&key.owner, key.kind, &key.subject, &key.period);
+        if limit.max_uses.is_some_and(|most| taken(value.of_uses(owner)) >= most) {
+            return Err(NoRoom::Uses);
+        }
+        match limit.budget(currency) {
+            Budget::Unlimited => {}
+            Budget::NotInCurrency => return Err(NoRoom::Currency),
+            Budget::Limited(most) => {
+                let left = (most - taken(value.of_money(owner, currency))).max(0);
+                least = Some(least.map_or(left, |least| least.min(left)));
+            }
+        }
+    }
+    Ok(least)
 }

@@ -2,6 +2,7 @@
 
 mod judging;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -178,6 +179,8 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
         order_id: "",
         replaces: "",
         client_id: "",
+        place: "",
+        attributes: &BTreeMap::new(),
     };
     let answer = app.relationship.evaluate(call, question).await?;
     answer.map(|answer| answer.segments).map_err(|cause| {

@@ -57,6 +57,8 @@ pub enum Refusal {
     UsesExhausted,
     /// It is limited per customer, and nobody is named.
     CustomerRequired,
+    /// A limit counts by what the basket does not say.
+    LimitValueRequired,
     /// The customer has had every use.
     CustomerLimit,
     /// The customer has had every use of the period.

@@ -1,6 +1,9 @@
 //! What can be done with incentives.
 
+use std::sync::Arc;
+
 use tandem_kernel::problem::Problem;
+use tandem_platform::counters::tracks;
 use tandem_platform::fault::FieldViolation;
 use tandem_platform::resource::{Change, New, Resource, Touch, Unit};
 use tandem_platform::service::{Asked, Core};
@@ -32,6 +35,7 @@ pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Inc
             return Err(Fault::invalid_field("incentive.discount", description));
         }
         check(&definition)?;
+        count_values(unit, &incentive, &definition).await?;
         let incentive = unit.save(incentive.revised(definition, unit.now()), events::updated)?;
         unit.write(store::keep_revision(&incentive)?);
         name_segments(unit, &incentive).await?;
@@ -49,6 +53,16 @@ pub async fn archive(core: Core, asked: Asked<Touch>) -> Outcome<Incentive> {
         store::name_segments(unit.tx(), tenant, &incentive.id, &[]).await?;
         Ok(incentive)
     })
+}
+
+/// Limits per value begin to count with the transaction that writes them.
+async fn count_values(unit: &mut Unit<'_>, before: &Incentive, after: &Definition) -> Outcome<()> {
+    let (tenant, owner) = (unit.tenant(), Arc::from(before.id.as_str()));
+    let was = Some(&before.definition.limits);
+    let Some(late) = tracks::turn(unit.tx(), tenant, &owner, was, &after.limits).await? else { return Ok(()) };
+    let message = "what has been used of it is not known by that value: add the limit to a new incentive";
+    let fault = Fault::precondition(ErrorReason::LimitValueLate, message);
+    Err(fault.violating(before.name(), "LIMIT_VALUE_LATE", message).with("dimension", late))
 }
 
 async fn lock_active(unit: &mut Unit<'_>, touch: &Touch) -> Outcome<Incentive> {

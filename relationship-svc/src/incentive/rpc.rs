@@ -11,7 +11,8 @@ use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::list::Listed;
 use tandem_platform::resource::{self, Change, Resource, asked};
 use tandem_platform::service::Asked;
-use tandem_platform::{Violations, counters, field, grpc, service};
+use tandem_platform::counters::{self, values};
+use tandem_platform::{Violations, field, grpc, service};
 use tandem_proto::common::v1::LimitUsage;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
 use tandem_proto::relationship::v1::{
@@ -118,7 +119,10 @@ impl IncentiveService for Api {
         let (now, zone) = (self.0.clock.now(), &self.0.zone);
         let owner = incentive.id.as_str().into();
         let mut limits = incentive.definition.limits.standing(&owner, subject.as_ref(), now, zone);
-        counters::fill(&mut self.0.db.read().await?, &call.tenant, &mut limits, now).await?;
+        let mut reader = self.0.db.read().await?;
+        let of = &incentive.definition.limits;
+        limits.extend(values::standing(&mut reader, &call.tenant, &owner, of, now, zone).await?);
+        counters::fill(&mut reader, &call.tenant, &mut limits, now).await?;
         let told = |limit: &Standing| LimitUsage { owner: incentive.name(), ..limit.into() };
         Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(told).collect() }))
     }

@@ -98,7 +98,7 @@ fn count(
             let incentive: Arc<str> = one.incentive.as_str().into();
             let subject = one.person.subject();
             for key in one.details.counted.keys(&incentive, one.currency, subject.as_ref()) {
-                let worth = if key.kind == CounterKind::Budget { money } else { uses };
+                let worth = if key.kind.is_money() { money } else { uses };
                 counted.entry(key).or_default().used += worth;
             }
             let code = voucher(codes, &one.code);

@@ -10,6 +10,7 @@
 //! that costly ones hold up nobody else's.
 
 use std::cell::{LazyCell, RefCell};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -45,6 +46,10 @@ pub struct Asked {
     pub client_id: String,
     /// Which of the codes may be looked up.
     pub leave: Leave,
+    /// Where it is ordered, or empty.
+    pub place: String,
+    /// Of the basket.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// The answer.
@@ -175,7 +180,9 @@ impl Asked {
     fn question(&self) -> Option<Question<'_>> {
         let currency = self.currency.filter(|_| !self.codes.is_empty())?;
         let (order, replaces, leave) = (self.order.as_deref(), self.replaces.as_deref(), self.leave);
-        Some(Question { codes: &self.codes, person: &self.person, currency, order, replaces, leave })
+        let (codes, person) = (self.codes.as_slice(), &self.person);
+        let (place, attributes) = (self.place.as_str(), &self.attributes);
+        Some(Question { codes, person, currency, order, replaces, leave, place, attributes })
     }
 
     /// The work of judging every rule that may be asked for.

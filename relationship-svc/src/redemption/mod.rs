@@ -81,7 +81,7 @@ mod world;
 
 pub use commands::{Question, Redemptions, standing, usage};
 pub use quote::{Plain, Quote, QuotedCode};
-pub use refusal::{CodeOutcome, Refusal, Refused};
+pub use refusal::{CodeOutcome, Refusal, Refused, value_required};
 pub use roll_back::{CardReturns, RollBack};
 pub use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Tally};
 pub use terms::Terms;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::limits::{Counted, CounterKind, Tally, Tracks};
+use tandem_kernel::limits::{Counted, Facts, Tally, Tracks};
 use tandem_platform::counters::ledger::{Claim, Ledger, Target};
 use tandem_platform::counters::tracks::{self, Past, Wanted};
 use tandem_platform::db::Writes;
@@ -88,7 +88,7 @@ impl Uses<'_> {
                 let keys = lacks.keys(self.incentive, redemption.currency, subject.as_ref());
                 let places: Vec<(usize, bool)> = keys
                     .into_iter()
-                    .map(|key| (key.kind == CounterKind::Budget, key))
+                    .map(|key| (key.kind.is_money(), key))
                     .map(|(money, key)| (ledger.place(key), money))
                     .collect();
                 if !places.is_empty() {
@@ -113,8 +113,10 @@ impl Uses<'_> {
     fn lacks(&self, redemption: &Redemption, late: &Tracks, now: Timestamp) -> Counted {
         let (at, zone) = (redemption.created, &self.app.zone);
         let late = late.running(at, now, zone);
-        let wanted = Counted::of(&late, redemption.person.subject().is_some(), at, zone);
-        wanted.without(&redemption.details.counted)
+        let counted = &redemption.details.counted;
+        let (place, attributes) = counted.said();
+        let facts = Facts { known: redemption.person.subject().is_some(), place, attributes: &attributes };
+        Counted::of(&late, facts, at, zone).without(counted)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a call brings along: the codes of an opened quote, or a basket with codes.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tandem_kernel::basket::Basket;
 use tandem_kernel::money::{Currency, largest_remainder};
@@ -16,6 +18,10 @@ pub struct Quote {
     pub issued: Timestamp,
     /// Until when the amounts are promised.
     pub expires: Timestamp,
+    /// Where it was quoted, or empty.
+    pub place: String,
+    /// Those attributes of the basket that limits count by.
+    pub attributes: BTreeMap<String, String>,
     /// Goods and shipping after every discount, before gift cards, minor units.
     pub total: i64,
     /// What each code gives, in the order of the codes.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tandem_kernel::limits::Dimension;
 use tandem_platform::Fault;
 use tandem_proto::Reason;
 use tandem_proto::relationship::v1::ErrorReason;
@@ -40,6 +41,8 @@ pub enum Refusal {
     BudgetExhausted,
     /// A limit per customer needs to know the customer.
     CustomerRequired,
+    /// A limit counts by what the order does not say.
+    LimitValueRequired,
     /// The customer is not in its segments, or its rule is not met.
     NotEligible,
     /// It does nothing for this basket.
@@ -95,6 +98,7 @@ impl Refusal {
             }
             Self::BudgetExhausted => "the budget of this incentive does not cover it any more",
             Self::CustomerRequired => "this incentive is limited per customer: say who the customer is",
+            Self::LimitValueRequired => "a limit of this incentive counts by what the order does not say",
             Self::NotEligible => "the incentive is not meant for this customer or purchase",
             Self::NotApplicable => "the code does nothing for this basket",
             Self::CurrencyMismatch => "the code is not valid in this currency",
@@ -111,6 +115,11 @@ impl Refusal {
             Self::AmountDueUnknown => "prices are without tax: state the amount due to pay with a gift card",
         }
     }
+}
+
+/// The sentence for [`Refusal::LimitValueRequired`] that names what the order does not say.
+pub fn value_required(dimension: &Dimension) -> String {
+    format!("a limit of this incentive counts by {dimension}, which the order does not say: say it, or quote again")
 }
 
 impl Reason for Refusal {
@@ -140,6 +149,7 @@ impl From<Refusal> for ErrorReason {
             Refusal::CustomerPeriodLimitReached => Self::CustomerPeriodLimitReached,
             Refusal::BudgetExhausted => Self::BudgetExhausted,
             Refusal::CustomerRequired => Self::CustomerRequired,
+            Refusal::LimitValueRequired => Self::LimitValueRequired,
             Refusal::NotEligible => Self::NotEligible,
             Refusal::NotApplicable => Self::NotApplicable,
             Refusal::CurrencyMismatch => Self::CurrencyMismatch,

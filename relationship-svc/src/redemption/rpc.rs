@@ -19,7 +19,7 @@ use super::{Answer, CodeOutcome, Command, Shared, Taken, commands, events, store
 use crate::App;
 use crate::voucher::Voucher;
 pub use list::list;
-pub use parse::{client_id, codes, guest_key};
+pub use parse::{client_id, codes, guest_key, place};
 pub use usable::usable;
 
 /// ValidateVouchers.

@@ -44,6 +44,17 @@ pub(super) struct Reach {
     /// Every counter that counts its money.
     pub money: Arc<[usize]>,
     pub judged: Judged,
+    /// Of the incentive's limits per value those for which the order has one.
+    pub values: Arc<[JudgedValue]>,
+}
+
+/// The counters by which a limit per value is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct JudgedValue {
+    /// Its place among the limits per value.
+    pub limit: usize,
+    pub uses: usize,
+    pub money: usize,
 }
 
 /// Those of the counters by which the limits of the incentive are judged.

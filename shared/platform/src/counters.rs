@@ -19,6 +19,7 @@ pub mod ledger;
 #[cfg(test)]
 mod tests;
 pub mod tracks;
+pub mod values;
 
 use std::collections::HashMap;
 
@@ -355,7 +356,7 @@ pub async fn without_lapsed(
     }
     for claim in lapsed_claims(session, tenant, &held, now).await? {
         if let Some((key, tally)) = counted.iter_mut().find(|(key, _)| *key == claim.key) {
-            tally.held -= if key.kind == CounterKind::Budget { claim.amount } else { claim.uses };
+            tally.held -= if key.kind.is_money() { claim.amount } else { claim.uses };
         }
     }
     Ok(())
@@ -467,7 +468,7 @@ pub async fn forget_over(db: &Db, now: Timestamp, limit: u32) -> Outcome<u64> {
 /// how many.
 pub async fn forget_owned(tx: &mut Tx, tenant: &Tenant, owner: &str, limit: u32) -> Outcome<u64> {
     let mut forgotten = 0;
-    for kind in [CounterKind::Uses, CounterKind::Budget, CounterKind::Customer, CounterKind::CustomerPeriod] {
+    for kind in CounterKind::ALL.into_iter().filter(|kind| *kind != CounterKind::Voucher) {
         let left = i64::from(limit).saturating_sub_unsigned(forgotten);
         forgotten += on_engine!(tx, FORGET_OWNED, |sql, conn| {
             let query = sqlx::query(sql).bind(tenant.as_str()).bind(kind.number()).bind(owner);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tandem_kernel::limits::{Budget, Counted, CounterKey, CounterKind, Limits, Overrun, Tally, threshold};
+use tandem_kernel::limits::{
+    Budget, Counted, CountedValue, CounterKey, CounterKind, Facts, Limits, Overrun, Tally, ValueLimit, threshold,
+};
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
@@ -18,11 +20,12 @@ pub(super) fn charges(world: &mut World, sold: &Sold, person: &Person) -> Vec<Ch
     let mut of_offers = Vec::with_capacity(sold.offers.len());
     let mut of_campaigns: BTreeMap<&str, i64> = BTreeMap::new();
     let World { setting, terms, ledger, .. } = world;
+    let facts = Facts { known: person.is_known(), place: &sold.place, attributes: &sold.attributes };
     let mut charge = |owner: String, limits: &Limits, zone, amount| {
         let name: Arc<str> = owner.as_str().into();
         let tracks = setting.tracks.tracks(&name, limits);
         ledger.count_in(&name, &tracks);
-        let counted = Counted::of(&tracks, person.is_known(), setting.now, zone);
+        let counted = Counted::of(&tracks, facts, setting.now, zone);
         Charge { counted, owner, amount, returned: 0, restored: false }
     };
     for discount in &sold.offers {
@@ -47,6 +50,8 @@ fn is_judged(key: &CounterKey, limits: &Limits) -> bool {
             key.recurrence() == limits.per_customer_period.map(|limit| limit.period)
         }
         CounterKind::Customer => true,
+        // Judged by the limit that asks for the value.
+        CounterKind::ValueUses | CounterKind::ValueBudget => false,
         _ => key.recurrence() == limits.recurrence,
     }
 }
@@ -92,9 +97,9 @@ fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Re
     if limits.needs_customer() && !person.is_known() {
         return Err(Refusal::CustomerRequired(owner()));
     }
+    let of_values = values(charge, limits)?;
     for key in keys(sold, person, charge).into_iter().filter(|key| is_judged(key, limits)) {
-        let tally = world.ledger.find(&key).map_or(Tally::default(), |at| world.ledger.tally(at));
-        let taken = tally.used + tally.held;
+        let taken = taken(world, &key);
         let full = |most: Option<i64>| most.is_some_and(|most| taken >= most);
         match key.kind {
             CounterKind::Uses if full(limits.max_uses) => return Err(Refusal::Exhausted(owner())),
@@ -104,21 +109,45 @@ fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Re
             CounterKind::CustomerPeriod if full(limits.per_customer_period.map(|limit| limit.max_uses)) => {
                 return Err(Refusal::CustomerPeriodLimit(owner()));
             }
-            CounterKind::Budget => money(sold, charge, limits, taken)?,
+            CounterKind::Budget => money(sold, charge, limits.budget(sold.currency), limits.overrun, taken)?,
             _ => {}
         }
+    }
+    let owner: Arc<str> = charge.owner.as_str().into();
+    for (limit, value) in of_values {
+        if limit.max_uses.is_some_and(|most| taken(world, &value.of_uses(&owner)) >= most) {
+            return Err(Refusal::Exhausted(charge.owner.clone()));
+        }
+        let taken = taken(world, &value.of_money(&owner, sold.currency));
+        money(sold, charge, limit.budget(sold.currency), limits.overrun, taken)?;
     }
     Ok(())
 }
 
-fn money(sold: &Sold, charge: &Charge, limits: &Limits, taken: i64) -> Result<(), Refusal> {
-    let most = match limits.budget(sold.currency) {
+/// What a counter has counted and holds.
+fn taken(world: &World, key: &CounterKey) -> i64 {
+    let tally = world.ledger.find(key).map_or(Tally::default(), |at| world.ledger.tally(at));
+    tally.used + tally.held
+}
+
+/// The limits per value, each with the value that the order counts for.
+fn values<'l>(charge: &'l Charge, limits: &'l Limits) -> Result<Vec<(&'l ValueLimit, &'l CountedValue)>, Refusal> {
+    let of_limit = |limit: &'l ValueLimit| {
+        let value = charge.counted.value(&limit.dimension, limits.recurrence);
+        let required = || Refusal::ValueRequired(charge.owner.clone(), limit.dimension.clone());
+        value.map(|value| (limit, value)).ok_or_else(required)
+    };
+    limits.per_value.iter().map(of_limit).collect()
+}
+
+fn money(sold: &Sold, charge: &Charge, budget: Budget, overrun: Overrun, taken: i64) -> Result<(), Refusal> {
+    let most = match budget {
         Budget::Unlimited => return Ok(()),
         Budget::NotInCurrency => return Err(Refusal::Budget(charge.owner.clone())),
         Budget::Limited(most) => most,
     };
     let left = (most - taken).max(0);
-    match limits.overrun {
+    match overrun {
         _ if left >= charge.amount => Ok(()),
         Overrun::Reject => Err(Refusal::Budget(charge.owner.clone())),
         Overrun::Cap => Err(Refusal::Short {
@@ -136,7 +165,7 @@ pub(super) fn use_up(world: &mut World, item: &Item<'_>, sold: &Sold, person: &P
         for key in keys(sold, person, charge) {
             let at = world.ledger.place(key.clone());
             let tally = world.ledger.tally(at);
-            let more = if key.kind == CounterKind::Budget { charge.amount } else { 1 };
+            let more = if key.kind.is_money() { charge.amount } else { 1 };
             world.ledger.set(at, Tally { used: tally.used.saturating_add(more), ..tally });
             if matches!(key.kind, CounterKind::Uses | CounterKind::Budget) {
                 tell_threshold(world, item, sold, charge, at);
@@ -179,7 +208,7 @@ fn tell_threshold(world: &mut World, item: &Item<'_>, sold: &Sold, charge: &Char
 pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid, expires: Timestamp) {
     for charge in &sold.charges {
         for key in keys(sold, person, charge) {
-            let (uses, amount) = if key.kind == CounterKind::Budget { (0, charge.amount) } else { (1, 0) };
+            let (uses, amount) = if key.kind.is_money() { (0, charge.amount) } else { (1, 0) };
             let limited = limits(world, sold, charge).is_some_and(|(limits, _)| {
                 let limited = match key.kind {
                     CounterKind::Uses => limits.max_uses.is_some(),
@@ -201,10 +230,8 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
 /// What a charge of an order still counts in its rows, and would give back with all the rest.
 pub(super) fn counted(order: &Order, charge: &Charge) -> Vec<(CounterKey, i64)> {
     let of_row = |key: CounterKey| {
-        let counted = match key.kind {
-            CounterKind::Budget => charge.amount - charge.returned,
-            _ => i64::from(!charge.restored),
-        };
+        let uses = i64::from(!charge.restored);
+        let counted = if key.kind.is_money() { charge.amount - charge.returned } else { uses };
         (key, counted)
     };
     keys_of(order, charge).into_iter().map(of_row).collect()
@@ -220,7 +247,7 @@ pub(super) fn give_back(world: &mut World, order: &mut Order, everything: bool) 
         let returned = if all_back { charge.amount } else { order.sold.returned_of_owner(&charge.owner) };
         let (money, use_back) = (returned - charge.returned, all_back && !charge.restored);
         for key in keys_of(order, &charge) {
-            let less = if key.kind == CounterKind::Budget { money } else { i64::from(use_back) };
+            let less = if key.kind.is_money() { money } else { i64::from(use_back) };
             let row = world.ledger.place(key);
             if !world.ledger.exists(row) {
                 continue;

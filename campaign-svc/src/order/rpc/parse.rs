@@ -148,6 +148,7 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
     Some(Sold {
         currency: Currency::new(&claims.currency_code).ok()?,
         place: claims.place,
+        attributes: claims.limit_attributes,
         digest: claims.order_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         issued: instant(claims.issue_time?)?,
         lapses: instant(claims.expire_time?)?,

@@ -44,6 +44,12 @@ impl From<Refusal> for Fault {
             Refusal::CustomerRequired(owner) => {
                 of(owner, Why::CustomerRequired, "a limit per customer needs a customer or a guest_key")
             }
+            Refusal::ValueRequired(owner, dimension) => of(
+                owner,
+                Why::LimitValueRequired,
+                "a limit counts by what the order does not say, or its quote is from before the limit: quote again, with it",
+            )
+            .with("dimension", dimension),
             Refusal::NotRunning(owner) => {
                 of(owner, Why::OfferNotRunning, "the campaign does not run any more: quote again")
             }

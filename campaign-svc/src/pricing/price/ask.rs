@@ -65,6 +65,12 @@ impl Ask {
         limits::subject(known(customer), known(&self.guest_key))
     }
 
+    /// What limits may count by.
+    pub fn facts(&self) -> limits::Facts<'_> {
+        let known = !(self.customer.is_empty() && self.guest_key.is_empty());
+        limits::Facts { known, place: &self.place, attributes: &self.basket.attributes }
+    }
+
     /// Whether relationship-svc has something to say.
     pub fn needs_incentives(&self) -> bool {
         !(self.customer.is_empty() && self.guest_key.is_empty() && self.codes.is_empty())

@@ -1,6 +1,6 @@
 //! What was counted, and the answer to a quote.
 
-use tandem_kernel::limits::Overrun;
+use tandem_kernel::limits::{Facts, Overrun};
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::resource::Resource;
 use tandem_proto::common::v1;
@@ -11,7 +11,7 @@ use tandem_proto::relationship::v1::{
 
 use crate::redemption::evaluate::Evaluated;
 use crate::redemption::{CounterKey, CounterKind, Refusal, Standing, Tally};
-use crate::segment;
+use crate::{redemption, segment};
 
 /// What stands in the place of a refusal where there is none.
 const USABLE: &str = "OK";
@@ -41,12 +41,17 @@ pub fn evaluated(
     let codes = request.codes.iter().zip(evaluated.codes);
     EvaluateIncentivesResponse {
         segments: evaluated.segments.iter().map(|id| segment::name(id)).collect(),
-        codes: codes.map(|(given, standing)| code(given, standing, &request.locale, currency)).collect(),
+        codes: codes.map(|(given, standing)| code(given, standing, request, currency)).collect(),
         customer_known: evaluated.customer_known,
     }
 }
 
-fn code(given: &str, standing: Standing, locale: &str, currency: Option<Currency>) -> EvaluatedCode {
+fn code(
+    given: &str,
+    standing: Standing,
+    request: &EvaluateIncentivesRequest,
+    currency: Option<Currency>,
+) -> EvaluatedCode {
     let incentive = standing.ready.as_ref().map(|ready| &ready.incentive);
     let mut code = EvaluatedCode {
         given_code: given.to_owned(),
@@ -58,11 +63,16 @@ fn code(given: &str, standing: Standing, locale: &str, currency: Option<Currency
         retry_delay: standing.wait.and_then(|wait| wait.try_into().ok()),
         ..EvaluatedCode::default()
     };
+    if let (Some(Refusal::LimitValueRequired), Some(incentive)) = (standing.refusal, incentive) {
+        let facts = Facts { known: false, place: &request.place, attributes: &request.attributes };
+        let lacks = incentive.definition.limits.lacks(facts);
+        code.message = lacks.map(redemption::value_required).unwrap_or(code.message);
+    }
     let (None, Some(incentive)) = (standing.refusal, incentive) else { return code };
     let definition = &incentive.definition;
     code.discount = Some((&definition.discount).into());
     code.condition.clone_from(&definition.condition);
-    code.title = definition.title(locale).to_owned();
+    code.title = definition.title(&request.locale).to_owned();
     code.uses_left = standing.uses_left.unwrap_or(-1);
     let money = |minor, currency| v1::Money::from(Money::new(minor, currency));
     code.money_left = standing.money_left.zip(currency).map(|(minor, currency)| money(minor, currency));
@@ -72,6 +82,7 @@ fn code(given: &str, standing: Standing, locale: &str, currency: Option<Currency
     }
     .into();
     code.balance = standing.balance.map(|(minor, currency)| money(minor, currency));
+    code.limit_attributes = definition.limits.attributes().map(str::to_owned).collect();
     code.expire_time = standing.ends.map(to_timestamp);
     code
 }

@@ -21,6 +21,10 @@ const MAX_DISPLAY_NAME: usize = 200;
 const MAX_TITLE: usize = 200;
 /// The longest BCP 47 tag that anybody uses.
 const MAX_LOCALE: usize = 35;
+/// Of a basket.
+const MAX_ATTRIBUTES: usize = 32;
+/// Bytes of a key or a value.
+const MAX_ATTRIBUTE: usize = 256;
 /// The most segments that one quote asks about.
 const MAX_ASKED_SEGMENTS: usize = 10_000;
 
@@ -44,9 +48,14 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
         (order("order_id", &message.order_id), order("replaces_order_id", &message.replaces_order_id));
     let other = replaces.is_none() || replaces != order;
     v.check(other, "replaces_order_id", "must be another order");
+    let place = redemption::rpc::place(&mut v, message.place.clone());
+    let fits = message.attributes.len() <= MAX_ATTRIBUTES
+        && message.attributes.iter().all(|(key, value)| key.len().max(value.len()) <= MAX_ATTRIBUTE);
+    v.check(fits, "attributes", "must have at most 32 entries, keys and values of at most 256 bytes");
     v.finish()?;
     let (person, leave) = (Person { customer, guest }, Leave::default());
-    Ok(Asked { person, codes, currency, segments, order, replaces, client_id, leave })
+    let attributes = message.attributes.clone();
+    Ok(Asked { person, codes, currency, segments, order, replaces, client_id, leave, place, attributes })
 }
 
 /// Points are a good request to a service that has a loyalty programme.

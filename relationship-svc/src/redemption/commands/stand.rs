@@ -1,6 +1,9 @@
 //! What can be said of codes without a basket: a quote's question, and on its hot path.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use tandem_kernel::basket::Basket;
 use tandem_kernel::money::Currency;
 use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
@@ -25,6 +28,10 @@ pub struct Question<'a> {
     pub replaces: Option<&'a str>,
     /// Which of them may be looked up.
     pub leave: Leave,
+    /// Where it is ordered, or empty.
+    pub place: &'a str,
+    /// Of the basket.
+    pub attributes: &'a BTreeMap<String, String>,
 }
 
 /// Says of each code what can be said without a basket: what a quote needs to know. Segments and conditions are left
@@ -57,11 +64,12 @@ pub async fn standing(
 impl Question<'_> {
     /// As if the codes were to be redeemed for a basket with nothing in it.
     pub(super) fn command(&self) -> Command {
-        let basket = decide::empty_basket(self.currency);
+        let attributes = self.attributes.clone();
+        let basket = Basket { attributes, ..decide::empty_basket(self.currency) };
         let plain = Plain {
             basket,
             codes: self.codes.to_vec(),
-            place: String::new(),
+            place: self.place.to_owned(),
             segments: Vec::new(),
             client_id: String::new(),
             leave: self.leave,

@@ -84,6 +84,8 @@ pub async fn usable(
         order: None,
         replaces: None,
         leave: Leave::Every,
+        place: &plain.place,
+        attributes: &plain.basket.attributes,
     };
     let commands: Vec<Command> =
         codes.chunks(IN_ONE_QUESTION).map(|codes| question(codes).command()).collect();

@@ -7,20 +7,22 @@ mod room;
 mod take;
 mod usable;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_kernel::basket::{Basket, TaxMode};
+use tandem_kernel::limits::Facts;
 use tandem_kernel::money::Currency;
 use tandem_kernel::work::Work;
 use uuid::Uuid;
 
 use super::guesses::Leave;
-use super::world::{Judged, Reach, World, distinct};
+use super::world::{Judged, JudgedValue, Reach, World, distinct};
 use super::{
-    Answer, Command, Counted, CounterKey, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
-    Take, Terms, What,
+    Answer, CodeOutcome, Command, Counted, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
+    Take, Terms, What, refusal,
 };
 use crate::voucher;
 
@@ -103,21 +105,27 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
             plain.codes.iter().map(|typed| typed_candidate(world, &take.order, typed, plain.leave)).collect()
         }
     };
-    let currency = match &take.what {
-        What::Quote(quote) => Some(quote.currency),
-        What::Plain(plain) => Some(plain.basket.currency),
+    let known = subject.is_some();
+    let facts = match &take.what {
+        What::Quote(quote) => {
+            Some((quote.currency, Facts { known, place: &quote.place, attributes: &quote.attributes }))
+        }
+        What::Plain(plain) => {
+            let attributes = &plain.basket.attributes;
+            Some((plain.basket.currency, Facts { known, place: &plain.place, attributes }))
+        }
         What::Held => None,
     };
     for at in 0..candidates.len() {
         let (before, rest) = candidates.split_at_mut(at);
         let Some(one) = rest.first_mut() else { continue };
         one.duplicate = before.iter().any(|other| other.code == one.code);
-        if let (Some(voucher), Some(terms), Some(currency)) = (one.voucher, &one.terms, currency) {
+        if let (Some(voucher), Some(terms), Some((currency, facts))) = (one.voucher, &one.terms, facts) {
             let tracks = world.setting.tracks.tracks(&terms.id, terms.limits());
             world.ledger.count_in(&terms.id, &tracks);
-            one.counted = Counted::of(&tracks, subject.is_some(), world.now(), &world.setting.zone);
-            let keys = one.counted.keys(&terms.id, currency, subject.as_ref());
-            one.reach = Some(reach(world, voucher, keys, Some(terms)));
+            one.counted = Counted::of(&tracks, facts, world.now(), &world.setting.zone);
+            let (counted, subject) = (&one.counted, subject.as_ref());
+            one.reach = Some(reach(world, voucher, counted, &terms.id, currency, subject, Some(terms)));
         }
     }
     Plan { candidates }
@@ -135,22 +143,31 @@ pub(super) fn reach_of_redemptions(world: &mut World) {
         let incentive =
             terms.as_ref().map_or_else(|| redemption.incentive.as_str().into(), |terms| terms.id.clone());
         let subject = redemption.person.subject();
-        let keys = redemption.details.counted.keys(&incentive, redemption.currency, subject.as_ref());
-        world.redemptions[at].reach = Some(reach(world, voucher, keys, terms.as_deref()));
+        let (counted, currency) = (&redemption.details.counted, redemption.currency);
+        let reach = reach(world, voucher, counted, &incentive, currency, subject.as_ref(), terms.as_deref());
+        world.redemptions[at].reach = Some(reach);
     }
 }
 
 /// Places what a redemption counts in; of several counters of one kind that one is judged by which begins anew when the
 /// limit does.
-fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>, terms: Option<&Terms>) -> Reach {
+fn reach(
+    world: &mut World,
+    voucher: usize,
+    counted: &Counted,
+    incentive: &Arc<str>,
+    currency: Currency,
+    subject: Option<&Arc<str>>,
+    terms: Option<&Terms>,
+) -> Reach {
     let limits = terms.map(Terms::limits);
     let recurrence = limits.and_then(|limits| limits.recurrence);
     let of_customer = limits.and_then(|limits| limits.per_customer_period).map(|limit| limit.period);
     let (mut uses, mut money, mut judged) = (Vec::new(), Vec::new(), Judged::default());
-    for key in keys {
+    for key in counted.keys(incentive, currency, subject) {
         let (kind, anew) = (key.kind, key.recurrence());
         let at = world.ledger.place(key);
-        if kind == CounterKind::Budget {
+        if kind.is_money() {
             money.push(at)
         } else {
             uses.push(at)
@@ -163,7 +180,34 @@ fn reach(world: &mut World, voucher: usize, keys: Vec<CounterKey>, terms: Option
             _ => {}
         }
     }
-    Reach { voucher, uses: uses.into(), money: money.into(), judged }
+    let per_value = limits.map(|limits| limits.per_value.as_slice()).unwrap_or_default();
+    let values = per_value.iter().enumerate().filter_map(|(limit, of)| {
+        let value = counted.value(&of.dimension, recurrence)?;
+        let uses = world.ledger.place(value.of_uses(incentive));
+        let money = world.ledger.place(value.of_money(incentive, currency));
+        Some(JudgedValue { limit, uses, money })
+    });
+    let values = values.collect();
+    Reach { voucher, uses: uses.into(), money: money.into(), judged, values }
+}
+
+impl Candidate<'_> {
+    /// Why it is refused, in a sentence that names what no refusal can: what a limit counts by.
+    fn message(&self, refusal: Refusal) -> Cow<'static, str> {
+        let limits = self.terms.as_ref().map(|terms| terms.limits());
+        let lacks = limits.and_then(|limits| {
+            let mut per_value = limits.per_value.iter();
+            per_value.find(|limit| self.counted.value(&limit.dimension, limits.recurrence).is_none())
+        });
+        match lacks.filter(|_| refusal == Refusal::LimitValueRequired) {
+            Some(limit) => Cow::Owned(refusal::value_required(&limit.dimension)),
+            None => Cow::Borrowed(""),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> CodeOutcome {
+        CodeOutcome { message: self.message(refusal), ..CodeOutcome::refused(self.code.as_str(), refusal) }
+    }
 }
 
 /// A code as it was typed, as far as it may be looked up. One that the order holds already is no guess.

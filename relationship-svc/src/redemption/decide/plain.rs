@@ -135,7 +135,7 @@ fn judge(
                 });
                 taken.then_some(Refusal::OneCodePerIncentive)
             });
-        verdicts.push(refusal.map(Verdict::from));
+        verdicts.push(refusal.map(|refusal| Verdict { refusal, message: one.message(refusal) }));
     }
     verdicts
 }

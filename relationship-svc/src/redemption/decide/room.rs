@@ -5,7 +5,7 @@ use tandem_kernel::money::Currency;
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
-use super::super::world::{Reach, World};
+use super::super::world::{JudgedValue, Reach, World};
 use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
 use crate::voucher::Usage;
 
@@ -27,11 +27,15 @@ pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person)
     if limits.needs_customer() && person.customer.is_none() && person.guest.is_none() {
         return Err(Refusal::CustomerRequired);
     }
+    if reach.values.len() < limits.per_value.len() {
+        return Err(Refusal::LimitValueRequired);
+    }
     if world.voucher(reach.voucher).uses_left() == Some(0) {
         return Err(Refusal::CodeExhausted);
     }
     let full = |at: Option<usize>, most: Option<i64>| left(world, at, most).is_some_and(|left| left == 0);
-    if full(reach.judged.uses, limits.max_uses) {
+    let of_value = |value: &JudgedValue| full(Some(value.uses), limits.per_value[value.limit].max_uses);
+    if full(reach.judged.uses, limits.max_uses) || reach.values.iter().any(of_value) {
         return Err(Refusal::IncentiveExhausted);
     }
     if full(reach.judged.customer, limits.max_uses_per_customer) {
@@ -53,7 +57,9 @@ pub(super) fn uses_left(world: &World, reach: &Reach, terms: &Terms) -> Option<i
         left(world, reach.judged.customer, limits.max_uses_per_customer),
         left(world, reach.judged.customer_period, in_period),
     ];
-    every.into_iter().flatten().min()
+    let values = reach.values.iter();
+    let of_values = values.map(|value| left(world, Some(value.uses), limits.per_value[value.limit].max_uses));
+    every.into_iter().chain(of_values).flatten().min()
 }
 
 /// What a counter has left of a limit, where there are both.
@@ -62,18 +68,30 @@ fn left(world: &World, at: Option<usize>, most: Option<i64>) -> Option<i64> {
     Some((most? - tally.used - tally.held).max(0))
 }
 
-/// What the money budget still allows; `None` where there is none.
+/// What the money budgets still allow, the least of that in all and those per value; `None` where there is none.
 pub(super) fn budget_left(
     world: &World,
     reach: &Reach,
     terms: &Terms,
     currency: Currency,
 ) -> Result<Option<i64>, Refusal> {
-    match terms.limits().budget(currency) {
-        Budget::Unlimited => Ok(None),
-        Budget::NotInCurrency => Err(Refusal::CurrencyMismatch),
-        Budget::Limited(most) => Ok(Some(left(world, reach.judged.budget, Some(most)).unwrap_or(0))),
+    let limits = terms.limits();
+    let in_all = (reach.judged.budget, limits.budget(currency));
+    let values = reach.values.iter();
+    let of_values =
+        values.map(|value| (Some(value.money), limits.per_value[value.limit].budget(currency)));
+    let mut least: Option<i64> = None;
+    for (counter, budget) in [in_all].into_iter().chain(of_values) {
+        match budget {
+            Budget::Unlimited => {}
+            Budget::NotInCurrency => return Err(Refusal::CurrencyMismatch),
+            Budget::Limited(most) => {
+                let left = left(world, counter, Some(most)).unwrap_or(0);
+                least = Some(least.map_or(left, |least| least.min(left)));
+            }
+        }
     }
+    Ok(least)
 }
 
 /// Whether budget and gift card cover `amount`.

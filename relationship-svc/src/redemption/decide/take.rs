@@ -226,7 +226,7 @@ fn take_quote(
         let judged = match judge_sealed(world, scene, quote, one, sealed, &plan.candidates) {
             Ok(judged) => judged,
             Err(NoRoom::Refused(refusal)) => {
-                taken.codes.push(CodeOutcome::refused(one.code.as_str(), refusal));
+                taken.codes.push(one.refused(refusal));
                 continue;
             }
             Err(NoRoom::Short { left }) => {
@@ -332,7 +332,7 @@ fn take_plain(
             };
             let judged = judged_at(world, scene, one, None);
             match room {
-                Err(refusal) => outcome = CodeOutcome::refused(one.code.as_str(), refusal),
+                Err(refusal) => outcome = one.refused(refusal),
                 Ok(()) => {
                     let settled = settle(world, scene, one, gift, terms.version, judged, *id, &mut kept);
                     taken.redemptions.extend(settled.map(Shared));

@@ -217,6 +217,8 @@ fn opened(claims: QuoteClaims) -> Option<Quote> {
         currency,
         issued: instant(claims.issue_time?)?,
         expires: instant(claims.expire_time?)?,
+        place: claims.place,
+        attributes: claims.limit_attributes,
         total: claims.total_minor,
         codes: codes.collect::<Option<_>>()?,
     })
@@ -329,7 +331,7 @@ fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> 
     field::read(v, |problems| convert::basket("basket", given?, problems))
 }
 
-fn place(v: &mut Violations, given: String) -> String {
+pub fn place(v: &mut Violations, given: String) -> String {
     field::text(v, "place", given, 0..=128)
 }
 

@@ -142,6 +142,11 @@ impl Limits {
         self.per_value.iter().filter_map(|limit| limit.dimension.attribute())
     }
 
+    /// The first thing that is counted by and that an order does not say.
+    pub fn lacks(&self, facts: Facts<'_>) -> Option<&Dimension> {
+        self.per_value.iter().map(|limit| &limit.dimension).find(|dimension| facts.value(dimension).is_none())
+    }
+
     /// By what it is limited that `before` is not.
     pub fn new_dimensions<'l>(&'l self, before: Option<&'l Self>) -> impl Iterator<Item = &'l Dimension> {
         let had = move |dimension: &Dimension| {

@@ -12,12 +12,17 @@
 //! 3. It is written down that nothing is late any more. Only then the limit itself is written, and holds.
 //!
 //! What uses are counted in never becomes less: a limit that is taken away and comes back finds everything counted.
+//!
+//! **By value** it is another matter: which value a use from before had is not known, and of an attribute only where a limit
+//! asks for it. So a limit per value begins to count in the very transaction that writes it ([`turn`]), only while its owner is
+//! untouched; and an attribute ceases to be counted by in the one that takes the last limit by it away. Where uses are counted
+//! by it already, every one of them says its value, and another period is counted as all else is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tandem_kernel::limits::{CounterKey, Limits, Tracks};
+use tandem_kernel::limits::{CounterKey, Dimension, Limits, Tracks};
 
 use super::ledger::Ledger;
 use crate::db::{Db, Statement, Tx};
@@ -145,17 +150,14 @@ pub async fn begin(db: &Db, tenant: &Tenant, wanted: &Wanted, past: &impl Past) 
     Ok(())
 }
 
-/// Writes down in what uses are counted from now on; answers in what of it earlier uses are not yet.
+/// Writes down in what uses are counted from now on; answers in what of it earlier uses are not yet. What they are not counted
+/// by at all yet is left to [`turn`].
 async fn announce(tx: &mut Tx, tenant: &Tenant, owner: &Arc<str>, wanted: &Tracks) -> Outcome<Tracks> {
-    let key = CounterKey::of_uses(owner);
-    let made = on_engine!(tx, MAKE, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(key.kind.number()).bind(&**owner);
-        query.bind(wanted.to_string()).execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    if made > 0 {
+    if make(tx, tenant, owner, &wanted.only(|track| track.dimension().is_none())).await? {
         return Ok(Tracks::default());
     }
     let row = lock(tx, tenant, owner).await?.ok_or_else(Fault::contention)?;
+    let wanted = &wanted.only(|track| track.dimension().is_none_or(|by| row.tracks.count_by(by)));
     let missing = wanted.without(&row.tracks.without(&row.late));
     if missing.is_empty() {
         return Ok(missing);
@@ -163,6 +165,45 @@ async fn announce(tx: &mut Tx, tenant: &Tenant, owner: &Arc<str>, wanted: &Track
     let late = if row.is_untouched() { Tracks::default() } else { row.late.and(&missing) };
     write(tx, tenant, owner, &row.tracks.and(wanted), &late).await?;
     Ok(if late.is_empty() { late } else { missing })
+}
+
+/// Has uses be counted by what the limits of an owner that are written with this transaction are new by, and no longer by
+/// attributes that they ask for no more. Answers by what it cannot be: uses from before may have had a value.
+pub async fn turn(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    owner: &Arc<str>,
+    before: Option<&Limits>,
+    after: &Limits,
+) -> Outcome<Option<Dimension>> {
+    let new: Vec<&Dimension> = after.new_dimensions(before).collect();
+    let gone = before.into_iter().flat_map(|before| before.new_dimensions(Some(after)));
+    let gone: Vec<&Dimension> = gone.filter(|dimension| dimension.attribute().is_some()).collect();
+    if new.is_empty() && gone.is_empty() {
+        return Ok(None);
+    }
+    if !new.is_empty() && make(tx, tenant, owner, &after.tracks()).await? {
+        return Ok(None);
+    }
+    let Some(row) = lock(tx, tenant, owner).await? else { return Ok(None) };
+    let wanted = after.tracks().only(|track| track.dimension().is_some_and(|by| new.contains(&by)));
+    let missing = wanted.without(&row.tracks.without(&row.late));
+    if let (false, Some(track)) = (row.is_untouched(), missing.iter().next()) {
+        return Ok(track.dimension().cloned());
+    }
+    let stays = |tracks: &Tracks| tracks.only(|track| !track.dimension().is_some_and(|by| gone.contains(&by)));
+    write(tx, tenant, owner, &stays(&row.tracks).and(&wanted), &stays(&row.late).without(&wanted)).await?;
+    Ok(None)
+}
+
+/// Makes the row of uses where there is none.
+async fn make(tx: &mut Tx, tenant: &Tenant, owner: &Arc<str>, tracks: &Tracks) -> Outcome<bool> {
+    let kind = CounterKey::of_uses(owner).kind.number();
+    let made = on_engine!(tx, MAKE, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(kind).bind(&**owner);
+        query.bind(tracks.to_string()).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(made > 0)
 }
 
 struct Row {
