@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tandem_proto::campaign::v1::GetLimitsRequest as OfCampaign;
-use tandem_proto::common::v1::{LimitKind, LimitUsage, Recurrence};
+use tandem_proto::common::v1::{LimitDimension, LimitKind, LimitUsage, Recurrence};
 use tandem_proto::relationship::v1::GetLimitsRequest as OfIncentive;
 
 use crate::connect::Target;
@@ -65,23 +65,37 @@ fn show(limits: &[LimitUsage]) {
     output::right(&mut table, &[3, 4, 5, 6]);
     for limit in limits {
         let (kind, counts) = match limit.kind() {
-            LimitKind::Budget => {
-                let amounts = [&limit.budget, &limit.spent, &limit.held, &limit.left];
-                ("money", amounts.map(|amount| money::show(amount.as_ref())))
-            }
+            LimitKind::Budget => ("money".to_owned(), amounts(limit)),
+            LimitKind::BudgetPerValue => (format!("money of {}", value(limit)), amounts(limit)),
             LimitKind::UsesPerCustomer | LimitKind::UsesPerCustomerPeriod => {
-                ("uses by the customer", uses(limit))
+                ("uses by the customer".to_owned(), uses(limit))
             }
-            LimitKind::Uses | LimitKind::Unspecified => ("uses", uses(limit)),
+            LimitKind::UsesPerValue => (format!("uses of {}", value(limit)), uses(limit)),
+            LimitKind::Uses | LimitKind::Unspecified => ("uses".to_owned(), uses(limit)),
         };
         let anew = match limit.recurrence() {
             Recurrence::Unspecified => "never".to_owned(),
             _ => output::time(limit.period_end_time.as_ref()),
         };
         let [most, used, held, left] = counts;
-        table.add_row([limit.owner.clone(), kind.to_owned(), anew, most, used, held, left]);
+        table.add_row([limit.owner.clone(), kind, anew, most, used, held, left]);
     }
     println!("{table}");
+}
+
+fn amounts(limit: &LimitUsage) -> [String; 4] {
+    [&limit.budget, &limit.spent, &limit.held, &limit.left].map(|amount| money::show(amount.as_ref()))
+}
+
+/// "place AT-vienna"
+fn value(limit: &LimitUsage) -> String {
+    let dimension = match limit.dimension() {
+        LimitDimension::Place => "place",
+        LimitDimension::Medium => "medium",
+        LimitDimension::Segment => "segment",
+        LimitDimension::Attribute | LimitDimension::Unspecified => &limit.attribute,
+    };
+    format!("{dimension} {}", limit.value)
 }
 
 fn uses(limit: &LimitUsage) -> [String; 4] {

@@ -45,6 +45,7 @@ fn sold(lines: Vec<Line>, shipping: i64, due: Option<i64>, cards: Vec<Code>) -> 
     Sold {
         currency: eur(),
         place: String::new(),
+        attributes: Default::default(),
         digest: String::new(),
         issued: now(),
         lapses: now(),

@@ -15,6 +15,7 @@ mod refusals;
 mod replace;
 mod stuck;
 mod tenants;
+mod values;
 
 use jiff::{SignedDuration, Timestamp};
 use prost::Message;

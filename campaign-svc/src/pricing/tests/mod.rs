@@ -236,6 +236,7 @@ fn code(folded: &str, incentive: &str, discount: Discount) -> Code {
         balance: None,
         expires: None,
         retry_after: None,
+        limit_attributes: Vec::new(),
     }
 }
 

@@ -415,6 +415,8 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             without_segments: true,
             client_id: "x".repeat(129),
             replaces_order_id: "x".repeat(129),
+            place: "x".repeat(129),
+            attributes: [("till".to_owned(), "x".repeat(257))].into(),
         };
         let found = fields(&evaluate(&harness, wrong).await.unwrap_err());
         for field in [
@@ -429,6 +431,8 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             "order_id",
             "replaces_order_id",
             "client_id",
+            "place",
+            "attributes",
         ] {
             assert!(found.iter().any(|one| one == field), "{field} in {found:?}");
         }

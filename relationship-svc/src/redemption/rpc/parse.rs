@@ -331,6 +331,7 @@ fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> 
     field::read(v, |problems| convert::basket("basket", given?, problems))
 }
 
+/// Where an order is placed.
 pub fn place(v: &mut Violations, given: String) -> String {
     field::text(v, "place", given, 0..=128)
 }

@@ -13,6 +13,7 @@ mod redeem;
 mod replace;
 mod roll_back;
 mod usable;
+mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
