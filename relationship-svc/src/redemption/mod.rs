@@ -46,7 +46,7 @@
 //! | `request_claim` | 1 inserted, with the outcome |
 //! | `redemption` | 1 inserted (order, code, amounts, the allocation as one document) |
 //! | `voucher` | 1 updated (`uses`, of a gift card `spent`) |
-//! | `counter` | kind 1 (uses of the incentive) and kind 2 (its money in this currency): 1 updated each, shared by all redemptions of a batch with the same incentive; kind 3 (customer): 1 inserted, or updated where the customer has used the incentive before; kind 4 only where there is a limit per period |
+//! | `counter` | kind 1 (uses of the incentive) and kind 2 (its money in this currency): 1 updated each, shared by all redemptions of a batch with the same incentive; kind 3 (customer): 1 inserted, or updated where the customer has used the incentive before; kind 4 only where there is a limit per period; kinds 5 and 6 (uses and money of a value) only where values are limited |
 //! | `event_batch` | 1 inserted per batch, with one event per redemption |
 //!
 //! A hold writes the same, and one row of `hold_claim` for the voucher and for each counter.

@@ -8,6 +8,7 @@ mod model;
 mod own;
 mod races;
 mod refunds;
+mod values;
 
 use sqlx::{Connection, PgConnection};
 use tandem_proto::campaign::v1::{CommitOrderRequest, OrderState};
