@@ -78,10 +78,13 @@ struct Orders<'a> {
     zone: &'a TimeZone,
 }
 
+/// A place in the ledger, and whether it counts money.
+type Place = (usize, bool);
+
 /// An order that lacks something, and where it has to be counted: places in the ledger, for money or for uses, by charge.
 struct Lacking {
     order: Arc<Order>,
-    charges: Vec<(usize, Counted, Vec<(usize, bool)>)>,
+    charges: Vec<(usize, Counted, Vec<Place>)>,
 }
 
 impl Past for Orders<'_> {
@@ -144,7 +147,7 @@ impl Orders<'_> {
                 let is_money = key.kind.is_money();
                 (ledger.place(key), is_money)
             };
-            let places: Vec<(usize, bool)> = keys.into_iter().map(&mut place).collect();
+            let places: Vec<Place> = keys.into_iter().map(&mut place).collect();
             if !places.is_empty() {
                 charges.push((at, lacks, places));
             }

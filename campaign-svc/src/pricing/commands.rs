@@ -155,7 +155,8 @@ pub(super) async fn looked<'e>(
     let memory = Seen::from_memory(app.spending.of(app, &call.tenant).await?, ask.subject());
     let limited = entries.filter_map(|entry| entry.offer()?.limited.as_deref());
     let limited = limited.filter(|limited| limited.counts_apart());
-    let rows = |limited: &'e Limited| limited.rows_of(memory.subject(), ask.facts(), ask.basket.currency, now);
+    let rows =
+        |limited: &'e Limited| limited.rows_of(memory.subject(), ask.facts(), ask.basket.currency, now);
     let rows: Vec<CounterKey> = limited.flat_map(|limited| rows(limited).collect::<Vec<_>>()).collect();
     if rows.is_empty() && *own == Own::default() {
         return Ok(memory);

@@ -422,7 +422,8 @@ fn limit_attributes<'q>(
                 limited.into_iter().flat_map(|limited| limited.attributes()).for_each(&mut seal);
             }
             Source::Code(index) => {
-                let keys = incentives.code(*index).map(|code| code.limit_attributes.as_slice()).unwrap_or_default();
+                let keys =
+                    incentives.code(*index).map(|code| code.limit_attributes.as_slice()).unwrap_or_default();
                 keys.iter().for_each(|key| seal(key));
             }
         }

@@ -120,9 +120,7 @@ impl Entry {
 
     /// Whether its limits count single customers, or values of the order.
     pub fn counts_apart(&self) -> bool {
-        self.offer()
-            .and_then(|offer| offer.limited.as_ref())
-            .is_some_and(|limited| limited.counts_apart())
+        self.offer().and_then(|offer| offer.limited.as_ref()).is_some_and(|limited| limited.counts_apart())
     }
 }
 

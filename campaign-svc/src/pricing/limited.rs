@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::limits::{Budget, CountedValue, CounterKey, CounterKind, Counted, Dimension, Facts, Limits, period};
+use tandem_kernel::limits::{
+    Budget, Counted, CountedValue, CounterKey, CounterKind, Dimension, Facts, Limits, period,
+};
 use tandem_kernel::money::Currency;
 use tandem_kernel::period::Recurrence;
 use tandem_kernel::pricing::Fund;

@@ -1,7 +1,8 @@
 //! Hard limits.
 
 use tandem_kernel::limits::{
-    CustomerPeriod, Dimension, Limited, Limits, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, Overrun, Standing, ValueLimit,
+    CustomerPeriod, Dimension, Limited, Limits, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, Overrun, Standing,
+    ValueLimit,
 };
 use tandem_kernel::money::Money;
 use tandem_kernel::problem::Problem;

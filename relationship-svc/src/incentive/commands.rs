@@ -59,7 +59,9 @@ pub async fn archive(core: Core, asked: Asked<Touch>) -> Outcome<Incentive> {
 async fn count_values(unit: &mut Unit<'_>, before: &Incentive, after: &Definition) -> Outcome<()> {
     let (tenant, owner) = (unit.tenant(), Arc::from(before.id.as_str()));
     let was = Some(&before.definition.limits);
-    let Some(late) = tracks::turn(unit.tx(), tenant, &owner, was, &after.limits).await? else { return Ok(()) };
+    let Some(late) = tracks::turn(unit.tx(), tenant, &owner, was, &after.limits).await? else {
+        return Ok(());
+    };
     let message = "what has been used of it is not known by that value: add the limit to a new incentive";
     let fault = Fault::precondition(ErrorReason::LimitValueLate, message);
     Err(fault.violating(before.name(), "LIMIT_VALUE_LATE", message).with("dimension", late))

@@ -119,7 +119,9 @@ impl Refusal {
 
 /// The sentence for [`Refusal::LimitValueRequired`] that names what the order does not say.
 pub fn value_required(dimension: &Dimension) -> String {
-    format!("a limit of this incentive counts by {dimension}, which the order does not say: say it, or quote again")
+    format!(
+        "a limit of this incentive counts by {dimension}, which the order does not say: say it, or quote again"
+    )
 }
 
 impl Reason for Refusal {

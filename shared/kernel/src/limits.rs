@@ -9,7 +9,8 @@ mod value;
 use serde::{Deserialize, Serialize};
 
 pub use count::{
-    Counted, CountedValue, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold,
+    Counted, CountedValue, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject,
+    threshold,
 };
 pub use standing::{Limited, Standing};
 pub use track::{Track, Tracks};

@@ -44,7 +44,8 @@ async fn turn(unit: &mut Unit<'_>, owner: String, before: Option<&Limits>, after
 }
 
 fn too_late(owner: String, dimension: &Dimension) -> Fault {
-    let message = "what has been used of it is not known by that value: add the limit to a new offer or a new campaign";
+    let message =
+        "what has been used of it is not known by that value: add the limit to a new offer or a new campaign";
     let fault = Fault::precondition(ErrorReason::LimitValueLate, message);
     fault.violating(owner, "LIMIT_VALUE_LATE", message).with("dimension", dimension)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_kernel::limits::{
-    Budget, Counted, CountedValue, CounterKey, CounterKind, Facts, Limits, Overrun, Tally, ValueLimit, threshold,
+    Budget, Counted, CountedValue, CounterKey, CounterKind, Facts, Limits, Overrun, Tally, ValueLimit,
+    threshold,
 };
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
@@ -131,7 +132,10 @@ fn taken(world: &World, key: &CounterKey) -> i64 {
 }
 
 /// The limits per value, each with the value that the order counts for.
-fn values<'l>(charge: &'l Charge, limits: &'l Limits) -> Result<Vec<(&'l ValueLimit, &'l CountedValue)>, Refusal> {
+fn values<'l>(
+    charge: &'l Charge,
+    limits: &'l Limits,
+) -> Result<Vec<(&'l ValueLimit, &'l CountedValue)>, Refusal> {
     let of_limit = |limit: &'l ValueLimit| {
         let value = charge.counted.value(&limit.dimension, limits.recurrence);
         let required = || Refusal::ValueRequired(charge.owner.clone(), limit.dimension.clone());

@@ -67,8 +67,9 @@ impl Shop {
     async fn of_values(&self, kind: CounterKind) -> Vec<(String, String, i64, i64)> {
         let mut reader = self.harness.app.db.read().await.unwrap();
         let rows = counters::all(&mut reader, &self.harness.call.tenant).await.unwrap();
-        let of_offer =
-            rows.into_iter().filter(|(key, _)| key.kind == kind && &*key.owner == "campaigns/spring/offers/ten");
+        let of_offer = rows
+            .into_iter()
+            .filter(|(key, _)| key.kind == kind && &*key.owner == "campaigns/spring/offers/ten");
         let mut told: Vec<_> = of_offer
             .map(|(key, tally)| (key.subject.to_string(), key.period.to_string(), tally.used, tally.held))
             .collect();
@@ -92,12 +93,18 @@ async fn a_budget_per_store_is_kept_by_every_store_and_comes_back_where_it_was_s
         shop.sell_at("AT-1", "o4", 500).await.unwrap();
         let money = [row("EUR place=AT-1", 2_000, 0), row("EUR place=AT-2", 2_000, 0)];
         assert_eq!(shop.of_values(CounterKind::ValueBudget).await, money);
-        assert_eq!(shop.of_values(CounterKind::ValueUses).await, [row("place=AT-1", 2, 0), row("place=AT-2", 1, 0)]);
+        assert_eq!(
+            shop.of_values(CounterKind::ValueUses).await,
+            [row("place=AT-1", 2, 0), row("place=AT-2", 1, 0)]
+        );
         shop.take_back("o1", "r1", 1).await.unwrap();
         shop.cancel("o3").await.unwrap();
         let money = [row("EUR place=AT-1", 1_500, 0), row("EUR place=AT-2", 0, 0)];
         assert_eq!(shop.of_values(CounterKind::ValueBudget).await, money);
-        assert_eq!(shop.of_values(CounterKind::ValueUses).await, [row("place=AT-1", 2, 0), row("place=AT-2", 0, 0)]);
+        assert_eq!(
+            shop.of_values(CounterKind::ValueUses).await,
+            [row("place=AT-1", 2, 0), row("place=AT-2", 0, 0)]
+        );
         shop.sell_at("AT-1", "o5", 500).await.unwrap();
         assert_eq!(refused(shop.sell_at("AT-1", "o6", 1).await), "BUDGET_EXHAUSTED");
     })
@@ -113,7 +120,8 @@ async fn of_many_orders_at_once_each_store_takes_its_uses_and_no_more() {
             (0..60).map(|order| (format!("o{order}"), format!("AT-{}", order % 3))).collect();
         let sold = names.iter().map(|(order, place)| shop.sell_at(place, order, 10));
         let answers = futures::future::join_all(sold).await;
-        let refused: Vec<String> = answers.into_iter().filter_map(|one| one.err().map(|why| reason(&why))).collect();
+        let refused: Vec<String> =
+            answers.into_iter().filter_map(|one| one.err().map(|why| reason(&why))).collect();
         assert_eq!(refused, vec!["OFFER_EXHAUSTED"; 60 - 21]);
         let of_stores = ["place=AT-0", "place=AT-1", "place=AT-2"].map(|store| row(store, 7, 0));
         assert_eq!(shop.of_values(CounterKind::ValueUses).await, of_stores);
@@ -148,7 +156,10 @@ async fn an_order_that_does_not_say_what_a_limit_counts_by_is_refused_by_its_nam
         let shop = Shop::open(db, uses_per_till(1)).await;
         let status = shop.commit("o1", "7", 100).await.unwrap_err();
         assert_eq!(reason(&status), "LIMIT_VALUE_REQUIRED");
-        assert_eq!(&*status.get_error_details().error_info().unwrap().metadata["dimension"], "attribute.till");
+        assert_eq!(
+            &*status.get_error_details().error_info().unwrap().metadata["dimension"],
+            "attribute.till"
+        );
         shop.sell_by("1", "o2").await.unwrap();
         assert_eq!(refused(shop.sell_by("1", "o3").await), "OFFER_EXHAUSTED");
         shop.sell_by("2", "o4").await.unwrap();
@@ -160,7 +171,8 @@ async fn an_order_that_does_not_say_what_a_limit_counts_by_is_refused_by_its_nam
 async fn what_is_quoted_of_a_budget_per_store_is_granted_and_what_it_caps() {
     engines(&MIGRATIONS, |db| async move {
         let limit = ValueLimit { budgets: vec![euros(400)], ..by(LimitDimension::Place, "") };
-        let (shop, request) = shop(db, common::Limits { overrun: Overrun::Cap.into(), ..limits(limit) }).await;
+        let (shop, request) =
+            shop(db, common::Limits { overrun: Overrun::Cap.into(), ..limits(limit) }).await;
         let (_, off, why) = offered(&shop, request.clone()).await;
         assert_eq!((off, why), (0, DecisionReason::LimitValueRequired));
         let (first, off, _) = offered(&shop, at("AT", &request)).await;
@@ -191,7 +203,8 @@ async fn a_quote_seals_the_attributes_that_limits_count_by_and_no_others() {
         let (first, off, _) = offered(&shop, with("till", "1", &request)).await;
         assert_eq!(off, 300);
         let sealed = tandem_proto::convert::open_claims(&first.quote_token, &shop.harness.app.keys).unwrap();
-        let sealed: Vec<(&str, &str)> = sealed.limit_attributes.iter().map(|(key, value)| (&**key, &**value)).collect();
+        let sealed: Vec<(&str, &str)> =
+            sealed.limit_attributes.iter().map(|(key, value)| (&**key, &**value)).collect();
         assert_eq!(sealed, [("medium", "app"), ("till", "1")]);
         commit(&shop, "o1", &first).await.unwrap();
         let (_, off, why) = offered(&shop, with("till", "1", &request)).await;
@@ -218,13 +231,19 @@ async fn a_limit_per_value_can_be_added_while_nothing_is_used_and_not_later() {
         assert_eq!(reason(&status), "LIMIT_VALUE_LATE");
         let details = status.get_error_details();
         assert_eq!(&*details.error_info().unwrap().metadata["dimension"], "attribute.till");
-        assert_eq!(details.precondition_failure().unwrap().violations[0].subject, "campaigns/spring/offers/ten");
+        assert_eq!(
+            details.precondition_failure().unwrap().violations[0].subject,
+            "campaigns/spring/offers/ten"
+        );
         shop.sell_at("AT", "o2", 100).await.unwrap();
         // Everything came back: nothing is used.
         shop.cancel("o1").await.unwrap();
         shop.cancel("o2").await.unwrap();
         let later = Some(shop.now() + SignedDuration::from_hours(1));
-        assert_eq!(shop.adapt_from(more.clone(), later).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+        assert_eq!(
+            shop.adapt_from(more.clone(), later).await.unwrap_err().code(),
+            tonic::Code::InvalidArgument
+        );
         shop.adapt_limits(more).await.unwrap();
         assert_eq!(refused(shop.commit_as("o3", "r3", &quoted).await), "LIMIT_VALUE_REQUIRED");
         shop.sell_by("1", "o4").await.unwrap();

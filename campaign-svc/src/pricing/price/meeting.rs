@@ -127,7 +127,8 @@ impl<'f, 's> Meeting<'f, 's> {
         let Some(limited) = entry.offer().and_then(|offer| offer.limited.as_ref()) else {
             return Ok([None; 2]);
         };
-        let room = limited.room(self.setting.seen, self.ask.facts(), self.ask.basket.currency, self.setting.now);
+        let room =
+            limited.room(self.setting.seen, self.ask.facts(), self.ask.basket.currency, self.setting.now);
         room.map_err(|none| match none {
             NoRoom::CustomerRequired => Refusal::CustomerRequired,
             NoRoom::ValueRequired => Refusal::LimitValueRequired,

@@ -317,7 +317,8 @@ fn a_limit_per_value_says_of_what_and_how_much_and_each_but_once() {
         budgets: Vec::new(),
     };
     let (place, attribute) = (v1::LimitDimension::Place, v1::LimitDimension::Attribute);
-    let good = vec![of(place, ""), of(v1::LimitDimension::Medium, ""), of(attribute, "till"), of(attribute, "desk")];
+    let good =
+        vec![of(place, ""), of(v1::LimitDimension::Medium, ""), of(attribute, "till"), of(attribute, "desk")];
     assert!(read(good).is_empty());
     let bad = vec![
         of(place, "till"),
@@ -336,7 +337,10 @@ fn a_limit_per_value_says_of_what_and_how_much_and_each_but_once() {
     ];
     assert_eq!(read(bad), wanted);
     assert_eq!(read(vec![of(place, ""); 6]), ["limits.per_value"]);
-    assert_eq!(read(vec![v1::ValueLimit::default()]), ["limits.per_value[0].max_uses", "limits.per_value[0].dimension"]);
+    assert_eq!(
+        read(vec![v1::ValueLimit::default()]),
+        ["limits.per_value[0].max_uses", "limits.per_value[0].dimension"]
+    );
 }
 
 #[test]

@@ -78,8 +78,7 @@ pub(super) fn budget_left(
     let limits = terms.limits();
     let in_all = (reach.judged.budget, limits.budget(currency));
     let values = reach.values.iter();
-    let of_values =
-        values.map(|value| (Some(value.money), limits.per_value[value.limit].budget(currency)));
+    let of_values = values.map(|value| (Some(value.money), limits.per_value[value.limit].budget(currency)));
     let mut least: Option<i64> = None;
     for (counter, budget) in [in_all].into_iter().chain(of_values) {
         match budget {

@@ -117,7 +117,11 @@ async fn an_order_that_does_not_say_what_a_limit_counts_by_is_refused_by_its_nam
         let fault = shop.redeem(&of("o1")).await.unwrap_err();
         assert_eq!(fault.reason(), "LIMIT_VALUE_REQUIRED");
         assert!(refusal(&fault).contains("attribute.till"), "{fault:?}");
-        assert_eq!(reason(shop.redeem_at("o1", "AT").await), "LIMIT_VALUE_REQUIRED", "an empty value is none");
+        assert_eq!(
+            reason(shop.redeem_at("o1", "AT").await),
+            "LIMIT_VALUE_REQUIRED",
+            "an empty value is none"
+        );
         shop.audit().await;
     })
     .await;
@@ -172,7 +176,10 @@ async fn a_limit_per_value_can_be_added_while_nothing_is_used_and_not_later() {
         shop.spring(None, Limits::default()).await;
         shop.redeem(&of("o1")).await.unwrap();
         let fault = shop.update_limits(per(till(), Some(1), None)).await.unwrap_err();
-        assert_eq!((fault.reason(), fault.metadata("dimension")), ("LIMIT_VALUE_LATE", Some("attribute.till")));
+        assert_eq!(
+            (fault.reason(), fault.metadata("dimension")),
+            ("LIMIT_VALUE_LATE", Some("attribute.till"))
+        );
         shop.roll_back("o1", &[], RollbackReason::Cancelled).await.unwrap();
         shop.update_limits(per(till(), Some(1), None)).await.unwrap();
         assert_eq!(reason(shop.redeem(&of("o2")).await), "LIMIT_VALUE_REQUIRED");

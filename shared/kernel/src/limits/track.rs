@@ -153,7 +153,8 @@ impl Limits {
     pub fn tracks(&self) -> Tracks {
         let ever = self.max_uses_per_customer.map(|_| Track::Customer(None));
         let in_period = self.per_customer_period.map(|limit| Track::Customer(Some(limit.period)));
-        let values = self.per_value.iter().map(|limit| Track::Value(limit.dimension.clone(), self.recurrence));
+        let values =
+            self.per_value.iter().map(|limit| Track::Value(limit.dimension.clone(), self.recurrence));
         self.recurrence.map(Track::Period).into_iter().chain(ever).chain(in_period).chain(values).collect()
     }
 }

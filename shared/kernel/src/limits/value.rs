@@ -162,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_dimension_is_stored_as_a_word_and_read_back() {
-        for dimension in [Dimension::Place, Dimension::Medium, Dimension::Attribute("sales.channel-2_x".into())] {
+        for dimension in
+            [Dimension::Place, Dimension::Medium, Dimension::Attribute("sales.channel-2_x".into())]
+        {
             let json = serde_json::to_string(&dimension).unwrap();
             assert_eq!(serde_json::from_str::<Dimension>(&json).unwrap(), dimension);
         }
@@ -174,7 +176,8 @@ mod tests {
 
     #[test]
     fn an_order_has_a_value_where_it_says_one() {
-        let attributes = BTreeMap::from([("medium".to_owned(), "app".to_owned()), ("till".to_owned(), String::new())]);
+        let attributes =
+            BTreeMap::from([("medium".to_owned(), "app".to_owned()), ("till".to_owned(), String::new())]);
         let facts = Facts { known: false, place: "", attributes: &attributes };
         assert_eq!(facts.value(&Dimension::Medium), Some("app"));
         assert_eq!(facts.value(&Dimension::Place), None);

@@ -191,7 +191,8 @@ pub async fn turn(
     if let (false, Some(track)) = (row.is_untouched(), missing.iter().next()) {
         return Ok(track.dimension().cloned());
     }
-    let stays = |tracks: &Tracks| tracks.only(|track| !track.dimension().is_some_and(|by| gone.contains(&by)));
+    let stays =
+        |tracks: &Tracks| tracks.only(|track| !track.dimension().is_some_and(|by| gone.contains(&by)));
     write(tx, tenant, owner, &stays(&row.tracks).and(&wanted), &stays(&row.late).without(&wanted)).await?;
     Ok(None)
 }
