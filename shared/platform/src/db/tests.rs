@@ -170,9 +170,12 @@ async fn columns_of_unequal_length_are_refused_before_they_are_sent() {
 #[tokio::test]
 async fn every_statement_of_the_platform_prepares_on_both_engines() {
     testing::engines(test_migrations(), |db| async move {
-        for statements in
-            [crate::counters::STATEMENTS, crate::idempotency::STATEMENTS, crate::outbox::STATEMENTS]
-        {
+        for statements in [
+            crate::counters::STATEMENTS,
+            crate::counters::tracks::STATEMENTS,
+            crate::idempotency::STATEMENTS,
+            crate::outbox::STATEMENTS,
+        ] {
             testing::prepare_all(&db, statements).await;
         }
     })
