@@ -3,6 +3,7 @@
 mod completion;
 mod connect;
 mod customers;
+mod decisions;
 mod demo;
 mod events;
 mod failure;

@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, quote, vouchers};
+use crate::{decisions, money, vouchers};
 
 /// What to do with orders.
 #[derive(Debug, Subcommand)]
@@ -214,7 +214,7 @@ async fn explain(arguments: Explain, target: &Target, format: Format) -> Result<
         println!("{}", output::json("tandem.campaign.v1.ExplainOrderResponse", &answer)?);
         return Ok(());
     }
-    quote::show_decisions(&answer.decisions);
+    decisions::show(&answer.decisions);
     if answer.only_applied {
         println!("what did not apply was not kept with this order");
     }

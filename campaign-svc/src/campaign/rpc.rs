@@ -15,6 +15,7 @@ use tandem_platform::service::Asked;
 use tandem_platform::{Call, Fault, Kind, Outcome, Tenant, Violations, grpc};
 use tandem_proto::campaign::v1::campaign_service_server::CampaignService;
 use tandem_proto::campaign::v1::*;
+use tandem_proto::convert::to_timestamp;
 use tandem_proto::requests::{Etagged, Named, Repeatable};
 use tonic::{Request, Response, Status};
 
@@ -93,7 +94,10 @@ impl CampaignService for Api {
             commands::update(app, asked).await
         };
         let stored = self.0.write_catalogue(change, write).await?;
-        Ok(stored.response(|stored| UpdateCampaignResponse { campaign: Some(message::campaign(&stored)) }))
+        Ok(stored.response(|stored| UpdateCampaignResponse {
+            campaign: Some(message::campaign(&stored)),
+            limits_hold_from_time: Some(to_timestamp(stored.campaign.updated)),
+        }))
     }
 
     async fn delete_campaign(
@@ -179,6 +183,7 @@ impl CampaignService for Api {
         Ok(adapted.response(|adapted| AdaptCampaignResponse {
             campaign: Some(message::campaign(&adapted.view)),
             revision: Some(message::revision(&adapted.view.campaign.id, &adapted.revision)),
+            limits_hold_from_time: Some(to_timestamp(adapted.revision.effective)),
         }))
     }
 

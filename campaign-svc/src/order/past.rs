@@ -78,13 +78,18 @@ struct Orders<'a> {
     zone: &'a TimeZone,
 }
 
-/// A place in the ledger, and whether it counts money.
-type Place = (usize, bool);
-
-/// An order that lacks something, and where it has to be counted: places in the ledger, for money or for uses, by charge.
+/// An order, and in what its charges are not counted and have to be.
 struct Lacking {
     order: Arc<Order>,
-    charges: Vec<(usize, Counted, Vec<Place>)>,
+    charges: Vec<Lack>,
+}
+
+struct Lack {
+    /// Place of the charge.
+    charge: usize,
+    counted: Counted,
+    /// Places in the ledger, and whether money is counted there.
+    rows: Vec<(usize, bool)>,
 }
 
 impl Past for Orders<'_> {
@@ -147,9 +152,9 @@ impl Orders<'_> {
                 let is_money = key.kind.is_money();
                 (ledger.place(key), is_money)
             };
-            let places: Vec<Place> = keys.into_iter().map(&mut place).collect();
-            if !places.is_empty() {
-                charges.push((at, lacks, places));
+            let rows: Vec<(usize, bool)> = keys.into_iter().map(&mut place).collect();
+            if !rows.is_empty() {
+                charges.push(Lack { charge: at, counted: lacks, rows });
             }
         }
         (!charges.is_empty()).then_some(Lacking { order, charges })
@@ -181,11 +186,11 @@ fn caught_up(ledger: &mut Ledger, Lacking { order, charges }: Lacking) -> Order 
     order.version += 1;
     let (holder, expires) = (order.holder, order.expires);
     let sold = Arc::make_mut(&mut order.sold);
-    for (at, lacks, places) in charges {
-        let charge = &mut sold.charges[at];
-        charge.counted.add(&lacks);
+    for Lack { charge, counted, rows } in charges {
+        let charge = &mut sold.charges[charge];
+        charge.counted.add(&counted);
         let (uses, money) = (i64::from(!charge.restored), charge.amount - charge.returned);
-        for (row, is_money) in places {
+        for (row, is_money) in rows {
             let (uses, amount) = if is_money { (0, money) } else { (uses, 0) };
             match expires {
                 Some(expires) => {

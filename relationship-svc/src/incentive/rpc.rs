@@ -14,6 +14,7 @@ use tandem_platform::resource::{self, Change, Resource, asked};
 use tandem_platform::service::Asked;
 use tandem_platform::{Violations, field, grpc, service};
 use tandem_proto::common::v1::LimitUsage;
+use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveService;
 use tandem_proto::relationship::v1::{
     ArchiveIncentiveRequest, ArchiveIncentiveResponse, CreateIncentiveRequest, CreateIncentiveResponse,
@@ -93,7 +94,10 @@ impl IncentiveService for Api {
             commands::update(app.into(), asked).await
         };
         let stored = service::write(&self.0, change, write).await?;
-        Ok(Response::new(UpdateIncentiveResponse { incentive: Some(events::message(&stored)) }))
+        Ok(Response::new(UpdateIncentiveResponse {
+            incentive: Some(events::message(&stored)),
+            limits_hold_from_time: Some(to_timestamp(stored.updated)),
+        }))
     }
 
     async fn archive_incentive(

@@ -16,7 +16,9 @@ impl Shop {
             reason: "other limits".to_owned(),
             ..AdaptCampaignRequest::default()
         };
-        CampaignServiceClient::new(self.harness.channel()).adapt_campaign(request).await.unwrap();
+        let answer =
+            CampaignServiceClient::new(self.harness.channel()).adapt_campaign(request).await.unwrap();
+        assert_eq!(answer.into_inner().limits_hold_from_time, Some(to_timestamp(self.now())));
     }
 
     /// Gives the campaign other limits.
@@ -31,7 +33,9 @@ impl Shop {
             update_mask: Some(prost_types::FieldMask { paths: vec!["limits".to_owned()] }),
             ..UpdateCampaignRequest::default()
         };
-        CampaignServiceClient::new(self.harness.channel()).update_campaign(request).await.unwrap();
+        let answer =
+            CampaignServiceClient::new(self.harness.channel()).update_campaign(request).await.unwrap();
+        assert_eq!(answer.into_inner().limits_hold_from_time, Some(to_timestamp(self.now())));
     }
 
     /// What is counted of the offer for customers, uses and holds together.

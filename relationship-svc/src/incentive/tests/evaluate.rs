@@ -6,8 +6,8 @@ use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClie
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
     CreateCustomerRequest, Customer, DisableVoucherRequest, EvaluateIncentivesRequest,
-    EvaluateIncentivesResponse, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
-    RedeemVouchersRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
+    EvaluateIncentivesResponse, GetLimitsRequest, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
+    RedeemVouchersRequest, UpdateIncentiveRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
 };
 use tonic::Status;
 
@@ -438,6 +438,40 @@ async fn a_question_that_cannot_be_read_names_every_field() {
         }
         let same = EvaluateIncentivesRequest { replaces_order_id: "o".to_owned(), ..for_order("o", &[]) };
         assert_eq!(fields(&evaluate(&harness, same).await.unwrap_err()), ["replaces_order_id"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn once_per_customer_that_an_update_adds_counts_what_was_redeemed_before_and_is_told_to_quotes() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        customer(&harness, "ada", "AT").await;
+        let spring = Message { unlimited_uses_per_code: true, ..percent(100_000) };
+        create_incentive(&harness, "spring", spring).await.unwrap();
+        code(&harness, "SPRING-1", "spring", Voucher { unlimited_uses: true, ..Voucher::default() }).await;
+        redeem(&harness, "o-1", &["SPRING-1"]).await;
+        assert_eq!(refusals(&harness, of(&["SPRING-1"])).await, ["OK"]);
+        let limits = Limits { max_uses_per_customer: Some(1), ..Limits::default() };
+        let request = UpdateIncentiveRequest {
+            incentive: Some(Message {
+                name: "incentives/spring".to_owned(),
+                limits: Some(limits),
+                ..Message::default()
+            }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["limits".to_owned()] }),
+            request_id: String::new(),
+        };
+        let answer = client(&harness).update_incentive(request).await.unwrap().into_inner();
+        assert_eq!(answer.limits_hold_from_time, answer.incentive.unwrap().update_time);
+        assert_eq!(refusals(&harness, of(&["SPRING-1"])).await, ["CUSTOMER_LIMIT_REACHED"]);
+        let usage = GetLimitsRequest {
+            name: "incentives/spring".to_owned(),
+            customer: "customers/ada".to_owned(),
+            ..GetLimitsRequest::default()
+        };
+        let usage = client(&harness).get_limits(usage).await.unwrap().into_inner().limits;
+        assert_eq!((usage[0].uses, usage[0].uses_left), (1, 0));
     })
     .await;
 }
