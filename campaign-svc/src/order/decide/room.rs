@@ -99,7 +99,11 @@ fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Re
         return Err(Refusal::CustomerRequired(owner()));
     }
     let of_values = values(charge, limits)?;
-    for key in keys(sold, person, charge).into_iter().filter(|key| is_judged(key, limits)) {
+    let counters = keys(sold, person, charge);
+    if let Some(dimension) = world.ledger.lacks(&charge.owner, counters.iter()) {
+        return Err(Refusal::ValueRequired(owner(), dimension.clone()));
+    }
+    for key in counters.into_iter().filter(|key| is_judged(key, limits)) {
         let taken = taken(world, &key);
         let full = |most: Option<i64>| most.is_some_and(|most| taken >= most);
         match key.kind {

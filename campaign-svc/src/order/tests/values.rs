@@ -345,3 +345,27 @@ async fn get_limits_lists_the_values_that_have_been_counted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_order_decided_by_limits_from_before_is_not_missing_where_its_row_says_what_is_counted_by() {
+    engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::open(db, common::Limits::default()).await;
+        let per_value = vec![tandem_kernel::limits::ValueLimit {
+            dimension: tandem_kernel::limits::Dimension::Attribute("till".to_owned()),
+            max_uses: Some(1),
+            budgets: Default::default(),
+        }];
+        let limits = tandem_kernel::limits::Limits { per_value, ..Default::default() };
+        // The other half of an adaptation that this replica does not know of yet.
+        let owner = "campaigns/spring/offers/ten".into();
+        let tenant = &shop.harness.call.tenant;
+        let turned = tandem_platform::transact!(shop.harness.app.db, |tx| {
+            counters::tracks::turn(tx, tenant, &owner, None, &limits).await
+        });
+        assert_eq!(turned.unwrap(), None);
+        assert_eq!(refused(shop.commit("o1", "7", 100).await), "LIMIT_VALUE_REQUIRED");
+        shop.sell_by("1", "o2").await.unwrap();
+        assert_eq!(shop.of_values(CounterKind::ValueUses).await, [row("attribute.till=1", 1, 0)]);
+    })
+    .await;
+}

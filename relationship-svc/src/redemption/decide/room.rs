@@ -27,7 +27,9 @@ pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person)
     if limits.needs_customer() && person.customer.is_none() && person.guest.is_none() {
         return Err(Refusal::CustomerRequired);
     }
-    if reach.values.len() < limits.per_value.len() {
+    let rows = world.ledger.rows();
+    let counters = reach.uses.iter().map(|at| &rows[*at].key);
+    if reach.values.len() < limits.per_value.len() || world.ledger.lacks(&terms.id, counters).is_some() {
         return Err(Refusal::LimitValueRequired);
     }
     if world.voucher(reach.voucher).uses_left() == Some(0) {

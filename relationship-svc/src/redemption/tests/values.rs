@@ -195,3 +195,21 @@ async fn a_limit_per_value_can_be_added_while_nothing_is_used_and_not_later() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_use_decided_by_limits_from_before_is_not_missing_where_its_row_says_what_is_counted_by() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let shop = Shop::new(db);
+        shop.spring(None, Limits::default()).await;
+        let (owner, limits) = ("spring".into(), per(till(), Some(1), None));
+        // The other half of an update that this replica does not know of yet.
+        let turned = transact!(shop.app.db, |tx| {
+            tandem_platform::counters::tracks::turn(tx, &shop.call.tenant, &owner, None, &limits).await
+        });
+        assert_eq!(turned.unwrap(), None);
+        assert_eq!(reason(shop.redeem(&of("o1")).await), "LIMIT_VALUE_REQUIRED");
+        shop.redeem_by("o2", "1").await.unwrap();
+        shop.audit().await;
+    })
+    .await;
+}

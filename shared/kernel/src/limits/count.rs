@@ -283,6 +283,13 @@ impl CounterKey {
         begins_anew(&self.period)
     }
 
+    /// Whether it counts uses by this.
+    pub fn counts_by(&self, dimension: &Dimension) -> bool {
+        let word = dimension.to_string();
+        let rest = self.subject.strip_prefix(&*word);
+        self.kind == CounterKind::ValueUses && rest.is_some_and(|rest| rest.starts_with('='))
+    }
+
     /// Whether it is the one of [`Self::of_uses`].
     pub fn counts_every_use(&self) -> bool {
         self.kind == CounterKind::Uses && self.period.is_empty() && self.subject.is_empty()
@@ -453,6 +460,10 @@ mod tests {
         assert_eq!(counted.value(&till, Some(Recurrence::Month)).map(|one| &*one.value), Some("7"));
         assert_eq!(counted.value(&till, None), None, "the limit starts anew otherwise");
         assert_eq!(counted.value(&Dimension::Medium, None), None, "the order has no medium");
+        let keys = counted.keys(&"spring".into(), Currency::new("EUR").unwrap(), None);
+        let by = |dimension: &Dimension| keys.iter().filter(|key| key.counts_by(dimension)).count();
+        let longer = Dimension::Attribute("till.x".into());
+        assert_eq!((by(&Dimension::Place), by(&till), by(&longer), by(&Dimension::Medium)), (1, 1, 0, 0));
         let lacks = of("v:place vm:place").without(&counted);
         let mut both = counted.clone();
         both.add(&lacks);

@@ -104,6 +104,12 @@ impl Tracks {
         self.0.is_superset(&others.0)
     }
 
+    /// The attributes of orders by which they count.
+    pub fn attributes(&self) -> Vec<Dimension> {
+        let by = self.0.iter().filter_map(Track::dimension).filter(|by| by.attribute().is_some());
+        by.cloned().collect()
+    }
+
     /// Those in which a use at `at` still matters at `now`: of what begins anew, where the same period runs.
     #[must_use]
     pub fn running(&self, at: Timestamp, now: Timestamp, zone: &TimeZone) -> Self {

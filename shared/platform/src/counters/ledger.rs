@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
-use tandem_kernel::limits::{CounterKey, Tally, Tracks};
+use tandem_kernel::limits::{CounterKey, Dimension, Tally, Tracks};
 use uuid::Uuid;
 
 use super::{ClaimRow, claims_of, find, insert, lapsed_claims, lock, swap_claims, update};
@@ -81,6 +81,8 @@ pub struct Ledger {
     tracks: Map<Arc<str>, Tracks>,
     /// Owners whose uses are counted in more than that, as their locked rows say.
     ahead: Vec<(Arc<str>, Tracks)>,
+    /// Owners whose uses are counted by attributes of orders, as their locked rows say.
+    by_attribute: Map<Arc<str>, Vec<Dimension>>,
 }
 
 /// Rows of the service's own under claims: how their keys and their places belong together. `()`: there are none.
@@ -122,6 +124,17 @@ impl Ledger {
         &self.ahead
     }
 
+    /// By which attribute the locked row of `owner` says that every use is counted, and one in these counters is not. A use
+    /// that is decided by limits from before it was said has to come again: it would be missing.
+    pub fn lacks<'k>(
+        &self,
+        owner: &str,
+        counters: impl Iterator<Item = &'k CounterKey> + Clone,
+    ) -> Option<&Dimension> {
+        let counts = |by: &Dimension| counters.clone().any(|key| key.counts_by(by));
+        self.by_attribute.get(owner)?.iter().find(|by| !counts(by))
+    }
+
     /// The place of a counter that was placed.
     pub fn find(&self, key: &CounterKey) -> Option<usize> {
         self.at.get(key).copied()
@@ -132,6 +145,9 @@ impl Ledger {
         let mut keys: Vec<CounterKey> = self.rows.iter().map(|row| row.key.clone()).collect();
         keys.sort_unstable();
         for (key, tally, tracks) in lock(tx, tenant, keys.iter()).await? {
+            if let Some(by) = tracks.as_ref().map(Tracks::attributes).filter(|by| !by.is_empty()) {
+                self.by_attribute.insert(key.owner.clone(), by);
+            }
             if let (Some(stored), Some(ours)) = (tracks, self.tracks.get(&key.owner))
                 && !ours.contain(&stored)
             {
