@@ -138,8 +138,8 @@ fn matching<'r>(
     }
 }
 
-/// What limits have counted: from memory, and from the database what these entries count for single customers and values, and all that
-/// `own` takes part in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
+/// What limits have counted: from memory, and from the database what these entries count for single customers and values, and
+/// all that `own` takes part in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
 /// left.
 ///
 /// # Errors
