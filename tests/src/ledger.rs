@@ -74,6 +74,9 @@ struct Counted {
     customer: bool,
     #[serde(rename = "p", default)]
     customer_period: Option<String>,
+    /// By what, which value, and which period.
+    #[serde(rename = "v", default)]
+    values: Vec<(String, String, String)>,
 }
 
 /// A code and its counters.
@@ -313,6 +316,14 @@ impl Ledger {
             let mut add = |key: Key, used: i64| expected.entry(key).or_default().0 += used;
             add((1, owner(), String::new(), counted.period.clone()), uses);
             add((2, owner(), one.currency.clone(), counted.period.clone()), one.amount - one.returned);
+            for (dimension, value, period) in counted.values {
+                let subject = format!("{dimension}={value}");
+                add(
+                    (6, owner(), format!("{} {subject}", one.currency), period.clone()),
+                    one.amount - one.returned,
+                );
+                add((5, owner(), subject, period), uses);
+            }
             if let Some(subject) = one.subject() {
                 if counted.customer {
                     add((3, owner(), subject.clone(), String::new()), uses);
@@ -324,7 +335,7 @@ impl Ledger {
         }
         for claim in self.claims.iter().filter(|claim| claim.kind > 0) {
             let key = (claim.kind, claim.owner.clone(), claim.subject.clone(), claim.period.clone());
-            let held = if claim.kind == 2 { claim.amount } else { claim.uses };
+            let held = if matches!(claim.kind, 2 | 6) { claim.amount } else { claim.uses };
             expected.entry(key).or_default().1 += held;
         }
         let keys: BTreeSet<&Key> = expected.keys().chain(self.counters.keys()).collect();
