@@ -187,8 +187,13 @@ pub fn quotes() -> Vec<Bytes> {
         shipping: Some(euros(4, 90)),
         ..Default::default()
     };
-    let mut quote = || QuoteRequest { basket: Some(basket()), ..Default::default() };
-    (0..BASKETS).map(|_| Bytes::from(quote().encode_to_vec())).collect()
+    // The offer is limited per customer: to nobody it gives nothing.
+    let mut quote = |number: usize| QuoteRequest {
+        basket: Some(basket()),
+        guest_key: format!("guest-of-the-bench-{number:04}"),
+        ..Default::default()
+    };
+    (0..BASKETS).map(|number| Bytes::from(quote(number).encode_to_vec())).collect()
 }
 
 /// Fails unless a quote has the tenant's discount.
