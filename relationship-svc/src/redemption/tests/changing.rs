@@ -180,7 +180,11 @@ async fn of_many_who_pay_and_correct_at_once_none_takes_what_is_not_there() {
         .await;
         let done = |kind| outcomes.iter().enumerate().filter(|(at, ok)| at % 3 == kind && **ok).count();
         assert_eq!(done(0), 20);
-        let taken = done(1) + done(2);
+        let mut taken = done(1) + done(2);
+        // Who came before the card was topped up may have been refused: what is left is taken now.
+        while one.adjust("CARD", -300).await.is_ok() {
+            taken += 1;
+        }
         assert_eq!(taken, 16, "5,000 in all, 300 each time");
         assert_eq!(one.voucher("CARD").await.balance_left(), Some(200));
         one.audit().await;
