@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::limits::{Counted, CounterKey, Facts, Limits, Tally, Tracks};
-use tandem_platform::counters::ledger::{Claim, Ledger, Target};
-use tandem_platform::counters::tracks::{self, Past, Wanted};
+use tandem_kernel::limits::{Counted, CounterKey, Facts, Limits, Tracks};
+use tandem_platform::counters::ledger::Ledger;
+use tandem_platform::counters::tracks::{self, Lack, Past, Wanted};
 use tandem_platform::db::Writes;
 use tandem_platform::resource::{Change, Touch};
 use tandem_platform::{Outcome, Tenant, Tx, transact};
@@ -81,15 +81,8 @@ struct Orders<'a> {
 /// An order, and in what its charges are not counted and have to be.
 struct Lacking {
     order: Arc<Order>,
-    charges: Vec<Lack>,
-}
-
-struct Lack {
-    /// Place of the charge.
-    charge: usize,
-    counted: Counted,
-    /// Places in the ledger, and whether money is counted there.
-    rows: Vec<(usize, bool)>,
+    /// With the place of each.
+    charges: Vec<(usize, Lack)>,
 }
 
 impl Past for Orders<'_> {
@@ -148,14 +141,7 @@ impl Orders<'_> {
             let lacks = self.lacks(&order, charge, late, now);
             let owner: Arc<str> = charge.owner.as_str().into();
             let keys = lacks.keys(&owner, order.sold.currency, order.person.subject().as_ref());
-            let mut place = |key: CounterKey| {
-                let is_money = key.kind.is_money();
-                (ledger.place(key), is_money)
-            };
-            let rows: Vec<(usize, bool)> = keys.into_iter().map(&mut place).collect();
-            if !rows.is_empty() {
-                charges.push(Lack { charge: at, counted: lacks, rows });
-            }
+            charges.extend(Lack::place(ledger, lacks, keys).map(|lack| (at, lack)));
         }
         (!charges.is_empty()).then_some(Lacking { order, charges })
     }
@@ -184,25 +170,14 @@ fn has_lapsed(order: &Order, now: Timestamp) -> bool {
 fn caught_up(ledger: &mut Ledger, Lacking { order, charges }: Lacking) -> Order {
     let mut order = Arc::unwrap_or_clone(order);
     order.version += 1;
-    let (holder, expires) = (order.holder, order.expires);
+    let hold = order.expires.map(|expires| (order.holder, expires));
     let sold = Arc::make_mut(&mut order.sold);
-    for Lack { charge, counted, rows } in charges {
+    for (charge, lack) in charges {
         let charge = &mut sold.charges[charge];
-        charge.counted.add(&counted);
-        let (uses, money) = (i64::from(!charge.restored), charge.amount - charge.returned);
-        for (row, is_money) in rows {
-            let (uses, amount) = if is_money { (0, money) } else { (uses, 0) };
-            match expires {
-                Some(expires) => {
-                    ledger.claim(Claim { target: Target::Counter(row), holder, uses, amount, expires });
-                }
-                None => {
-                    let tally = ledger.tally(row);
-                    ledger.set(row, Tally { used: tally.used.saturating_add(uses + amount), ..tally });
-                }
-            }
-            watched::watch(ledger, row);
-        }
+        charge.counted.add(&lack.counted);
+        let weight = (i64::from(!charge.restored), charge.amount - charge.returned);
+        lack.count(ledger, weight, hold);
+        lack.places().for_each(|row| watched::watch(ledger, row));
     }
     order
 }

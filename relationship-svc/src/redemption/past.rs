@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::limits::{Counted, Facts, Tally, Tracks};
-use tandem_platform::counters::ledger::{Claim, Ledger, Target};
-use tandem_platform::counters::tracks::{self, Past, Wanted};
+use tandem_kernel::limits::{Counted, Facts, Tracks};
+use tandem_platform::counters::ledger::Ledger;
+use tandem_platform::counters::tracks::{self, Lack, Past, Wanted};
 use tandem_platform::db::Writes;
 use tandem_platform::resource::{Change, Resource, Table};
 use tandem_platform::{Outcome, Tenant, Tx, transact};
@@ -86,21 +86,17 @@ impl Uses<'_> {
                 let lacks = self.lacks(&redemption, late, now);
                 let subject = redemption.person.subject();
                 let keys = lacks.keys(self.incentive, redemption.currency, subject.as_ref());
-                let places: Vec<(usize, bool)> = keys
-                    .into_iter()
-                    .map(|key| (key.kind.is_money(), key))
-                    .map(|(money, key)| (ledger.place(key), money))
-                    .collect();
-                if !places.is_empty() {
-                    lacking.push((redemption, lacks, places));
-                }
+                let lack = Lack::place(&mut ledger, lacks, keys);
+                lacking.extend(lack.map(|lack| (redemption, lack)));
             }
         }
         ledger.lock(tx, self.tenant).await?;
         let mut counted = Vec::with_capacity(lacking.len());
-        for (mut redemption, lacks, places) in lacking {
-            places.into_iter().for_each(|(at, money)| count_one(&mut ledger, &redemption, at, money));
-            redemption.details.counted.add(&lacks);
+        for (mut redemption, lack) in lacking {
+            let hold = redemption.expires.filter(|_| redemption.state == State::Held);
+            let hold = hold.map(|expires| (redemption.id, expires));
+            lack.count(&mut ledger, redemption.weight(), hold);
+            redemption.details.counted.add(&lack.counted);
             counted.push(redemption);
         }
         let mut writes = Writes::of(self.tenant);
@@ -117,21 +113,5 @@ impl Uses<'_> {
         let (place, attributes) = counted.said();
         let facts = Facts { known: redemption.person.subject().is_some(), place, attributes: &attributes };
         Counted::of(&late, facts, at, zone).without(counted)
-    }
-}
-
-/// Counts a redemption in one more counter, or has its hold keep something of it.
-fn count_one(ledger: &mut Ledger, redemption: &Redemption, at: usize, is_money: bool) {
-    let (uses, money) = redemption.weight();
-    let (uses, money) = if is_money { (0, money) } else { (uses, 0) };
-    match (redemption.state, redemption.expires) {
-        (State::Held, Some(expires)) => {
-            let (target, holder) = (Target::Counter(at), redemption.id);
-            ledger.claim(Claim { target, holder, uses, amount: money, expires });
-        }
-        _ => {
-            let tally = ledger.tally(at);
-            ledger.set(at, Tally { used: tally.used.saturating_add(uses + money), ..tally });
-        }
     }
 }

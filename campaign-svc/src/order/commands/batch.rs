@@ -141,10 +141,7 @@ async fn load(
     world.terms = limits::load(app, tx, tenant, now, commands).await?;
     commands.iter_mut().for_each(|command| decide::place(&mut world, command));
     world.ledger.lock(tx, tenant).await?;
-    if !world.setting.tracks.is_up_to_date(&world.ledger) {
-        tx.replay();
-        return Err(Fault::contention());
-    }
+    world.setting.tracks.catch_up(tx, &world.ledger)?;
     let own: Vec<Uuid> = world.orders().map(|order| order.holder).collect();
     world.ledger.load_claims(tx, tenant, &(), &own, now).await?;
     Ok(world)

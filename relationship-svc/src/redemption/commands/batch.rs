@@ -178,10 +178,7 @@ async fn load<'i>(
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
     decide::reach_of_redemptions(&mut world);
     world.ledger.lock(tx, tenant).await?;
-    if !world.setting.tracks.is_up_to_date(&world.ledger) {
-        tx.replay();
-        return Err(Fault::contention());
-    }
+    world.setting.tracks.catch_up(tx, &world.ledger)?;
     world.load_claims(tx, tenant).await?;
     Ok((world, plans))
 }

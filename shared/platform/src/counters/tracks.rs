@@ -5,7 +5,7 @@
 //! Therefore whoever writes such a limit calls [`begin`] first:
 //!
 //! 1. Under the lock of the row of uses it is written there in what uses are counted from now on. A batch that counts in
-//!    less finds that row, which it locks, saying so, learns it and is replayed ([`KnownOf::is_up_to_date`]). So there is no
+//!    less finds that row, which it locks, saying so, learns it and is replayed ([`KnownOf::catch_up`]). So there is no
 //!    use after this that lacks anything, on whatever replica.
 //! 2. The uses from before are counted page by page ([`Past`]): each says in what it is counted, so each is counted once,
 //!    however often this is begun again and whoever does it meanwhile.
@@ -22,9 +22,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tandem_kernel::limits::{CounterKey, Dimension, Limits, Tracks};
+use jiff::Timestamp;
+use tandem_kernel::limits::{Counted, CounterKey, Dimension, Limits, Tally, Tracks};
+use uuid::Uuid;
 
-use super::ledger::Ledger;
+use super::ledger::{Claim, Ledger, Target};
 use crate::db::{Db, Statement, Tx};
 use crate::kept::Kept;
 use crate::{Fault, Outcome, Tenant, on_engine, transact};
@@ -89,18 +91,24 @@ impl KnownOf {
         if !self.known.any.load(Ordering::Relaxed) {
             return asked;
         }
-        let more = self.known.of.get(&(self.tenant.clone(), owner.clone()));
-        more.map_or(asked.clone(), |more| more.and(&asked))
+        match self.known.of.get(&(self.tenant.clone(), owner.clone())) {
+            Some(more) => more.and(&asked),
+            None => asked,
+        }
     }
 
-    /// Whether the rows that `ledger` has locked count in no more than the batch does. Where they do, that is learnt, and the
-    /// batch is to be replayed: what it would count now would be missing later.
-    pub fn is_up_to_date(&self, ledger: &Ledger) -> bool {
+    /// Looks whether the rows that `ledger` has locked count in more than the batch does. Where they do, that is learnt, and
+    /// the transaction is replayed: what it would count now would be missing later.
+    pub fn catch_up(&self, tx: &mut Tx, ledger: &Ledger) -> Outcome<()> {
+        if ledger.ahead().is_empty() {
+            return Ok(());
+        }
         for (owner, tracks) in ledger.ahead() {
             self.known.of.put((self.tenant.clone(), owner.clone()), tracks.clone());
             self.known.any.store(true, Ordering::Relaxed);
         }
-        ledger.ahead().is_empty()
+        tx.replay();
+        Err(Fault::contention())
     }
 }
 
@@ -119,6 +127,48 @@ pub trait Past: Send + Sync {
         late: &Wanted,
         behind: Option<Self::Cursor>,
     ) -> impl Future<Output = Outcome<Option<Self::Cursor>>> + Send;
+}
+
+/// In what a use from before is not counted and has to be.
+#[derive(Debug)]
+pub struct Lack {
+    /// What it then counts in too.
+    pub counted: Counted,
+    /// The places of the counters, and whether they count money.
+    rows: Vec<(usize, bool)>,
+}
+
+impl Lack {
+    /// Places the counters of these keys, before the ledger is locked; `None` where there are none.
+    pub fn place(ledger: &mut Ledger, counted: Counted, keys: Vec<CounterKey>) -> Option<Self> {
+        let place = |key: CounterKey| {
+            let is_money = key.kind.is_money();
+            (ledger.place(key), is_money)
+        };
+        let rows: Vec<(usize, bool)> = keys.into_iter().map(place).collect();
+        (!rows.is_empty()).then_some(Self { counted, rows })
+    }
+
+    /// Counts a use that weighs so much, or has its hold keep as much, by its holder until its end.
+    pub fn count(&self, ledger: &mut Ledger, (uses, money): (i64, i64), hold: Option<(Uuid, Timestamp)>) {
+        for (at, is_money) in &self.rows {
+            let (uses, amount) = if *is_money { (0, money) } else { (uses, 0) };
+            match hold {
+                Some((holder, expires)) => {
+                    ledger.claim(Claim { target: Target::Counter(*at), holder, uses, amount, expires });
+                }
+                None => {
+                    let tally = ledger.tally(*at);
+                    ledger.set(*at, Tally { used: tally.used.saturating_add(uses + amount), ..tally });
+                }
+            }
+        }
+    }
+
+    /// The places of its counters.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(|(at, _)| *at)
+    }
 }
 
 /// Has uses be counted in what is `wanted` from now on, and counts those from before. When this has ended well, a limit that
