@@ -103,6 +103,8 @@ pub struct Code {
     pub retry_after: Option<Duration>,
     /// Attributes of the basket that its limits count by.
     pub limit_attributes: Vec<String>,
+    /// Ids of the segments that its limits count by: those it is for that the customer is in.
+    pub limit_segments: Vec<String>,
 }
 
 /// The definition of one version of an incentive, compiled.
@@ -236,9 +238,8 @@ impl Relationship {
         heard: EvaluateIncentivesResponse,
         currency: Option<Currency>,
     ) -> Answer {
-        let id = |name: String| name.strip_prefix("segments/").map(str::to_owned).unwrap_or(name);
         Answer {
-            segments: heard.segments.into_iter().map(id).collect(),
+            segments: heard.segments.into_iter().map(segment_id).collect(),
             codes: heard.codes.into_iter().map(|code| self.code(tenant, code, currency)).collect(),
         }
     }
@@ -262,8 +263,13 @@ impl Relationship {
             version: given.version,
             title: given.title,
             limit_attributes: given.limit_attributes,
+            limit_segments: given.limit_segments.into_iter().map(segment_id).collect(),
         }
     }
+}
+
+fn segment_id(name: String) -> String {
+    name.strip_prefix("segments/").map(str::to_owned).unwrap_or(name)
 }
 
 /// Whether a failure is an answer: the peer looked at the question and refuses it.

@@ -18,6 +18,7 @@ use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
 use tandem_platform::resource::{Field, Resource, Stem, Table};
 
+mod audience;
 pub mod commands;
 pub mod events;
 pub mod lifecycle;
@@ -214,6 +215,13 @@ impl Campaign {
         let mut problems: Vec<Problem> = outside.collect();
         if !problems.is_empty() && (revision.is_some() || definition.window != self.definition.window) {
             problems.iter_mut().for_each(|problem| problem.field.insert_str(0, "campaign.mix."));
+            return Err(Refusal::Invalid(problems));
+        }
+        let audiences = standing.iter().flat_map(|revision| audience::problems(&definition, &revision.mix));
+        let mut problems: Vec<Problem> = audiences.collect();
+        if !problems.is_empty() {
+            problems.iter_mut().for_each(|problem| problem.field.insert_str(0, "campaign."));
+            problems.dedup();
             return Err(Refusal::Invalid(problems));
         }
         if definition == self.definition && revision.is_none() {

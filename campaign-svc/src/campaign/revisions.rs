@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Campaign, Mix, Refusal, State};
+use super::{Campaign, Mix, Refusal, State, audience};
 
 /// An immutable state of the mix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,10 @@ impl Revision {
         let mut problems = mix.outside(window);
         if !problems.is_empty() {
             problems.iter_mut().for_each(|problem| problem.field.insert_str(0, "mix."));
+            return Err(Refusal::Invalid(problems));
+        }
+        let problems = audience::problems(&campaign.definition, &mix);
+        if !problems.is_empty() {
             return Err(Refusal::Invalid(problems));
         }
         let missing = mix.missing();

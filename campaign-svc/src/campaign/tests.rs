@@ -1,4 +1,5 @@
 mod adapt;
+mod audience;
 mod draft;
 mod lifecycle;
 mod mix;

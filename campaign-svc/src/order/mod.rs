@@ -318,6 +318,9 @@ pub struct Discount {
     /// By line: its index, and what it takes off all its units.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<(usize, i64)>,
+    /// Of an offer of which limits count by segment: those it is for that the customer was in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<String>,
 }
 
 /// What a code gave.

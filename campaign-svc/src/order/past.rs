@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tandem_kernel::limits::{Counted, CounterKey, Facts, Limits, Tracks};
+use tandem_kernel::limits::{Counted, CounterKey, Limits, Tracks};
 use tandem_platform::counters::ledger::Ledger;
 use tandem_platform::counters::tracks::{self, Lack, Past, Wanted};
 use tandem_platform::db::Writes;
@@ -150,9 +150,8 @@ impl Orders<'_> {
     fn lacks(&self, order: &Order, charge: &Charge, late: &Tracks, now: Timestamp) -> Counted {
         let at = order.committed.unwrap_or(order.updated);
         let late = late.running(at, now, self.zone);
-        let (place, attributes) = charge.counted.said();
-        let facts = Facts { known: order.person.is_known(), place, attributes: &attributes };
-        Counted::of(&late, facts, at, self.zone).without(&charge.counted)
+        let said = charge.counted.said();
+        Counted::of(&late, said.facts(order.person.is_known()), at, self.zone).without(&charge.counted)
     }
 }
 

@@ -15,7 +15,6 @@ use super::allowance::{AT_ONCE, QUOTE};
 use super::entry::Entry;
 use super::extent::Extent;
 use super::index::Reach;
-use super::limited::Limited;
 use super::price::{Ask, Incentives, Priced, Refusal, Setting, Source, Verdict};
 use super::quote::Quote;
 use super::seen::{Own, Seen};
@@ -119,7 +118,7 @@ async fn gather(
     let incentives = incentives(app, call, &ask, reach).await?;
     let now = app.clock.now();
     let matching = matching(&ask, reach, &incentives, now).into_iter().chain(also);
-    let seen = looked(app, call, &ask, matching, own, now).await?;
+    let seen = looked(app, call, (&ask, incentives.segments()), matching, own, now).await?;
     let age = app.snapshots.age(&call.tenant, now);
     let (app, call, snapshot) = (app.clone(), call.clone(), snapshot.clone());
     Ok(Gathered { app, call, snapshot, seen, ask, incentives, now, age })
@@ -139,7 +138,7 @@ fn matching<'r>(
 }
 
 /// What limits have counted: from memory, and from the database what these entries count for single customers and values, and
-/// all that `own` takes part in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
+/// all that `own` takes part in; `segments` are those that the customer is in. While the database is away a quote goes on with what is in memory: it does not promise that a use is
 /// left.
 ///
 /// # Errors
@@ -147,17 +146,18 @@ fn matching<'r>(
 pub(super) async fn looked<'e>(
     app: &App,
     call: &Call,
-    ask: &Ask,
+    (ask, segments): (&Ask, &[String]),
     entries: impl Iterator<Item = &'e Arc<Entry>>,
     own: &Own,
     now: Timestamp,
 ) -> Outcome<Seen> {
     let memory = Seen::from_memory(app.spending.of(app, &call.tenant).await?, ask.subject());
-    let limited = entries.filter_map(|entry| entry.offer()?.limited.as_deref());
-    let limited = limited.filter(|limited| limited.counts_apart());
-    let rows =
-        |limited: &'e Limited| limited.rows_of(memory.subject(), ask.facts(), ask.basket.currency, now);
-    let rows: Vec<CounterKey> = limited.flat_map(|limited| rows(limited).collect::<Vec<_>>()).collect();
+    let mut rows: Vec<CounterKey> = Vec::new();
+    for entry in entries.filter(|entry| entry.counts_apart()) {
+        let Some(limited) = entry.offer().and_then(|offer| offer.limited.as_ref()) else { continue };
+        let segments = entry.counted_segments(segments);
+        rows.extend(limited.rows_of(memory.subject(), ask.facts(&segments), ask.basket.currency, now));
+    }
     if rows.is_empty() && *own == Own::default() {
         return Ok(memory);
     }
@@ -217,6 +217,7 @@ impl Gathered {
             now: self.now,
             zone: &app.zone,
             ttl: SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into()),
+            segments: self.incentives.segments(),
             seen: &self.seen,
             begin,
         };

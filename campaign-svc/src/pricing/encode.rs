@@ -224,7 +224,8 @@ fn write_verdict(
     }
     if let (Err(Refusal::LimitValueRequired), Source::Offer(entry)) = (verdict.decided, verdict.source) {
         let limited = entry.offer().and_then(|offer| offer.limited.as_ref());
-        let dimension = limited.and_then(|limited| limited.lacks(ask.facts()));
+        let segments = entry.counted_segments(priced.segments);
+        let dimension = limited.and_then(|limited| limited.lacks(ask.facts(&segments)));
         wire.text(17, &dimension.map(ToString::to_string).unwrap_or_default()); // limit_dimension
     }
 }
@@ -367,6 +368,7 @@ pub fn claims(
             wire.number(3, decided.amount); // amount_minor
             shares(wire, 4, decided);
             wire.number(5, decided.shipping_amount); // shipping_minor
+            entry.counted_segments(priced.segments).iter().for_each(|id| wire.text(6, id)); // segments
         });
     }
     for (decided, source) in applied() {
@@ -381,6 +383,7 @@ pub fn claims(
             shares(wire, 5, decided);
             wire.number(6, decided.shipping_amount); // shipping_minor
             wire.truth(7, code.terms.as_ref().is_ok_and(|terms| pays(&terms.compiled))); // tender
+            code.limit_segments.iter().for_each(|id| wire.text(8, id)); // segments
         });
     }
     wire.number(15, sums.shipping); // shipping_minor

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tandem_kernel::discount::{Discount, Kind, Scope};
+use tandem_kernel::limits::Dimension;
 use tandem_kernel::pricing::{Compiled, PriceRule};
 use tandem_kernel::rule::Rule;
 
@@ -116,6 +117,16 @@ impl Entry {
             What::Offer(_) => None,
             What::Price(price) => price.hours.as_ref(),
         }
+    }
+
+    /// Of the segments that a customer is in those that its limits count by.
+    pub fn counted_segments(&self, customers: &[String]) -> Vec<String> {
+        let limited = self.offer().and_then(|offer| offer.limited.as_ref());
+        if !limited.is_some_and(|limited| limited.counts_by(&Dimension::Segment)) {
+            return Vec::new();
+        }
+        let counts = |id: &&String| self.segments.iter().any(|segment| **segment == ***id);
+        customers.iter().filter(counts).cloned().collect()
     }
 
     /// Whether its limits count single customers, or values of the order.

@@ -74,6 +74,11 @@ impl Limited {
         rows.filter(|key| !matches!(key.kind, CounterKind::Uses | CounterKind::Budget))
     }
 
+    /// Whether is counted by this.
+    pub fn counts_by(&self, dimension: &Dimension) -> bool {
+        self.owners.iter().any(|(_, limits)| limits.count_by(dimension))
+    }
+
     /// The attributes of a basket by which is counted.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.owners.iter().flat_map(|(_, limits)| limits.attributes())
@@ -154,18 +159,20 @@ fn of_values(
 ) -> Result<Option<i64>, NoRoom> {
     let mut least: Option<i64> = None;
     for limit in &limits.per_value {
-        let value = facts.value(&limit.dimension).unwrap_or_default().to_owned();
-        let value = CountedValue { dimension: limit.dimension.clone(), value, period: period.to_owned() };
-        let taken = |key: CounterKey| seen.taken(&key.owner, key.kind, &key.subject, &key.period);
-        if limit.max_uses.is_some_and(|most| taken(value.of_uses(owner)) >= most) {
-            return Err(NoRoom::Uses);
-        }
-        match limit.budget(currency) {
-            Budget::Unlimited => {}
-            Budget::NotInCurrency => return Err(NoRoom::Currency),
-            Budget::Limited(most) => {
-                let left = (most - taken(value.of_money(owner, currency))).max(0);
-                least = Some(least.map_or(left, |least| least.min(left)));
+        for value in facts.values(&limit.dimension) {
+            let (dimension, value) = (limit.dimension.clone(), value.to_owned());
+            let value = CountedValue { dimension, value, period: period.to_owned() };
+            let taken = |key: CounterKey| seen.taken(&key.owner, key.kind, &key.subject, &key.period);
+            if limit.max_uses.is_some_and(|most| taken(value.of_uses(owner)) >= most) {
+                return Err(NoRoom::Uses);
+            }
+            match limit.budget(currency) {
+                Budget::Unlimited => {}
+                Budget::NotInCurrency => return Err(NoRoom::Currency),
+                Budget::Limited(most) => {
+                    let left = (most - taken(value.of_money(owner, currency))).max(0);
+                    least = Some(least.map_or(left, |least| least.min(left)));
+                }
             }
         }
     }

@@ -93,6 +93,8 @@ pub struct Priced<'s> {
     pub prior_prices: Vec<Option<i64>>,
     /// Until when the amounts are promised.
     pub valid_until: Timestamp,
+    /// The segments that the customer is known to be in.
+    pub segments: &'s [String],
 }
 
 /// What a price depends on besides the basket.
@@ -106,6 +108,8 @@ pub struct Setting<'s> {
     pub zone: &'s TimeZone,
     /// How long amounts are promised.
     pub ttl: SignedDuration,
+    /// The segments that the customer is known to be in.
+    pub segments: &'s [String],
     /// What limits have counted.
     pub seen: &'s Seen,
     /// What is estimated to take more steps is not begun.
@@ -131,7 +135,7 @@ impl<'s> Setting<'s> {
         if reach.open_postings() as u64 * STEPS_PER_ENTRY > self.begin {
             return Err(Stop::TooMuch { limit: self.begin });
         }
-        let mut entries = reach.entries(incentives.segments(), place, self.now);
+        let mut entries = reach.entries(self.segments, place, self.now);
         if let Some(also) = also
             && !entries.iter().any(|entry| Arc::ptr_eq(entry, also))
         {
@@ -162,7 +166,8 @@ impl<'s> Setting<'s> {
         let prior_prices = self.prior_prices(ask, &evaluation, &rules);
         let (candidates, verdicts) = meeting.told();
         let valid_until = self.valid_until(&evaluation, &rules, &candidates, incentives);
-        Ok(Priced { evaluation, rules, candidates, verdicts, prior_prices, valid_until })
+        let segments = self.segments;
+        Ok(Priced { evaluation, rules, candidates, verdicts, prior_prices, valid_until, segments })
     }
 
     /// What becomes of one offer alone on a basket whose prices are set: all that it lacks is its own.
@@ -181,7 +186,8 @@ impl<'s> Setting<'s> {
         let evaluation = meeting.settle(initial, &Incentives::NotAsked)?;
         let (candidates, verdicts) = meeting.told();
         let (rules, prior_prices) = (Vec::new(), Vec::new());
-        Ok(Priced { evaluation, rules, candidates, verdicts, prior_prices, valid_until: self.now })
+        let (valid_until, segments) = (self.now, self.segments);
+        Ok(Priced { evaluation, rules, candidates, verdicts, prior_prices, valid_until, segments })
     }
 
     /// The price rules among `entries` whose hours it is.

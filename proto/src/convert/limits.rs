@@ -84,6 +84,7 @@ fn dimension(at: &str, given: &v1::ValueLimit, problems: &mut Vec<Problem>) -> O
     match named {
         v1::LimitDimension::Place => Some(Dimension::Place),
         v1::LimitDimension::Medium => Some(Dimension::Medium),
+        v1::LimitDimension::Segment => Some(Dimension::Segment),
         v1::LimitDimension::Attribute if given.attribute == MEDIUM => {
             refuse(problems, at, "attribute", "is what LIMIT_DIMENSION_MEDIUM counts by");
             None
@@ -94,10 +95,6 @@ fn dimension(at: &str, given: &v1::ValueLimit, problems: &mut Vec<Problem>) -> O
         v1::LimitDimension::Attribute => {
             let message = format!("must be 1 to {MAX_ATTRIBUTE} letters, digits, \"_\", \"-\" and \".\"");
             refuse(problems, at, "attribute", message);
-            None
-        }
-        v1::LimitDimension::Segment => {
-            refuse(problems, at, "dimension", "LIMIT_DIMENSION_SEGMENT is not yet supported");
             None
         }
         v1::LimitDimension::Unspecified => {
@@ -112,6 +109,7 @@ fn named(dimension: &Dimension) -> (v1::LimitDimension, String) {
     match dimension {
         Dimension::Place => (v1::LimitDimension::Place, String::new()),
         Dimension::Medium => (v1::LimitDimension::Medium, String::new()),
+        Dimension::Segment => (v1::LimitDimension::Segment, String::new()),
         Dimension::Attribute(key) => (v1::LimitDimension::Attribute, key.clone()),
     }
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::discount::{Discount, Kind};
-use tandem_kernel::limits::Limits;
+use tandem_kernel::limits::{Dimension, Limits};
 use tandem_kernel::period::Window;
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
@@ -208,6 +208,10 @@ impl Definition {
             if self.limits != Limits::default() {
                 problems.push(Problem::new("limits", "a gift card is limited by its balance alone"));
             }
+        }
+        if self.segments.is_empty() && self.limits.count_by(&Dimension::Segment) {
+            let message = "is required, because limits.per_value counts by segment";
+            problems.push(Problem::new("segments", message));
         }
         problems
     }

@@ -212,6 +212,7 @@ impl Asked {
             if code.refusal.is_none() && definition.is_some_and(|definition| !definition.is_for(is_in)) {
                 code.refusal = Some(Refusal::NotEligible);
             }
+            code.settle(is_in);
             code
         });
         let codes = codes.collect();

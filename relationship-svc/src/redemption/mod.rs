@@ -67,6 +67,7 @@ mod decide;
 pub mod evaluate;
 mod events;
 pub mod guesses;
+mod membership;
 pub mod past;
 mod quote;
 mod refusal;
@@ -80,6 +81,7 @@ mod tests;
 mod world;
 
 pub use commands::{Question, Redemptions, standing, usage};
+pub use membership::{Membership, OfSegment};
 pub use quote::{Plain, Quote, QuotedCode};
 pub use refusal::{CodeOutcome, Refusal, Refused, value_required};
 pub use roll_back::{CardReturns, RollBack};
@@ -406,6 +408,9 @@ pub struct Standing {
     pub ends: Option<Timestamp>,
     /// How long to wait before it is looked up again, where it was not.
     pub wait: Option<Duration>,
+    /// What limits by segment leave, for every segment that may count until [`Standing::settle`] is told which do. No part of
+    /// the rest before that.
+    pub of_segments: Vec<OfSegment>,
 }
 
 /// What a decision tells the world.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::limits::{Counted, Facts, Tracks};
+use tandem_kernel::limits::{Counted, Tracks};
 use tandem_platform::counters::ledger::Ledger;
 use tandem_platform::counters::tracks::{self, Lack, Past, Wanted};
 use tandem_platform::db::Writes;
@@ -110,8 +110,7 @@ impl Uses<'_> {
         let (at, zone) = (redemption.created, &self.app.zone);
         let late = late.running(at, now, zone);
         let counted = &redemption.details.counted;
-        let (place, attributes) = counted.said();
-        let facts = Facts { known: redemption.person.subject().is_some(), place, attributes: &attributes };
-        Counted::of(&late, facts, at, zone).without(counted)
+        let (said, known) = (counted.said(), redemption.person.subject().is_some());
+        Counted::of(&late, said.facts(known), at, zone).without(counted)
     }
 }

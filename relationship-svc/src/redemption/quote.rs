@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tandem_kernel::basket::Basket;
 use tandem_kernel::money::{Currency, largest_remainder};
 
-use super::Share;
 use super::guesses::Leave;
+use super::{Membership, Share};
 
 /// What a quote promised, as far as redeeming needs it.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct QuotedCode {
     pub shipping: i64,
     /// Pays rather than reduces.
     pub tender: bool,
+    /// Where limits count by segment: ids of those the incentive is for that the customer is in.
+    pub segments: Vec<String>,
 }
 
 /// A basket with codes.
@@ -56,8 +58,8 @@ pub struct Plain {
     pub codes: Vec<String>,
     /// Where it is ordered, or empty.
     pub place: String,
-    /// The segments the customer is in, of those that may matter, by id.
-    pub segments: Vec<String>,
+    /// In which segments the customer is.
+    pub segments: Membership,
     /// By which the shopper is told apart from others, or empty.
     pub client_id: String,
     /// Which of the codes may be looked up.

@@ -46,6 +46,8 @@ pub(super) struct Reach {
     pub judged: Judged,
     /// Of the incentive's limits per value those for which the order has one.
     pub values: Arc<[JudgedValue]>,
+    /// The same of segments of which it is open whether they count.
+    pub open: Arc<[JudgedValue]>,
 }
 
 /// The counters by which a limit per value is judged.

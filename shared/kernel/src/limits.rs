@@ -14,7 +14,7 @@ pub use count::{
 };
 pub use standing::{Limited, Standing};
 pub use track::{Track, Tracks};
-pub use value::{Dimension, Facts, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, NoDimension, ValueLimit};
+pub use value::{Dimension, Facts, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, NoDimension, Said, ValueLimit};
 
 use crate::money::{Amounts, Currency};
 use crate::period::Recurrence;

@@ -8,6 +8,7 @@ mod model;
 mod own;
 mod races;
 mod refunds;
+mod segments;
 mod values;
 
 use sqlx::{Connection, PgConnection};

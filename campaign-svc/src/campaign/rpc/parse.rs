@@ -9,6 +9,7 @@ use tandem_proto::campaign::v1::{self, AdaptCampaignRequest};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::convert;
 
+use super::super::audience;
 use super::super::limits::Of;
 use super::super::revisions::Adaptation;
 use super::super::{COLLECTION, Definition, Draft, Window};
@@ -20,6 +21,7 @@ const MAX_CAUSE: usize = 256;
 /// What a caller says of a new campaign.
 pub fn new(v: &mut Violations, given: v1::Campaign) -> Draft {
     let draft = draft(v, given);
+    field::problems(v, audience::problems(&draft.definition, &draft.mix));
     if !v.has("window") {
         field::problems(&mut v.nest("mix"), draft.mix.outside(draft.definition.window));
     }

@@ -6,7 +6,7 @@ use tandem_kernel::money::Amounts;
 
 use super::super::mix::{Channel, Medium, Mix, Offer, repeated};
 
-fn offer(id: &str, kind: Kind, condition: &str) -> Offer {
+pub(super) fn offer(id: &str, kind: Kind, condition: &str) -> Offer {
     let stage = if matches!(kind, Kind::GiftCard { .. }) { Stage::Tender } else { Stage::Line };
     Offer {
         id: id.to_owned(),

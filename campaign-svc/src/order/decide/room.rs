@@ -19,11 +19,12 @@ use super::{Happened, Item, Threshold, World, keys, keys_of};
 /// What an order counts in: a charge for every offer, then one for every campaign.
 pub(super) fn charges(world: &mut World, sold: &Sold, person: &Person) -> Vec<Charge> {
     let mut of_offers = Vec::with_capacity(sold.offers.len());
-    let mut of_campaigns: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut of_campaigns: BTreeMap<&str, (i64, Vec<String>)> = BTreeMap::new();
     let World { setting, terms, ledger, .. } = world;
-    let facts = Facts { known: person.is_known(), place: &sold.place, attributes: &sold.attributes };
-    let mut charge = |owner: String, limits: &Limits, zone, amount| {
+    let known = person.is_known();
+    let mut charge = |owner: String, limits: &Limits, zone, amount, segments: &[String]| {
         let name: Arc<str> = owner.as_str().into();
+        let facts = Facts { known, place: &sold.place, attributes: &sold.attributes, segments };
         let tracks = setting.tracks.tracks(&name, limits);
         ledger.count_in(&name, &tracks);
         let counted = Counted::of(&tracks, facts, setting.now, zone);
@@ -33,13 +34,18 @@ pub(super) fn charges(world: &mut World, sold: &Sold, person: &Person) -> Vec<Ch
         let Some((campaign, offer)) = parts(&discount.source) else { continue };
         let Some(known) = terms.campaigns.get(campaign) else { continue };
         if let Some(limits) = terms.of_offer(campaign, offer, discount.revision) {
-            of_offers.push(charge(discount.source.clone(), limits, &known.zone, discount.amount));
+            let (source, amount) = (discount.source.clone(), discount.amount);
+            of_offers.push(charge(source, limits, &known.zone, amount, &discount.segments));
         }
-        *of_campaigns.entry(campaign).or_default() += discount.amount;
+        let (amount, segments) = of_campaigns.entry(campaign).or_default();
+        *amount += discount.amount;
+        segments.extend(discount.segments.iter().cloned());
     }
-    let of_campaigns = of_campaigns.into_iter().filter_map(|(id, amount)| {
+    let of_campaigns = of_campaigns.into_iter().filter_map(|(id, (amount, mut segments))| {
         let known = terms.campaigns.get(id)?;
-        Some(charge(crate::campaign::name(id), &known.limits, &known.zone, amount))
+        segments.sort_unstable();
+        segments.dedup();
+        Some(charge(crate::campaign::name(id), &known.limits, &known.zone, amount, &segments))
     });
     of_offers.into_iter().chain(of_campaigns).collect()
 }
@@ -135,17 +141,21 @@ fn taken(world: &World, key: &CounterKey) -> i64 {
     tally.used + tally.held
 }
 
-/// The limits per value, each with the value that the order counts for.
+/// The limits per value, each with every value that the order counts for.
 fn values<'l>(
     charge: &'l Charge,
     limits: &'l Limits,
 ) -> Result<Vec<(&'l ValueLimit, &'l CountedValue)>, Refusal> {
-    let of_limit = |limit: &'l ValueLimit| {
-        let value = charge.counted.value(&limit.dimension, limits.recurrence);
-        let required = || Refusal::ValueRequired(charge.owner.clone(), limit.dimension.clone());
-        value.map(|value| (limit, value)).ok_or_else(required)
-    };
-    limits.per_value.iter().map(of_limit).collect()
+    let mut all = Vec::with_capacity(limits.per_value.len());
+    for limit in &limits.per_value {
+        let before = all.len();
+        let values = charge.counted.values(&limit.dimension, limits.recurrence);
+        all.extend(values.map(|value| (limit, value)));
+        if all.len() == before {
+            return Err(Refusal::ValueRequired(charge.owner.clone(), limit.dimension.clone()));
+        }
+    }
+    Ok(all)
 }
 
 fn money(sold: &Sold, charge: &Charge, budget: Budget, overrun: Overrun, taken: i64) -> Result<(), Refusal> {

@@ -30,6 +30,7 @@ fn line(id: usize, quantity: i64, last: i64, tax_rate_ppm: i32) -> Line {
 
 fn card(code: &str, amount: i64) -> Code {
     let discount = Discount {
+        segments: Vec::new(),
         source: "incentives/card".to_owned(),
         revision: 1,
         amount,

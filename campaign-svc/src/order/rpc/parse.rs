@@ -133,6 +133,7 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
         amount: offer.amount_minor,
         shipping: offer.shipping_minor,
         shares: shares(&offer.shares),
+        segments: offer.segments,
     });
     let codes = claims.codes.into_iter().map(|code| Code {
         code: code.code,
@@ -143,6 +144,7 @@ fn sold(claims: QuoteClaims) -> Option<Sold> {
             amount: code.amount_minor,
             shipping: code.shipping_minor,
             shares: shares(&code.shares),
+            segments: Vec::new(),
         },
     });
     Some(Sold {

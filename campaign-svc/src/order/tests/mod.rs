@@ -13,6 +13,7 @@ mod own;
 mod quotes;
 mod refusals;
 mod replace;
+mod segments;
 mod stuck;
 mod tenants;
 mod values;
@@ -100,7 +101,7 @@ impl Shop {
                 revision: 1,
                 amount_minor: off,
                 shares: vec![SealedShare { line: 0, minor: off }],
-                shipping_minor: 0,
+                ..SealedOffer::default()
             }],
             place: "AT".to_owned(),
             ..QuoteClaims::default()

@@ -39,7 +39,8 @@ impl Judging {
     /// page. Judged here where that is short, else where it holds nobody up.
     pub(super) async fn decisions(self, app: &App, call: &Call) -> Outcome<Vec<Option<Decision>>> {
         let now = app.clock.now();
-        let seen = commands::looked(app, call, &self.ask, self.offers.iter(), &Own::default(), now).await?;
+        let (asked, own) = ((&self.ask, self.segments.as_slice()), Own::default());
+        let seen = commands::looked(app, call, asked, self.offers.iter(), &own, now).await?;
         let zone = app.zone.clone();
         let judge = move |total, work: &dyn Fn(Allowance) -> Work| {
             let setting = Setting {
@@ -47,6 +48,7 @@ impl Judging {
                 now,
                 zone: &zone,
                 ttl: SignedDuration::ZERO,
+                segments: &self.segments,
                 seen: &seen,
                 begin: u64::MAX,
             };

@@ -65,10 +65,10 @@ impl Ask {
         limits::subject(known(customer), known(&self.guest_key))
     }
 
-    /// What limits may count by.
-    pub fn facts(&self) -> limits::Facts<'_> {
+    /// What limits of an offer may count by; `segments` are [`Entry::counted_segments`] of it.
+    pub fn facts<'f>(&'f self, segments: &'f [String]) -> limits::Facts<'f> {
         let known = !(self.customer.is_empty() && self.guest_key.is_empty());
-        limits::Facts { known, place: &self.place, attributes: &self.basket.attributes }
+        limits::Facts { known, place: &self.place, attributes: &self.basket.attributes, segments }
     }
 
     /// Whether relationship-svc has something to say.

@@ -127,8 +127,9 @@ impl<'f, 's> Meeting<'f, 's> {
         let Some(limited) = entry.offer().and_then(|offer| offer.limited.as_ref()) else {
             return Ok([None; 2]);
         };
-        let room =
-            limited.room(self.setting.seen, self.ask.facts(), self.ask.basket.currency, self.setting.now);
+        let segments = entry.counted_segments(self.setting.segments);
+        let facts = self.ask.facts(&segments);
+        let room = limited.room(self.setting.seen, facts, self.ask.basket.currency, self.setting.now);
         room.map_err(|none| match none {
             NoRoom::CustomerRequired => Refusal::CustomerRequired,
             NoRoom::ValueRequired => Refusal::LimitValueRequired,

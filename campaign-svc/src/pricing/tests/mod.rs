@@ -237,6 +237,7 @@ fn code(folded: &str, incentive: &str, discount: Discount) -> Code {
         expires: None,
         retry_after: None,
         limit_attributes: Vec::new(),
+        limit_segments: Vec::new(),
     }
 }
 
@@ -251,11 +252,11 @@ fn with_codes(mut ask: Ask, given: &[&str], codes: Vec<Code>, segments: &[&str])
 static UTC: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::UTC);
 static NOTHING: LazyLock<Seen> = LazyLock::new(Seen::default);
 
-fn price<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives) -> Priced<'s> {
+fn price<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &'s Incentives) -> Priced<'s> {
     price_at(snapshot, ask, incentives, now())
 }
 
-fn price_at<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives, now: Timestamp) -> Priced<'s> {
+fn price_at<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &'s Incentives, now: Timestamp) -> Priced<'s> {
     priced(snapshot, ask, incentives, now, u64::MAX).unwrap()
 }
 
@@ -263,12 +264,12 @@ fn price_at<'s>(snapshot: &'s Snapshot, ask: &Ask, incentives: &Incentives, now:
 fn priced<'s>(
     snapshot: &'s Snapshot,
     ask: &Ask,
-    incentives: &Incentives,
+    incentives: &'s Incentives,
     now: Timestamp,
     begin: u64,
 ) -> Result<Priced<'s>, Stop> {
-    let ttl = SignedDuration::from_mins(15);
-    let setting = Setting { snapshot, now, zone: &UTC, ttl, seen: &NOTHING, begin };
+    let (ttl, segments) = (SignedDuration::from_mins(15), incentives.segments());
+    let setting = Setting { snapshot, now, zone: &UTC, ttl, segments, seen: &NOTHING, begin };
     let reach = snapshot.running().reach(&ask.basket.lines, ask.place());
     setting.price(ask, &reach, incentives, None, &mut Work::new(QUOTE))
 }

@@ -64,7 +64,9 @@ fn code(
         ..EvaluatedCode::default()
     };
     if let (Some(Refusal::LimitValueRequired), Some(incentive)) = (standing.refusal, incentive) {
-        let facts = Facts { known: false, place: &request.place, attributes: &request.attributes };
+        // Who may use it is in one of its segments.
+        let segments = &incentive.definition.segments;
+        let facts = Facts { known: false, place: &request.place, attributes: &request.attributes, segments };
         let lacks = incentive.definition.limits.lacks(facts);
         code.message = lacks.map(redemption::value_required).unwrap_or(code.message);
     }
@@ -83,6 +85,7 @@ fn code(
     .into();
     code.balance = standing.balance.map(|(minor, currency)| money(minor, currency));
     code.limit_attributes = definition.limits.attributes().map(str::to_owned).collect();
+    code.limit_segments = standing.of_segments.iter().map(|one| segment::name(&one.segment)).collect();
     code.expire_time = standing.ends.map(to_timestamp);
     code
 }

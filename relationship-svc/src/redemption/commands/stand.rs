@@ -9,7 +9,7 @@ use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
 
 use super::super::guesses::Leave;
-use super::super::{Command, Intent, Person, Plain, Refusal, Standing, Take, What, decide};
+use super::super::{Command, Intent, Membership, Person, Plain, Refusal, Standing, Take, What, decide};
 use super::look::look;
 use crate::App;
 
@@ -70,7 +70,7 @@ impl Question<'_> {
             basket,
             codes: self.codes.to_vec(),
             place: self.place.to_owned(),
-            segments: Vec::new(),
+            segments: Membership::Open,
             client_id: String::new(),
             leave: self.leave,
         };

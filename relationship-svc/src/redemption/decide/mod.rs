@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_kernel::basket::{Basket, TaxMode};
-use tandem_kernel::limits::Facts;
+use tandem_kernel::limits::{Dimension, Facts};
 use tandem_kernel::money::Currency;
 use tandem_kernel::work::Work;
 use uuid::Uuid;
@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::guesses::Leave;
 use super::world::{Judged, JudgedValue, Reach, World, distinct};
 use super::{
-    Answer, CodeOutcome, Command, Counted, CounterKind, Person, QuotedCode, Redemption, Refusal, Refused,
-    Take, Terms, What, refusal,
+    Answer, CodeOutcome, Command, Counted, CounterKind, Membership, Person, QuotedCode, Redemption, Refusal,
+    Refused, Take, Terms, What, refusal,
 };
 use crate::voucher;
 
@@ -106,29 +106,44 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
         }
     };
     let known = subject.is_some();
-    let facts = match &take.what {
-        What::Quote(quote) => {
-            Some((quote.currency, Facts { known, place: &quote.place, attributes: &quote.attributes }))
-        }
+    let (currency, place, attributes, open) = match &take.what {
+        What::Quote(quote) => (quote.currency, &quote.place, &quote.attributes, false),
         What::Plain(plain) => {
-            let attributes = &plain.basket.attributes;
-            Some((plain.basket.currency, Facts { known, place: &plain.place, attributes }))
+            let open = plain.segments == Membership::Open;
+            (plain.basket.currency, &plain.place, &plain.basket.attributes, open)
         }
-        What::Held => None,
+        What::Held => return Plan { candidates },
     };
     for at in 0..candidates.len() {
         let (before, rest) = candidates.split_at_mut(at);
         let Some(one) = rest.first_mut() else { continue };
         one.duplicate = before.iter().any(|other| other.code == one.code);
-        if let (Some(voucher), Some(terms), Some((currency, facts))) = (one.voucher, &one.terms, facts) {
+        if let (Some(voucher), Some(terms)) = (one.voucher, &one.terms) {
+            let segments = match (&take.what, one.sealed) {
+                (What::Plain(plain), _) => plain.segments.counted(terms),
+                (_, Some(sealed)) => sealed.segments.clone(),
+                _ => Vec::new(),
+            };
+            let facts = Facts { known, place, attributes, segments: &segments };
             let tracks = world.setting.tracks.tracks(&terms.id, terms.limits());
             world.ledger.count_in(&terms.id, &tracks);
             one.counted = Counted::of(&tracks, facts, world.now(), &world.setting.zone);
             let (counted, subject) = (&one.counted, subject.as_ref());
-            one.reach = Some(reach(world, voucher, counted, &terms.id, currency, subject, Some(terms)));
+            let reach = reach(world, voucher, counted, &terms.id, currency, subject, Some(terms));
+            one.reach = Some(if open { opened(reach, terms) } else { reach });
         }
     }
     Plan { candidates }
+}
+
+/// Sets what limits by segment are judged by apart, where it is open which of them count.
+fn opened(reach: Reach, terms: &Terms) -> Reach {
+    let by_segment = |value: &JudgedValue| {
+        let limit = terms.limits().per_value.get(value.limit);
+        limit.is_some_and(|limit| limit.dimension == Dimension::Segment)
+    };
+    let (open, values): (Vec<_>, Vec<_>) = reach.values.iter().copied().partition(by_segment);
+    Reach { values: values.into(), open: open.into(), ..reach }
 }
 
 /// Names the counters of loaded redemptions that may still change.
@@ -181,14 +196,16 @@ fn reach(
         }
     }
     let per_value = limits.map(|limits| limits.per_value.as_slice()).unwrap_or_default();
-    let values = per_value.iter().enumerate().filter_map(|(limit, of)| {
-        let value = counted.value(&of.dimension, recurrence)?;
-        let uses = world.ledger.place(value.of_uses(incentive));
-        let money = world.ledger.place(value.of_money(incentive, currency));
-        Some(JudgedValue { limit, uses, money })
-    });
-    let values = values.collect();
-    Reach { voucher, uses: uses.into(), money: money.into(), judged, values }
+    let mut values = Vec::new();
+    for (limit, of) in per_value.iter().enumerate() {
+        for value in counted.values(&of.dimension, recurrence) {
+            let uses = world.ledger.place(value.of_uses(incentive));
+            let money = world.ledger.place(value.of_money(incentive, currency));
+            values.push(JudgedValue { limit, uses, money });
+        }
+    }
+    let (values, open) = (values.into(), Arc::default());
+    Reach { voucher, uses: uses.into(), money: money.into(), judged, values, open }
 }
 
 impl Candidate<'_> {
@@ -197,7 +214,7 @@ impl Candidate<'_> {
         let limits = self.terms.as_ref().map(|terms| terms.limits());
         let lacks = limits.and_then(|limits| {
             let mut per_value = limits.per_value.iter();
-            per_value.find(|limit| self.counted.value(&limit.dimension, limits.recurrence).is_none())
+            per_value.find(|limit| self.counted.values(&limit.dimension, limits.recurrence).next().is_none())
         });
         match lacks.filter(|_| refusal == Refusal::LimitValueRequired) {
             Some(limit) => Cow::Owned(refusal::value_required(&limit.dimension)),

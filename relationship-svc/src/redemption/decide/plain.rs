@@ -148,13 +148,19 @@ fn judge_one(
     judged_at: Timestamp,
     facts: Option<&tandem_kernel::rule::Facts<'_>>,
 ) -> Option<Refusal> {
-    usable(world, person, one, judged_at).or_else(|| {
-        let terms = one.terms.as_deref()?;
-        let segments = terms.segments();
-        let member = segments.is_empty() || segments.iter().any(|segment| plain.segments.contains(segment));
-        let holds = terms.condition().is_none_or(|rule| facts.is_some_and(|facts| rule.matches(facts)));
-        (!member || !holds).then_some(Refusal::NotEligible)
-    })
+    let refusal = usable(world, person, one, judged_at);
+    let Some(terms) = one.terms.as_deref() else { return refusal };
+    let segments = terms.segments();
+    let member = segments.is_empty() || segments.iter().any(|segment| plain.segments.has(segment));
+    match refusal {
+        // Who is in none of its segments has none to be counted by.
+        Some(Refusal::LimitValueRequired) if !member => Some(Refusal::NotEligible),
+        Some(refusal) => Some(refusal),
+        None => {
+            let holds = terms.condition().is_none_or(|rule| facts.is_some_and(|facts| rule.matches(facts)));
+            (!member || !holds).then_some(Refusal::NotEligible)
+        }
+    }
 }
 
 /// Why a code cannot be used at all, whatever the basket.
@@ -221,6 +227,7 @@ pub(in super::super) fn standing(
             balance: voucher.and_then(|voucher| Some((voucher.balance_left()?, voucher.balance?.currency))),
             ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end_that_holds(&terms.frame)),
             wait: one.throttled.filter(|_| refusal == Some(Refusal::GuessingThrottled)),
+            of_segments: room::of_segments(world, one, currency),
         });
     }
     standing

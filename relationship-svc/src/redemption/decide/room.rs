@@ -1,12 +1,13 @@
 //! Limits: whether there is room, and taking it.
 
-use tandem_kernel::limits::{Budget, Overrun, threshold};
+use tandem_kernel::limits::{Budget, CountedValue, Dimension, Overrun, threshold};
 use tandem_kernel::money::Currency;
 use tandem_platform::counters::ledger::{Claim, Target};
 use uuid::Uuid;
 
 use super::super::world::{JudgedValue, Reach, World};
-use super::super::{Happened, Person, Refusal, Tally, Terms, Threshold};
+use super::super::{Happened, OfSegment, Person, Refusal, Tally, Terms, Threshold};
+use super::Candidate;
 use crate::voucher::Usage;
 
 /// Why there is no room.
@@ -29,7 +30,8 @@ pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person)
     }
     let rows = world.ledger.rows();
     let counters = reach.uses.iter().map(|at| &rows[*at].key);
-    if reach.values.len() < limits.per_value.len() || world.ledger.lacks(&terms.id, counters).is_some() {
+    let has_value = |limit: usize| reach.values.iter().chain(&*reach.open).any(|value| value.limit == limit);
+    if !(0..limits.per_value.len()).all(has_value) || world.ledger.lacks(&terms.id, counters).is_some() {
         return Err(Refusal::LimitValueRequired);
     }
     if world.voucher(reach.voucher).uses_left() == Some(0) {
@@ -78,21 +80,36 @@ pub(super) fn budget_left(
     currency: Currency,
 ) -> Result<Option<i64>, Refusal> {
     let limits = terms.limits();
-    let in_all = (reach.judged.budget, limits.budget(currency));
-    let values = reach.values.iter();
-    let of_values = values.map(|value| (Some(value.money), limits.per_value[value.limit].budget(currency)));
-    let mut least: Option<i64> = None;
-    for (counter, budget) in [in_all].into_iter().chain(of_values) {
-        match budget {
-            Budget::Unlimited => {}
-            Budget::NotInCurrency => return Err(Refusal::CurrencyMismatch),
-            Budget::Limited(most) => {
-                let left = left(world, counter, Some(most)).unwrap_or(0);
-                least = Some(least.map_or(left, |least| least.min(left)));
-            }
-        }
+    let mut least = money_left(world, reach.judged.budget, limits.budget(currency))?;
+    for value in &*reach.values {
+        let left = money_left(world, Some(value.money), limits.per_value[value.limit].budget(currency))?;
+        least = least.into_iter().chain(left).min();
     }
     Ok(least)
+}
+
+fn money_left(world: &World, counter: Option<usize>, budget: Budget) -> Result<Option<i64>, Refusal> {
+    match budget {
+        Budget::Unlimited => Ok(None),
+        Budget::NotInCurrency => Err(Refusal::CurrencyMismatch),
+        Budget::Limited(most) => Ok(Some(left(world, counter, Some(most)).unwrap_or(0))),
+    }
+}
+
+/// What the limits by segment leave to each segment, where it is open which of them the customer is in.
+pub(super) fn of_segments(world: &World, one: &Candidate<'_>, currency: Currency) -> Vec<OfSegment> {
+    let (Some(terms), Some(reach)) = (one.terms.as_deref(), &one.reach) else { return Vec::new() };
+    let limits = terms.limits();
+    let segments = one.counted.values(&Dimension::Segment, limits.recurrence);
+    let of_segment = |(value, counted): (&JudgedValue, &CountedValue)| {
+        let limit = &limits.per_value[value.limit];
+        OfSegment {
+            segment: counted.value.clone(),
+            uses_left: left(world, Some(value.uses), limit.max_uses),
+            money_left: money_left(world, Some(value.money), limit.budget(currency)),
+        }
+    };
+    reach.open.iter().zip(segments).map(of_segment).collect()
 }
 
 /// Whether budget and gift card cover `amount`.

@@ -14,8 +14,8 @@ use tandem_proto::relationship::v1::{self, hold_vouchers_request, redeem_voucher
 use super::super::guesses::Leave;
 use super::super::quote::spread_payment;
 use super::super::{
-    CardReturns, Command, Intent, MAX_CODES, Person, Plain, Quote, QuotedCode, Reason, Refusal, Refused,
-    RollBack, Share, Take, What,
+    CardReturns, Command, Intent, MAX_CODES, Membership, Person, Plain, Quote, QuotedCode, Reason, Refusal,
+    Refused, RollBack, Share, Take, What,
 };
 use crate::{App, segment, voucher};
 
@@ -246,6 +246,7 @@ fn code(sealed: SealedCode, lines: &[SealedLine], shipping: i64) -> Option<Quote
         lines: shares,
         shipping: of_shipping,
         tender: sealed.tender,
+        segments: sealed.segments,
     })
 }
 
@@ -322,7 +323,7 @@ fn plain(v: &mut Violations, given: &v1::PlainBasket, client_id: String) -> Opti
     let basket = basket(&mut v, given.basket.as_ref());
     let codes = codes(&mut v, "codes", &given.codes, 1);
     let place = place(&mut v, given.place.clone());
-    let (segments, leave) = (Vec::new(), Leave::default());
+    let (segments, leave) = (Membership::In(Vec::new()), Leave::default());
     Some(Plain { basket: basket?, codes, place, segments, client_id, leave })
 }
 
@@ -357,7 +358,7 @@ pub(super) fn usable(given: v1::ListUsableVouchersRequest) -> Outcome<Usable> {
         basket,
         codes: Vec::new(),
         place,
-        segments: Vec::new(),
+        segments: Membership::In(Vec::new()),
         client_id: String::new(),
         leave: Leave::Every,
     };
@@ -377,6 +378,6 @@ pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, pers
     let mut reader = app.db.read().await?;
     let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()]).await?;
     drop(reader);
-    plain.segments = segment::commands::judged(app, found, id.clone(), Vec::new()).await?;
+    plain.segments = Membership::In(segment::commands::judged(app, found, id.clone(), Vec::new()).await?);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod race;
 mod redeem;
 mod replace;
 mod roll_back;
+mod segments;
 mod usable;
 mod values;
 
@@ -267,8 +268,7 @@ impl Shop {
             version: 1,
             amount_minor: *amount,
             shares: vec![SealedShare { line: 0, minor: *amount }],
-            shipping_minor: 0,
-            tender: false,
+            ..SealedCode::default()
         };
         let customer =
             if quoted.customer.is_empty() { "".to_owned() } else { format!("customers/{}", quoted.customer) };

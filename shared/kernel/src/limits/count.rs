@@ -1,13 +1,13 @@
 //! Limits as rows: which counters a use counts in, and what they have counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Facts, Track, Tracks};
+use super::{Dimension, Facts, Said, Track, Tracks};
 use crate::money::Currency;
 use crate::period::Recurrence;
 
@@ -196,27 +196,33 @@ impl Counted {
                 Track::Customer(None) => counted.customer = true,
                 Track::Customer(Some(recurrence)) => counted.customer_periods.push(name(*recurrence)),
                 Track::Value(dimension, recurrence) => {
-                    let Some(value) = facts.value(dimension) else { continue };
-                    let (dimension, value) = (dimension.clone(), value.to_owned());
                     let period = recurrence.map(name).unwrap_or_default();
-                    counted.values.push(CountedValue { dimension, value, period });
+                    counted.values.extend(facts.values(dimension).map(|value| {
+                        let (dimension, value) = (dimension.clone(), value.to_owned());
+                        CountedValue { dimension, value, period: period.clone() }
+                    }));
                 }
             }
         }
         counted
     }
 
-    /// The value by which a limit that starts anew with `recurrence` is judged.
-    pub fn value(&self, dimension: &Dimension, recurrence: Option<Recurrence>) -> Option<&CountedValue> {
-        let mut values = self.values.iter();
-        values.find(|one| one.dimension == *dimension && begins_anew(&one.period) == recurrence)
+    /// The values by which a limit that starts anew with `recurrence` is judged.
+    pub fn values(
+        &self,
+        dimension: &Dimension,
+        recurrence: Option<Recurrence>,
+    ) -> impl Iterator<Item = &CountedValue> {
+        let judged =
+            move |one: &&CountedValue| one.dimension == *dimension && begins_anew(&one.period) == recurrence;
+        self.values.iter().filter(judged)
     }
 
-    /// What an order that counts so says of itself, as far as it is counted by: its place, and its attributes.
-    pub fn said(&self) -> (&str, BTreeMap<String, String>) {
-        let place = self.values.iter().find(|one| one.dimension == Dimension::Place);
-        let attribute = |one: &CountedValue| Some((one.dimension.attribute()?.to_owned(), one.value.clone()));
-        (place.map_or("", |one| &one.value), self.values.iter().filter_map(attribute).collect())
+    /// What an order that counts so says of itself, as far as it is counted by.
+    pub fn said(&self) -> Said {
+        let mut said = Said::default();
+        self.values.iter().for_each(|one| said.add(&one.dimension, &one.value));
+        said
     }
 
     /// Neither a period nor a customer nor a value.
@@ -338,6 +344,8 @@ pub fn threshold(used: i64, limit: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn vienna() -> TimeZone {
@@ -345,7 +353,7 @@ mod tests {
     }
 
     static NOTHING: BTreeMap<String, String> = BTreeMap::new();
-    const NOBODY: Facts<'static> = Facts { known: false, place: "", attributes: &NOTHING };
+    const NOBODY: Facts<'static> = Facts { known: false, place: "", attributes: &NOTHING, segments: &[] };
     const SOMEBODY: Facts<'static> = Facts { known: true, ..NOBODY };
 
     fn late_in_june() -> Timestamp {
@@ -446,6 +454,27 @@ mod tests {
     }
 
     #[test]
+    fn a_use_counts_for_each_segment_that_its_customer_is_in() {
+        let segments = ["students".to_owned(), "teachers".to_owned()];
+        let facts = Facts { segments: &segments, ..SOMEBODY };
+        let tracks = Tracks::parse("v:segment vm:segment");
+        let counted = Counted::of(&tracks, facts, late_in_june(), &vienna());
+        let keys = counted.keys(&"spring".into(), Currency::new("EUR").unwrap(), None);
+        let told: Vec<(&str, &str)> = keys.iter().map(|key| (&*key.subject, &*key.period)).collect();
+        for value in [
+            ("segment=students", ""),
+            ("segment=teachers", "m2026-07-01"),
+            ("EUR segment=students", "m2026-07-01"),
+            ("EUR segment=teachers", ""),
+        ] {
+            assert!(told.contains(&value), "{value:?}");
+        }
+        assert_eq!(keys.len(), 2 + 4 + 4);
+        assert_eq!(counted.said().segments, segments, "each once, whatever begins anew");
+        assert_eq!(counted.values(&Dimension::Segment, Some(Recurrence::Month)).count(), 2);
+    }
+
+    #[test]
     fn a_use_says_for_which_values_it_counted() {
         let attributes = BTreeMap::from([("till".to_owned(), "7".to_owned())]);
         let facts = Facts { place: "at", attributes: &attributes, ..NOBODY };
@@ -454,12 +483,17 @@ mod tests {
         let json = serde_json::to_string(&counted).unwrap();
         assert_eq!(json, r#"{"v":[["place","at",""],["attribute.till","7","m2026-07-01"]]}"#);
         assert_eq!(serde_json::from_str::<Counted>(&json).unwrap(), counted);
-        assert_eq!(counted.said(), ("at", attributes.clone()));
+        let said = Said { place: "at".to_owned(), attributes: attributes.clone(), segments: Vec::new() };
+        assert_eq!(counted.said(), said);
+        let judged = |dimension: &Dimension, recurrence| {
+            let values = counted.values(dimension, recurrence).map(|one| one.value.clone());
+            values.collect::<Vec<_>>()
+        };
         let till = Dimension::Attribute("till".into());
-        assert_eq!(counted.value(&Dimension::Place, None).map(|one| &*one.value), Some("at"));
-        assert_eq!(counted.value(&till, Some(Recurrence::Month)).map(|one| &*one.value), Some("7"));
-        assert_eq!(counted.value(&till, None), None, "the limit starts anew otherwise");
-        assert_eq!(counted.value(&Dimension::Medium, None), None, "the order has no medium");
+        assert_eq!(judged(&Dimension::Place, None), ["at"]);
+        assert_eq!(judged(&till, Some(Recurrence::Month)), ["7"]);
+        assert!(judged(&till, None).is_empty(), "the limit starts anew otherwise");
+        assert!(judged(&Dimension::Medium, None).is_empty(), "the order has no medium");
         let keys = counted.keys(&"spring".into(), Currency::new("EUR").unwrap(), None);
         let by = |dimension: &Dimension| keys.iter().filter(|key| key.counts_by(dimension)).count();
         let longer = Dimension::Attribute("till.x".into());

@@ -104,9 +104,9 @@ impl Tracks {
         self.0.is_superset(&others.0)
     }
 
-    /// The attributes of orders by which they count.
-    pub fn attributes(&self) -> Vec<Dimension> {
-        let by = self.0.iter().filter_map(Track::dimension).filter(|by| by.attribute().is_some());
+    /// By what they count that an order says of itself only where a limit asks for it.
+    pub fn only_asked(&self) -> Vec<Dimension> {
+        let by = self.0.iter().filter_map(Track::dimension).filter(|by| !by.is_always_said());
         by.cloned().collect()
     }
 

@@ -81,8 +81,8 @@ pub struct Ledger {
     tracks: Map<Arc<str>, Tracks>,
     /// Owners whose uses are counted in more than that, as their locked rows say.
     ahead: Vec<(Arc<str>, Tracks)>,
-    /// Owners whose uses are counted by attributes of orders, as their locked rows say.
-    by_attribute: Map<Arc<str>, Vec<Dimension>>,
+    /// By what the uses of owners are counted that orders say only where they are asked, as their locked rows tell.
+    only_asked: Map<Arc<str>, Vec<Dimension>>,
 }
 
 /// Rows of the service's own under claims: how their keys and their places belong together. `()`: there are none.
@@ -124,7 +124,7 @@ impl Ledger {
         &self.ahead
     }
 
-    /// By which attribute the locked row of `owner` says that every use is counted, and one in these counters is not. A use
+    /// By what the locked row of `owner` says that every use is counted, and one in these counters is not. A use
     /// that is decided by limits from before it was said has to come again: it would be missing.
     pub fn lacks<'k>(
         &self,
@@ -132,7 +132,7 @@ impl Ledger {
         counters: impl Iterator<Item = &'k CounterKey> + Clone,
     ) -> Option<&Dimension> {
         let counts = |by: &Dimension| counters.clone().any(|key| key.counts_by(by));
-        self.by_attribute.get(owner)?.iter().find(|by| !counts(by))
+        self.only_asked.get(owner)?.iter().find(|by| !counts(by))
     }
 
     /// The place of a counter that was placed.
@@ -145,8 +145,8 @@ impl Ledger {
         let mut keys: Vec<CounterKey> = self.rows.iter().map(|row| row.key.clone()).collect();
         keys.sort_unstable();
         for (key, tally, tracks) in lock(tx, tenant, keys.iter()).await? {
-            if let Some(by) = tracks.as_ref().map(Tracks::attributes).filter(|by| !by.is_empty()) {
-                self.by_attribute.insert(key.owner.clone(), by);
+            if let Some(by) = tracks.as_ref().map(Tracks::only_asked).filter(|by| !by.is_empty()) {
+                self.only_asked.insert(key.owner.clone(), by);
             }
             if let (Some(stored), Some(ours)) = (tracks, self.tracks.get(&key.owner))
                 && !ours.contain(&stored)

@@ -228,7 +228,7 @@ pub async fn turn(
 ) -> Outcome<Option<Dimension>> {
     let new: Vec<&Dimension> = after.new_dimensions(before).collect();
     let gone = before.into_iter().flat_map(|before| before.new_dimensions(Some(after)));
-    let gone: Vec<&Dimension> = gone.filter(|dimension| dimension.attribute().is_some()).collect();
+    let gone: Vec<&Dimension> = gone.filter(|dimension| !dimension.is_always_said()).collect();
     if new.is_empty() && gone.is_empty() {
         return Ok(None);
     }
