@@ -251,7 +251,7 @@ impl Quotes {
             revision: 1,
             amount_minor: OFF,
             shares: vec![SealedShare { line: 0, minor: OFF }],
-            shipping_minor: 0,
+            ..SealedOffer::default()
         };
         let mut digest = incentives.concat().into_bytes();
         digest.resize(32, 0);
