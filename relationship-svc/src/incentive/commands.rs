@@ -15,7 +15,6 @@ use crate::segment;
 
 /// Creates an incentive.
 pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Incentive> {
-    check(&asked.what.given)?;
     once!(core, asked, |unit, new| {
         let incentive = Incentive::new(new.id.clone(), new.given.clone(), unit.now());
         let incentive = unit.create(incentive, events::created).await?;

@@ -406,6 +406,15 @@ pub struct Standing {
     pub ends: Option<Timestamp>,
     /// How long to wait before it is looked up again, where it was not.
     pub wait: Option<Duration>,
+    /// There can be no such code, so it was not looked up.
+    pub ruled_out: bool,
+}
+
+impl Standing {
+    /// Why it is refused, where that tells whether there is such a code.
+    pub fn looked_up(&self) -> Option<Refusal> {
+        self.refusal.filter(|_| !self.ruled_out)
+    }
 }
 
 /// What a decision tells the world.

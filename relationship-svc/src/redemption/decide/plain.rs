@@ -90,7 +90,7 @@ struct Verdict {
 impl Verdict {
     fn outcome(self, one: &Candidate<'_>) -> CodeOutcome {
         let wait = one.throttled.filter(|_| self.refusal == Refusal::GuessingThrottled);
-        CodeOutcome { message: self.message, wait, ..CodeOutcome::refused(one.code.as_str(), self.refusal) }
+        CodeOutcome { message: self.message, wait, ..one.refused(self.refusal) }
     }
 }
 
@@ -221,6 +221,7 @@ pub(in super::super) fn standing(
             balance: voucher.and_then(|voucher| Some((voucher.balance_left()?, voucher.balance?.currency))),
             ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end_that_holds(&terms.frame)),
             wait: one.throttled.filter(|_| refusal == Some(Refusal::GuessingThrottled)),
+            ruled_out: one.ruled_out,
         });
     }
     standing
