@@ -22,7 +22,7 @@ pub const MAX_CHARS: usize = 64;
 /// More is not even normalised: a character may come apart into eighteen, and no code is written with so many.
 const MAX_READ: usize = 512;
 /// What stands behind the beginning of what is too long. Normalised it is three characters: no code becomes one by being cut.
-const CUT: char = '…';
+const CUT: &str = "…";
 
 const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
 const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
@@ -136,7 +136,8 @@ pub fn check(code: &str) -> Result<(), CodeError> {
 fn settled(typed: &str, step: impl Fn(&str) -> String) -> String {
     const STEPS: usize = 4;
     let read: Cow<'_, str> = match typed.char_indices().nth(MAX_READ) {
-        Some((end, _)) => Cow::Owned(format!("{}{CUT}", &typed[..end])),
+        // Too long whatever is left of the beginning.
+        Some((end, _)) => Cow::Owned(typed[..end].to_owned() + &CUT.repeat(MAX_CHARS)),
         None => Cow::Borrowed(typed),
     };
     let mut text = step(&read);

@@ -1,8 +1,9 @@
 //! Texts that look the same are the same: categories, tags, attributes and places are compared in one form (NFC), whether an
 //! "é" was written as one character or as an "e" with an accent.
 //!
-//! Everything that one of them is compared with is brought into that form where it is read: baskets and customers, what is
-//! stored of products and scopes, and the whole text of a rule.
+//! Both sides of every comparison are brought into that form: baskets and places where they are read, categories of products
+//! and scopes where they are compiled, every fact that a rule reads, and the whole text of the rule. So it does not matter
+//! what was stored before.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -43,7 +44,8 @@ mod tests {
 
     #[test]
     fn texts_that_look_the_same_are_the_same() {
-        for (typed, composed_one) in [("Cafe\u{301}", "Café"), ("Café", "Café"), ("cafe", "cafe"), ("\u{212b}", "Å")]
+        for (typed, composed_one) in
+            [("Cafe\u{301}", "Café"), ("Café", "Café"), ("cafe", "cafe"), ("\u{212b}", "Å")]
         {
             assert_eq!(composed(typed), composed_one);
         }

@@ -97,7 +97,9 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
         What::Held => Vec::new(),
         What::Quote(quote) => {
             let sealed = quote.codes.iter();
-            sealed.map(|sealed| Candidate { sealed: Some(sealed), ..candidate(world, &sealed.code) }).collect()
+            sealed
+                .map(|sealed| Candidate { sealed: Some(sealed), ..candidate(world, &sealed.code) })
+                .collect()
         }
         What::Plain(plain) => {
             plain.codes.iter().map(|typed| typed_candidate(world, &take.order, typed, plain.leave)).collect()

@@ -16,8 +16,8 @@ use crate::App;
 /// Rows that one call looks at; past it the page is short and has a token to go on.
 const SCAN: usize = 10_000;
 /// Rows read at once.
-const CHUNK: i64 = MOST as i64;
 const MOST: usize = 500;
+const CHUNK: i64 = MOST as i64;
 
 /// What is asked for; every given condition must hold.
 struct Selection {

@@ -112,7 +112,11 @@ pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Re
     let units = given.lines.iter().map(|line| (line.line_id.clone(), line.quantity));
     let lines = field::units(&mut v, "lines", units, MAX_LINES);
     let code = Typed::read(&given.code);
-    v.check(code.is_some() || given.code.is_empty(), "code", "must not be blank: empty is all of the order's");
+    v.check(
+        code.is_some() || given.code.is_empty(),
+        "code",
+        "must not be blank: empty is all of the order's",
+    );
     let cards = given.gift_cards.map(|cards| card_returns(&mut v, cards));
     let of_order = given.of_order;
     let asked = |reason| Command::RollBack(RollBack { order, lines, reason, code, cards, of_order });

@@ -46,9 +46,11 @@ pub fn generate(mut message: GenerateVouchersRequest) -> Outcome<(Claimed, gener
     let uses = uses(&mut v, message.max_uses, message.unlimited_uses);
     let balance = balance(&mut v, "balance", message.balance.as_ref());
     let quantity = message.quantity;
-    if let Some(format) = format.as_ref().filter(|format| quantity <= most && !format.has_room_for(quantity)) {
+    if let Some(format) = format.as_ref().filter(|format| quantity <= most && !format.has_room_for(quantity))
+    {
         let least = u128::from(quantity.unsigned_abs()) * SPACE_FACTOR;
-        let message = format!("has {} different codes, needs {least}: ten times the quantity", format.space());
+        let message =
+            format!("has {} different codes, needs {least}: ten times the quantity", format.space());
         v.add_as(ErrorReason::CodeSpaceTooSmall.reason(), "format.pattern", message);
     }
     v.finish()?;

@@ -11,9 +11,8 @@ use crate::voucher::format::Format;
 pub const MOST: usize = 1_000;
 
 // That there are codes of no format comes first.
-const ALL: Statement = Statement::same(
-    "SELECT format, settled FROM voucher_format WHERE tenant = $1 ORDER BY id LIMIT $2",
-);
+const ALL: Statement =
+    Statement::same("SELECT format, settled FROM voucher_format WHERE tenant = $1 ORDER BY id LIMIT $2");
 
 const ADD: Statement = Statement::same(
     "INSERT INTO voucher_format (tenant, id, format) VALUES ($1, $2, $3) ON CONFLICT (tenant, id) DO NOTHING",

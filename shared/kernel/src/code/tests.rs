@@ -53,10 +53,22 @@ fn nothing_is_no_entry_and_what_can_be_no_code_is_not_looked_for() {
         assert_eq!(Typed::read(nothing), None, "{nothing:?}");
     }
     let long = "A".repeat(65);
-    for typed in ["TWO WORDS", "ZWEI\u{a0}WORTE", "a\u{2028}b", &long, &"ﷺ".repeat(100_000), "\u{e000}", "\u{378}"] {
+    let hidden = "\u{200b}".repeat(600) + "CODE";
+    for typed in [
+        "TWO WORDS",
+        &hidden,
+        "ZWEI\u{a0}WORTE",
+        "a\u{2028}b",
+        &long,
+        &"ﷺ".repeat(100_000),
+        "\u{e000}",
+        "\u{378}",
+    ] {
         let typed = read(typed);
         assert!(!typed.may_exist() && typed.stored().next().is_none(), "{typed:?}");
-        assert!(typed.folded().chars().count() <= MAX_CHARS + 1 && typed.kept().chars().count() <= MAX_CHARS + 1);
+        assert!(
+            typed.folded().chars().count() <= MAX_CHARS + 1 && typed.kept().chars().count() <= MAX_CHARS + 1
+        );
     }
     assert!(read(&"A".repeat(64)).may_exist());
     assert!(read(&"e\u{301}".repeat(64)).may_exist(), "what counts is how many are seen");
