@@ -17,7 +17,7 @@ mod time;
 pub use basket::{Draft, DraftLine, basket, draft, tax_mode};
 pub use discount::{discount, scope};
 pub use limits::limits;
-pub use money::{amount, amounts, currency, money};
+pub use money::{amount, amounts, currency, meant_currency, money};
 pub use quote::{TokenError, open_claims, seal_claims};
 pub use time::{date, recurrence, timestamp, to_timestamp, window};
 

@@ -17,6 +17,7 @@ use crate::incentive::definitions::Definitions;
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
 use crate::segment::catalogue::Catalogues;
+use crate::voucher::formats::Formats;
 
 /// The service without its network: tests call it as the server does.
 pub struct App {
@@ -32,6 +33,8 @@ pub struct App {
     pub catalogues: Catalogues,
     /// Compiled incentives.
     pub definitions: Definitions,
+    /// How the codes of tenants look.
+    pub formats: Formats,
     /// The lanes of a quote's questions.
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
@@ -65,6 +68,7 @@ impl App {
             keys,
             catalogues: Catalogues::default(),
             definitions: Definitions::default(),
+            formats: Formats::default(),
             evaluations: Evaluations::default(),
             redemptions,
             tracks: Arc::default(),

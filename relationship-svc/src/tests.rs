@@ -31,6 +31,7 @@ async fn every_statement_prepares_on_both_engines() {
             voucher::store::assignment::STATEMENTS,
             voucher::store::batch::STATEMENTS,
             voucher::store::change::STATEMENTS,
+            voucher::store::format::STATEMENTS,
             voucher::store::import::STATEMENTS,
             voucher::store::list::STATEMENTS,
         ] {

@@ -11,6 +11,7 @@ use tandem_kernel::discount::{Discount, Kind, ShippingBenefit, Tier, TierBenefit
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency};
 use tandem_kernel::page::Listing;
+use tandem_kernel::text;
 use tandem_kernel::work::{Allowance, Work};
 use tandem_platform::{Call, Fault, Kind as FaultKind, Outcome, Violations, grpc};
 use tandem_proto::campaign::v1::{
@@ -134,6 +135,7 @@ fn basket(
     snapshot: &Snapshot,
     currency: Option<Currency>,
 ) -> Option<Basket> {
+    text::compose(&mut request.place);
     let place = parse::place_of(v, &request.place);
     let basket = parse::basket_of(v, request.basket.take()?, snapshot, place)?;
     let same = currency.is_none_or(|currency| currency == basket.currency);

@@ -4,9 +4,11 @@
 //! conversions of the contract, which name every violation.
 
 use tandem_kernel::basket::{Basket, Line, MAX_AMOUNT_MINOR, MAX_LINES, TaxMode};
+use tandem_kernel::code::Typed;
 use tandem_kernel::id;
 use tandem_kernel::money::{Currency, Money};
 use tandem_kernel::problem::Problem;
+use tandem_kernel::text;
 use tandem_platform::{Fault, Outcome, Violations};
 use tandem_proto::campaign::v1::QuoteRequest;
 use tandem_proto::common::v1;
@@ -20,7 +22,6 @@ use crate::field;
 
 const MAX_CODES: usize = 20;
 const MAX_WITHOUT: usize = 50;
-const MAX_CODE_CHARS: usize = 64;
 const MAX_CLIENT_ID: usize = 128;
 const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
@@ -28,20 +29,32 @@ const PRODUCTS: &str = "products/";
 /// Reads a quote's request with the products of `snapshot`; all violations at once.
 pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     let mut v = Violations::new();
-    check_texts(&mut v, &request);
-    check_without(&mut v, &request.without_offers);
-    let QuoteRequest { place, customer, guest_key, codes, order_id, client_id, locale, .. } = request;
+    let ask = asked(&mut v, request, snapshot);
+    v.finish()?;
+    ask.ok_or_else(unread)
+}
+
+/// What was neither read nor refused.
+pub fn unread() -> Fault {
+    Fault::internal("a basket without fault could not be read")
+}
+
+/// The same among other fields.
+pub fn asked(v: &mut Violations, request: QuoteRequest, snapshot: &Snapshot) -> Option<Ask> {
+    check_texts(v, &request);
+    check_without(v, &request.without_offers);
+    let codes = codes(v, &request.codes);
+    let QuoteRequest { mut place, customer, guest_key, order_id, client_id, locale, .. } = request;
     let (require_incentives, without) = (request.require_incentives, request.without_offers);
     let (basket, replaces) = (request.basket, request.replaces_order_id);
-    let at = place_of(&mut v, &place);
+    text::compose(&mut place);
+    let at = place_of(v, &place);
     if basket.is_none() {
         v.add("basket", "is required");
     }
-    let basket = basket.and_then(|given| basket_of(&mut v, given, snapshot, at));
-    v.finish()?;
-    let basket = basket.ok_or_else(|| Fault::internal("a basket without fault could not be read"))?;
-    Ok(Ask {
-        basket,
+    let basket = basket.and_then(|given| basket_of(v, given, snapshot, at));
+    Some(Ask {
+        basket: basket?,
         place,
         customer,
         guest_key,
@@ -53,6 +66,14 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
         require_incentives,
         without,
     })
+}
+
+/// What was typed as codes, read as it was meant. What can be no code is for relationship-svc to say.
+fn codes(v: &mut Violations, given: &[String]) -> Vec<String> {
+    let typed = given.iter().filter_map(|code| Typed::read(code)).take(MAX_CODES + 1);
+    let codes: Vec<String> = typed.map(|typed| typed.kept().to_owned()).collect();
+    v.check(codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
+    codes
 }
 
 fn check_without(v: &mut Violations, offers: &[String]) {
@@ -105,13 +126,6 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     v.check(other, "replaces_order_id", "must be another order");
     check_client_id(v, &request.client_id);
     check_locale(v, &request.locale);
-    v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
-    for (index, code) in request.codes.iter().take(MAX_CODES).enumerate() {
-        let length = code.trim().chars().count();
-        if length == 0 || length > MAX_CODE_CHARS || code.chars().any(char::is_control) {
-            v.add(format!("codes[{index}]"), "must have 1 to 64 characters, none of them control characters");
-        }
-    }
 }
 
 /// Reads a basket with the products of `snapshot`.
@@ -167,20 +181,24 @@ impl<'s> Readable<'s> {
         };
         let amount = |money: Option<v1::Money>| money.and_then(|money| minor(&money, self.currency));
         let lines = given.lines.into_iter().zip(&self.lines);
+        let mut attributes = given.attributes;
+        text::compose_map(&mut attributes);
         Basket {
             currency: self.currency,
             lines: lines.map(|(line, (known, price))| self.line(line, *known, *price)).collect(),
             tax_mode,
             shipping: amount(given.shipping).unwrap_or(0),
             amount_due: amount(given.amount_due),
-            attributes: given.attributes,
+            attributes,
         }
     }
 
     fn line(&self, given: v1::Line, known: Option<&Product>, unit_price: i64) -> Line {
         let mut product = given.product;
         product.drain(..PRODUCTS.len());
-        let mut categories = given.categories;
+        let (mut categories, mut attributes) = (given.categories, given.attributes);
+        text::compose_all(&mut categories);
+        text::compose_map(&mut attributes);
         if categories.is_empty() {
             categories = known.map(|known| known.categories.clone()).unwrap_or_default();
         } else {
@@ -196,7 +214,7 @@ impl<'s> Readable<'s> {
             unit_cost: cost.or_else(|| known?.unit_costs.get(self.currency)),
             tax_rate_ppm: tax_rate(given.tax_rate_ppm, known),
             categories,
-            attributes: given.attributes,
+            attributes,
         }
     }
 }
@@ -248,7 +266,7 @@ fn explained(
 
 /// Names the lines without a price in a basket that cannot be read for other reasons: every violation at once.
 fn unpriced(given: &v1::Basket, snapshot: &Snapshot, place: Place<'_>, problems: &mut Vec<Problem>) {
-    let Ok(currency) = Currency::new(&given.currency_code) else { return };
+    let Some(currency) = convert::meant_currency(&given.currency_code) else { return };
     for (index, line) in given.lines.iter().take(MAX_LINES).enumerate() {
         let Some(product) = line.product.strip_prefix(PRODUCTS) else { continue };
         let known = snapshot.product(product).and_then(|known| price(known, place, currency));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tandem_kernel::money::{Amounts, Currency};
+use tandem_kernel::text;
 
 use super::place::Place;
 use crate::product::store::Sold;
@@ -54,9 +55,14 @@ impl From<Sold> for Product {
             }
         }
         local.sort_unstable();
+        // Of a product that was stored before texts were composed.
+        let mut categories = sold.categories;
+        text::compose_all(&mut categories);
+        categories.sort_unstable();
+        categories.dedup();
         Self {
             id: sold.id.into(),
-            categories: sold.categories,
+            categories,
             general,
             local,
             unit_costs: sold.unit_costs,

@@ -86,16 +86,14 @@ impl PricingService for Api {
         request: Request<ExplainOfferRequest>,
     ) -> Result<Response<ExplainOfferResponse>, Status> {
         let (app, call, request) = (&self.0, grpc::call(&request)?, request.into_inner());
+        let snapshot = app.snapshots.of(app, &call).await?;
         let mut v = Violations::new();
         let name = id::parse_path(["campaigns", "offers"], &request.offer);
-        if let Err(error) = &name {
-            v.add("offer", error.to_string());
-        }
+        let name = name.map_err(|error| v.add("offer", error.to_string()));
         v.check(request.quote.is_some(), "quote", "is required");
+        let ask = request.quote.and_then(|quote| parse::asked(&mut v.nest("quote"), quote, &snapshot));
         v.finish()?;
-        let [campaign, _] = name.map_err(|error| Fault::invalid_field("offer", error.to_string()))?;
-        let snapshot = app.snapshots.of(app, &call).await?;
-        let ask = parse::ask(request.quote.unwrap_or_default(), &snapshot)?;
+        let ([campaign, _], ask) = name.ok().zip(ask).ok_or_else(parse::unread)?;
         let missing = || Fault::not_found(&request.offer);
         let found = match snapshot.campaign(campaign).cloned() {
             Some(known) => known,

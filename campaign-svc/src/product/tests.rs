@@ -104,6 +104,10 @@ async fn every_wrong_field_of_a_product_is_named_at_once() {
                 price("DE", eur(1, 0)),
                 price("DE", eur(2, 0)),
                 v1::ListPrice::default(),
+                price(
+                    "d e",
+                    tandem_proto::common::v1::Money { currency_code: "eur".to_owned(), units: 1, nanos: -1 },
+                ),
             ],
             unit_costs: vec![eur(1, 0), eur(2, 0)],
             tax_rate_ppm: 1_000_001,
@@ -119,6 +123,9 @@ async fn every_wrong_field_of_a_product_is_named_at_once() {
             "product.prices[1].place",
             "product.prices[3]",
             "product.prices[4].price",
+            "product.prices[5].place",
+            "product.prices[5].price.currency_code",
+            "product.prices[5].price.nanos",
             "product.unit_costs[1].currency_code",
             "product.tax_rate_ppm",
         ];

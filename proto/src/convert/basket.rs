@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tandem_kernel::basket::{Basket, Line, MAX_LINES, TaxMode};
 use tandem_kernel::money::{Currency, Money};
 use tandem_kernel::problem::Problem;
+use tandem_kernel::text;
 
-use super::{add_unless_known, amount, currency, id_in, join, known_enum, refuse};
+use super::{add_unless_known, amount, currency, id_in, join, known_enum, meant_currency, refuse};
 use crate::common::v1;
 
 /// A basket as the caller gave it: a line may lack what the catalogue knows.
@@ -115,10 +116,9 @@ pub fn basket(at: &str, given: &v1::Basket, problems: &mut Vec<Problem>) -> Opti
 /// A basket whose lines may lack their price. All that can be judged without it is judged here.
 pub fn draft(at: &str, given: &v1::Basket, problems: &mut Vec<Problem>) -> Option<Draft> {
     let before = problems.len();
-    let Some(currency) = currency(&join(at, "currency_code"), &given.currency_code, problems) else {
-        // Without its currency no amount of the basket can be read.
-        return None;
-    };
+    let known = currency(&join(at, "currency_code"), &given.currency_code, problems);
+    // What can be told of amounts without it is told.
+    let currency = known.or_else(|| meant_currency(&given.currency_code));
     let shipping = optional_amount(&join(at, "shipping"), given.shipping.as_ref(), currency, problems);
     let amount_due = optional_amount(&join(at, "amount_due"), given.amount_due.as_ref(), currency, problems);
     let lines: Vec<DraftLine> = given
@@ -128,13 +128,15 @@ pub fn draft(at: &str, given: &v1::Basket, problems: &mut Vec<Problem>) -> Optio
         .enumerate()
         .map(|(index, one)| line(&join(at, &format!("lines[{index}]")), one, currency, problems))
         .collect();
+    let mut attributes = given.attributes.clone();
+    text::compose_map(&mut attributes);
     let draft = Draft {
-        currency,
+        currency: currency.or_else(|| Currency::new("EUR").ok())?,
         lines,
         tax_mode: tax_mode(&join(at, "tax_mode"), given.tax_mode, problems).unwrap_or_default(),
         shipping: shipping.unwrap_or(0),
         amount_due,
-        attributes: given.attributes.clone(),
+        attributes,
     };
     let mut found = draft.clone().with_prices().problems();
     if given.lines.len() > MAX_LINES {
@@ -147,8 +149,10 @@ pub fn draft(at: &str, given: &v1::Basket, problems: &mut Vec<Problem>) -> Optio
     (problems.len() == before).then_some(draft)
 }
 
-fn line(at: &str, given: &v1::Line, currency: Currency, problems: &mut Vec<Problem>) -> DraftLine {
-    let mut categories = given.categories.clone();
+fn line(at: &str, given: &v1::Line, currency: Option<Currency>, problems: &mut Vec<Problem>) -> DraftLine {
+    let (mut categories, mut attributes) = (given.categories.clone(), given.attributes.clone());
+    text::compose_all(&mut categories);
+    text::compose_map(&mut attributes);
     categories.sort_unstable();
     categories.dedup();
     DraftLine {
@@ -159,14 +163,14 @@ fn line(at: &str, given: &v1::Line, currency: Currency, problems: &mut Vec<Probl
         unit_cost: optional_amount(&join(at, "unit_cost"), given.unit_cost.as_ref(), currency, problems),
         tax_rate_ppm: given.tax_rate_ppm,
         categories,
-        attributes: given.attributes.clone(),
+        attributes,
     }
 }
 
 fn optional_amount(
     at: &str,
     given: Option<&v1::Money>,
-    currency: Currency,
+    currency: Option<Currency>,
     problems: &mut Vec<Problem>,
 ) -> Option<i64> {
     given.and_then(|given| amount(at, given, currency, problems))

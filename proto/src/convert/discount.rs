@@ -8,6 +8,7 @@ use tandem_kernel::discount::{
 use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Rule, line_vocabulary};
+use tandem_kernel::text;
 
 use super::money::listed;
 use super::{add_unless_known, amounts, id_in, join, known_enum, positive, refuse};
@@ -34,10 +35,9 @@ pub fn discount(at: &str, given: &v1::Discount, problems: &mut Problems) -> Opti
         Some(v1::GroupPolicy::LowestDiscount) => GroupPolicy::LowestDiscount,
         Some(v1::GroupPolicy::Stack | v1::GroupPolicy::Unspecified) | None => GroupPolicy::Stack,
     };
-    let Some(kind) = kind(at, given.kind.as_ref(), problems) else {
-        // Nothing more can be judged without its kind.
-        return None;
-    };
+    let kind = kind(at, given.kind.as_ref(), problems);
+    let has_kind = kind.is_some();
+    let kind = kind.unwrap_or(Kind::Percent { rate_ppm: WHOLE_PPM });
     let discount = Discount {
         stage: stage_of(stage, &kind, &scope),
         kind,
@@ -58,6 +58,8 @@ pub fn discount(at: &str, given: &v1::Discount, problems: &mut Problems) -> Opti
         // Neutral thresholds cannot be compared with their neighbours.
         found.retain(|problem| !problem.field.ends_with(".thresholds"));
     }
+    // The stage is one of its kind.
+    found.retain(|problem| has_kind || problem.field != "stage");
     add_unless_known(problems, before, at, found);
     (problems.len() == before).then_some(discount)
 }
@@ -113,7 +115,8 @@ fn kind(at: &str, given: Option<&discount::Kind>, problems: &mut Problems) -> Op
         Some(Given::BuyXGetY(given)) => buy_x_get_y(&join(at, "buy_x_get_y"), given, problems),
         Some(Given::Bundle(given)) => bundle(&join(at, "bundle"), given, problems),
         Some(Given::Shipping(given)) => {
-            Kind::Shipping { benefit: shipping(&join(at, "shipping"), given, problems)? }
+            let benefit = shipping(&join(at, "shipping"), given, problems);
+            Kind::Shipping { benefit: benefit.unwrap_or(ShippingBenefit::Free) }
         }
         Some(Given::GiftCard(card)) => Kind::GiftCard {
             max_per_order: some_amounts(at, "gift_card.max_per_order", &card.max_per_order, 1, problems),
@@ -231,13 +234,15 @@ fn scope_of(at: &str, given: &v1::Scope, problems: &mut Problems) -> Scope {
         })
         .collect()
     };
-    let scope = Scope {
+    let mut scope = Scope {
         products: ids("products", &given.products),
         categories: given.categories.clone(),
         excluded_products: ids("excluded_products", &given.excluded_products),
         excluded_categories: given.excluded_categories.clone(),
         condition: given.condition.clone(),
     };
+    text::compose_all(&mut scope.categories);
+    text::compose_all(&mut scope.excluded_categories);
     if !scope.condition.is_empty()
         && let Err(error) = Rule::compile(&scope.condition, &line_vocabulary())
     {

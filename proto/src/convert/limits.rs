@@ -57,10 +57,9 @@ fn per_value(at: &str, given: &[v1::ValueLimit], problems: &mut Vec<Problem>) ->
     if given.len() > MAX_PER_VALUE {
         let message = format!("must have at most {MAX_PER_VALUE} entries, has {}", given.len());
         refuse(problems, at, "", message);
-        return Vec::new();
     }
-    let mut limits: Vec<ValueLimit> = Vec::with_capacity(given.len());
-    for (index, given) in given.iter().enumerate() {
+    let mut limits: Vec<ValueLimit> = Vec::with_capacity(given.len().min(MAX_PER_VALUE));
+    for (index, given) in given.iter().take(MAX_PER_VALUE).enumerate() {
         let at = format!("{at}[{index}]");
         let max_uses = positive(&at, "max_uses", given.max_uses, problems);
         let budgets = amounts(&join(&at, "budgets"), &given.budgets, 1, problems).unwrap_or_default();

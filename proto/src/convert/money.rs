@@ -21,11 +21,20 @@ pub fn currency(at: &str, code: &str, problems: &mut Vec<Problem>) -> Option<Cur
     }
 }
 
+/// The currency that a caller means whose code is refused for its small letters: what else is said in another one is wrong
+/// too.
+pub fn meant_currency(code: &str) -> Option<Currency> {
+    Currency::new(&code.to_ascii_uppercase()).ok()
+}
+
 /// An exact amount of any sign.
 pub fn money(at: &str, money: &v1::Money, problems: &mut Vec<Problem>) -> Option<Money> {
-    let currency = currency(&join(at, "currency_code"), &money.currency_code, problems)?;
+    let known = currency(&join(at, "currency_code"), &money.currency_code, problems);
+    // What is wrong in any currency is told beside one that there is not.
+    let currency = known.or_else(|| Currency::new("EUR").ok())?;
     match Money::from_units_nanos(currency, money.units, money.nanos) {
-        Ok(money) => Some(money),
+        Ok(money) => known.map(|_| money),
+        Err(error) if known.is_none() && error != MoneyError::BadNanos => None,
         Err(error) => {
             let field = match error {
                 MoneyError::Overflow => "units",
@@ -38,34 +47,33 @@ pub fn money(at: &str, money: &v1::Money, problems: &mut Vec<Problem>) -> Option
     }
 }
 
-/// Minor units of an amount that must be in `expected` and within 0 to [`MAX_AMOUNT_MINOR`].
-pub fn amount(at: &str, given: &v1::Money, expected: Currency, problems: &mut Vec<Problem>) -> Option<i64> {
+/// Minor units of an amount that must be in `expected`, where that is known, and within 0 to [`MAX_AMOUNT_MINOR`].
+pub fn amount(
+    at: &str,
+    given: &v1::Money,
+    expected: impl Into<Option<Currency>>,
+    problems: &mut Vec<Problem>,
+) -> Option<i64> {
+    let before = problems.len();
     let given = money(at, given, problems)?;
-    if given.currency != expected {
-        refuse(
-            problems,
-            at,
-            "currency_code",
-            format!("must be {expected} as everywhere in it, is {}", given.currency),
-        );
-        return None;
+    if let Some(expected) = expected.into().filter(|expected| *expected != given.currency) {
+        let message = format!("must be {expected} as everywhere in it, is {}", given.currency);
+        refuse(problems, at, "currency_code", message);
     }
     if !(0..=MAX_AMOUNT_MINOR).contains(&given.minor) {
         refuse(problems, at, "", format!("must be 0 to {MAX_AMOUNT_MINOR} minor units, is {}", given.minor));
-        return None;
     }
-    Some(given.minor)
+    (problems.len() == before).then_some(given.minor)
 }
 
 /// One amount per currency, each from `least` minor units to [`MAX_AMOUNT_MINOR`]; may be empty.
 pub fn amounts(at: &str, given: &[v1::Money], least: i64, problems: &mut Vec<Problem>) -> Option<Amounts> {
+    let before = problems.len();
     if given.len() > MAX_AMOUNTS {
         refuse(problems, at, "", format!("holds {} amounts, the limit is {MAX_AMOUNTS}", given.len()));
-        return None;
     }
-    let before = problems.len();
-    let mut read: Vec<Money> = Vec::with_capacity(given.len());
-    for (index, one) in given.iter().enumerate() {
+    let mut read: Vec<Money> = Vec::with_capacity(given.len().min(MAX_AMOUNTS));
+    for (index, one) in given.iter().take(MAX_AMOUNTS).enumerate() {
         let at = format!("{at}[{index}]");
         let Some(money) = money(&at, one, problems) else { continue };
         if !(least..=MAX_AMOUNT_MINOR).contains(&money.minor) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
+use tandem_kernel::text;
 
 use super::{MAX_ATTRIBUTES, MAX_TAGS, Profile};
 
@@ -31,6 +32,8 @@ impl Profile {
         take("time_zone", &mut self.time_zone, zone);
         take("country", &mut self.country, country);
         check_attributes(&self.attributes, problems);
+        text::compose_map(&mut self.attributes);
+        text::compose_all(&mut self.tags);
         self.tags = tags(self.tags, problems);
         self
     }

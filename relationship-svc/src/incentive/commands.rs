@@ -15,7 +15,6 @@ use crate::segment;
 
 /// Creates an incentive.
 pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Incentive> {
-    check(&asked.what.given)?;
     once!(core, asked, |unit, new| {
         let incentive = Incentive::new(new.id.clone(), new.given.clone(), unit.now());
         let incentive = unit.create(incentive, events::created).await?;
@@ -30,11 +29,11 @@ pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Inc
     once!(core, asked, |unit, change| {
         let incentive = lock_active(unit, &change.touch).await?;
         let definition = change.of(&incentive.definition);
+        let mut problems = definition.problems();
         if definition.is_tender() != incentive.definition.is_tender() {
-            let description = "whether an incentive pays or reduces cannot change";
-            return Err(Fault::invalid_field("incentive.discount", description));
+            problems.push(Problem::new("discount", "whether an incentive pays or reduces cannot change"));
         }
-        check(&definition)?;
+        refuse(problems)?;
         count_values(unit, &incentive, &definition).await?;
         let incentive = unit.save(incentive.revised(definition, unit.now()), events::updated)?;
         unit.write(store::keep_revision(&incentive)?);
@@ -79,8 +78,7 @@ async fn lock_active(unit: &mut Unit<'_>, touch: &Touch) -> Outcome<Incentive> {
 }
 
 /// What the fields of a definition may not be together.
-fn check(definition: &Definition) -> Outcome<()> {
-    let problems = definition.problems();
+fn refuse(problems: Vec<Problem>) -> Outcome<()> {
     if problems.is_empty() {
         return Ok(());
     }

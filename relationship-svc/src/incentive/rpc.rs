@@ -49,7 +49,9 @@ impl IncentiveService for Api {
     ) -> Result<Response<CreateIncentiveResponse>, Status> {
         parse::refuse_points(request.get_ref().incentive.as_ref())?;
         let new = asked::create::<Incentive, _, _>(&self.0, request, |v, given| {
-            parse::definition(v, given).settled()
+            let definition = parse::definition(v, given).settled();
+            field::problems(v, definition.problems());
+            definition
         })?;
         let stored = service::write(&self.0, new, commands::create).await?;
         Ok(Response::new(CreateIncentiveResponse { incentive: Some(events::message(&stored)) }))

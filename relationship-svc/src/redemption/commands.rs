@@ -9,16 +9,17 @@ mod usage;
 use std::sync::{Arc, OnceLock, Weak};
 
 use jiff::Timestamp;
+use tandem_kernel::code::Typed;
 use tandem_platform::idempotency::Request;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
 use tandem_platform::{Call, Fault, Outcome};
 use uuid::Uuid;
 
 use super::guesses::{Guesser, Guesses, Leave};
-use super::{Answer, Command, MAX_CODES, Refused, Take, What};
+use super::{Answer, CodeOutcome, Command, MAX_CODES, Refused, Take, What};
 use crate::App;
 use crate::config::RedemptionConfig;
-use crate::voucher;
+use crate::voucher::formats;
 
 pub use super::Standing;
 pub use look::{Validated, validate};
@@ -141,6 +142,9 @@ pub async fn decide(
     request: Option<Request>,
     mut command: Command,
 ) -> Outcome<Answer> {
+    if let Command::Take(Take { what: What::Plain(plain), .. }) = &mut command {
+        formats::rule_out(app, &call.tenant, &mut plain.codes).await?;
+    }
     let guesser = app.redemptions.judge(call, &mut command, app.clock.now());
     let lane = contention(&command);
     let item = Item { request, principal: call.principal.clone(), command: Arc::new(command), alone: false };
@@ -155,7 +159,7 @@ pub async fn decide(
             Ok(_) => &[],
             Err(refused) => refused.codes.as_slice(),
         };
-        let guesses = leave.guesses(codes.iter().filter_map(|code| code.refusal));
+        let guesses = leave.guesses(codes.iter().filter_map(CodeOutcome::looked_up));
         app.redemptions.guesses.count(&guesser, guesses, app.clock.now());
     }
     decided.map_err(Fault::from)
@@ -168,7 +172,7 @@ fn contention(command: &Command) -> String {
         Command::Take(take) => {
             let first = match &take.what {
                 What::Quote(quote) => quote.codes.first().map(|sealed| sealed.incentive.clone()),
-                What::Plain(plain) => plain.codes.iter().map(|typed| voucher::fold(typed)).min(),
+                What::Plain(plain) => plain.codes.iter().map(Typed::folded).min().map(str::to_owned),
                 What::Held => None,
             };
             first.unwrap_or_else(|| take.order.clone())

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use futures::future::join_all;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tandem_kernel::code::Typed;
 use tandem_kernel::money::Currency;
 use tandem_kernel::work::Work;
 use tandem_platform::lanes::{self, Group, Lanes, LanesConfig, Runner};
@@ -25,6 +26,7 @@ use tandem_platform::{Call, Fault, Outcome};
 use super::guesses::Leave;
 use super::{Person, Question, Refusal, Standing, standing};
 use crate::segment::catalogue::Customers;
+use crate::voucher::formats;
 use crate::{App, segment};
 
 /// The question.
@@ -33,7 +35,7 @@ pub struct Asked {
     /// Who buys.
     pub person: Person,
     /// As the customer typed them.
-    pub codes: Vec<String>,
+    pub codes: Vec<Typed>,
     /// Of the basket; needed where there are codes.
     pub currency: Option<Currency>,
     /// Ids of the segments the caller wants to know about; `None`: all.
@@ -89,16 +91,17 @@ impl Evaluations {
 /// Answers from a state not older than the question; nothing about customers or codes is kept from an earlier one.
 /// Unknown codes count as guesses, and the codes of who has guessed too much are refused.
 pub async fn evaluate(app: &Arc<App>, call: &Call, mut asked: Asked) -> Outcome<Evaluated> {
-    let lane = (asked.person.subject(), asked.codes.first().cloned());
+    let lane = (asked.person.subject(), asked.codes.first().map(|typed| typed.folded().to_owned()));
     if asked.codes.is_empty() {
         return answered(app, call, lane, asked).await;
     }
+    formats::rule_out(app, &call.tenant, &mut asked.codes).await?;
     let (now, guesses) = (app.clock.now(), &app.redemptions.guesses);
     let guesser = guesses.guesser(call, &asked.person, &asked.client_id);
     let leave = guesses.leave(&guesser, now);
     asked.leave = leave;
     let evaluated = answered(app, call, lane, asked).await?;
-    guesses.count(&guesser, leave.guesses(evaluated.codes.iter().filter_map(|one| one.refusal)), now);
+    guesses.count(&guesser, leave.guesses(evaluated.codes.iter().filter_map(Standing::looked_up)), now);
     Ok(evaluated)
 }
 

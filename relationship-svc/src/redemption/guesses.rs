@@ -1,7 +1,8 @@
 //! Guessing codes: whoever tries too many codes that do not exist has to wait.
 //!
 //! # Rules
-//! - Only unknown codes count. A code that is throttled is refused like any other that cannot be used, with the time to
+//! - Only unknown codes count that were looked up: what can be no code, and what the tenant's formats exclude, was mistyped.
+//!   A code that is throttled is refused like any other that cannot be used, with the time to
 //!   wait; the call goes on without it.
 //! - Guesses count for what the guesser does not share with everybody: the customer, the guest's key and the client_id,
 //!   each of those that a call names. Where it names none they count for the principal, or for all that are anonymous

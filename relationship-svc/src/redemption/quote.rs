@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tandem_kernel::basket::Basket;
+use tandem_kernel::code::Typed;
 use tandem_kernel::money::{Currency, largest_remainder};
 
 use super::guesses::Leave;
@@ -55,7 +56,7 @@ pub struct Plain {
     /// Valid, every line with a price.
     pub basket: Basket,
     /// As typed, in their order.
-    pub codes: Vec<String>,
+    pub codes: Vec<Typed>,
     /// Where it is ordered, or empty.
     pub place: String,
     /// In which segments the customer is.

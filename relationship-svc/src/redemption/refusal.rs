@@ -184,17 +184,26 @@ pub struct CodeOutcome {
     /// How long to wait before it is looked up again, where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Duration>,
+    /// There can be no such code, so it was not looked up.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub ruled_out: bool,
 }
 
 impl CodeOutcome {
     /// Accepted.
     pub fn accepted(code: impl Into<String>, amount: i64) -> Self {
-        Self { code: code.into(), refusal: None, message: Cow::Borrowed(""), amount, wait: None }
+        let (code, message) = (code.into(), Cow::Borrowed(""));
+        Self { code, refusal: None, message, amount, wait: None, ruled_out: false }
     }
 
     /// Refused.
     pub fn refused(code: impl Into<String>, refusal: Refusal) -> Self {
-        Self { code: code.into(), refusal: Some(refusal), message: Cow::Borrowed(""), amount: 0, wait: None }
+        Self { refusal: Some(refusal), ..Self::accepted(code, 0) }
+    }
+
+    /// Why it was refused, where that tells whether there is such a code.
+    pub fn looked_up(&self) -> Option<Refusal> {
+        self.refusal.filter(|_| !self.ruled_out)
     }
 
     /// What to tell about the refusal; empty where it was accepted.

@@ -1,5 +1,6 @@
 //! What is asked to come back.
 
+use tandem_kernel::code::Typed;
 use tandem_kernel::money::Money;
 
 use super::Reason;
@@ -14,7 +15,7 @@ pub struct RollBack {
     /// Why.
     pub reason: Reason,
     /// Only this code's, as typed; `None`: all of the order's.
-    pub code: Option<String>,
+    pub code: Option<Typed>,
     /// What gift cards get, where the caller knows better than their share of the lines.
     pub cards: Option<CardReturns>,
     /// campaign-svc asks, for an order of its own.
@@ -24,8 +25,8 @@ pub struct RollBack {
 /// What goes back to gift cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardReturns {
-    /// By code, as stored.
-    pub returns: Vec<(String, Money)>,
+    /// By code, as typed.
+    pub returns: Vec<(Typed, Money)>,
     /// No line comes back.
     pub no_lines: bool,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
 use tandem_kernel::money::Money;
-use tandem_platform::{Fault, Kind, Outcome};
+use tandem_platform::{Fault, Kind, Outcome, Violations};
 use tandem_proto::relationship::v1::ErrorReason;
 use uuid::Uuid;
 
@@ -94,6 +94,15 @@ pub fn changed(voucher: &Voucher, wanted: &Wanted, around: &Around<'_>) -> Outco
         let message = format!("{name} is archived: an import with move_archived brings the code to another");
         return Err(Fault::precondition(ErrorReason::IncentiveArchived, message).with("incentive", name));
     }
+    let mut v = Violations::new();
+    let limited = around.incentive.definition.is_tender() && matches!(wanted.uses, Some(Uses::Most(_)));
+    v.check(!limited, "voucher.max_uses", "must be absent for a gift card, which its balance limits");
+    let ends = wanted.disabled == Some(true) && !voucher.usage.disabled;
+    v.check(!ends, "voucher.disabled", "must be false: DisableVoucher ends a code, and its holds");
+    let (customer, source_id) = owner(voucher, wanted);
+    let nobodys = source_id.is_some() && customer.is_none();
+    v.check(!nobodys, "voucher.source_id", "needs the customer it was given to");
+    v.finish()?;
     let mut next = voucher.clone();
     if let Some(dates) = wanted.validity {
         set_dates(&mut next, dates, &Frame::of(around.incentive));
@@ -101,17 +110,12 @@ pub fn changed(voucher: &Voucher, wanted: &Wanted, around: &Around<'_>) -> Outco
     if let Some(uses) = wanted.uses {
         set_uses(&mut next, uses, around)?;
     }
-    set_owner(&mut next, wanted, around)?;
+    set_owner(&mut next, customer, source_id, around)?;
     if let Some(labels) = &wanted.labels {
         next.labels.clone_from(labels);
     }
-    match wanted.disabled {
-        Some(true) if !voucher.usage.disabled => {
-            let message = "must be false: DisableVoucher ends a code, and its holds";
-            return Err(Fault::invalid_field("voucher.disabled", message));
-        }
-        Some(disabled) => next.usage.disabled = disabled,
-        None => {}
+    if let Some(disabled) = wanted.disabled {
+        next.usage.disabled = disabled;
     }
     Ok(next)
 }
@@ -128,14 +132,7 @@ fn set_dates(voucher: &mut Voucher, (starts, ends): Dates, frame: &Frame) {
 
 fn set_uses(voucher: &mut Voucher, uses: Uses, around: &Around<'_>) -> Outcome<()> {
     let definition = &around.incentive.definition;
-    let most = match (definition.is_tender(), uses) {
-        (true, Uses::Most(_)) => {
-            let message = "must be absent for a gift card, which its balance limits";
-            return Err(Fault::invalid_field("voucher.max_uses", message));
-        }
-        (true, _) => None,
-        (false, uses) => uses.settled(definition.max_uses_per_code),
-    };
+    let most = if definition.is_tender() { None } else { uses.settled(definition.max_uses_per_code) };
     let used = voucher.usage.uses + around.held.uses;
     if most != voucher.max_uses && most.is_some_and(|most| most < used) {
         let message = format!("the code has been used or is held {used} times");
@@ -145,9 +142,24 @@ fn set_uses(voucher: &mut Voucher, uses: Uses, around: &Around<'_>) -> Outcome<(
     Ok(())
 }
 
-fn set_owner(voucher: &mut Voucher, wanted: &Wanted, around: &Around<'_>) -> Outcome<()> {
+/// Whose it becomes, and what for: who gets it from somebody else gets it for nothing that was said of that one.
+fn owner(voucher: &Voucher, wanted: &Wanted) -> (Option<String>, Option<String>) {
     let named = |id: &String| (!id.is_empty()).then(|| id.clone());
     let customer = wanted.customer.as_ref().map_or_else(|| voucher.customer.clone(), named);
+    let source_id = match &wanted.source_id {
+        Some(source) => named(source),
+        None if customer != voucher.customer => None,
+        None => voucher.source_id.clone(),
+    };
+    (customer, source_id)
+}
+
+fn set_owner(
+    voucher: &mut Voucher,
+    customer: Option<String>,
+    source_id: Option<String>,
+    around: &Around<'_>,
+) -> Outcome<()> {
     let moved = customer != voucher.customer;
     if moved && around.held.uses > 0 {
         let message = "an order holds the code: it is moved once the hold is over, or released";
@@ -156,14 +168,6 @@ fn set_owner(voucher: &mut Voucher, wanted: &Wanted, around: &Around<'_>) -> Out
     if let Some(other) = around.others.filter(|_| moved && customer.is_some()) {
         let message = "the incentive gives each customer one code, and the customer has another";
         return Err(Fault::precondition(ErrorReason::OneCodePerCustomer, message).with("code", other));
-    }
-    let source_id = match &wanted.source_id {
-        Some(source) => named(source),
-        None if moved => None,
-        None => voucher.source_id.clone(),
-    };
-    if source_id.is_some() && customer.is_none() {
-        return Err(Fault::invalid_field("voucher.source_id", "needs the customer it was given to"));
     }
     if source_id != voucher.source_id && around.source_taken {
         return Err(source_taken());

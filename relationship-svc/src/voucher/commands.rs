@@ -8,7 +8,7 @@ pub mod import;
 use std::sync::Arc;
 
 use tandem_platform::db::Session;
-use tandem_platform::{Fault, Outcome, Tenant};
+use tandem_platform::{Fault, Outcome, Tenant, Violations};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use crate::incentive::{self, Ready, State};
@@ -30,20 +30,19 @@ async fn active(app: &App, session: &mut impl Session, tenant: &Tenant, id: &str
 /// The uses of one code of an incentive, and what such a code must and must not say: gift cards have a balance and no limit
 /// of uses. `balance_field` is what the caller calls the balance.
 fn settled(
+    v: &mut Violations,
     ready: &Ready,
     balance: Option<voucher::Balance>,
     balance_field: &str,
     uses: Uses,
-) -> Outcome<Option<i64>> {
+) -> Option<i64> {
     let definition = &ready.incentive.definition;
-    let refused = |field: &str, message: &str| Err(Fault::invalid_field(field, message));
-    match (definition.is_tender(), balance, uses) {
-        (true, None, _) => refused(balance_field, "is required for a gift card"),
-        (false, Some(_), _) => refused(balance_field, "belongs to gift cards, and this incentive reduces"),
-        (true, _, Uses::Most(_)) => {
-            refused("max_uses", "must be absent for a gift card, which its balance limits")
-        }
-        (true, ..) => Ok(None),
-        (false, ..) => Ok(uses.settled(definition.max_uses_per_code)),
+    if !definition.is_tender() {
+        v.check(balance.is_none(), balance_field, "belongs to gift cards, and this incentive reduces");
+        return uses.settled(definition.max_uses_per_code);
     }
+    v.check(balance.is_some(), balance_field, "is required for a gift card");
+    let limited = matches!(uses, Uses::Most(_));
+    v.check(!limited, "max_uses", "must be absent for a gift card, which its balance limits");
+    None
 }

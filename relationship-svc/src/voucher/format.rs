@@ -4,8 +4,11 @@
 //! many codes as are asked for, so that guessing stays hopeless and drawing stays quick. The check character is Luhn's,
 //! to the base of the character set: it finds every single mistyped character and every swap of neighbours but one.
 
+use std::fmt;
+
 use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Serialize};
+use tandem_kernel::code;
 use tandem_kernel::problem::Problem;
 
 /// Digits and capital letters without O, 0, I and 1, which people mistake for each other.
@@ -16,7 +19,8 @@ pub const DEFAULT_PATTERN: &str = "########";
 pub const SPACE_FACTOR: u128 = 10;
 
 const DRAWN: char = '#';
-const CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=super::MAX_CODE_CHARS;
+/// What is drawn is no shorter, for it must not be guessed.
+const CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=code::MAX_CHARS;
 const MAX_PREFIX_CHARS: usize = 32;
 
 /// A format that can be drawn from.
@@ -50,7 +54,8 @@ impl Format {
             |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
         let fold = |text: String| if written.case_sensitive { text } else { text.to_ascii_uppercase() };
         let charset: Vec<char> = fold(or(&written.charset, DEFAULT_CHARSET)).chars().collect();
-        let pattern = fold(written.prefix.clone() + &or(&written.pattern, DEFAULT_PATTERN));
+        let pattern = written.prefix.clone() + &or(&written.pattern, DEFAULT_PATTERN);
+        let pattern = code::stored(&pattern, written.case_sensitive);
         let format = Self {
             pattern: pattern.chars().collect(),
             charset,
@@ -103,7 +108,7 @@ impl Format {
 
     /// Whether there are ten times as many codes as `quantity`.
     pub fn has_room_for(&self, quantity: i64) -> bool {
-        self.space() >= u128::from(quantity.unsigned_abs()).saturating_mul(SPACE_FACTOR)
+        self.space() >= u128::from(quantity.max(0).unsigned_abs()).saturating_mul(SPACE_FACTOR)
     }
 
     /// One code.
@@ -136,6 +141,11 @@ impl Format {
         self.charset[(base - sum % base) % base]
     }
 
+    /// Whether it finds mistyped characters.
+    pub fn has_check_character(&self) -> bool {
+        self.check_character
+    }
+
     /// Whether the last character of `code` is the one that the others ask for. Without a check character: always.
     pub fn checks(&self, code: &str) -> bool {
         let mut rest = code.to_owned();
@@ -143,25 +153,32 @@ impl Format {
         !self.check_character || last == Some(self.check(&rest))
     }
 
-    /// A code made elsewhere as it is stored.
-    pub fn stored(&self, code: &str) -> String {
-        stored(code, self.case_sensitive)
+    /// Whether `code` looks like one of this format, whatever was typed where characters are drawn.
+    fn resembles(&self, code: &str) -> bool {
+        let stands = |(of, typed): (&char, char)| *of == DRAWN || *of == typed;
+        code.chars().count() == self.length() && self.pattern.iter().zip(code.chars()).all(stands)
+    }
+
+    /// Whether `code` may be one of this format.
+    pub fn fits(&self, code: &str) -> bool {
+        let drawn = |(of, typed): (&char, char)| *of != DRAWN || self.charset.contains(&typed);
+        self.resembles(code) && self.pattern.iter().zip(code.chars()).all(drawn) && self.checks(code)
+    }
+
+    /// Whether `code` would be one of this format, were it not for a character that was mistyped.
+    pub fn is_mistyped(&self, code: &str) -> bool {
+        self.check_character && self.resembles(code) && !self.fits(code)
     }
 }
 
-/// A code made elsewhere as it is stored.
-pub fn stored(code: &str, case_sensitive: bool) -> String {
-    if case_sensitive { code.trim().to_owned() } else { super::fold(code) }
-}
-
-/// What is wrong with a code made elsewhere.
-pub fn code_problem(code: &str) -> Option<String> {
-    let (least, most) = (CODE_CHARS.start(), CODE_CHARS.end());
-    if !CODE_CHARS.contains(&code.chars().count()) {
-        return Some(format!("must have {least} to {most} characters"));
+/// In one line, the same for the same format.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |of: &[char]| of.iter().collect::<String>();
+        let check = if self.check_character { " check" } else { "" };
+        let case = if self.case_sensitive { " case" } else { "" };
+        write!(f, "{} {}{check}{case}", text(&self.pattern), text(&self.charset))
     }
-    (!code.chars().all(|character| character.is_ascii_graphic()))
-        .then(|| "must be visible ASCII without spaces".to_owned())
 }
 
 #[cfg(test)]
@@ -226,6 +243,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_code_is_mistyped_where_it_only_looks_like_one_of_the_format() {
+        let written =
+            Written { pattern: "AB-######".to_owned(), check_character: true, ..Written::default() };
+        let format = Format::new(&written).unwrap();
+        let code = format.draw(&mut StdRng::seed_from_u64(7));
+        assert!(format.fits(&code) && !format.is_mistyped(&code));
+        let last = if code.ends_with('2') { "3" } else { "2" };
+        for mistyped in [code[..9].to_owned() + last, code.replace(&code[3..4], "O")] {
+            assert!(format.is_mistyped(&mistyped) && !format.fits(&mistyped), "{mistyped}");
+        }
+        for other in ["AB", "XY-2345678", "AB-23456789", ""] {
+            assert!(!format.is_mistyped(other) && !format.fits(other), "{other}");
+        }
+        let unchecked = Format::new(&Written { check_character: false, ..written }).unwrap();
+        assert!(!unchecked.is_mistyped("AB-OOOOOO") && unchecked.fits(&code[..9]));
+    }
+
+    #[test]
+    fn a_pattern_is_read_as_codes_are() {
+        assert_eq!(format("ＳＰＲＩＮＧ–####"), format("spring-####"));
     }
 
     #[test]

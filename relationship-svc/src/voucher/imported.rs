@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tandem_kernel::money::Currency;
-use tandem_platform::{Fault, Kind, Outcome};
+use tandem_platform::{Fault, Kind, Outcome, Violations};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::{Balance, Before, State, Usage, Uses, Voucher};
@@ -37,10 +37,8 @@ impl Item {
     /// The voucher, where the incentive allows `max_uses` of one code.
     ///
     /// `of_archived` where it may come from an archived incentive, whose codes are DISABLED without saying so themselves.
-    ///
-    /// # Errors
-    /// INVALID_ARGUMENT where what it says does not fit together.
-    pub fn settled(&self, max_uses: Option<i64>, of_archived: bool) -> Outcome<Voucher> {
+    /// Whatever of it does not fit together is reported.
+    pub fn settled(&self, v: &mut Violations, max_uses: Option<i64>, of_archived: bool) -> Voucher {
         let adjusted = self.adjusted.unwrap_or(0);
         let balance = self.voucher.balance.map(|balance| Balance { adjusted, ..balance });
         let worth = balance.map(|balance| balance.worth());
@@ -48,37 +46,35 @@ impl Item {
         let uses = self.uses.unwrap_or_else(|| if exhausted { max_uses.unwrap_or(0) } else { 0 });
         let left = self.balance.or(exhausted.then_some(0)).or(worth).unwrap_or(0);
         let spent = worth.map_or(0, |worth| worth - left);
-        let refused = |field: &str, message: String| Err(Fault::invalid_field(field, message));
         if let Some(most) = max_uses.filter(|most| uses > *most) {
-            return refused("uses", format!("must be at most {most}, which is all it has; is {uses}"));
+            v.add("uses", format!("must be at most {most}, which is all it has; is {uses}"));
         }
-        if spent < 0 {
-            return refused("balance", "must be at most initial_balance with its adjustments".to_owned());
-        }
+        v.check(spent >= 0, "balance", "must be at most initial_balance with its adjustments");
         let spent_up = max_uses.is_some_and(|most| uses >= most) || worth.is_some_and(|all| spent >= all);
-        match self.state {
-            Some(State::Exhausted) if !spent_up => {
-                return refused(
-                    "state",
-                    "EXHAUSTED contradicts what is left of its uses or its balance".to_owned(),
-                );
-            }
-            Some(State::Disabled) if !self.disabled && !of_archived => {
-                let message =
-                    "DISABLED needs disabled = true: codes of an archived incentive are DISABLED too";
-                return refused("state", message.to_owned());
-            }
-            Some(state @ (State::Active | State::Assigned | State::Generated))
-                if spent_up || self.disabled =>
-            {
-                let message = format!("{} contradicts its uses, its balance or disabled", state.as_str());
-                return refused("state", message);
-            }
-            _ => {}
+        if let Some(contradiction) = self.contradiction(spent_up, of_archived) {
+            v.add("state", contradiction);
         }
         let usage = Usage { uses, spent, disabled: self.disabled, ..self.voucher.usage };
         let before = Before { uses, spent, adjusted };
-        Ok(Voucher { max_uses, usage, balance, before, ..self.voucher.clone() })
+        Voucher { max_uses, usage, balance, before, ..self.voucher.clone() }
+    }
+
+    /// What the state says that the rest does not.
+    fn contradiction(&self, spent_up: bool, of_archived: bool) -> Option<String> {
+        match self.state? {
+            State::Exhausted if !spent_up => {
+                Some("EXHAUSTED contradicts what is left of its uses or its balance".to_owned())
+            }
+            State::Disabled if !self.disabled && !of_archived => {
+                let message =
+                    "DISABLED needs disabled = true: codes of an archived incentive are DISABLED too";
+                Some(message.to_owned())
+            }
+            state @ (State::Active | State::Assigned | State::Generated) if spent_up || self.disabled => {
+                Some(format!("{} contradicts its uses, its balance or disabled", state.as_str()))
+            }
+            _ => None,
+        }
     }
 
     /// The fields in which what is here is something else than what is said. What has been used since it came is not.

@@ -1,7 +1,9 @@
 //! Codes of incentives: what one code is, how a typed code becomes a stored one, and in which state it is.
 //!
-//! - A code is stored as it is shown. Codes are folded to upper case, so the customer's typing does not matter; a code
-//!   whose format keeps case apart is stored with its case and found only by exact typing.
+//! - A code is stored as it is shown, in the form that [`tandem_kernel::code`] gives it, so the customer's typing does not
+//!   matter. Most are folded to upper case; one whose format keeps case apart is stored with its case and found only by
+//!   exact typing.
+//! - A code that the tenant's formats exclude is known as mistyped before it is looked up ([`formats`]).
 //! - The state is derived from dates and counters and never stored.
 //! - What a redemption may do to a voucher is decided in [`crate::redemption`]; the counters here change only there.
 
@@ -10,6 +12,7 @@ pub mod change;
 pub mod commands;
 pub mod events;
 pub mod format;
+pub mod formats;
 pub mod imported;
 pub mod rpc;
 pub mod store;
@@ -25,9 +28,6 @@ use tandem_kernel::limits::{CounterKey, CounterKind};
 use tandem_kernel::money::Currency;
 
 use crate::incentive::{self, Incentive};
-
-/// The longest code, in characters.
-pub const MAX_CODE_CHARS: usize = 64;
 
 /// One code of an incentive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,18 +294,4 @@ impl Voucher {
 pub fn key(code: &str) -> CounterKey {
     let nothing: Arc<str> = Arc::from("");
     CounterKey { kind: CounterKind::Voucher, owner: code.into(), subject: nothing.clone(), period: nothing }
-}
-
-/// A code as a customer typed it, folded: white space around it is gone, letters are capital.
-pub fn fold(typed: &str) -> String {
-    typed.trim().to_ascii_uppercase()
-}
-
-/// Under which stored codes a typed one may be found, the likelier last: folded, and exactly as typed where that is
-/// something else (a format that keeps case apart).
-pub fn candidates(typed: &str) -> (String, Option<String>) {
-    let folded = fold(typed);
-    let exact = typed.trim();
-    let other = (exact != folded).then(|| exact.to_owned());
-    (folded, other)
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
+use tandem_kernel::code::Typed;
 use tandem_platform::service::{self, Asked};
 use tandem_platform::{Fault, Outcome, Tenant, field, grpc};
 use tandem_proto::relationship::v1::voucher_service_server::VoucherService;
@@ -291,13 +292,13 @@ impl VoucherService for Api {
 impl Api {
     /// The voucher that a typed code means, and its incentive.
     async fn find(&self, tenant: &Tenant, typed: &str) -> Outcome<(Voucher, Arc<Incentive>)> {
-        let (folded, exact) = super::candidates(typed);
-        let codes: Vec<String> = exact.into_iter().chain([folded]).collect();
+        let typed = Typed::read(typed).ok_or_else(|| Fault::not_found(events::name(typed)))?;
+        let codes: Vec<String> = typed.stored().map(str::to_owned).collect();
         let mut reader = self.0.db.read().await?;
         let mut found = store::find_many(&mut reader, tenant, &codes).await?;
         drop(reader);
         found.sort_by_key(|voucher| codes.iter().position(|code| *code == voucher.code));
-        let voucher = found.into_iter().next().ok_or_else(|| Fault::not_found(events::name(typed)))?;
+        let voucher = found.into_iter().next().ok_or_else(|| Fault::not_found(events::name(typed.kept())))?;
         let incentive = self.incentive(tenant, &voucher.incentive).await?;
         Ok((voucher, incentive))
     }

@@ -21,6 +21,7 @@ macro_rules! columns {
 pub mod assignment;
 pub mod batch;
 pub mod change;
+pub mod format;
 pub mod import;
 pub mod list;
 

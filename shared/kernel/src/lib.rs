@@ -3,6 +3,7 @@
 
 pub mod basket;
 pub mod clock;
+pub mod code;
 pub mod discount;
 pub mod id;
 pub mod limits;
@@ -14,4 +15,5 @@ pub mod pricing;
 pub mod problem;
 pub mod rule;
 pub mod seal;
+pub mod text;
 pub mod work;

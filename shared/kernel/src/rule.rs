@@ -18,6 +18,8 @@ use cel::common::ast::IdedExpr;
 use cel::common::types::CelBool;
 use cel::parser::Parser;
 
+use crate::text;
+
 mod check;
 mod domain;
 mod facts;
@@ -176,11 +178,13 @@ impl PartialEq for Rule {
 impl Eq for Rule {}
 
 impl Rule {
-    /// Reads `text` and judges it against `vocabulary`.
+    /// Reads `text` and judges it against `vocabulary`. Its texts are composed, as those are that it is compared with.
     ///
     /// # Errors
     /// Every [`RuleError`] but [`RuleError::Evaluation`]; the first one found.
     pub fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Self, RuleError> {
+        let composed = text::composed(text);
+        let text = &*composed;
         if text.len() > MAX_TEXT_BYTES {
             return Err(RuleError::TooLong(text.len()));
         }

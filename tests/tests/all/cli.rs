@@ -179,9 +179,10 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     let customers = up.file("customers.csv", "id,country,tags,shoe_size\nada,AT,vip|early,38\nbob,DE,,\n");
     let imported = up.json(&["customers", "import", "--file", &customers]);
     assert_eq!(imported["created"], "2", "{imported}");
-    let codes = up.file("codes.csv", "code,max_uses\nwelcome-1,1\nWELCOME-2,5\n");
+    let codes =
+        up.file("codes.csv", "code,max_uses\nwelcome-1,1\nWELCOME-2,5\n夏のセール,1\ne\u{301}té–26,1\n");
     let imported = up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
-    assert_eq!(imported["created"], "2", "{imported}");
+    assert_eq!(imported["created"], "4", "{imported}");
     let generate = [
         "vouchers",
         "generate",
@@ -202,7 +203,14 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     up.tandem(&["vouchers", "export", "--incentive", "ten-off", "--file", exported.to_str().unwrap()]);
     let exported = std::fs::read_to_string(exported).unwrap();
     let codes: Vec<&str> = exported.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
-    assert_eq!(codes.len(), 1_502);
+    assert_eq!(codes.len(), 1_504);
+    assert!(codes.contains(&"夏のセール") && codes.contains(&"ÉTÉ-26"), "{codes:?}");
+    let again = up.file("again.csv", &exported);
+    let imported = up.json(&["vouchers", "import", "--incentive", "ten-off", "--file", &again]);
+    assert_eq!(imported["existing"], "1504", "{imported}");
+    let quote =
+        up.json(&["quote", "--code", "été‑26\n", "--currency", "EUR", "--line", "products/42:2:19.90"]);
+    assert_eq!(quote["totals"]["total"]["units"], "35", "{quote}");
     assert_eq!(codes.iter().filter(|code| code.starts_with("SPRING-")).count(), 1_500);
 
     let basket = ["--currency", "EUR", "--line", "products/42:2:19.90", "--customer", "customers/ada"];

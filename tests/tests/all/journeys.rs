@@ -4,3 +4,4 @@
 mod campaign;
 mod checkout;
 mod stage;
+mod typed;

@@ -122,7 +122,15 @@ async fn every_wrong_field_of_a_campaign_is_named_at_once() {
                         offer("points", points),
                         offer("bundle", bundle),
                         offer("scoped", scoped),
-                        Offer { condition: "customer.id == '1'".to_owned(), ..percent("cel", 1) },
+                        Offer {
+                            condition: "customer.id == '1'".to_owned(),
+                            limits: Some(Limits { max_uses: Some(0), ..Limits::default() }),
+                            ..percent("cel", 1)
+                        },
+                        Offer {
+                            discount: Some(Discount { group: -1, ..Discount::default() }),
+                            ..percent("none", 1)
+                        },
                     ],
                     margin_floor_ppm: 1_000_000,
                 }),
@@ -154,6 +162,9 @@ async fn every_wrong_field_of_a_campaign_is_named_at_once() {
             "campaign.mix.price.offers[3].discount.percent.rate_ppm",
             "campaign.mix.price.offers[3].discount.scope.condition",
             "campaign.mix.price.offers[4].condition",
+            "campaign.mix.price.offers[4].limits.max_uses",
+            "campaign.mix.price.offers[5].discount.group",
+            "campaign.mix.price.offers[5].discount.kind",
             "campaign.mix.price.price_rules[0].change",
             "campaign.mix.price.price_rules[0].condition",
             "campaign.mix.price.price_rules[1].id",

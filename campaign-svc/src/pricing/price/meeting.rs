@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
+use tandem_kernel::code;
 use tandem_kernel::discount::Kind;
 use tandem_kernel::limits::Overrun;
 use tandem_kernel::pricing::{self, Candidate, Compiled, Evaluation, Fund, Initial, Origin, Size, evaluate};
@@ -170,7 +171,8 @@ impl<'f, 's> Meeting<'f, 's> {
     pub(super) fn add_code(&mut self, index: usize, incentives: &Incentives, given: &[String]) {
         let source = Source::Code(index);
         let Some(code) = incentives.code(index) else {
-            let known = (0..index).any(|before| given[before].eq_ignore_ascii_case(&given[index]));
+            let typed = code::folded(&given[index]);
+            let known = (0..index).any(|before| code::folded(&given[before]) == typed);
             let refusal = if known { Refusal::DuplicateCode } else { Refusal::PeerUnavailable };
             return self.refuse(source, refusal);
         };

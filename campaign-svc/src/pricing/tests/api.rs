@@ -221,7 +221,6 @@ async fn all_violations_are_named_at_once() {
                 "basket.lines[1].id",
                 "basket.lines[1].unit_price",
                 "basket.lines[2].unit_price",
-                "codes[0]",
                 "customer",
                 "guest_key",
                 "order_id",

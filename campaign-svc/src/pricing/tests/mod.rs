@@ -14,6 +14,7 @@ mod peer;
 mod prior;
 mod quote;
 mod refresh;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use tandem_kernel::discount::WHOLE_PPM;
-use tandem_kernel::money::Money;
+use tandem_kernel::money::{Currency, Money};
+use tandem_kernel::text;
 use tandem_platform::Violations;
 use tandem_proto::campaign::v1::{self, PriceHistoryEntry};
 use tandem_proto::convert;
@@ -19,10 +20,12 @@ const MAX_PLACE: usize = 130;
 /// What a caller says of a product.
 pub fn definition(v: &mut Violations, given: v1::Product) -> Definition {
     let costs = given.unit_costs;
+    let mut attributes = field::labels(v, "attributes", given.attributes);
+    text::compose_map(&mut attributes);
     Definition {
         display_name: field::text(v, "display_name", given.display_name, 0..=200),
         categories: categories(v, given.categories),
-        attributes: field::labels(v, "attributes", given.attributes),
+        attributes,
         prices: prices(v, given.prices),
         unit_costs: field::read(v, |found| convert::amounts("unit_costs", &costs, 0, found))
             .unwrap_or_default(),
@@ -36,7 +39,8 @@ fn tax_rate(v: &mut Violations, rate: i32) -> i32 {
 }
 
 /// Sorted.
-fn categories(v: &mut Violations, given: Vec<String>) -> Vec<String> {
+fn categories(v: &mut Violations, mut given: Vec<String>) -> Vec<String> {
+    text::compose_all(&mut given);
     let mut categories = field::words(v, "categories", given, MAX_CATEGORIES);
     categories.sort_unstable();
     categories
@@ -53,13 +57,12 @@ fn prices(v: &mut Violations, given: Vec<v1::ListPrice>) -> Vec<ListPrice> {
             v.add("price", "is required");
             continue;
         };
-        let currency = field::read(&mut v, |found| {
-            let currency = convert::currency("price.currency_code", &money.currency_code, found)?;
-            Some((currency, convert::amount("price", money, currency, found)?))
-        });
-        let Some((currency, minor)) = currency else { continue };
-        v.check(seen.insert((given.place.clone(), currency)), "", "this place and currency stand here twice");
-        prices.push(ListPrice { place: given.place, price: Money::new(minor, currency) });
+        let known = Currency::new(&money.currency_code).ok();
+        let twice = known.is_some_and(|currency| !seen.insert((given.place.clone(), currency)));
+        v.check(!twice, "", "this place and currency stand here twice");
+        let minor = field::read(&mut v, |found| convert::amount("price", money, None, found));
+        let price = known.zip(minor).map(|(currency, minor)| Money::new(minor, currency));
+        prices.extend(price.map(|price| ListPrice { place: given.place, price }));
     }
     prices.sort_by(|one, two| (&one.place, one.price.currency).cmp(&(&two.place, two.price.currency)));
     prices

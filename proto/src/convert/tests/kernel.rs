@@ -7,6 +7,7 @@ use tandem_kernel::discount::{
     Base, BundlePart, GroupPolicy, Scope, ShippingBenefit, Tier, TierBenefit, UnitChoice,
 };
 use tandem_kernel::limits::{CustomerPeriod, Dimension, MAX_PER_VALUE, MEDIUM, ValueLimit};
+use tandem_kernel::text::composed;
 
 use super::*;
 
@@ -24,12 +25,13 @@ fn id() -> impl Strategy<Value = String> {
     "[A-Za-z0-9][A-Za-z0-9._~-]{0,63}"
 }
 
+/// In the form in which texts are compared: every other comes back as that.
 fn text() -> impl Strategy<Value = String> {
-    "[\\PC]{1,20}"
+    "[\\PC]{1,20}".prop_map(|text| composed(&text).into_owned())
 }
 
 fn attributes() -> impl Strategy<Value = BTreeMap<String, String>> {
-    btree_map(text(), "[\\PC]{0,20}", 0..4)
+    btree_map(text(), prop_oneof![Just(String::new()), text()], 0..4)
 }
 
 fn categories() -> impl Strategy<Value = Vec<String>> {

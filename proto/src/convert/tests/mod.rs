@@ -16,6 +16,7 @@ use crate::common::v1;
 
 mod given;
 mod kernel;
+mod several;
 
 fn eur() -> Currency {
     Currency::new("EUR").unwrap()
@@ -336,7 +337,9 @@ fn a_limit_per_value_says_of_what_and_how_much_and_each_but_once() {
         "limits.per_value[4].dimension",
     ];
     assert_eq!(read(bad), wanted);
-    assert_eq!(read(vec![of(place, ""); 6]), ["limits.per_value"]);
+    let twice = (1..5).map(|again| format!("limits.per_value[{again}].dimension"));
+    let many: Vec<String> = ["limits.per_value".to_owned()].into_iter().chain(twice).collect();
+    assert_eq!(read(vec![of(place, ""); 6]), many);
     assert_eq!(
         read(vec![v1::ValueLimit::default()]),
         ["limits.per_value[0].max_uses", "limits.per_value[0].dimension"]

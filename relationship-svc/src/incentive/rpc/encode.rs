@@ -1,5 +1,6 @@
 //! What was counted, and the answer to a quote.
 
+use tandem_kernel::code::Typed;
 use tandem_kernel::limits::{Facts, Overrun};
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::resource::Resource;
@@ -38,7 +39,9 @@ pub fn evaluated(
     currency: Option<Currency>,
     evaluated: Evaluated,
 ) -> EvaluateIncentivesResponse {
-    let codes = request.codes.iter().zip(evaluated.codes);
+    // As they were read: what is nothing was passed over.
+    let typed = request.codes.iter().filter(|code| Typed::read(code).is_some());
+    let codes = typed.zip(evaluated.codes);
     EvaluateIncentivesResponse {
         segments: evaluated.segments.iter().map(|id| segment::name(id)).collect(),
         codes: codes.map(|(given, standing)| code(given, standing, request, currency)).collect(),

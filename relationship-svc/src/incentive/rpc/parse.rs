@@ -6,6 +6,7 @@ use tandem_kernel::discount::Discount;
 use tandem_kernel::limits::Limits;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::pricing::Compiled;
+use tandem_kernel::text;
 use tandem_platform::{Fault, Outcome, Violations, field};
 use tandem_proto::common::v1::discount::Kind;
 use tandem_proto::convert;
@@ -54,7 +55,8 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     v.check(fits, "attributes", "must have at most 32 entries, keys and values of at most 256 bytes");
     v.finish()?;
     let (person, leave) = (Person { customer, guest }, Leave::default());
-    let attributes = message.attributes.clone();
+    let mut attributes = message.attributes.clone();
+    text::compose_map(&mut attributes);
     Ok(Asked { person, codes, currency, segments, order, replaces, client_id, leave, place, attributes })
 }
 

@@ -423,7 +423,6 @@ async fn a_question_that_cannot_be_read_names_every_field() {
             "customer",
             "guest_key",
             "codes",
-            "codes[19]",
             "currency_code",
             "segments",
             "segments[0]",

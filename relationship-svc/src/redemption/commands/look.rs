@@ -13,7 +13,7 @@ use super::super::world::{World, distinct};
 use super::super::{CodeOutcome, Command, Intent, Person, Plain, Refused, Take, Terms, What};
 use super::batch;
 use crate::App;
-use crate::voucher;
+use crate::voucher::{self, formats};
 
 /// What a validation found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub struct Validated {
 /// Says of each code whether it could be redeemed now, and what it would give together with the others. Unknown codes
 /// count as guesses.
 pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) -> Outcome<Validated> {
+    formats::rule_out(app, &call.tenant, &mut plain.codes).await?;
     let (now, guesses) = (app.clock.now(), &app.redemptions.guesses);
     let guesser = guesses.guesser(call, &person, &plain.client_id);
     plain.leave = guesses.leave(&guesser, now);
@@ -61,7 +62,7 @@ pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) 
         Err(refused) if refused.is_unpriced() => return Err(Fault::from(refused)),
         Err(refused) => (refused.codes, 0, false),
     };
-    guesses.count(&guesser, leave.guesses(codes.iter().filter_map(|code| code.refusal)), now);
+    guesses.count(&guesser, leave.guesses(codes.iter().filter_map(CodeOutcome::looked_up)), now);
     Ok(Validated { codes, total, approximate })
 }
 

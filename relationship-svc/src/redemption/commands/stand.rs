@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tandem_kernel::basket::Basket;
+use tandem_kernel::code::Typed;
 use tandem_kernel::money::Currency;
 use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
@@ -17,7 +18,7 @@ use crate::App;
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// As the customer typed them.
-    pub codes: &'a [String],
+    pub codes: &'a [Typed],
     /// Who would use them.
     pub person: &'a Person,
     /// Of the basket.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tandem_kernel::code::Typed;
 use tandem_platform::heavy::Gone;
 use tandem_platform::{Call, Outcome};
 
@@ -75,7 +76,7 @@ pub async fn usable(
     if let Some(last) = vouchers.last().filter(|_| more) {
         more = !page(&mut reader, &call.tenant, Of::Customer(customer), &last.code, 1).await?.is_empty();
     }
-    let codes: Vec<String> = vouchers.iter().map(|voucher| voucher.code.clone()).collect();
+    let codes = Typed::read_all(vouchers.iter().map(|voucher| &voucher.code));
     let currency = plain.basket.currency;
     let question = |codes| Question {
         codes,

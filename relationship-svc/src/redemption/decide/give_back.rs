@@ -10,7 +10,7 @@ use super::super::{
     Tally,
 };
 use super::changed;
-use crate::voucher::{self, Frame, Usage};
+use crate::voucher::{Frame, Usage};
 
 /// Gives the live hold of an order back.
 pub(super) fn release(world: &mut World, order: &str) -> Answer {
@@ -92,7 +92,7 @@ pub(super) fn disable(world: &mut World, code: &str) -> Result<Answer, Refused> 
 
 /// Takes redemptions of an order back.
 pub(super) fn roll_back(world: &mut World, roll_back: &RollBack) -> Result<RolledBack, Refused> {
-    let wanted = |one: &Redemption| roll_back.code.as_deref().is_none_or(|code| is_code(code, one));
+    let wanted = |one: &Redemption| roll_back.code.as_ref().is_none_or(|code| code.means(&one.code));
     let no_lines = roll_back.cards.as_ref().is_some_and(|cards| cards.no_lines);
     let redeemed =
         world.of_order(&roll_back.order, |one| one.state.is_redeemed() && wanted(one) && !no_lines);
@@ -132,8 +132,8 @@ fn owed(
     });
     let named = roll_back.cards.iter().flat_map(|cards| &cards.returns);
     for (code, _) in named {
-        if !cards.iter().any(|at| is_code(code, world.redemption(*at))) {
-            let message = format!("no gift card {code} has paid for the order");
+        if !cards.iter().any(|at| code.means(&world.redemption(*at).code)) {
+            let message = format!("no gift card {} has paid for the order", code.folded());
             return Err(Refused::because(Refusal::QuantityExceeded, message));
         }
     }
@@ -155,14 +155,9 @@ fn owed(
     Ok(owed)
 }
 
-fn is_code(typed: &str, one: &Redemption) -> bool {
-    let (folded, exact) = voucher::candidates(typed);
-    folded == one.code || exact.as_ref() == Some(&one.code)
-}
-
 /// What a caller says that one gift card gets.
 fn of_card(cards: &CardReturns, one: &Redemption) -> Result<i64, Refused> {
-    let named = cards.returns.iter().find(|(code, _)| is_code(code, one));
+    let named = cards.returns.iter().find(|(code, _)| code.means(&one.code));
     match named {
         Some((_, amount)) if amount.currency != one.currency => {
             let message = format!("what {} paid is in {}", one.code, one.currency);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_kernel::basket::{Basket, TaxMode};
+use tandem_kernel::code::Typed;
 use tandem_kernel::limits::{Dimension, Facts};
 use tandem_kernel::money::Currency;
 use tandem_kernel::work::Work;
@@ -24,7 +25,6 @@ use super::{
     Answer, CodeOutcome, Command, Counted, CounterKind, Membership, Person, QuotedCode, Redemption, Refusal,
     Refused, Take, Terms, What, refusal,
 };
-use crate::voucher;
 
 pub(super) use give_back::make_room;
 pub(super) use plain::{AT_ONCE, BASKET, Pricing, price, standing};
@@ -47,6 +47,8 @@ pub(super) struct Candidate<'i> {
     pub voucher: Option<usize>,
     /// It is not looked up, or as good as that, for so long.
     pub throttled: Option<Duration>,
+    /// There can be no such code.
+    pub ruled_out: bool,
     /// The incentive as it is now.
     pub terms: Option<Arc<Terms>>,
     /// What the quote promised.
@@ -73,11 +75,7 @@ pub(super) fn codes(command: &Command, into: &mut Vec<String>) {
             into.extend(quote.codes.iter().map(|sealed| sealed.code.clone()));
         }
         Command::Take(Take { what: What::Plain(plain), .. }) if !matches!(plain.leave, Leave::No(_)) => {
-            for typed in &plain.codes {
-                let (folded, exact) = voucher::candidates(typed);
-                into.push(folded);
-                into.extend(exact);
-            }
+            into.extend(plain.codes.iter().flat_map(Typed::stored).map(str::to_owned));
         }
         Command::Disable { code } => into.push(code.clone()),
         _ => {}
@@ -99,7 +97,9 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
         What::Held => Vec::new(),
         What::Quote(quote) => {
             let sealed = quote.codes.iter();
-            sealed.map(|sealed| candidate(world, sealed.code.clone(), None, Some(sealed))).collect()
+            sealed
+                .map(|sealed| Candidate { sealed: Some(sealed), ..candidate(world, &sealed.code) })
+                .collect()
         }
         What::Plain(plain) => {
             plain.codes.iter().map(|typed| typed_candidate(world, &take.order, typed, plain.leave)).collect()
@@ -223,25 +223,30 @@ impl Candidate<'_> {
     }
 
     fn refused(&self, refusal: Refusal) -> CodeOutcome {
-        CodeOutcome { message: self.message(refusal), ..CodeOutcome::refused(self.code.as_str(), refusal) }
+        let (message, ruled_out) = (self.message(refusal), self.ruled_out);
+        CodeOutcome { message, ruled_out, ..CodeOutcome::refused(self.code.as_str(), refusal) }
     }
 }
 
 /// A code as it was typed, as far as it may be looked up. One that the order holds already is no guess.
-fn typed_candidate<'i>(world: &World, order: &str, typed: &str, leave: Leave) -> Candidate<'i> {
-    let (folded, exact) = voucher::candidates(typed);
-    let own = |one: &Redemption| {
-        one.state.is_live() && (one.code == folded || exact.as_ref().is_some_and(|exact| one.code == *exact))
+fn typed_candidate<'i>(world: &World, order: &str, typed: &Typed, leave: Leave) -> Candidate<'i> {
+    if !typed.may_exist() {
+        return Candidate { ruled_out: true, ..unknown(typed.folded().to_owned()) };
+    }
+    let own = |one: &Redemption| one.state.is_live() && typed.means(&one.code);
+    let found = || {
+        let known = typed.stored().find(|code| world.voucher_place(code).is_some());
+        candidate(world, known.unwrap_or(typed.folded()))
     };
     match leave {
         Leave::No(wait) if world.of_order(order, own).is_empty() => {
-            Candidate { throttled: Some(wait), ..unknown(folded) }
+            Candidate { throttled: Some(wait), ..unknown(typed.folded().to_owned()) }
         }
         Leave::Known(wait) => {
-            let found = candidate(world, folded, exact, None);
+            let found = found();
             Candidate { throttled: found.voucher.is_none().then_some(wait), ..found }
         }
-        Leave::Every | Leave::No(_) => candidate(world, folded, exact, None),
+        Leave::Every | Leave::No(_) => found(),
     }
 }
 
@@ -251,6 +256,7 @@ fn unknown<'i>(code: String) -> Candidate<'i> {
         duplicate: false,
         voucher: None,
         throttled: None,
+        ruled_out: false,
         terms: None,
         sealed: None,
         counted: Counted::default(),
@@ -258,23 +264,11 @@ fn unknown<'i>(code: String) -> Candidate<'i> {
     }
 }
 
-fn candidate<'i>(
-    world: &World,
-    folded: String,
-    exact: Option<String>,
-    sealed: Option<&'i QuotedCode>,
-) -> Candidate<'i> {
-    // A code that keeps its case is found by exact typing only, and then it is the one that was meant.
-    let exact = exact.and_then(|exact| world.voucher_place(&exact).map(|at| (exact, at)));
-    let (code, voucher) = match exact {
-        Some((exact, at)) => (exact, Some(at)),
-        None => {
-            let at = world.voucher_place(&folded);
-            (folded, at)
-        }
-    };
+/// A code as it is stored.
+fn candidate<'i>(world: &World, code: &str) -> Candidate<'i> {
+    let voucher = world.voucher_place(code);
     let terms = voucher.and_then(|at| world.terms.get(&world.voucher(at).incentive).cloned());
-    Candidate { voucher, terms, sealed, ..unknown(code) }
+    Candidate { voucher, terms, ..unknown(code.to_owned()) }
 }
 
 /// Decides one item. `ids` are fresh, one per code that it may redeem. BASKET_TOO_COSTLY where `work` is over before the

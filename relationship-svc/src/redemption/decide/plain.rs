@@ -90,7 +90,7 @@ struct Verdict {
 impl Verdict {
     fn outcome(self, one: &Candidate<'_>) -> CodeOutcome {
         let wait = one.throttled.filter(|_| self.refusal == Refusal::GuessingThrottled);
-        CodeOutcome { message: self.message, wait, ..CodeOutcome::refused(one.code.as_str(), self.refusal) }
+        CodeOutcome { message: self.message, wait, ..one.refused(self.refusal) }
     }
 }
 
@@ -228,6 +228,7 @@ pub(in super::super) fn standing(
             ends: voucher.zip(terms).and_then(|(voucher, terms)| voucher.end_that_holds(&terms.frame)),
             wait: one.throttled.filter(|_| refusal == Some(Refusal::GuessingThrottled)),
             of_segments: room::of_segments(world, one, currency),
+            ruled_out: one.ruled_out,
         });
     }
     standing

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tandem_kernel::code::Typed;
 use tandem_kernel::order_id;
 use tandem_kernel::page::Listing;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
@@ -11,19 +12,19 @@ use uuid::Uuid;
 use super::super::store::{self, By};
 use super::super::{Redemption, events};
 use crate::App;
-use crate::voucher;
 
 /// Rows that one call looks at; past it the page is short and has a token to go on.
 const SCAN: usize = 10_000;
 /// Rows read at once.
-const CHUNK: i64 = 500;
+const MOST: usize = 500;
+const CHUNK: i64 = MOST as i64;
 
 /// What is asked for; every given condition must hold.
 struct Selection {
     order: String,
     incentive: Option<String>,
     customer: Option<String>,
-    code: Option<(String, Option<String>)>,
+    code: Option<Typed>,
 }
 
 impl Selection {
@@ -31,12 +32,8 @@ impl Selection {
         (self.order.is_empty() || one.order == self.order)
             && self.incentive.as_ref().is_none_or(|id| one.incentive == *id)
             && (self.customer.is_none() || one.person.customer == self.customer)
-            && self.code.as_ref().is_none_or(|code| is_code(code, one))
+            && self.code.as_ref().is_none_or(|code| code.means(&one.code))
     }
-}
-
-fn is_code((folded, exact): &(String, Option<String>), one: &Redemption) -> bool {
-    one.code == *folded || exact.as_ref() == Some(&one.code)
 }
 
 /// ListRedemptions.
@@ -51,7 +48,7 @@ pub async fn list(
         order: field::text(&mut v, "order_id", request.order_id.clone(), 0..=order_id::MAX_BYTES),
         incentive: field::optional_resource(&mut v, "incentive", "incentives", &request.incentive),
         customer: field::optional_resource(&mut v, "customer", "customers", &request.customer),
-        code: (!request.code.trim().is_empty()).then(|| voucher::candidates(&request.code)),
+        code: Typed::read(&request.code),
     };
     v.finish()?;
     let filter = [&request.order_id, &request.incentive, &request.customer, &request.code]
@@ -109,25 +106,20 @@ async fn rows(
         rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
         return Ok((rows, false));
     }
-    // Typed in small letters it may be either of two codes: the newest of both together.
-    let by = match (&selection.code, &selection.customer) {
-        (Some((folded, None)), _) => By::Code(folded),
-        (Some((folded, Some(exact))), _) => {
-            let mut rows = store::newest(&mut reader, &call.tenant, By::Code(folded), before, CHUNK).await?;
-            let full = i64::try_from(rows.len()) == Ok(CHUNK);
-            let exact = store::newest(&mut reader, &call.tenant, By::Code(exact), before, CHUNK).await?;
-            let full = full || i64::try_from(exact.len()) == Ok(CHUNK);
-            rows.extend(exact);
-            rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
-            let most = usize::try_from(CHUNK).unwrap_or(usize::MAX);
-            let full = full || rows.len() > most;
-            rows.truncate(most);
-            return Ok((rows, full));
-        }
-        (None, Some(customer)) => By::Customer(customer),
-        (None, None) => By::Time,
+    let by: Vec<By<'_>> = match (&selection.code, &selection.customer) {
+        // Typed in small letters it may be either of two codes: the newest of both together.
+        (Some(code), _) => code.stored().map(By::Code).collect(),
+        (None, Some(customer)) => vec![By::Customer(customer)],
+        (None, None) => vec![By::Time],
     };
-    let rows = store::newest(&mut reader, &call.tenant, by, before, CHUNK).await?;
-    let full = i64::try_from(rows.len()) == Ok(CHUNK);
+    let (mut rows, mut full) = (Vec::new(), false);
+    for by in by {
+        let newest = store::newest(&mut reader, &call.tenant, by, before, CHUNK).await?;
+        full |= newest.len() == MOST;
+        rows.extend(newest);
+    }
+    rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
+    full |= rows.len() > MOST;
+    rows.truncate(MOST);
     Ok((rows, full))
 }

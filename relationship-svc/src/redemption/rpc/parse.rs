@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::{Basket, MAX_LINES};
+use tandem_kernel::code::Typed;
 use tandem_kernel::money::Currency;
+use tandem_kernel::text;
 use tandem_platform::idempotency::Request;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::common::v1::{self as common, QuoteClaims, SealedCode, SealedLine};
@@ -17,7 +19,7 @@ use super::super::{
     CardReturns, Command, Intent, MAX_CODES, Membership, Person, Plain, Quote, QuotedCode, Reason, Refusal,
     Refused, RollBack, Share, Take, What,
 };
-use crate::{App, segment, voucher};
+use crate::{App, segment};
 
 const MAX_CLIENT_CHARS: usize = 128;
 
@@ -109,8 +111,12 @@ pub(super) fn roll_back(mut given: v1::RollbackRedemptionRequest) -> Outcome<(Re
     v.check(given.lines.len() <= MAX_LINES, "lines", "must have at most 500 entries");
     let units = given.lines.iter().map(|line| (line.line_id.clone(), line.quantity));
     let lines = field::units(&mut v, "lines", units, MAX_LINES);
-    check_code(&mut v, "code", &given.code);
-    let code = (!given.code.is_empty()).then_some(given.code);
+    let code = Typed::read(&given.code);
+    v.check(
+        code.is_some() || given.code.is_empty(),
+        "code",
+        "must not be blank: empty is all of the order's",
+    );
     let cards = given.gift_cards.map(|cards| card_returns(&mut v, cards));
     let of_order = given.of_order;
     let asked = |reason| Command::RollBack(RollBack { order, lines, reason, code, cards, of_order });
@@ -123,13 +129,13 @@ fn card_returns(v: &mut Violations, given: v1::GiftCardReturns) -> CardReturns {
     let mut returns = Vec::new();
     for (index, card) in given.returns.into_iter().take(MAX_CODES).enumerate() {
         let mut v = v.nest(format!("gift_cards.returns[{index}]"));
-        check_code(&mut v, "code", &card.code);
-        v.check(!card.code.is_empty(), "code", "is required");
+        let code = Typed::read(&card.code);
+        v.check(code.is_some(), "code", "is required");
         v.check(card.amount.is_some(), "amount", "is required");
         let read = |amount| field::read(&mut v, |found| convert::money("amount", &amount, found));
         let amount = card.amount.and_then(read);
         v.check(amount.is_none_or(|amount| amount.minor > 0), "amount", "must be above 0");
-        returns.extend(amount.map(|amount| (card.code, amount)));
+        returns.extend(code.zip(amount));
     }
     CardReturns { returns, no_lines: given.no_lines }
 }
@@ -297,20 +303,13 @@ pub fn guest_key(v: &mut Violations, given: &str) -> Option<String> {
     (!given.is_empty()).then(|| given.to_owned())
 }
 
-/// Codes as typed, at least `least` and at most [`MAX_CODES`].
-pub fn codes(v: &mut Violations, field: &str, given: &[String], least: usize) -> Vec<String> {
-    let count = given.len();
-    v.check(
-        (least..=MAX_CODES).contains(&count),
-        field,
-        format!("must be {least} to {MAX_CODES} codes, are {count}"),
-    );
-    for (index, code) in given.iter().take(MAX_CODES).enumerate() {
-        let path = format!("{field}[{index}]");
-        v.check(!code.trim().is_empty(), &path, "must not be empty");
-        check_code(v, &path, code);
-    }
-    given.to_vec()
+/// What was typed as codes: at least `least` entries, at most [`MAX_CODES`] that are not empty. What can be no code is for the
+/// decision to say.
+pub fn codes(v: &mut Violations, field: &str, given: &[String], least: usize) -> Vec<Typed> {
+    let typed: Vec<Typed> = given.iter().filter_map(|code| Typed::read(code)).take(MAX_CODES + 1).collect();
+    let fits = given.len() >= least && typed.len() <= MAX_CODES;
+    v.check(fits, field, format!("must be {least} to {MAX_CODES} codes"));
+    typed
 }
 
 /// By which the shopper is told apart from others; no part of what is asked for.
@@ -334,7 +333,7 @@ fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> 
 
 /// Where an order is placed.
 pub fn place(v: &mut Violations, given: String) -> String {
-    field::text(v, "place", given, 0..=128)
+    text::composed(&field::text(v, "place", given, 0..=128)).into_owned()
 }
 
 /// ListUsableVouchers, read.
@@ -364,12 +363,6 @@ pub(super) fn usable(given: v1::ListUsableVouchersRequest) -> Outcome<Usable> {
     };
     let person = Person { customer: Some(customer.clone()), guest: None };
     Ok(Usable { plain, person, customer, with_others: given.include_unusable, size })
-}
-
-fn check_code(v: &mut Violations, path: &str, code: &str) {
-    let most = voucher::MAX_CODE_CHARS;
-    v.check(code.trim().chars().count() <= most, path, format!("must have at most {most} characters"));
-    v.check(!code.chars().any(char::is_control), path, "must not have control characters");
 }
 
 /// The segments that the customer is in; nobody is in none.

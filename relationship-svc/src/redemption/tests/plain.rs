@@ -8,6 +8,8 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::MIGRATIONS;
 
+mod typed;
+
 fn money(minor: i64) -> Option<common::Money> {
     Some(common::Money::from(&Money::new(minor, eur())))
 }
@@ -80,8 +82,13 @@ impl Shop {
     }
 
     async fn validate(&self, codes: &[&str]) -> v1::ValidateVouchersResponse {
+        self.validate_by("", codes).await
+    }
+
+    async fn validate_by(&self, customer: &str, codes: &[&str]) -> v1::ValidateVouchersResponse {
         let request = v1::ValidateVouchersRequest {
             plain: Some(plain(codes)),
+            customer: customer.to_owned(),
             ..v1::ValidateVouchersRequest::default()
         };
         rpc::validate(&self.app, &self.call, request).await.unwrap()

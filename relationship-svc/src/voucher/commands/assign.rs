@@ -12,7 +12,7 @@ use tandem_platform::{Call, Outcome, Tx, transact};
 use super::active;
 use crate::voucher::batch::Plan;
 use crate::voucher::format::Format;
-use crate::voucher::{Frame, Voucher, events, store};
+use crate::voucher::{Frame, Voucher, events, formats, store};
 use crate::{App, customer};
 
 /// Who gets a code, and what for.
@@ -58,6 +58,9 @@ pub async fn assign(
     wanted: &Wanted,
     random: &mut impl CryptoRng,
 ) -> Outcome<Vec<Assigned>> {
+    if let Some(format) = &wanted.format {
+        formats::announce(app, &call.tenant, Some(format)).await?;
+    }
     let now = app.clock.now();
     let spare: Vec<String> = match &wanted.format {
         Some(format) => wanted.assignments.iter().map(|_| format.draw(random)).collect(),

@@ -6,15 +6,14 @@ use std::collections::HashSet;
 
 use tandem_platform::idempotency::Request;
 use tandem_platform::outbox::{self, Batch as Events};
-use tandem_platform::{Call, Fault, Outcome, transact};
-use tandem_proto::Reason;
+use tandem_platform::{Call, Fault, Outcome, Violations, transact};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::{active, settled};
 use crate::App;
 use crate::voucher::batch::{Batch, Plan};
-use crate::voucher::format::{Format, SPACE_FACTOR};
-use crate::voucher::{Balance, Uses, Voucher, events, store};
+use crate::voucher::format::Format;
+use crate::voucher::{Balance, Uses, Voucher, events, formats, store};
 
 /// Codes of one transaction: enough to be quick, few enough to be a sign of progress.
 const BLOCK: i64 = 10_000;
@@ -42,18 +41,11 @@ pub struct Wanted {
 
 /// Checks what is asked for; without effect.
 pub async fn check(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Plan> {
-    if !wanted.format.has_room_for(wanted.quantity) {
-        let space = wanted.format.space();
-        let least = u128::from(wanted.quantity.unsigned_abs()) * SPACE_FACTOR;
-        let message = format!("has {space} different codes, needs {least}: ten times the quantity");
-        let reason = ErrorReason::CodeSpaceTooSmall.reason();
-        let mut v = tandem_platform::Violations::new();
-        v.add_as(reason, "format.pattern", message);
-        v.finish()?;
-    }
     let mut reader = app.db.read().await?;
     let ready = active(app, &mut reader, &call.tenant, &wanted.incentive).await?;
-    let max_uses = settled(&ready, wanted.balance, "balance", wanted.uses)?;
+    let mut v = Violations::new();
+    let max_uses = settled(&mut v, &ready, wanted.balance, "balance", wanted.uses);
+    v.finish()?;
     Ok(Plan {
         format: wanted.format.clone(),
         starts: wanted.starts,
@@ -66,6 +58,7 @@ pub async fn check(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Plan> {
 /// Opens a batch, or finds the one that the same request opened before.
 pub async fn open(app: &App, call: &Call, request: &Request, wanted: &Wanted) -> Outcome<Batch> {
     let plan = check(app, call, wanted).await?;
+    formats::announce(app, &call.tenant, Some(&plan.format)).await?;
     let now = app.clock.now();
     let batch = Batch {
         id: app.ids.next(now).to_string(),

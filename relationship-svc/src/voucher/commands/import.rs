@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_platform::db::Tx;
 use tandem_platform::outbox::{self, Batch as Events};
-use tandem_platform::{Call, Fault, Outcome, transact};
+use tandem_platform::{Call, Fault, Outcome, Violations, transact};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::change::unknown_customer;
@@ -14,7 +14,7 @@ use super::settled;
 use crate::incentive::{self, Ready, State};
 use crate::voucher::change::source_taken;
 use crate::voucher::imported::{Fate, Item, fate, twice};
-use crate::voucher::{self, Frame, Timeliness, Voucher, events, format, store};
+use crate::voucher::{self, Frame, Timeliness, Voucher, events, formats, store};
 use crate::{App, customer};
 
 /// What became of a block.
@@ -49,6 +49,7 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
             Err(fault) => refused.push((item.index, fault)),
         }
     }
+    formats::admit(app, &call.tenant, wanted.iter().map(|(_, voucher)| voucher.code.as_str())).await?;
     let mut done = transact!(app.db, |tx| {
         let mut block = Block::begin(app, call, tx, &wanted).await?;
         for (item, voucher) in &wanted {
@@ -84,16 +85,14 @@ fn fitting(
         let message = "the incentive is archived: codes are brought in under one that is not";
         return Err(Fault::precondition(ErrorReason::IncentiveArchived, message).with("incentive", name()));
     }
-    if let Some(problem) = format::code_problem(&voucher.code) {
-        return Err(Fault::invalid_field("code", problem));
-    }
-    let max_uses = settled(ready, voucher.balance, "initial_balance", item.uses_asked)?;
-    let voucher = item.settled(max_uses, may_move)?;
+    let mut v = Violations::new();
+    let max_uses = settled(&mut v, ready, voucher.balance, "initial_balance", item.uses_asked);
+    let voucher = item.settled(&mut v, max_uses, may_move);
     let frame = Frame::of(&ready.incentive);
-    if item.state == Some(voucher::State::Expired) && voucher.timeliness(&frame, now) != Timeliness::Late {
-        let message = "EXPIRED contradicts its dates: say its validity";
-        return Err(Fault::invalid_field("state", message));
-    }
+    let over =
+        item.state != Some(voucher::State::Expired) || voucher.timeliness(&frame, now) == Timeliness::Late;
+    v.check(over, "state", "EXPIRED contradicts its dates: say its validity");
+    v.finish()?;
     Ok(voucher)
 }
 

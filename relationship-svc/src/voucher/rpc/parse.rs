@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
+use tandem_kernel::code::{self, Typed};
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
 use tandem_kernel::period::Zone;
@@ -13,15 +14,15 @@ use tandem_platform::resource::list::Judging;
 use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, field, grpc};
 use tandem_proto::common::v1::Interval;
 use tandem_proto::relationship::v1::*;
-use tandem_proto::{common, convert};
+use tandem_proto::{Reason, common, convert};
 
 use super::encode;
 use crate::voucher::commands::assign::{self, Assignment};
 use crate::voucher::commands::generate;
-use crate::voucher::format::{self, Format, Written};
+use crate::voucher::format::{Format, SPACE_FACTOR, Written};
 use crate::voucher::imported::Item;
 use crate::voucher::store::list::Of;
-use crate::voucher::{Balance, Dates, Frame, MAX_CODE_CHARS, State, Usage, Uses, Voucher, batch, store};
+use crate::voucher::{Balance, Dates, Frame, State, Usage, Uses, Voucher, batch, store};
 use crate::{App, customer};
 
 const MAX_BLOCK: usize = 1_000;
@@ -44,9 +45,16 @@ pub fn generate(mut message: GenerateVouchersRequest) -> Outcome<(Claimed, gener
     let (starts, ends) = dates(&mut v, message.validity.as_ref());
     let uses = uses(&mut v, message.max_uses, message.unlimited_uses);
     let balance = balance(&mut v, "balance", message.balance.as_ref());
+    let quantity = message.quantity;
+    if let Some(format) = format.as_ref().filter(|format| quantity <= most && !format.has_room_for(quantity))
+    {
+        let least = u128::from(quantity.unsigned_abs()) * SPACE_FACTOR;
+        let message =
+            format!("has {} different codes, needs {least}: ten times the quantity", format.space());
+        v.add_as(ErrorReason::CodeSpaceTooSmall.reason(), "format.pattern", message);
+    }
     v.finish()?;
     let format = format.ok_or_else(|| Fault::internal("a format without violations"))?;
-    let quantity = message.quantity;
     let wanted = generate::Wanted { incentive, quantity, format, starts, ends, uses, balance };
     Ok((claim, wanted, message.validate_only))
 }
@@ -167,11 +175,11 @@ fn code_of(
 ) -> String {
     let named = given.name.strip_prefix("vouchers/");
     v.check(given.name.is_empty() || named.is_some(), "name", "must be \"vouchers/{code}\"");
-    let code = named.map_or_else(|| format::stored(&given.code, case_sensitive), str::to_owned);
-    let same = given.code.is_empty() || format::stored(&given.code, true).eq_ignore_ascii_case(&code);
+    let code = named.map_or_else(|| code::stored(&given.code, case_sensitive), code::kept);
+    let same = given.code.is_empty() || code::folded(&given.code) == code::folded(&code);
     v.check(same, "name", "must name the code");
-    if let Some(problem) = format::code_problem(&code) {
-        v.add("code", problem);
+    if let Err(error) = code::check(&code) {
+        v.add("code", error.to_string());
     }
     code
 }
@@ -266,11 +274,8 @@ pub fn code_name(name: &str) -> Outcome<String> {
 
 /// The same among other fields.
 pub fn code_named(v: &mut Violations, name: &str) -> String {
-    let code = name.strip_prefix("vouchers/").filter(|code| {
-        (1..=MAX_CODE_CHARS).contains(&code.chars().count()) && code.chars().all(|one| one.is_ascii_graphic())
-    });
-    let message = format!("must be vouchers/{{code}}, a code of up to {MAX_CODE_CHARS} characters");
-    v.check(code.is_some(), "name", message);
+    let code = name.strip_prefix("vouchers/").filter(|code| Typed::read(code).is_some());
+    v.check(code.is_some(), "name", "must be `vouchers/{code}`");
     code.unwrap_or_default().to_owned()
 }
 

@@ -182,7 +182,7 @@ async fn what_is_wrong_is_told_at_once_and_what_changes_nothing_leaves_no_trace(
             customer: "ada".to_owned(),
             labels: [(String::new(), String::new())].into(),
             uses: -1,
-            ..named("x y")
+            ..named(" ")
         };
         let wrong = UpdateVoucherRequest {
             reason: String::new(),

@@ -130,14 +130,14 @@ async fn an_import_counts_what_is_new_what_was_there_and_what_is_wrong() {
         };
         let block = |vouchers| ImportVouchersRequest { vouchers, ..ImportVouchersRequest::default() };
         let blocks = vec![
-            block(vec![row("alpha", "ten-off"), row("ALPHA", "ten-off"), row("x", "ten-off")]),
+            block(vec![row("alpha", "ten-off"), row("ALPHA", "ten-off"), row("x y", "ten-off")]),
             block(vec![row("beta", "nothing"), row("Alpha", "ten-off"), row("gamma", "ten-off")]),
         ];
         let answer = client.import_vouchers(futures::stream::iter(blocks)).await.unwrap().into_inner();
         assert_eq!((answer.created, answer.existing, answer.failed), (2, 2, 2));
         let failed: Vec<(i64, &str)> =
             answer.failures.iter().map(|failure| (failure.index, failure.code.as_str())).collect();
-        assert_eq!(failed, [(2, "x"), (3, "beta")]);
+        assert_eq!(failed, [(2, "x y"), (3, "beta")]);
         let codes: Vec<String> =
             export(&mut client, "").await.into_iter().map(|voucher| voucher.code).collect();
         assert_eq!(codes, ["ALPHA", "GAMMA"]);

@@ -4,6 +4,7 @@ mod assigning;
 mod changing;
 mod importing;
 mod making;
+mod scripts;
 mod state;
 
 use tandem_proto::common::v1::{self as common, discount};

@@ -1,9 +1,9 @@
-//! Folding and states.
+//! States.
 
 use jiff::Timestamp;
 use tandem_kernel::money::Currency;
 
-use crate::voucher::{Balance, Frame, State, Timeliness, Usage, Voucher, candidates, fold};
+use crate::voucher::{Balance, Frame, State, Timeliness, Usage, Voucher};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -11,13 +11,6 @@ fn at(text: &str) -> Timestamp {
 
 fn voucher() -> Voucher {
     Voucher::new("SPRING".into(), "spring".into(), at("2026-01-01T00:00:00Z"))
-}
-
-#[test]
-fn typing_a_code_in_small_letters_or_with_spaces_around_it_does_not_matter() {
-    assert_eq!(fold(" spring-7 "), "SPRING-7");
-    assert_eq!(candidates("SPRING"), ("SPRING".into(), None));
-    assert_eq!(candidates(" sPring"), ("SPRING".into(), Some("sPring".into())));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::basket::{MAX_LINES, MergedLine};
 use crate::discount::Scope;
 use crate::money::Currency;
 use crate::rule::{self, Facts, Fullness, Rule, RuleError, Vocabulary};
+use crate::text::composed;
 use crate::work::Work;
 
 const WORDS: usize = MAX_LINES.div_ceil(64);
@@ -234,7 +235,7 @@ fn steps_of_lookups(texts: usize, list: usize) -> u64 {
 }
 
 fn sorted(list: &[String]) -> Box<[Box<str>]> {
-    let mut list: Vec<Box<str>> = list.iter().map(|text| text.as_str().into()).collect();
+    let mut list: Vec<Box<str>> = list.iter().map(|text| composed(text).into()).collect();
     list.sort_unstable();
     list.dedup();
     list.into()

@@ -11,6 +11,8 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError};
 
+use crate::text::{compose, composed};
+
 static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// One value, of a kind that a vocabulary declares.
@@ -35,19 +37,19 @@ pub enum Fact<'v> {
 }
 
 impl<'v> Fact<'v> {
-    /// A text that is not copied.
+    /// A text, composed as those of rules are; not copied where it has that form.
     pub fn text(text: &'v str) -> Self {
-        Self::Text(Cow::Borrowed(text))
+        Self::Text(composed(text))
     }
 
-    /// A list of texts that are not copied.
+    /// A list of such texts.
     pub fn texts<T: AsRef<str> + 'v>(texts: impl IntoIterator<Item = &'v T>) -> Self {
         Self::List(texts.into_iter().map(|text| Self::text(text.as_ref())).collect())
     }
 
-    /// A map of texts that are not copied.
+    /// A map of such texts.
     pub fn text_map(map: &'v BTreeMap<String, String>) -> Self {
-        Self::Map(map.iter().map(|(key, value)| (Cow::Borrowed(key.as_str()), Self::text(value))).collect())
+        Self::Map(map.iter().map(|(key, value)| (composed(key), Self::text(value))).collect())
     }
 
     fn into_value(self) -> Box<dyn Val + 'v> {
@@ -99,7 +101,8 @@ impl<'v> From<&'v str> for Fact<'v> {
 }
 
 impl From<String> for Fact<'_> {
-    fn from(text: String) -> Self {
+    fn from(mut text: String) -> Self {
+        compose(&mut text);
         Self::Text(Cow::Owned(text))
     }
 }

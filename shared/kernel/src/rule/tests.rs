@@ -344,3 +344,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn words_that_look_the_same_are_the_same_to_a_rule() {
+    let vocabulary = Vocabulary::new()
+        .with("tags", Type::list(Type::Text, 10))
+        .with("attributes", Type::map(Type::Text, 10))
+        .with("name", Type::Text);
+    let (whole, apart) = ("Café", "Cafe\u{301}");
+    for (stored, said) in [(whole, apart), (apart, whole), (apart, apart)] {
+        let attributes = BTreeMap::from([(stored.to_owned(), stored.to_owned())]);
+        let facts = Facts::new()
+            .with("tags", Fact::texts([&stored]))
+            .with("attributes", Fact::text_map(&attributes))
+            .with("name", stored.to_owned());
+        let text = format!("'{said}' in tags && attributes['{said}'] == '{said}' && name == '{said}'");
+        assert!(Rule::compile(&text, &vocabulary).unwrap().matches(&facts), "{stored:?} {said:?}");
+        assert!(Filter::parse(&text, &vocabulary).unwrap().shows(&facts), "{stored:?} {said:?}");
+    }
+}

@@ -10,6 +10,7 @@ use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Money};
 use tandem_kernel::period::{self, Zone};
 use tandem_kernel::pricing::PriceChange;
+use tandem_kernel::text;
 use tandem_platform::Violations;
 use tandem_proto::campaign::v1;
 use tandem_proto::common::v1::MoneyList;
@@ -17,7 +18,7 @@ use tandem_proto::convert;
 
 use super::super::super::mix::{
     Channel, Medium, Mix, Offer, PlaceMix, Placement, PriceMix, PriceRule, ProductMix, PromotionMix, TIME,
-    VOCABULARY, condition_problem, repeated,
+    condition_problem, repeated,
 };
 use super::segments;
 use crate::{field, product};
@@ -66,7 +67,7 @@ fn has_zero(document: &Value) -> bool {
 fn product_mix(v: &mut Violations, given: v1::ProductMix) -> ProductMix {
     ProductMix {
         products: field::resources(v, "products", product::COLLECTION, &given.products, MAX_PRODUCTS),
-        categories: field::words(v, "categories", given.categories, MAX_CATEGORIES),
+        categories: field::words(v, "categories", composed(given.categories), MAX_CATEGORIES),
         featured_products: field::resources(
             v,
             "featured_products",
@@ -75,6 +76,11 @@ fn product_mix(v: &mut Violations, given: v1::ProductMix) -> ProductMix {
             MAX_FEATURED,
         ),
     }
+}
+
+fn composed(mut texts: Vec<String>) -> Vec<String> {
+    text::compose_all(&mut texts);
+    texts
 }
 
 fn price_mix(v: &mut Violations, given: v1::PriceMix) -> PriceMix {
@@ -139,13 +145,11 @@ fn offer(v: &mut Violations, given: v1::Offer) -> Option<Offer> {
     let segments = segments(v, &given.segments);
     let limits = given.limits.unwrap_or_default();
     let limits = field::read(v, |found| convert::limits("limits", &limits, found));
-    let Some(discount) = discount else {
-        field::problems(v, condition_problem(&given.condition, &VOCABULARY));
-        return None;
-    };
-    let offer = Offer { id, titles, discount, segments, condition: given.condition, limits: limits? };
+    let read = discount.is_some() && limits.is_some();
+    let (discount, limits) = (discount.unwrap_or_default(), limits.unwrap_or_default());
+    let offer = Offer { id, titles, discount, segments, condition: given.condition, limits };
     field::problems(v, offer.problems());
-    Some(offer)
+    read.then_some(offer)
 }
 
 fn titles(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {

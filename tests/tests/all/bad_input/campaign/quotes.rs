@@ -43,12 +43,12 @@ pub async fn quotes(caller: &Campaigns, table: &mut Table) {
         place: "stores/".to_owned(),
         customer: "ada".to_owned(),
         guest_key: "short".to_owned(),
-        codes: vec![String::new(); 2],
+        codes: vec![String::new(), "x".repeat(65), "a b".to_owned()],
         order_id: "x".repeat(129),
         locale: "x".repeat(36),
         ..QuoteRequest::default()
     };
-    fields.extend(["place", "customer", "guest_key", "codes[0]", "codes[1]", "order_id", "locale"]);
+    fields.extend(["place", "customer", "guest_key", "order_id", "locale"]);
     table.refuses("everything at once", pricing.quote(request).await, invalid(&fields)).await;
     let quote = |basket| QuoteRequest { basket: Some(basket), ..QuoteRequest::default() };
     let many: Vec<(String, i64, i64)> = (0..501).map(|n| (n.to_string(), 1, 100)).collect();

@@ -279,5 +279,5 @@ pub async fn repeats_and_bytes(caller: &Relationship, table: &mut Table) {
     let zero =
         RedeemVouchersRequest { order_id: "a\0b".to_owned(), ..redeem_plain("zero", goods(), &["GO\0D"]) };
     let answer = vouchers.redeem_vouchers(zero).await;
-    table.refuses("control characters", answer, invalid(&["order_id", "plain.codes[0]"])).await;
+    table.refuses("control characters", answer, invalid(&["order_id"])).await;
 }
