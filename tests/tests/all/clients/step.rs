@@ -28,13 +28,16 @@ pub fn kept(name: &str) -> PathBuf {
 /// Where each language keeps its packages.
 pub fn caches() -> Vec<(&'static str, String)> {
     let folder = |name: &str| kept(name).to_str().unwrap().to_owned();
-    let more = |variable: &str, flag: String| format!("{} {flag}", env::var(variable).unwrap_or_default());
+    let more = |variable: &str, flag: &str| {
+        let set = env::var_os(variable).unwrap_or_default();
+        format!("{} {flag}", set.to_string_lossy())
+    };
     vec![
         ("GOCACHE", folder("go-build")),
         ("GOMODCACHE", folder("go-modules")),
         // Else nobody but root could delete the target folder.
-        ("GOFLAGS", more("GOFLAGS", "-modcacherw".to_owned())),
-        ("MAVEN_OPTS", more("MAVEN_OPTS", format!("-Dmaven.repo.local={}", folder("maven")))),
+        ("GOFLAGS", more("GOFLAGS", "-modcacherw")),
+        ("MAVEN_OPTS", more("MAVEN_OPTS", &format!("-Dmaven.repo.local={}", folder("maven")))),
         ("PIP_CACHE_DIR", folder("pip")),
         ("npm_config_cache", folder("npm")),
     ]
