@@ -21,7 +21,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_server(false)
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .include_file("contracts.rs")
         .compile_fds_with_config(protox::compile(files, [CONTRACTS])?, config)?;
     Ok(())
 }

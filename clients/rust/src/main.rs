@@ -5,9 +5,9 @@ use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use contracts::tandem::campaign::v1 as campaign;
-use contracts::tandem::common::v1 as common;
-use contracts::tandem::relationship::v1 as relationship;
+use tandem_client::campaign::v1 as campaign;
+use tandem_client::common::v1 as common;
+use tandem_client::relationship::v1 as relationship;
 
 use campaign::event_service_client::EventServiceClient;
 use campaign::order_service_client::OrderServiceClient;
@@ -20,17 +20,6 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
-
-/// Generated from the contracts.
-#[expect(
-    dead_code,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from the contracts"
-)]
-mod contracts {
-    tonic::include_proto!("contracts");
-}
 
 const PRODUCT: &str = "products/client-mug";
 const INCENTIVE: &str = "incentives/client-ten-off";
