@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod circles;
 mod cli;
+mod clients;
 mod equal;
 mod events;
 mod faults;

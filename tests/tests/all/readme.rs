@@ -17,9 +17,9 @@ const CAMPAIGN: &str = "127.0.0.1:7401";
 const RELATIONSHIP: &str = "127.0.0.1:7402";
 
 /// A fenced block.
-struct Block {
-    language: String,
-    text: String,
+pub struct Block {
+    pub language: String,
+    pub text: String,
 }
 
 fn readme() -> String {
@@ -27,7 +27,8 @@ fn readme() -> String {
     std::fs::read_to_string(top.join("README.md")).unwrap()
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+/// The fenced blocks of a page.
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = false;
     for line in text.lines() {
