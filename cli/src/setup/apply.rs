@@ -1,5 +1,6 @@
 //! `tandem apply`: makes a tenant's set-up what files say.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -81,9 +82,7 @@ pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Resul
                 Ok(outcome) => tell(document, outcome, &arguments, format),
                 Err(failure) => {
                     failed += 1;
-                    let why = failure.told(&|field| in_file(document, field));
-                    let (place, name) = (document.place.clone(), document.name.clone());
-                    tell_bad(&Bad { place, name, why }, format);
+                    tell_bad(&refused(document, &failure), format);
                 }
             }
         }
@@ -144,6 +143,19 @@ fn differing(stored: &DynamicMessage, wanted: &DynamicMessage) -> Vec<String> {
     let descriptor = wanted.descriptor();
     let fields = descriptor.fields().filter(differs);
     fields.map(|field| field.name().to_owned()).collect()
+}
+
+/// A document that a service refused, at the first field that it names.
+fn refused(document: &Document, failure: &Failure) -> Bad {
+    let line = Cell::new(None);
+    let why = failure.told(&|field| {
+        let field = in_file(document, field);
+        line.set(line.get().or_else(|| document.lines.line(&field)));
+        field
+    });
+    let mut place = document.place.clone();
+    place.line = line.get().unwrap_or(place.line);
+    Bad { place, name: document.name.clone(), why }
 }
 
 /// A field of the contract as a file has it: `price.offers[0].discount.ratePpm`.

@@ -48,7 +48,7 @@ pub async fn run(arguments: Arguments, target: &Target) -> Result<(), Failure> {
 }
 
 async fn difference(services: &Services<'_>, document: &Document) -> Result<String, Failure> {
-    let Document { place, kind, name, resource } = document;
+    let Document { place, kind, name, resource, .. } = document;
     let before = match services.get(kind, name).await? {
         Some(stored) => yaml(&normal(&kind.owned(&stored)))?,
         None => String::new(),

@@ -7,5 +7,6 @@ pub mod create;
 pub mod diff;
 pub mod export;
 mod kind;
+mod lines;
 mod read;
 mod text;

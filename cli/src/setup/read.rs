@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor};
 use serde::{Deserialize, Deserializer};
 
-use super::kind::{KINDS, Kind, text};
+use super::kind::{KINDS, Kind};
+use super::lines::Lines;
 use crate::failure::Failure;
 
 /// Where a document begins.
@@ -38,6 +39,8 @@ pub struct Document {
     pub name: String,
     /// The contract's message.
     pub resource: DynamicMessage,
+    /// Where its fields stand.
+    pub lines: Lines,
 }
 
 /// A document that is none.
@@ -193,7 +196,7 @@ impl Writing for Yaml {
             serde_saphyr::with_deserializer_from_str_with_options(text, options, |from| take.take(from));
         read.map_err(|error| {
             let line = error.location().and_then(|at| usize::try_from(at.line()).ok());
-            (line, error.to_string())
+            (line, said(&error))
         })
     }
 }
@@ -204,8 +207,14 @@ impl Writing for Json {
     fn read<T>(text: &str, take: impl Taker<T>) -> Result<T, (Option<usize>, String)> {
         let mut from = serde_json::Deserializer::from_str(text);
         let read = take.take(&mut from).and_then(|value| from.end().map(|()| value));
-        read.map_err(|error| (Some(error.line()), error.to_string()))
+        read.map_err(|error| (Some(error.line()), said(&error)))
     }
+}
+
+/// What a reader says, without the place, which is told apart.
+fn said(error: &impl fmt::Display) -> String {
+    let said = error.to_string();
+    said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what).to_owned()
 }
 
 /// What every document has.
@@ -254,20 +263,28 @@ fn one<W: Writing>(place: &Place, text: &str) -> Result<Document, Bad> {
     let of = kind.descriptor().map_err(|failure| bad(None, &head.name, failure.to_string()))?;
     let mut path = String::new();
     let read = W::read(text, Resource { of, path: &mut path });
+    let lines = Lines::of(text);
     let resource = read.map_err(|(line, why)| {
-        let field = if path.is_empty() || path == "." { String::new() } else { format!("{path}: ") };
-        bad(line, &head.name, format!("{field}{why}"))
+        let (field, why) = field_and_reason(&path, &why);
+        let line = lines.line(&field).or(line);
+        bad(line, &head.name, if field.is_empty() { why } else { format!("{field}: {why}") })
     })?;
     if let Some(field) = kind.foreign(&resource).first() {
         let why = format!("{field}: is set by the service; leave it out");
-        return Err(bad(None, &head.name, why));
+        return Err(bad(lines.line(field), &head.name, why));
     }
-    let name = text_of_name(&resource);
-    Ok(Document { place: place.clone(), kind, name, resource })
+    Ok(Document { place: place.clone(), kind, name: head.name, resource, lines })
 }
 
-fn text_of_name(resource: &DynamicMessage) -> String {
-    text(resource, "name")
+/// Which field is wrong, and why: one that the contract does not have is named too.
+fn field_and_reason(path: &str, why: &str) -> (String, String) {
+    let path = path.trim_matches('.');
+    let unknown = why.strip_prefix("unrecognized field name '").and_then(|rest| rest.strip_suffix('\''));
+    match unknown {
+        Some(name) if path.is_empty() => (name.to_owned(), "there is no such field".to_owned()),
+        Some(name) => (format!("{path}.{name}"), "there is no such field".to_owned()),
+        None => (path.to_owned(), why.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -280,22 +297,64 @@ mod tests {
         found
     }
 
+    fn bad(file: &str, text: &str) -> Vec<String> {
+        taken(file, text).bad.iter().map(|bad| format!("{}: {}", bad.place, bad.why)).collect()
+    }
+
     #[test]
-    fn errors_look_like_this() {
-        for text in [
-            "name: objectives/a\ndisplayName: A\ncolour: red\n",
-            "# first\nname: products/a\nprices:\n- place: DE\n  price:\n    currencyCode: EUR\n    unit: 3\n",
-            "name: products/a\ndisplayName: [1\n",
-            "name: products/a\ntaxRatePpm: many\n",
-            "name: products/a\ndisplayName: NO\n---\nname: what\n---\nname: products/b\nstate: PRODUCT_STATE_ACTIVE\n",
-            "name: objectives/a\nmetric: OBJECTIVE_METRIC_WISHES\n",
-            "name: products/a\ndisplayName: 12\n",
-            "name: products/a\nname: products/a\n",
+    fn a_document_that_is_wrong_is_told_by_line_field_and_reason() {
+        for (text, said) in [
+            ("name: objectives/a\ncolour: red\n", "a.yaml:2: colour: there is no such field"),
+            (
+                "# first\nname: products/a\nprices:\n- place: DE\n  price:\n    unit: 3\n",
+                "a.yaml:6: prices[0].price.unit: there is no such field",
+            ),
+            ("name: products/a\ntaxRatePpm: many\n", "a.yaml:2: taxRatePpm: invalid digit found in string"),
+            (
+                "name: products/a\nstate: PRODUCT_STATE_ACTIVE\n",
+                "a.yaml:2: state: is set by the service; leave it out",
+            ),
         ] {
-            let found = taken("a.yaml", text);
-            println!("{:#?} {:#?}", found.good, found.bad);
+            assert_eq!(bad("a.yaml", text), [said]);
         }
-        let found = taken("a.json", "{\"name\": \"products/a\",\n \"colour\": 1}");
-        println!("{:#?} {:#?}", found.good, found.bad);
+        assert_eq!(
+            bad("a.json", "{\"name\": \"products/a\",\n \"colour\": 1}"),
+            ["a.json:2: colour: there is no such field"]
+        );
+        let unknown = bad("a.yaml", "displayName: A\n");
+        assert!(
+            unknown[0].starts_with("a.yaml:1: name: says what a document is: write segments/"),
+            "{unknown:?}"
+        );
+        assert!(bad("a.yaml", "name: products/a\nname: products/b\n")[0].starts_with("a.yaml:2: duplicate"));
+        let metric = bad("a.yaml", "name: objectives/a\nmetric: OBJECTIVE_METRIC_WISHES\n");
+        assert!(metric[0].starts_with("a.yaml:2: metric: "), "{metric:?}");
+    }
+
+    #[test]
+    fn one_bad_document_fails_alone() {
+        let text =
+            "name: products/a\n---\nname: products/b\ndisplayName: [1\n---\n# c\nname: products/c\n---\n";
+        let found = taken("a.yaml", text);
+        let good: Vec<_> = found.good.iter().map(|one| (one.name.as_str(), one.place.line)).collect();
+        assert_eq!(good, [("products/a", 1), ("products/c", 7)]);
+        assert_eq!(found.bad.len(), 1);
+        assert_eq!(found.bad[0].place.line, 4);
+    }
+
+    #[test]
+    fn of_two_documents_of_one_name_the_later_is_refused() {
+        let mut found = taken("a.yaml", "name: products/a\n---\nname: products/a\n");
+        found.refuse_doubles();
+        assert_eq!(found.bad[0].why, "name: stands at a.yaml:1 already");
+        assert_eq!(found.good.len(), 1);
+    }
+
+    #[test]
+    fn what_looks_like_something_else_is_the_text_it_is() {
+        for (typed, read) in [("NO", "NO"), ("12", "12"), ("'#1'", "#1"), ("\"a: b\"", "a: b")] {
+            let found = taken("a.yaml", &format!("name: products/a\ndisplayName: {typed}\n"));
+            assert_eq!(crate::setup::kind::text(&found.good[0].resource, "display_name"), read);
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::{money, name};
 pub enum Command {
     /// Make codes of an incentive. Broken off, the same --request-id goes on where it stopped.
     Generate(Generate),
-    /// Write the codes of an incentive as CSV.
+    /// Write the codes of an incentive as CSV, with --output json as one voucher of the contract on each line.
     Export(Export),
     /// Bring in codes made elsewhere, from CSV with a column `code`.
     Import(Import),
@@ -119,7 +119,7 @@ const CODES_PER_MESSAGE: usize = 1_000;
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
     match command {
         Command::Generate(arguments) => generate(arguments, target, format).await,
-        Command::Export(arguments) => export(arguments, target).await,
+        Command::Export(arguments) => export(arguments, target, format).await,
         Command::Import(arguments) => import(arguments, target, format).await,
         Command::Update(arguments) => change::update(arguments, target, format).await,
         Command::Adjust(arguments) => change::adjust(arguments, target, format).await,
@@ -183,18 +183,26 @@ pub fn fresh_request_id() -> String {
     SystemIds.next(SystemClock.now()).to_string()
 }
 
-async fn export(arguments: Export, target: &Target) -> Result<(), Failure> {
+async fn export(arguments: Export, target: &Target, format: Format) -> Result<(), Failure> {
     let request = ExportVouchersRequest {
         incentive: name::full("incentives", &arguments.incentive),
         batch: name::optional("batches", &arguments.batch),
     };
     let mut blocks = target.vouchers().await?.export_vouchers(request).await?.into_inner();
-    let sink: Box<dyn Write> = match &arguments.file {
+    let mut sink: Box<dyn Write> = match &arguments.file {
         Some(path) => {
             Box::new(std::fs::File::create(path).map_err(|error| Failure::at(path.display(), error))?)
         }
         None => Box::new(std::io::stdout()),
     };
+    if format == Format::Json {
+        while let Some(block) = blocks.message().await? {
+            for voucher in &block.vouchers {
+                writeln!(sink, "{}", output::json("tandem.relationship.v1.Voucher", voucher)?)?;
+            }
+        }
+        return Ok(sink.flush()?);
+    }
     let mut rows = csv::Writer::from_writer(sink);
     let bar = indicatif::ProgressBar::new_spinner();
     let failed = |error: csv::Error| Failure::said(error.to_string());

@@ -25,11 +25,14 @@ pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Incent
     })
 }
 
-/// Changes the named fields of an incentive that still gives.
+/// Changes the named fields of an incentive that still gives. Where nothing differs, nothing happens.
 pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Incentive> {
     once!(core, asked, |unit, change| {
         let incentive = lock_active(unit, &change.touch).await?;
         let definition = change.of(&incentive.definition);
+        if definition == incentive.definition {
+            return Ok(incentive);
+        }
         if definition.is_tender() != incentive.definition.is_tender() {
             let description = "whether an incentive pays or reduces cannot change";
             return Err(Fault::invalid_field("incentive.discount", description));

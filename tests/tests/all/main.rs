@@ -17,5 +17,6 @@ mod orders;
 mod races;
 mod readme;
 mod secure;
+mod setup;
 mod standard;
 mod starts;
