@@ -14,6 +14,7 @@ mod order;
 mod output;
 mod quote;
 mod redeem;
+mod rules;
 mod setup;
 mod up;
 mod vouchers;
@@ -81,6 +82,9 @@ enum Command {
     /// Groups of customers.
     #[command(subcommand)]
     Segments(browse::Command<create::Segment>),
+    /// What rules may say, and what is wrong with one.
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Make, take out and bring in codes.
     #[command(subcommand)]
     Vouchers(vouchers::Command),
@@ -111,6 +115,11 @@ impl Command {
         const TLS: [&str; 4] = ["tls_ca", "tls_server_name", "tls_certificate", "tls_key"];
         match self {
             Self::Up(_) | Self::Demo(_) | Self::Completion(_) => Vec::new(),
+            Self::Rules(rules) => match rules.is_of_relationship() {
+                None => Vec::new(),
+                Some(true) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
+                Some(false) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
+            },
             Self::Apply(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS, &["output"]].concat(),
             // What they write has one form.
             Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
@@ -191,6 +200,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Campaigns(command) => browse::campaigns(command, &target, output).await,
         Command::Incentives(command) => browse::run(command, &target, output).await,
         Command::Segments(command) => browse::run(command, &target, output).await,
+        Command::Rules(command) => rules::run(command, &target, output).await,
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,

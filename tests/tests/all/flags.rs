@@ -38,6 +38,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("segments create", &["a", "--rule", "true"], Reads::Relationship),
     ("segments show", &["a"], Reads::Relationship),
     ("segments list", &[], Reads::Relationship),
+    ("rules check", &["true", "--for", "offer"], Reads::Campaign),
+    ("rules page", &[], Reads::Nothing),
     ("vouchers generate", &["--incentive", "a", "--quantity", "1"], Reads::Relationship),
     ("vouchers export", &["--incentive", "a"], Reads::Relationship),
     ("vouchers import", &["--incentive", "a", "--file", TABLE], Reads::Relationship),
