@@ -101,14 +101,17 @@ fn indexed(part: &str) -> (&str, Option<usize>) {
 
 /// What can be done about it, where the message does not say so itself.
 fn advice(status: &tonic::Status, reason: &str) -> Option<&'static str> {
+    let message = status.message();
     match (status.code(), reason) {
         (_, "ALREADY_EXISTS") => Some("choose another name; `tandem apply -f` changes what is there"),
         (_, "ETAG_MISMATCH") => {
             Some("somebody else has changed it meanwhile: look at it and run the command again")
         }
         (_, "CURSOR_EXPIRED") => Some("begin with --from-start"),
+        // Most messages say it.
+        _ if message.contains("try again") || message.contains("retry") => None,
         (Code::Unavailable | Code::DeadlineExceeded, _) => {
-            Some("it may have been done: repeat it with the same --request-id, or look before you repeat it")
+            Some("try again; a write is repeated safely with the same --request-id")
         }
         (Code::ResourceExhausted | Code::Aborted, _) => Some("try again in a moment"),
         _ => None,

@@ -30,7 +30,8 @@ the mix of one that is out is adapted. Whatever no document names stays as it is
 Examples:
   tandem apply -f setup/
   tandem apply -f campaign.yaml --dry-run
-  tandem --output json campaigns show spring | jq '.campaign | {name, displayName}' | tandem apply -f -"
+  tandem export --to setup/ && tandem apply --tenant staging -f setup/
+  tandem apply -f - < campaign.json"
 )]
 pub struct Arguments {
     /// A file, a folder with what is below it, or `-` for standard input; may be given more than once.

@@ -55,7 +55,7 @@ pub struct Show {
 /// Which ones.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Only those of which this rule is true: `campaign.state == \"RUNNING\"`.
+    /// Only those of which this rule is true: `campaign.state == "RUNNING"`.
     #[arg(long, default_value = "")]
     filter: String,
 }

@@ -16,6 +16,7 @@ mod metrics;
 mod orders;
 mod races;
 mod readme;
+mod rules;
 mod secure;
 mod setup;
 mod standard;
