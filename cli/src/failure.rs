@@ -21,6 +21,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("balance", "--balance"),
     ("batch", "--batch"),
     ("budgets", "--budget"),
+    ("campaign", "--serves"),
     ("categories", "--category"),
     ("codes", "--code"),
     ("condition", "--condition"),

@@ -211,3 +211,23 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Completion(arguments) => completion::run(&arguments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_calls_a_flag_of_its_own_as_those_of_all_commands_are_called() {
+        fn own(of: &clap::Command, shared: &[Id]) {
+            for below in of.get_subcommands() {
+                let taken = below.get_arguments().find(|one| shared.contains(one.get_id()));
+                assert!(taken.is_none(), "{}: {taken:?}", below.get_name());
+                own(below, shared);
+            }
+        }
+        let command = Arguments::command();
+        let shared: Vec<Id> = command.get_arguments().map(|one| one.get_id().clone()).collect();
+        assert!(shared.iter().any(|id| id == "campaign"), "{shared:?}");
+        own(&command, &shared);
+    }
+}

@@ -9,7 +9,7 @@ use super::kind::{CUSTOMERS, Kind, state, text};
 use super::text::yaml;
 use crate::connect::Target;
 use crate::failure::Failure;
-use crate::name;
+use crate::name::full;
 use crate::output::{self, Format};
 
 /// What to do with resources of a kind.
@@ -64,7 +64,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Step {
     /// Its name: `spring` or `campaigns/spring`.
-    campaign: String,
+    name: String,
 }
 
 /// Creates, shows or lists.
@@ -87,7 +87,7 @@ pub async fn run<C: Args + Creates>(
 
 /// The same of campaigns, and what becomes of one.
 pub async fn campaigns(command: Campaigns, target: &Target, format: Format) -> Result<(), Failure> {
-    let (step, Step { campaign }) = match command {
+    let (step, Step { name }) = match command {
         Campaigns::Common(command) => return run(command, target, format).await,
         Campaigns::Schedule(of) => ("Schedule", of),
         Campaigns::Launch(of) => ("Launch", of),
@@ -98,7 +98,7 @@ pub async fn campaigns(command: Campaigns, target: &Target, format: Format) -> R
         Campaigns::Archive(of) => ("Archive", of),
     };
     let kind = Kind::in_collection("campaigns").ok_or_else(|| Failure::said("no such collection"))?;
-    let answer = Services::new(target).step(kind, step, &name::full("campaigns", &campaign)).await?;
+    let answer = Services::new(target).step(kind, step, &full("campaigns", &name)).await?;
     let after = held(&answer, "campaign")?;
     print(&answer, format, || println!("{} is {}", text(&after, "name"), state_word(&after)))
 }
@@ -114,7 +114,7 @@ pub async fn list_customers(arguments: List, target: &Target, format: Format) ->
 }
 
 async fn show(kind: &Kind, arguments: Show, target: &Target, format: Format) -> Result<(), Failure> {
-    let name = name::full(kind.collection, &arguments.name);
+    let name = full(kind.collection, &arguments.name);
     let found = Services::new(target).get(kind, &name).await?;
     let missing = || {
         Failure::said(format!("{name} does not exist; `tandem {} list` shows those that do", kind.collection))

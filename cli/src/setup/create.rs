@@ -150,7 +150,7 @@ pub struct Incentive {
     condition: String,
     /// The campaign that it serves.
     #[arg(long, value_name = "NAME", default_value = "")]
-    campaign: String,
+    serves: String,
 }
 
 /// What is given; one of them.
@@ -306,7 +306,7 @@ impl Creates for Incentive {
             max_uses_per_code: self.uses_per_code,
             segments: self.segments.iter().map(|one| name::full("segments", one)).collect(),
             condition: self.condition,
-            campaign: name::optional("campaigns", &self.campaign),
+            campaign: name::optional("campaigns", &self.serves),
             ..Default::default()
         };
         dynamic(kind, &incentive)

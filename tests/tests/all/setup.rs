@@ -253,7 +253,7 @@ fn every_kind_is_created_by_flags_shown_and_listed_in_one_rhythm() {
         "12.5",
         "--segment",
         "segments/vips",
-        "--campaign",
+        "--serves",
         "spring",
     ]);
     for (collection, id) in [
