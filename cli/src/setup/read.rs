@@ -66,7 +66,7 @@ pub struct Documents {
 /// Reads files, folders with what is below them, and `-`.
 ///
 /// # Errors
-/// Where one of them cannot be read at all, or holds no document.
+/// Where one of them is not there, or holds no document.
 pub fn read(sources: &[PathBuf]) -> Result<Documents, Failure> {
     let mut found = Documents::default();
     for source in sources {
@@ -78,8 +78,13 @@ pub fn read(sources: &[PathBuf]) -> Result<Documents, Failure> {
         } else {
             for file in files(source)? {
                 let shown = file.display().to_string();
-                let text = std::fs::read_to_string(&file).map_err(|error| Failure::at(&shown, error))?;
-                found.take(&shown, &text);
+                match std::fs::read_to_string(&file) {
+                    Ok(text) => found.take(&shown, &text),
+                    Err(error) => {
+                        let (place, name) = (Place { file: shown, line: 1 }, String::new());
+                        found.bad.push(Bad { place, name, why: error.to_string() });
+                    }
+                }
             }
         }
         if found.good.len() + found.bad.len() == before {
