@@ -162,10 +162,11 @@ fn refusal(status: &tonic::Status, word: &dyn Fn(&str) -> String) -> String {
         }
     };
     for failed in details.precondition_failure().iter().flat_map(|failed| &failed.violations) {
-        let is_said =
-            status.message().contains(&failed.description) && status.message().contains(&failed.subject);
-        if !is_said {
-            lines.push(format!("  {}: {}", failed.subject, failed.description));
+        let is_said = |text: &String| status.message().contains(text.as_str());
+        match (is_said(&failed.subject), is_said(&failed.description)) {
+            (true, true) => {}
+            (false, true) => lines.push(format!("  {}", failed.subject)),
+            (_, false) => lines.push(format!("  {}: {}", failed.subject, failed.description)),
         }
     }
     let metadata = details.error_info().map(|info| BTreeMap::from_iter(&info.metadata)).unwrap_or_default();

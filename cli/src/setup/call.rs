@@ -1,7 +1,8 @@
 //! Calls of either service by the contracts' own descriptors, so that every kind is handled by the same few lines.
 
 use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage, Value};
+use prost::bytes::{Buf, BufMut, Bytes};
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage, Value};
 use tokio::sync::OnceCell;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -28,9 +29,13 @@ impl<'t> Services<'t> {
 
     /// Connects to both: a command that needs both says at once where one is away.
     pub async fn connect(&self) -> Result<(), Failure> {
-        self.to(true).await?;
-        self.to(false).await?;
-        Ok(())
+        let (campaign, relationship) = futures::join!(self.to(true), self.to(false));
+        match (campaign, relationship) {
+            (Ok(_), Ok(_)) => Ok(()),
+            (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => Err(failure),
+            (Err(one), Err(other)) if one.to_string() == other.to_string() => Err(one),
+            (Err(one), Err(other)) => Err(Failure::said(format!("{one}\n  {other}"))),
+        }
     }
 
     async fn to(&self, campaign: bool) -> Result<Connection, Failure> {
@@ -52,11 +57,12 @@ impl<'t> Services<'t> {
             request.set_field_by_name(field, value);
         }
         let mut client = Grpc::new(self.to(kind.is_of_campaign()).await?);
-        client.ready().await.map_err(|error| Failure::from(Status::unavailable(error.to_string())))?;
+        client.ready().await.map_err(|error| Failure::at(method.name(), error))?;
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         let path = PathAndQuery::try_from(path).map_err(|error| Failure::said(error.to_string()))?;
-        let answer = client.unary(Request::new(request), path, Dynamic(method.output())).await?;
-        Ok(answer.into_inner())
+        let request = Request::new(Bytes::from(request.encode_to_vec()));
+        let answer = client.unary(request, path, Raw).await?.into_inner();
+        DynamicMessage::decode(method.output(), answer).map_err(|error| Failure::at(method.name(), error))
     }
 
     /// The resource of this name, where there is one.
@@ -158,39 +164,40 @@ pub fn held(message: &DynamicMessage, field: &str) -> Result<DynamicMessage, Fai
     held.ok_or_else(|| Failure::said(format!("{} has no {field}", message.descriptor().name())))
 }
 
-/// Messages by their descriptors; the answer's.
-struct Dynamic(MessageDescriptor);
+/// Messages as the bytes they are on the wire.
+struct Raw;
 
-impl Codec for Dynamic {
-    type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self {
-        Self(self.0.clone())
+        Self
     }
 
     fn decoder(&mut self) -> Self {
-        Self(self.0.clone())
+        Self
     }
 }
 
-impl Encoder for Dynamic {
-    type Item = DynamicMessage;
+impl Encoder for Raw {
+    type Item = Bytes;
     type Error = Status;
 
-    fn encode(&mut self, item: DynamicMessage, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(into).map_err(|error| Status::internal(error.to_string()))
+    fn encode(&mut self, item: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put(item);
+        Ok(())
     }
 }
 
-impl Decoder for Dynamic {
-    type Item = DynamicMessage;
+impl Decoder for Raw {
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        let read = DynamicMessage::decode(self.0.clone(), from);
-        read.map(Some).map_err(|error| Status::internal(error.to_string()))
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = from.remaining();
+        Ok(Some(from.copy_to_bytes(length)))
     }
 }

@@ -144,7 +144,7 @@ fn a_set_up_goes_from_one_pair_to_the_next_and_is_the_same_there() {
 }
 
 #[test]
-fn what_differs_is_shown_and_changed_and_a_running_campaign_is_adapted() {
+fn what_differs_is_shown_and_changed_and_a_campaign_that_is_out_is_adapted() {
     let up = Up::start();
     let shop = up.file("shop.yaml", SHOP);
     up.apply(&shop);
@@ -172,15 +172,15 @@ fn what_differs_is_shown_and_changed_and_a_running_campaign_is_adapted() {
         done.iter().filter(|(_, outcome)| *outcome == "UPDATED").map(|(name, _)| name).collect();
     assert_eq!(updated, ["campaigns/spring", "products/mug"]);
 
-    assert!(up.tandem(&["campaigns", "launch", "spring"]).contains("campaigns/spring is running"));
+    assert!(up.tandem(&["campaigns", "schedule", "spring"]).contains("campaigns/spring is scheduled"));
     let exported = up.exported("out");
-    let running = exported["campaigns/spring.yaml"].replace("ratePpm: 50000", "ratePpm: 60000");
-    let running = up.file("running.yaml", &running);
-    assert_eq!(up.apply(&running)["campaigns/spring"], "UPDATED");
-    assert_eq!(up.apply(&running)["campaigns/spring"], "UNCHANGED");
+    let other = exported["campaigns/spring.yaml"].replace("ratePpm: 50000", "ratePpm: 60000");
+    let other = up.file("other.yaml", &other);
+    assert_eq!(up.apply(&other)["campaigns/spring"], "UPDATED");
+    assert_eq!(up.apply(&other)["campaigns/spring"], "UNCHANGED");
     let campaign = up.json(&["campaigns", "show", "campaigns/spring"]);
     assert_eq!(campaign["revision"], "2", "{campaign}");
-    assert_eq!(campaign["state"], "CAMPAIGN_STATE_RUNNING");
+    assert_eq!(campaign["state"], "CAMPAIGN_STATE_SCHEDULED");
     up.stop();
 }
 
