@@ -17,6 +17,7 @@ pub mod pricing;
 pub mod product;
 pub mod redemption;
 pub mod relationship;
+pub mod rule;
 pub mod serve;
 pub mod testing;
 #[cfg(test)]

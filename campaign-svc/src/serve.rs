@@ -15,8 +15,9 @@ use tandem_proto::campaign::v1::feedback_service_server::FeedbackServiceServer;
 use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer;
 use tandem_proto::campaign::v1::order_service_server::OrderServiceServer;
 use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
+use tandem_proto::campaign::v1::rule_service_server::RuleServiceServer;
 
-use crate::{App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption};
+use crate::{App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption, rule};
 
 impl Program for App {
     const NAME: &'static str = "campaign-svc";
@@ -55,6 +56,7 @@ impl Program for App {
             .add(pricing::serve::Server::new(self, most))
             .add(OrderServiceServer::new(order::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(&self.core)).max_decoding_message_size(most))
+            .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
             .add(
                 FeedbackServiceServer::new(redemption::rpc::Api::new(&self.core))
                     .max_decoding_message_size(most),

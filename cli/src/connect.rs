@@ -13,9 +13,11 @@ use tandem_proto::campaign::v1::event_service_client::EventServiceClient as Camp
 use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
+use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
+use tandem_proto::relationship::v1::rule_service_client::RuleServiceClient as RelationshipRules;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -113,6 +115,16 @@ impl Target {
     /// Campaigns.
     pub async fn campaigns(&self) -> Result<CampaignServiceClient<Connection>, Failure> {
         Ok(CampaignServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// Rules of offers and prices.
+    pub async fn campaign_rules(&self) -> Result<CampaignRules<Connection>, Failure> {
+        Ok(CampaignRules::new(self.to_campaign().await?))
+    }
+
+    /// Rules of incentives and segments.
+    pub async fn relationship_rules(&self) -> Result<RelationshipRules<Connection>, Failure> {
+        Ok(RelationshipRules::new(self.to_relationship().await?))
     }
 
     /// What codes give.

@@ -1,4 +1,4 @@
-//! `tandem customers`: bring in customers.
+//! `tandem customers`: bring in customers, and look at them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,19 @@ use tandem_proto::relationship::v1::{Customer, ImportCustomersRequest};
 
 use crate::connect::Target;
 use crate::failure::Failure;
+use crate::name;
 use crate::output::{self, Format};
+use crate::setup::browse;
 
 /// What to do with customers.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create or replace customers from CSV with a column `id`.
     Import(Import),
+    /// Show one.
+    Show(browse::Show),
+    /// List them, by name.
+    List(browse::List),
 }
 
 /// Arguments of `tandem customers import`.
@@ -36,7 +42,14 @@ const CUSTOMERS_PER_MESSAGE: usize = 500;
 
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
-    let Command::Import(arguments) = command;
+    match command {
+        Command::Import(arguments) => import(arguments, target, format).await,
+        Command::Show(arguments) => browse::show_customer(arguments, target, format).await,
+        Command::List(arguments) => browse::list_customers(arguments, target, format).await,
+    }
+}
+
+async fn import(arguments: Import, target: &Target, format: Format) -> Result<(), Failure> {
     let customers = read(&arguments.file)?;
     let bar = output::progress(customers.len() as u64, "customers");
     let blocks: Vec<_> = customers.chunks(CUSTOMERS_PER_MESSAGE).map(<[Customer]>::to_vec).collect();
@@ -82,10 +95,10 @@ fn read(path: &Path) -> Result<Vec<Customer>, Failure> {
     for row in rows.records() {
         let row = row.map_err(|error| Failure::at(path.display(), error))?;
         let mut customer = Customer::default();
-        for (name, value) in head.iter().zip(&row).filter(|(_, value)| !value.is_empty()) {
+        for (column, value) in head.iter().zip(&row).filter(|(_, value)| !value.is_empty()) {
             let value = value.to_owned();
-            match name {
-                "id" => customer.name = format!("customers/{value}"),
+            match column {
+                "id" => customer.name = name::full("customers", &value),
                 "display_name" => customer.display_name = value,
                 "email" => customer.email = value,
                 "phone" => customer.phone = value,
@@ -94,7 +107,7 @@ fn read(path: &Path) -> Result<Vec<Customer>, Failure> {
                 "country" => customer.country = value,
                 "tags" => customer.tags = value.split('|').map(str::to_owned).collect(),
                 _ => {
-                    customer.attributes.insert(name.to_owned(), value);
+                    customer.attributes.insert(column.to_owned(), value);
                 }
             }
         }

@@ -34,7 +34,7 @@ pub enum Service {
 /// Arguments of `tandem events tail`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tandem events tail --service relationship --from-start --type tandem.relationship.v1.VoucherRedeemed")]
+  tandem events tail --service relationship --from-start --type VoucherRedeemed")]
 pub struct Tail {
     /// Whose events.
     #[arg(long, value_enum, default_value_t = Service::Relationship)]
@@ -45,7 +45,8 @@ pub struct Tail {
     /// From the oldest event kept.
     #[arg(long)]
     from_start: bool,
-    /// Only types that begin with this; may be given more than once.
+    /// Only events of this type, `VoucherRedeemed`, or whose full type begins with this, `tandem.relationship.v1.Voucher`; may
+    /// be given more than once.
     #[arg(long = "type")]
     types: Vec<String>,
     /// Only aggregates that begin with this: `incentives/spring`.
@@ -157,13 +158,50 @@ fn print_set_aside(events: &[SetAsideEvent], format: Format) -> Result<(), Failu
     Ok(())
 }
 
+/// The full types of what was typed; one that no event of the service has is refused.
+fn types(service: Service, typed: &[String]) -> Result<Vec<String>, Failure> {
+    let package = match service {
+        Service::Campaign => "tandem.campaign.v1",
+        Service::Relationship => "tandem.relationship.v1",
+    };
+    let known = known(package)?;
+    let full = |typed: &String| {
+        let own = format!("{package}.{typed}");
+        if known.contains(&own) {
+            return Ok(own);
+        }
+        if !typed.is_empty() && known.iter().any(|known| known.starts_with(typed)) {
+            return Ok(typed.clone());
+        }
+        let names: Vec<&str> = known.iter().filter_map(|known| known.rsplit('.').next()).collect();
+        let names = names.join(", ");
+        Err(Failure::said(format!("--type {typed}: no event has it; of {package} there are {names}")))
+    };
+    typed.iter().map(full).collect()
+}
+
+/// The full types of every event that a package tells of: what its file of events declares, the messages of calls apart.
+fn known(package: &str) -> Result<Vec<String>, Failure> {
+    let pool = output::pool()?;
+    let service = pool.get_service_by_name(&format!("{package}.EventService"));
+    let service =
+        service.ok_or_else(|| Failure::said(format!("{package} has no events in the contracts")))?;
+    let mut called: Vec<_> = service.methods().flat_map(|method| [method.input(), method.output()]).collect();
+    let parts = called.iter().flat_map(|message| message.fields()).collect::<Vec<_>>();
+    called.extend(parts.iter().filter_map(|field| field.kind().as_message().cloned()));
+    let file = service.parent_file();
+    let declared = file.messages().filter(|message| !called.contains(message));
+    Ok(declared.map(|message| message.full_name().to_owned()).collect())
+}
+
 async fn tail(arguments: Tail, target: &Target, format: Format) -> Result<(), Failure> {
     let cursor = match (arguments.cursor, arguments.from_start) {
         (Some(cursor), _) => cursor,
         (None, true) => String::new(),
         (None, false) => "end".to_owned(),
     };
-    let (types, aggregate_prefix) = (arguments.types, arguments.aggregate);
+    let types = types(arguments.service, &arguments.types)?;
+    let aggregate_prefix = arguments.aggregate;
     let limit = arguments.limit.unwrap_or(u64::MAX);
     match arguments.service {
         Service::Campaign => {
@@ -207,4 +245,28 @@ fn print(cursor: &str, event: Option<&Event>, format: Format) -> Result<bool, Fa
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(service: Service, typed: &str) -> Result<Vec<String>, String> {
+        types(service, &[typed.to_owned()]).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_type_is_one_that_the_contracts_declare() {
+        let full = "tandem.relationship.v1.VoucherRedeemed".to_owned();
+        assert_eq!(read(Service::Relationship, "VoucherRedeemed"), Ok(vec![full.clone()]));
+        assert_eq!(read(Service::Relationship, &full), Ok(vec![full]));
+        let prefix = "tandem.relationship.v1.Voucher".to_owned();
+        assert_eq!(read(Service::Relationship, &prefix), Ok(vec![prefix]));
+        let said = read(Service::Relationship, "Voucher").unwrap_err();
+        assert!(said.contains("VoucherRedeemed") && said.contains("SegmentCreated"), "{said}");
+        assert!(!said.contains("Subscribe") && !said.contains("TenantCursor"), "{said}");
+        assert!(read(Service::Relationship, "OrderCommitted").is_err(), "it is the other service's");
+        assert!(read(Service::Campaign, "OrderCommitted").is_ok());
+        assert!(read(Service::Campaign, "").is_err());
+    }
 }

@@ -7,8 +7,9 @@ use tandem_proto::relationship::v1::GetLimitsRequest as OfIncentive;
 
 use crate::connect::Target;
 use crate::failure::Failure;
+use crate::money;
+use crate::name::full;
 use crate::output::{self, Format};
-use crate::{money, named};
 
 /// Arguments of `tandem limits`.
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ use crate::{money, named};
   tandem limits campaigns/spring/offers/ten --customer 7
   tandem limits incentives/ten-off --customer 7")]
 pub struct Arguments {
-    /// Whose: `campaigns/C`, `campaigns/C/offers/O`, `campaigns/C/offers/-` or `incentives/I`.
+    /// Whose: `campaigns/C`, `campaigns/C/offers/O`, `campaigns/C/offers/-` or `incentives/I`; here the first part says which.
     name: String,
     /// Also the limits of this customer: `7` or `customers/7`.
     #[arg(long, value_name = "ID")]
@@ -39,7 +40,10 @@ impl Arguments {
 pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Result<(), Failure> {
     let of_relationship = arguments.is_of_relationship();
     let Arguments { name, customer, guest_key } = arguments;
-    let customer = customer.map(|id| named("customers", &id)).unwrap_or_default();
+    if !name.contains('/') {
+        return Err(Failure::said(format!("say whose: campaigns/{name} or incentives/{name}")));
+    }
+    let customer = customer.map(|id| full("customers", &id)).unwrap_or_default();
     let guest_key = guest_key.unwrap_or_default();
     let (limits, json) = if of_relationship {
         let request = OfIncentive { name, customer, guest_key };

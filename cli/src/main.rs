@@ -9,10 +9,13 @@ mod events;
 mod failure;
 mod limits;
 mod money;
+mod name;
 mod order;
 mod output;
 mod quote;
 mod redeem;
+mod rules;
+mod setup;
 mod up;
 mod vouchers;
 
@@ -25,6 +28,7 @@ use clap::{CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::Format;
+use crate::setup::{apply, browse, create, diff, export};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,10 +49,11 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   tandem up --data ./data
   tandem demo
+  tandem apply -f setup/
   tandem vouchers generate --incentive ten-off --quantity 1000 --pattern 'SPRING-####-####'
-  tandem quote --currency EUR --line products/42:2:19.90 --code SPRING-ABCD-EFGH --customer customers/7
+  tandem quote --currency EUR --line 42:2:19.90 --code SPRING-ABCD-EFGH --customer 7
   tandem order commit --order 1001 --quote-token \"$TOKEN\"
-  tandem events tail --service relationship --type tandem.relationship.v1.Voucher";
+  tandem events tail --service relationship --type VoucherRedeemed";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -56,10 +61,34 @@ enum Command {
     Up(up::Arguments),
     /// Tell the whole story on a real shop's purchases and check its sums.
     Demo(demo::Arguments),
+    /// Make a tenant's set-up what files say.
+    Apply(apply::Arguments),
+    /// Show how files differ from what is there.
+    Diff(diff::Arguments),
+    /// Write a tenant's set-up into a folder of files.
+    Export(export::Arguments),
+    /// What marketing wants to reach.
+    #[command(subcommand)]
+    Objectives(browse::Command<create::Objective>),
+    /// What is sold, at what price.
+    #[command(subcommand)]
+    Products(browse::Command<create::Product>),
+    /// What runs when, and the steps of its life.
+    #[command(subcommand)]
+    Campaigns(browse::Campaigns),
+    /// What codes give.
+    #[command(subcommand)]
+    Incentives(browse::Command<create::Incentive>),
+    /// Groups of customers.
+    #[command(subcommand)]
+    Segments(browse::Command<create::Segment>),
+    /// What rules may say, and what is wrong with one.
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Make, take out and bring in codes.
     #[command(subcommand)]
     Vouchers(vouchers::Command),
-    /// Bring in customers.
+    /// Bring in customers, and look at them.
     #[command(subcommand)]
     Customers(customers::Command),
     /// Price a basket.
@@ -86,20 +115,32 @@ impl Command {
         const TLS: [&str; 4] = ["tls_ca", "tls_server_name", "tls_certificate", "tls_key"];
         match self {
             Self::Up(_) | Self::Demo(_) | Self::Completion(_) => Vec::new(),
-            // It writes a table for spreadsheets, whatever is asked for elsewhere.
-            Self::Vouchers(vouchers::Command::Export(_)) => [&RELATIONSHIP[..], &TLS].concat(),
-            Self::Vouchers(_) | Self::Customers(_) | Self::Redeem(_) => {
-                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
-            }
+            Self::Rules(rules) => match rules.is_of_relationship() {
+                None => Vec::new(),
+                Some(true) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
+                Some(false) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
+            },
+            Self::Apply(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS, &["output"]].concat(),
+            // What they write has one form.
+            Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
+            Self::Vouchers(_)
+            | Self::Customers(_)
+            | Self::Redeem(_)
+            | Self::Incentives(_)
+            | Self::Segments(_) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
-            Self::Quote(_) | Self::Order(_) | Self::Limits(_) | Self::Events(_) => {
-                [&CAMPAIGN[..], &TLS, &["output"]].concat()
-            }
+            Self::Quote(_)
+            | Self::Order(_)
+            | Self::Limits(_)
+            | Self::Events(_)
+            | Self::Objectives(_)
+            | Self::Products(_)
+            | Self::Campaigns(_) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
         }
     }
 }
@@ -146,17 +187,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// `customers/7`, of `7` as well.
-fn named(collection: &str, id: &str) -> String {
-    let full = id.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'));
-    if full { id.to_owned() } else { format!("{collection}/{id}") }
-}
-
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { target, output, command } = arguments;
     match command {
         Command::Up(arguments) => up::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Apply(arguments) => apply::run(arguments, &target, output).await,
+        Command::Diff(arguments) => diff::run(arguments, &target).await,
+        Command::Export(arguments) => export::run(arguments, &target).await,
+        Command::Objectives(command) => browse::run(command, &target, output).await,
+        Command::Products(command) => browse::run(command, &target, output).await,
+        Command::Campaigns(command) => browse::campaigns(command, &target, output).await,
+        Command::Incentives(command) => browse::run(command, &target, output).await,
+        Command::Segments(command) => browse::run(command, &target, output).await,
+        Command::Rules(command) => rules::run(command, &target, output).await,
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,
@@ -165,5 +209,25 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
         Command::Completion(arguments) => completion::run(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_calls_a_flag_of_its_own_as_those_of_all_commands_are_called() {
+        fn own(of: &clap::Command, shared: &[Id]) {
+            for below in of.get_subcommands() {
+                let taken = below.get_arguments().find(|one| shared.contains(one.get_id()));
+                assert!(taken.is_none(), "{}: {taken:?}", below.get_name());
+                own(below, shared);
+            }
+        }
+        let command = Arguments::command();
+        let shared: Vec<Id> = command.get_arguments().map(|one| one.get_id().clone()).collect();
+        assert!(shared.iter().any(|id| id == "campaign"), "{shared:?}");
+        own(&command, &shared);
     }
 }

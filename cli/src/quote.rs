@@ -8,7 +8,7 @@ use tandem_proto::common::v1::{Basket, Line};
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{decisions, money, order};
+use crate::{decisions, money, name, order};
 
 /// Arguments of `tandem quote`.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Where it is sold: `stores/berlin`, `DE`.
     #[arg(long, default_value = "")]
     place: String,
-    /// Whose basket: `customers/7`.
+    /// Whose basket: `7` or `customers/7`.
     #[arg(long, default_value = "")]
     customer: String,
     /// A code, as typed; may be given more than once.
@@ -47,7 +47,7 @@ pub struct BasketArguments {
     /// ISO 4217 code.
     #[arg(long, default_value = "EUR")]
     currency: String,
-    /// `product:quantity[:unit price]`; may be given more than once.
+    /// `product:quantity[:unit price]`, the product as `42` or `products/42`; may be given more than once.
     #[arg(long = "line")]
     lines: Vec<String>,
     /// Shipping before discounts.
@@ -71,7 +71,7 @@ impl BasketArguments {
 
 fn line(index: usize, text: &str, currency: Currency) -> Result<Line, Failure> {
     let mut parts = text.splitn(3, ':');
-    let product = parts.next().unwrap_or_default().to_owned();
+    let product = name::optional("products", parts.next().unwrap_or_default());
     let quantity = parts
         .next()
         .unwrap_or("1")
@@ -86,7 +86,7 @@ pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Resul
     let request = QuoteRequest {
         basket: Some(arguments.basket.basket()?),
         place: arguments.place,
-        customer: arguments.customer,
+        customer: name::optional("customers", &arguments.customer),
         codes: arguments.code,
         order_id: order::id(&arguments.order),
         replaces_order_id: order::id(&arguments.replaces),
@@ -134,6 +134,7 @@ mod tests {
         let eur = Currency::new("EUR").unwrap();
         let priced = line(0, "products/42:2:19.90", eur).unwrap();
         assert_eq!((priced.id.as_str(), priced.quantity), ("1", 2));
+        assert_eq!(line(0, "42:2:19.90", eur).unwrap(), priced);
         assert_eq!(money::show(priced.unit_price.as_ref()), "19.90 EUR");
         assert!(line(1, "products/42", eur).unwrap().unit_price.is_none());
         assert!(line(2, "products/42:two", eur).is_err());

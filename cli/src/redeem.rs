@@ -8,7 +8,7 @@ use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::quote::BasketArguments;
-use crate::{money, vouchers};
+use crate::{money, name, order, vouchers};
 
 /// Arguments of `tandem redeem`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// A code, as typed; may be given more than once.
     #[arg(long)]
     code: Vec<String>,
-    /// Whose order: `customers/7`.
+    /// Whose order: `7` or `customers/7`.
     #[arg(long, default_value = "")]
     customer: String,
     /// Accept those codes that can be redeemed.
@@ -51,9 +51,9 @@ pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Resul
         })),
     };
     let request = RedeemVouchersRequest {
-        order_id: arguments.order,
+        order_id: order::id(&arguments.order),
         what,
-        customer: arguments.customer,
+        customer: name::optional("customers", &arguments.customer),
         partial: arguments.partial,
         request_id: arguments.request_id.unwrap_or_else(vouchers::fresh_request_id),
         ..RedeemVouchersRequest::default()

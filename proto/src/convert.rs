@@ -12,6 +12,7 @@ mod discount;
 mod limits;
 mod money;
 mod quote;
+mod rule;
 mod time;
 
 pub use basket::{Draft, DraftLine, basket, draft, tax_mode};

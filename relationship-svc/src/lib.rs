@@ -9,6 +9,7 @@ pub mod customer;
 pub mod event;
 pub mod incentive;
 pub mod redemption;
+pub mod rule;
 pub mod segment;
 pub mod serve;
 pub mod testing;

@@ -12,10 +12,11 @@ use tandem_platform::shell::{Program, Settings};
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
+use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
-use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, segment, voucher};
+use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, rule, segment, voucher};
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";
@@ -58,6 +59,7 @@ impl Program for App {
             .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tandem_kernel::money::Currency;
 use tandem_proto::campaign::v1::{
     self as campaign, GetLimitsRequest, GetObjectiveProgressRequest, GetObjectiveProgressResponse,
     ListOrdersRequest, OrderState,
@@ -20,7 +21,38 @@ use crate::failure::Failure;
 use crate::{money, output};
 
 /// What two books say of the same thing.
-type Check = (&'static str, i64, i64);
+struct Check {
+    what: &'static str,
+    one: i64,
+    other: i64,
+    is_money: bool,
+}
+
+/// Of how many there are.
+fn count(what: &'static str, one: i64, other: i64) -> Check {
+    Check { what, one, other, is_money: false }
+}
+
+/// Of money, in minor units.
+fn money(what: &'static str, one: i64, other: i64) -> Check {
+    Check { what, one, other, is_money: true }
+}
+
+impl Check {
+    /// A row for people: money has its currency.
+    fn row(&self, currency: Currency) -> [String; 4] {
+        let shown = |sum: i64| match self.is_money {
+            true => money::show(Some(&money::from_minor(sum, currency))),
+            false => sum.to_string(),
+        };
+        let verdict = if self.agrees() { "agree" } else { "DIFFER" };
+        [self.what.to_owned(), shown(self.one), shown(self.other), verdict.to_owned()]
+    }
+
+    fn agrees(&self) -> bool {
+        self.one == self.other
+    }
+}
 
 /// Compares the till's book with everything the services have written and told; an error names how many sums differ.
 pub async fn reconcile(account: &Account, shop: &Shop) -> Result<(), Failure> {
@@ -41,12 +73,11 @@ pub async fn reconcile(account: &Account, shop: &Shop) -> Result<(), Failure> {
     of_both(&mut checks, &heard);
     let mut table = output::table(["books that must agree", "one", "other", ""]);
     output::right(&mut table, &[1, 2]);
-    for (what, one, other) in &checks {
-        let verdict = if one == other { "agree" } else { "DIFFER" };
-        table.add_row([(*what).to_owned(), one.to_string(), other.to_string(), verdict.to_owned()]);
+    for check in &checks {
+        table.add_row(check.row(shop.currency));
     }
     println!("{table}");
-    let differing = checks.iter().filter(|(_, one, other)| one != other).count();
+    let differing = checks.iter().filter(|check| !check.agrees()).count();
     if differing > 0 { Err(Failure::said(format!("{differing} sums differ"))) } else { Ok(()) }
 }
 
@@ -58,14 +89,18 @@ fn of_orders(checks: &mut Vec<Check>, till: &Account, orders: &[campaign::Order]
     let collectors = till.sum(|order| i64::from(order.has_offer(stage::COLLECTORS_OFFER)));
     let beyond = (collectors - stage::COLLECTORS_USES).max(0);
     checks.extend([
-        ("orders: till, campaign-svc", till.sum(|_| 1), orders.len() as i64),
-        ("goods at list price: till, campaign-svc", till.sum(|o| o.list), sum(|o| minor(&o.list_amount))),
-        ("to be paid: till, campaign-svc", till.sum(|o| o.total), sum(|o| minor(&o.total))),
-        ("off by offers: till, campaign-svc", offers, sum(offered)),
-        ("offers that came back: till, campaign-svc", offers_back, sum(offered_back)),
-        ("off by offers, net: till, campaign's counter", offers - offers_back, counted),
-        ("uses of the collectors' offer beyond its limit: till", beyond, 0),
-        (
+        count("orders: till, campaign-svc", till.sum(|_| 1), orders.len() as i64),
+        money(
+            "goods at list price: till, campaign-svc",
+            till.sum(|o| o.list),
+            sum(|o| minor(&o.list_amount)),
+        ),
+        money("to be paid: till, campaign-svc", till.sum(|o| o.total), sum(|o| minor(&o.total))),
+        money("off by offers: till, campaign-svc", offers, sum(offered)),
+        money("offers that came back: till, campaign-svc", offers_back, sum(offered_back)),
+        money("off by offers, net: till, campaign's counter", offers - offers_back, counted),
+        count("uses of the collectors' offer beyond its limit: till", beyond, 0),
+        money(
             "off by codes: till, campaign-svc",
             till.sum(|o| o.given(Source::Code)),
             sum(|o| of_codes(o, false)),
@@ -80,10 +115,10 @@ fn of_ledger(checks: &mut Vec<Check>, till: &Account, ledger: &[Redemption]) {
     let returned = ledger.iter().filter(|one| !one.tender).map(|one| minor(&one.returned)).sum();
     let (codes, cards) = (till.sum(|o| o.given(Source::Code)), till.sum(|o| o.given(Source::Card)));
     checks.extend([
-        ("redemptions: till, ledger", till.sum(|order| order.codes()), ledger.len() as i64),
-        ("off by codes: till, ledger", codes, amount(false)),
-        ("paid by gift cards: till, ledger", cards, amount(true)),
-        ("codes that came back: till, ledger", till.sum(|o| o.came_back(Source::Code)), returned),
+        count("redemptions: till, ledger", till.sum(|order| order.codes()), ledger.len() as i64),
+        money("off by codes: till, ledger", codes, amount(false)),
+        money("paid by gift cards: till, ledger", cards, amount(true)),
+        money("codes that came back: till, ledger", till.sum(|o| o.came_back(Source::Code)), returned),
     ]);
 }
 
@@ -95,8 +130,8 @@ async fn of_services(checks: &mut Vec<Check>, shop: &Shop, ledger: &[Redemption]
     let given = given.map(|one| minor(&one.amount) - minor(&one.returned)).sum();
     let progress = progress(shop, standing, given).await?;
     let heard = progress.discounts.iter().map(|money| money::minor(Some(money))).sum();
-    checks.push(("standing redemptions: ledger, campaign-svc", standing, progress.redemptions));
-    checks.push(("given away, net: ledger, campaign-svc", given, heard));
+    checks.push(count("standing redemptions: ledger, campaign-svc", standing, progress.redemptions));
+    checks.push(money("given away, net: ledger, campaign-svc", given, heard));
     for (id, what) in [
         ("thank-you", "uses of thank-you: ledger, counter"),
         ("welcome-back", "uses of welcome-back: ledger, counter"),
@@ -104,7 +139,7 @@ async fn of_services(checks: &mut Vec<Check>, shop: &Shop, ledger: &[Redemption]
     ] {
         let name = format!("incentives/{id}");
         let live = ledger.iter().filter(|one| one.incentive == name && !one.use_restored).count() as i64;
-        checks.push((what, live, uses(shop, name).await?));
+        checks.push(count(what, live, uses(shop, name).await?));
     }
     Ok(())
 }
@@ -122,13 +157,21 @@ fn of_events(
     let ledger_back = ledger.iter().map(|one| minor(&one.returned)).sum();
     let refused = till.sum(|order| i64::from(order.refused_by_relationship));
     checks.extend([
-        ("orders: campaign-svc, events", orders.len() as i64, heard.committed.len() as i64),
-        ("orders cancelled: till, events", till.count(Fate::Cancelled), heard.cancelled.len() as i64),
-        ("orders returned in part: till, events", till.count(Fate::Returned), heard.returned.len() as i64),
-        ("refused by relationship-svc: till, events", refused, heard.refused.len() as i64),
-        ("offers that came back: campaign-svc, events", orders.iter().map(offered_back).sum(), offers_back),
-        ("redemptions: ledger, events", ledger.len() as i64, heard.redeemed.len() as i64),
-        ("came back, cards too: ledger, events", ledger_back, heard.rolled_back(true)),
+        count("orders: campaign-svc, events", orders.len() as i64, heard.committed.len() as i64),
+        count("orders cancelled: till, events", till.count(Fate::Cancelled), heard.cancelled.len() as i64),
+        count(
+            "orders returned in part: till, events",
+            till.count(Fate::Returned),
+            heard.returned.len() as i64,
+        ),
+        count("refused by relationship-svc: till, events", refused, heard.refused.len() as i64),
+        money(
+            "offers that came back: campaign-svc, events",
+            orders.iter().map(offered_back).sum(),
+            offers_back,
+        ),
+        count("redemptions: ledger, events", ledger.len() as i64, heard.redeemed.len() as i64),
+        money("came back, cards too: ledger, events", ledger_back, heard.rolled_back(true)),
     ]);
 }
 
@@ -149,14 +192,14 @@ fn of_both(checks: &mut Vec<Check>, heard: &Heard) {
     let of_ended = heard.rolled_back.iter().filter(|(one, _)| ended.contains(&one.order_id)).count();
     let codes_back = returned.map(codes_back).chain(heard.cancelled.iter().map(|o| of_codes(o, false))).sum();
     checks.extend([
-        ("codes of committed orders that were redeemed: events", used.len() as i64, both),
-        ("redemptions that a committed order has: events", redeemed.len() as i64, both),
-        (
+        count("codes of committed orders that were redeemed: events", used.len() as i64, both),
+        count("redemptions that a committed order has: events", redeemed.len() as i64, both),
+        count(
             "rollbacks of cancelled and returned orders: events",
             heard.rolled_back.len() as i64,
             of_ended as i64,
         ),
-        ("codes that came back: events of both", codes_back, heard.rolled_back(false)),
+        money("codes that came back: events of both", codes_back, heard.rolled_back(false)),
     ]);
 }
 

@@ -12,7 +12,7 @@ use super::fresh_request_id;
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, named};
+use crate::{money, name};
 
 /// Arguments of `tandem vouchers update`.
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ impl Update {
     /// The voucher with what is to be changed, and the fields that are.
     fn change(&self) -> Result<(Voucher, Vec<String>), Failure> {
         let (mut voucher, mut paths) =
-            (Voucher { name: named("vouchers", &self.code), ..Voucher::default() }, Vec::new());
+            (Voucher { name: name::full("vouchers", &self.code), ..Voucher::default() }, Vec::new());
         let moment = |flag: &str, text: &Option<String>| {
             let read =
                 |text: &String| text.parse().map(to_timestamp).map_err(|error| Failure::at(flag, error));
@@ -102,7 +102,8 @@ impl Update {
             paths.extend(["max_uses".to_owned(), "unlimited_uses".to_owned()]);
         }
         if self.customer.is_some() || self.no_customer {
-            voucher.customer = self.customer.as_deref().map(|id| named("customers", id)).unwrap_or_default();
+            voucher.customer =
+                self.customer.as_deref().map(|id| name::full("customers", id)).unwrap_or_default();
             paths.push("customer".to_owned());
         }
         if self.enable {
@@ -143,7 +144,7 @@ pub async fn adjust(arguments: Adjust, target: &Target, format: Format) -> Resul
         (None, None) => None,
     };
     let request_id = arguments.request_id.unwrap_or_else(fresh_request_id);
-    let name = named("vouchers", &arguments.code);
+    let name = name::full("vouchers", &arguments.code);
     let request = AdjustBalanceRequest { name, amount, reason: arguments.reason, request_id };
     let answer = target.vouchers().await?.adjust_balance(request).await?.into_inner();
     match format {
@@ -170,7 +171,7 @@ fn show(voucher: Option<&Voucher>) {
 pub async fn list(arguments: Changes, target: &Target, format: Format) -> Result<(), Failure> {
     let mut client = target.vouchers().await?;
     let mut request =
-        ListVoucherChangesRequest { name: named("vouchers", &arguments.code), ..Default::default() };
+        ListVoucherChangesRequest { name: name::full("vouchers", &arguments.code), ..Default::default() };
     let mut table = output::table(["when", "by", "reason", "what"]);
     loop {
         let page = client.list_voucher_changes(request.clone()).await?.into_inner();

@@ -15,15 +15,15 @@ use tandem_proto::relationship::v1::{
 
 use crate::connect::Target;
 use crate::failure::Failure;
-use crate::money;
 use crate::output::{self, Format};
+use crate::{money, name};
 
 /// What to do with codes.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make codes of an incentive. Broken off, the same --request-id goes on where it stopped.
     Generate(Generate),
-    /// Write the codes of an incentive as CSV.
+    /// Write the codes of an incentive as CSV, with --output json as one voucher of the contract on each line.
     Export(Export),
     /// Bring in codes made elsewhere, from CSV with a column `code`.
     Import(Import),
@@ -42,7 +42,7 @@ pub enum Command {
 #[command(after_help = "Example:
   tandem vouchers generate --incentive ten-off --quantity 1000000 --pattern 'SPRING-####-####' --check-character")]
 pub struct Generate {
-    /// The incentive's id.
+    /// The incentive: `ten-off` or `incentives/ten-off`.
     #[arg(long)]
     incentive: String,
     /// How many, 1 to 10,000,000.
@@ -74,7 +74,7 @@ pub struct Generate {
 /// Arguments of `tandem vouchers export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The incentive's id.
+    /// The incentive: `ten-off` or `incentives/ten-off`.
     #[arg(long)]
     incentive: String,
     /// Only this batch, as `tandem vouchers generate` names it.
@@ -98,7 +98,7 @@ Examples:
   tandem vouchers import --incentive ten-off-again --file export.csv --move-archived"
 )]
 pub struct Import {
-    /// The incentive's id.
+    /// The incentive: `ten-off` or `incentives/ten-off`.
     #[arg(long)]
     incentive: String,
     /// CSV with a head.
@@ -119,7 +119,7 @@ const CODES_PER_MESSAGE: usize = 1_000;
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
     match command {
         Command::Generate(arguments) => generate(arguments, target, format).await,
-        Command::Export(arguments) => export(arguments, target).await,
+        Command::Export(arguments) => export(arguments, target, format).await,
         Command::Import(arguments) => import(arguments, target, format).await,
         Command::Update(arguments) => change::update(arguments, target, format).await,
         Command::Adjust(arguments) => change::adjust(arguments, target, format).await,
@@ -131,7 +131,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
 async fn generate(arguments: Generate, target: &Target, format: Format) -> Result<(), Failure> {
     let request_id = arguments.request_id.unwrap_or_else(fresh_request_id);
     let request = GenerateVouchersRequest {
-        incentive: format!("incentives/{}", arguments.incentive),
+        incentive: name::full("incentives", &arguments.incentive),
         quantity: arguments.quantity,
         format: Some(CodeFormat {
             pattern: arguments.pattern,
@@ -183,18 +183,26 @@ pub fn fresh_request_id() -> String {
     SystemIds.next(SystemClock.now()).to_string()
 }
 
-async fn export(arguments: Export, target: &Target) -> Result<(), Failure> {
+async fn export(arguments: Export, target: &Target, format: Format) -> Result<(), Failure> {
     let request = ExportVouchersRequest {
-        incentive: format!("incentives/{}", arguments.incentive),
-        batch: arguments.batch,
+        incentive: name::full("incentives", &arguments.incentive),
+        batch: name::optional("batches", &arguments.batch),
     };
     let mut blocks = target.vouchers().await?.export_vouchers(request).await?.into_inner();
-    let sink: Box<dyn Write> = match &arguments.file {
+    let mut sink: Box<dyn Write> = match &arguments.file {
         Some(path) => {
             Box::new(std::fs::File::create(path).map_err(|error| Failure::at(path.display(), error))?)
         }
         None => Box::new(std::io::stdout()),
     };
+    if format == Format::Json {
+        while let Some(block) = blocks.message().await? {
+            for voucher in &block.vouchers {
+                writeln!(sink, "{}", output::json("tandem.relationship.v1.Voucher", voucher)?)?;
+            }
+        }
+        return Ok(sink.flush()?);
+    }
     let mut rows = csv::Writer::from_writer(sink);
     let bar = indicatif::ProgressBar::new_spinner();
     let failed = |error: csv::Error| Failure::said(error.to_string());
@@ -213,7 +221,7 @@ async fn export(arguments: Export, target: &Target) -> Result<(), Failure> {
 
 async fn import(arguments: Import, target: &Target, format: Format) -> Result<(), Failure> {
     let (rows, mut bad) = table::read(&arguments.file)?;
-    let incentive = format!("incentives/{}", arguments.incentive);
+    let incentive = name::full("incentives", &arguments.incentive);
     let (mut lines, mut vouchers) = (Vec::new(), Vec::new());
     for (line, voucher) in rows {
         let other = !voucher.incentive.is_empty() && voucher.incentive != incentive;

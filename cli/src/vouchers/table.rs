@@ -170,7 +170,7 @@ fn set(field: &mut String, cell: &str) -> Result<(), String> {
 
 /// `customers/7`, or `7` alone.
 fn named(field: &mut String, collection: &str, cell: &str) -> Result<(), String> {
-    *field = crate::named(collection, cell);
+    *field = crate::name::full(collection, cell);
     Ok(())
 }
 

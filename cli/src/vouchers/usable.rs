@@ -7,7 +7,7 @@ use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::quote::BasketArguments;
-use crate::{money, named};
+use crate::{money, name};
 
 /// Arguments of `tandem vouchers usable`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub struct Arguments {
 /// Asks and shows.
 pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Result<(), Failure> {
     let mut request = ListUsableVouchersRequest {
-        customer: named("customers", &arguments.customer),
+        customer: name::full("customers", &arguments.customer),
         basket: Some(arguments.basket.basket()?),
         place: arguments.place,
         include_unusable: arguments.all,

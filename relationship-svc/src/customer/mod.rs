@@ -121,19 +121,19 @@ pub fn name(id: &str) -> String {
 /// What a rule over customers may read, in segments and in filters of lists alike.
 pub fn vocabulary() -> Vocabulary {
     let size = |most: usize| u64::try_from(most).unwrap_or(u64::MAX);
-    let kind = Type::object([
-        ("id", Type::Text),
-        ("display_name", Type::Text),
-        ("email", Type::Text),
-        ("phone", Type::Text),
-        ("locale", Type::Text),
-        ("country", Type::Text),
-        ("time_zone", Type::Text),
-        ("tags", Type::list(Type::Text, size(MAX_TAGS))),
-        ("attributes", Type::map(Type::Text, size(MAX_ATTRIBUTES))),
-        ("birthday_month", Type::Int),
-        ("birthday_day", Type::Int),
-        ("age_days", Type::Int),
+    let kind = Type::facts([
+        ("id", Type::Text, "without `customers/`"),
+        ("display_name", Type::Text, "or empty"),
+        ("email", Type::Text, "or empty"),
+        ("phone", Type::Text, "or empty"),
+        ("locale", Type::Text, "BCP 47, or empty"),
+        ("country", Type::Text, "ISO 3166-1 alpha-2, or empty"),
+        ("time_zone", Type::Text, "IANA zone, or empty"),
+        ("tags", Type::list(Type::Text, size(MAX_TAGS)), ""),
+        ("attributes", Type::map(Type::Text, size(MAX_ATTRIBUTES)), ""),
+        ("birthday_month", Type::Int, "1 to 12; 0 where it is not known"),
+        ("birthday_day", Type::Int, "1 to 31; 0 where it is not known"),
+        ("age_days", Type::Int, "days since the relationship began"),
     ]);
     Vocabulary::new().with("customer", kind)
 }

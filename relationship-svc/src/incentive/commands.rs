@@ -24,11 +24,14 @@ pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Incent
     })
 }
 
-/// Changes the named fields of an incentive that still gives.
+/// Changes the named fields of an incentive that still gives. Where nothing differs, nothing happens.
 pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Incentive> {
     once!(core, asked, |unit, change| {
         let incentive = lock_active(unit, &change.touch).await?;
         let definition = change.of(&incentive.definition);
+        if definition == incentive.definition {
+            return Ok(incentive);
+        }
         let mut problems = definition.problems();
         if definition.is_tender() != incentive.definition.is_tender() {
             problems.push(Problem::new("discount", "whether an incentive pays or reduces cannot change"));

@@ -43,7 +43,7 @@ pub const DEFAULT_USES_PER_CODE: i64 = 1;
 pub const UNLIMITED: i64 = 0;
 
 /// What the condition of an incentive may read: `basket`, `place` and `now`.
-static CONDITION: LazyLock<Vocabulary> =
+pub static CONDITION: LazyLock<Vocabulary> =
     LazyLock::new(|| rule::basket_vocabulary().and(rule::place_vocabulary()).and(rule::now_vocabulary()));
 
 /// What a customer gets.

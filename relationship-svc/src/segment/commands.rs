@@ -32,11 +32,14 @@ pub async fn create(core: Core, asked: Asked<New<Definition>>) -> Outcome<Segmen
     })
 }
 
-/// Changes the named fields of a segment.
+/// Changes the named fields of a segment. Where nothing differs, nothing happens.
 pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Segment> {
     once!(core, asked, |unit, change| {
         let segment: Segment = unit.lock(&change.touch).await?;
         let definition = change.of(&segment.definition);
+        if definition == segment.definition {
+            return Ok(segment);
+        }
         unit.write(store::raise());
         unit.save(segment.revised(definition, unit.now()), events::updated)
     })

@@ -32,7 +32,7 @@ use crate::customer::{self, Customer};
 pub const COLLECTION: &str = "segments";
 
 /// What a rule may read: `customer` and `now`.
-static VOCABULARY: LazyLock<Vocabulary> =
+pub static VOCABULARY: LazyLock<Vocabulary> =
     LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()));
 
 /// A group of customers.

@@ -24,9 +24,12 @@ mod check;
 mod domain;
 mod facts;
 mod filter;
+mod functions;
+mod page;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod vocabulary;
 
 pub use domain::{
@@ -35,7 +38,9 @@ pub use domain::{
 };
 pub use facts::{Fact, Facts, Fullness};
 pub use filter::Filter;
-pub use vocabulary::{Type, Vocabulary};
+pub use page::page;
+pub use usage::{Finding, SCOPE, Use};
+pub use vocabulary::{Field, Type, Vocabulary};
 
 /// The longest rule, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4_096;
@@ -156,6 +161,26 @@ pub enum RuleError {
     /// Failed on the data at hand: a missing key, an overflow, a division by zero.
     #[error("the rule could not be evaluated: {0}")]
     Evaluation(String),
+}
+
+impl RuleError {
+    /// Where it stands, where that is one place.
+    pub fn at(&self) -> Option<Position> {
+        match self {
+            Self::Syntax { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::UnknownField { at, .. }
+            | Self::UnknownFunction { at, .. }
+            | Self::Mismatch { at, .. }
+            | Self::TooDeep { at }
+            | Self::BadPattern { at, .. } => Some(*at),
+            Self::Empty
+            | Self::TooLong(_)
+            | Self::NotBool(_)
+            | Self::TooCostly { .. }
+            | Self::Evaluation(_) => None,
+        }
+    }
 }
 
 /// A condition, compiled and bounded.

@@ -29,12 +29,13 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "objective",
             "product",
             "campaign",
+            "rule",
             "relationship",
             "pricing",
             "order",
         ],
     ),
-    ("relationship-svc/src", &["event", "customer", "segment", "incentive", "voucher", "redemption"]),
+    ("relationship-svc/src", &["event", "customer", "segment", "incentive", "rule", "voucher", "redemption"]),
 ];
 
 /// The whole service, which knows all of its rooms and is known to all.

@@ -18,7 +18,8 @@ pub struct Up {
     pub campaign: String,
     /// Address of relationship-svc.
     pub relationship: String,
-    folder: TempDir,
+    /// Their own folder.
+    pub folder: TempDir,
 }
 
 impl Up {
@@ -59,21 +60,22 @@ impl Up {
     }
 
     /// Runs a command against the two and answers what it printed.
-    fn tandem(&self, arguments: &[&str]) -> String {
+    pub fn tandem(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tandem {arguments:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    /// Runs a command against the two, whatever comes of it.
+    pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
         command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
         command.args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
     /// As [`Self::tandem`], with `input` on standard input.
-    fn piped(&self, arguments: &[&str], input: &str) -> String {
+    pub fn piped(&self, arguments: &[&str], input: &str) -> String {
         let mut command = Command::new(program());
         command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -86,7 +88,7 @@ impl Up {
     }
 
     /// What a command that fails says.
-    fn refused(&self, arguments: &[&str]) -> String {
+    pub fn refused(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(1), "tandem {arguments:?}");
         let error = String::from_utf8(output.stderr).unwrap();
@@ -95,12 +97,13 @@ impl Up {
     }
 
     /// The one JSON document a command answers.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let text = self.tandem(&[&["--output", "json"], arguments].concat());
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("tandem {arguments:?}: {error}: {text}"))
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    /// A file of this text in the folder of the two.
+    pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()

@@ -13,14 +13,43 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("up", &[], Reads::Nothing),
     ("demo", &[], Reads::Nothing),
     ("completion", &["bash"], Reads::Nothing),
+    ("apply", &["-f", FILE], Reads::Both),
+    ("diff", &["-f", FILE], Reads::BothAsText),
+    ("export", &["--to", "/tmp/nowhere"], Reads::BothAsText),
+    ("objectives create", &["a", "--metric", "orders", "--target", "1"], Reads::Campaign),
+    ("objectives show", &["a"], Reads::Campaign),
+    ("objectives list", &[], Reads::Campaign),
+    ("products create", &["a"], Reads::Campaign),
+    ("products show", &["a"], Reads::Campaign),
+    ("products list", &[], Reads::Campaign),
+    ("campaigns create", &["a", "--objective", "a"], Reads::Campaign),
+    ("campaigns show", &["a"], Reads::Campaign),
+    ("campaigns list", &[], Reads::Campaign),
+    ("campaigns schedule", &["a"], Reads::Campaign),
+    ("campaigns launch", &["a"], Reads::Campaign),
+    ("campaigns pause", &["a"], Reads::Campaign),
+    ("campaigns resume", &["a"], Reads::Campaign),
+    ("campaigns end", &["a"], Reads::Campaign),
+    ("campaigns cancel", &["a"], Reads::Campaign),
+    ("campaigns archive", &["a"], Reads::Campaign),
+    ("incentives create", &["a", "--percent", "10"], Reads::Relationship),
+    ("incentives show", &["a"], Reads::Relationship),
+    ("incentives list", &[], Reads::Relationship),
+    ("segments create", &["a", "--rule", "true"], Reads::Relationship),
+    ("segments show", &["a"], Reads::Relationship),
+    ("segments list", &[], Reads::Relationship),
+    ("rules check", &["true", "--for", "offer"], Reads::Campaign),
+    ("rules page", &[], Reads::Nothing),
     ("vouchers generate", &["--incentive", "a", "--quantity", "1"], Reads::Relationship),
-    ("vouchers export", &["--incentive", "a"], Reads::RelationshipAsTable),
+    ("vouchers export", &["--incentive", "a"], Reads::Relationship),
     ("vouchers import", &["--incentive", "a", "--file", TABLE], Reads::Relationship),
     ("vouchers update", &["A", "--reason", "r", "--enable"], Reads::Relationship),
     ("vouchers adjust", &["A", "--reason", "r", "--add", "1.00 EUR"], Reads::Relationship),
     ("vouchers changes", &["A"], Reads::Relationship),
     ("vouchers usable", &["--customer", "7", "--line", "p:1:1"], Reads::Relationship),
     ("customers import", &["--file", TABLE], Reads::Relationship),
+    ("customers show", &["a"], Reads::Relationship),
+    ("customers list", &[], Reads::Relationship),
     ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
     ("order commit", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
     ("order hold", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
@@ -37,22 +66,25 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
 
 /// Stands for a file of one customer and one code.
 const TABLE: &str = "TABLE";
+/// Stands for a file of a set-up.
+const FILE: &str = "FILE";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reads {
     Nothing,
     Campaign,
     Relationship,
+    Both,
     /// Whose answer has one form.
-    RelationshipAsTable,
+    BothAsText,
 }
 
 impl Reads {
     fn has(self, flag: &str) -> bool {
         match flag {
-            "--campaign" => self == Self::Campaign,
-            "--relationship" => matches!(self, Self::Relationship | Self::RelationshipAsTable),
-            "--output" => matches!(self, Self::Campaign | Self::Relationship),
+            "--campaign" => matches!(self, Self::Campaign | Self::Both | Self::BothAsText),
+            "--relationship" => matches!(self, Self::Relationship | Self::Both | Self::BothAsText),
+            "--output" => matches!(self, Self::Campaign | Self::Relationship | Self::Both),
             _ => self != Self::Nothing,
         }
     }
@@ -123,12 +155,19 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     let here = [("TANDEM_CAMPAIGN", NOBODY), ("TANDEM_RELATIONSHIP", NOBODY)];
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("table.csv").display().to_string();
+    let file = folder.path().join("setup.yaml").display().to_string();
+    std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
         let column = if words[0] == "customers" { "id" } else { "code" };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
-        let needs =
-            &needs.iter().map(|word| if *word == TABLE { &*table } else { *word }).collect::<Vec<_>>()[..];
+        let typed = |word: &&'static str| match *word {
+            TABLE => table.clone(),
+            FILE => file.clone(),
+            word => word.to_owned(),
+        };
+        let needs: Vec<String> = needs.iter().map(typed).collect();
+        let needs = &needs.iter().map(String::as_str).collect::<Vec<_>>()[..];
         for (flag, value, said) in flags {
             let typed = [&words[..], needs, &[flag, value]].concat();
             if reads.has(flag) {

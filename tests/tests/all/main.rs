@@ -17,6 +17,8 @@ mod metrics;
 mod orders;
 mod races;
 mod readme;
+mod rules;
 mod secure;
+mod setup;
 mod standard;
 mod starts;

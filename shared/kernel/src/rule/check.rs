@@ -5,31 +5,12 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo,
 };
 
+use super::functions::{self, Cost, Function, TEXT_COST};
 use super::vocabulary::{Type, Vocabulary};
 use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, pattern};
 
-/// What a rule may call, besides operators.
-const FUNCTIONS: &[&str] = &[
-    "all",
-    "contains",
-    "double",
-    "endsWith",
-    "exists",
-    "exists_one",
-    "filter",
-    "has",
-    "int",
-    "map",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-];
-
 /// A literal text is copied into what a loop gathers.
 const BYTES_PER_STEP: u64 = 16;
-/// A step that walks a text.
-const TEXT_COST: u64 = 4;
 
 /// Brackets and prefix operators open at once, judged before the parser recurses into them.
 const MAX_BRACKETS: usize = 24;
@@ -163,7 +144,7 @@ impl Checker<'_> {
         self.at = outer;
         let kind = match operand.kind {
             Type::Object(mut fields) => match fields.remove(&select.field) {
-                Some(kind) => kind,
+                Some(field) => field.kind,
                 None => {
                     return Err(RuleError::UnknownField {
                         at: self.here(),
@@ -265,32 +246,21 @@ impl Checker<'_> {
             (op::NEGATE, [one], _) if one.is_number() || *one == Type::Any => (one.clone(), 0),
             (op::IN, [one, two], _) => self.membership(one, two)?,
             (op::INDEX, [one, two], _) => (self.element(one, two)?, 0),
-            ("size", [Type::Text | Type::List(..) | Type::Map(..) | Type::Any], _) => (Type::Int, 1),
-            (
-                "contains" | "startsWith" | "endsWith",
-                [Type::Text | Type::Any, Type::Text | Type::Any],
-                true,
-            ) => (Type::Bool, TEXT_COST),
-            ("matches", [Type::Text | Type::Any, Type::Text], _) => (Type::Bool, self.pattern(call)?),
-            ("int", [Type::Text | Type::Int | Type::Double | Type::Any], false) => (Type::Int, TEXT_COST),
-            ("double", [Type::Text | Type::Int | Type::Double | Type::Any], false) => {
-                (Type::Double, TEXT_COST)
-            }
-            ("string", [Type::Text | Type::Int | Type::Double | Type::Bool | Type::Any], false) => {
-                (Type::Text, TEXT_COST)
-            }
-            (name, ..) => return self.misfit(name, &operands),
+            (name, kinds, _) => match functions::takes(name, kinds, method) {
+                Some(function) => (function.gives.clone(), self.own_cost(function, call)?),
+                None => return self.misfit(name, &operands),
+            },
         };
         known(kind, cost.saturating_add(own))
     }
 
     fn misfit<T>(&self, name: &str, operands: &[Type]) -> Result<T, RuleError> {
         let is_operator = !name.starts_with(|first: char| first.is_ascii_alphabetic());
-        if !is_operator && !FUNCTIONS.contains(&name) {
+        if !is_operator && !functions::names().any(|known| known == name) {
             return Err(RuleError::UnknownFunction {
                 at: self.here(),
                 name: name.to_owned(),
-                known: list_of(FUNCTIONS.iter().copied()),
+                known: list_of(functions::names()),
             });
         }
         let kinds: Vec<String> = operands.iter().map(Type::to_string).collect();
@@ -362,6 +332,14 @@ impl Checker<'_> {
             (Type::Any, _) => Ok(Type::Any),
             (Type::Object(_), _) => self.mismatch("fields of an object are read with a dot".to_owned()),
             (one, two) => self.mismatch(format!("{one} has no element at {two}")),
+        }
+    }
+
+    /// The steps of a function itself; those of a pattern are its own.
+    fn own_cost(&self, function: &Function, call: &CallExpr) -> Result<u64, RuleError> {
+        match function.cost {
+            Cost::Steps(steps) => Ok(steps),
+            Cost::Pattern => self.pattern(call),
         }
     }
 

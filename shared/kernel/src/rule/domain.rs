@@ -57,13 +57,13 @@ impl<'v> From<&MergedLine<'v>> for LineView<'v> {
 pub fn line_vocabulary() -> Vocabulary {
     Vocabulary::new().with(
         "line",
-        Type::object([
-            ("product", Type::Text),
-            ("quantity", Type::Int),
-            ("unit_price", Type::Int),
-            ("currency", Type::Text),
-            ("categories", Type::list(Type::Text, MAX_LINE_CATEGORIES)),
-            ("attributes", Type::map(Type::Text, MAX_ATTRIBUTES)),
+        Type::facts([
+            ("product", Type::Text, "the id of the product, without `products/`"),
+            ("quantity", Type::Int, "units; of lines that are priced as one, all of them"),
+            ("unit_price", Type::Int, "of one unit in minor units (cents), before price rules"),
+            ("currency", Type::Text, "ISO 4217 code of the basket"),
+            ("categories", Type::list(Type::Text, MAX_LINE_CATEGORIES), "of the product"),
+            ("attributes", Type::map(Type::Text, MAX_ATTRIBUTES), "what the checkout says of the line"),
         ]),
     )
 }
@@ -99,14 +99,18 @@ pub fn basket_vocabulary() -> Vocabulary {
     let lines = u64::try_from(MAX_LINES).unwrap_or(u64::MAX);
     Vocabulary::new().with(
         "basket",
-        Type::object([
-            ("currency", Type::Text),
-            ("quantity", Type::Int),
-            ("amount", Type::Int),
-            ("lines", Type::Int),
-            ("products", Type::list(Type::Text, lines)),
-            ("categories", Type::list(Type::Text, lines * MAX_LINE_CATEGORIES)),
-            ("attributes", Type::map(Type::Text, MAX_ATTRIBUTES)),
+        Type::facts([
+            ("currency", Type::Text, "ISO 4217 code"),
+            ("quantity", Type::Int, "units of all lines"),
+            ("amount", Type::Int, "the goods at list price, in minor units (cents)"),
+            ("lines", Type::Int, "how many lines it has"),
+            ("products", Type::list(Type::Text, lines), "ids, each once, sorted"),
+            (
+                "categories",
+                Type::list(Type::Text, lines * MAX_LINE_CATEGORIES),
+                "of all lines, each once, sorted",
+            ),
+            ("attributes", Type::map(Type::Text, MAX_ATTRIBUTES), "what the checkout says of the basket"),
         ]),
     )
 }
@@ -151,7 +155,11 @@ pub struct PlaceView<'v> {
 
 /// `place.{id, country, channel}`.
 pub fn place_vocabulary() -> Vocabulary {
-    let kind = Type::object([("id", Type::Text), ("country", Type::Text), ("channel", Type::Text)]);
+    let kind = Type::facts([
+        ("id", Type::Text, "`stores/berlin`, else the country, or empty"),
+        ("country", Type::Text, "ISO 3166-1 alpha-2, or empty; for incentives outside a quote always empty"),
+        ("channel", Type::Text, "`store`, `shop`, `marketplace`, or empty"),
+    ]);
     Vocabulary::new().with("place", kind)
 }
 
@@ -168,13 +176,13 @@ pub fn place_fact(place: PlaceView<'_>) -> Fact<'_> {
 pub fn now_vocabulary() -> Vocabulary {
     Vocabulary::new().with(
         "now",
-        Type::object([
-            ("year", Type::Int),
-            ("month", Type::Int),
-            ("day", Type::Int),
-            ("weekday", Type::Int),
-            ("hour", Type::Int),
-            ("minute", Type::Int),
+        Type::facts([
+            ("year", Type::Int, "2031"),
+            ("month", Type::Int, "1 to 12"),
+            ("day", Type::Int, "1 to 31"),
+            ("weekday", Type::Int, "Monday is 1, Sunday is 7 (ISO 8601)"),
+            ("hour", Type::Int, "0 to 23"),
+            ("minute", Type::Int, "0 to 59"),
         ]),
     )
 }

@@ -104,6 +104,31 @@ fn a_rule_reads_what_its_vocabulary_declares() {
 }
 
 #[test]
+fn every_function_that_is_declared_is_judged_and_evaluated_as_its_example_says() {
+    let called = super::functions::FUNCTIONS.iter().map(|one| (one.name, one.example));
+    let called: Vec<_> =
+        called.chain(super::functions::MACROS.iter().map(|one| (one.name, one.example))).collect();
+    for (name, example) in &called {
+        assert!(example.contains(name), "{name}: {example}");
+        assert!(SCOPE.check(example).is_ok(), "{example}: {:?}", SCOPE.check(example));
+        // The line has neither a weight nor a size.
+        let lacks = example.contains("weight") || example.contains("size)");
+        assert_eq!(matches!(judged(example), Err(RuleError::Evaluation(_))), lacks, "{example}");
+    }
+    assert_eq!(called.len(), super::functions::names().count());
+}
+
+#[test]
+fn a_finding_has_the_place_apart_from_what_is_wrong() {
+    let finding = SCOPE.check("true &&\n line.totl > 1").unwrap_err();
+    assert_eq!((finding.line, finding.column), (2, 6));
+    assert!(finding.message.starts_with("`line` has no field `totl`"), "{finding:?}");
+    let whole = SCOPE.check("1 + 1").unwrap_err();
+    assert_eq!((whole.line, whole.column), (0, 0));
+    assert!(SCOPE.check("basket.amount > 1").is_err(), "a scope reads lines alone");
+}
+
+#[test]
 fn a_syntax_error_says_where() {
     let RuleError::Syntax { at, message } = refused("line.quantity >\n  && true") else {
         panic!("not syntax")

@@ -22,7 +22,16 @@ pub enum Type {
     /// Texts to values of one kind, so many at most; a key may be missing.
     Map(Box<Type>, u64),
     /// Exactly these fields.
-    Object(BTreeMap<String, Type>),
+    Object(BTreeMap<String, Field>),
+}
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// What its values are.
+    pub kind: Type,
+    /// What it means, for whoever writes rules; empty where its name says it.
+    pub says: &'static str,
 }
 
 impl Type {
@@ -38,7 +47,13 @@ impl Type {
 
     /// Exactly these fields.
     pub fn object<const N: usize>(fields: [(&str, Type); N]) -> Self {
-        Self::Object(fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect())
+        Self::facts(fields.map(|(name, kind)| (name, kind, "")))
+    }
+
+    /// The same, each with what it means.
+    pub fn facts<const N: usize>(fields: [(&str, Type, &'static str); N]) -> Self {
+        let field = |(name, kind, says): (&str, Type, &'static str)| (name.to_owned(), Field { kind, says });
+        Self::Object(fields.into_iter().map(field).collect())
     }
 
     /// With every list and map of one element at most.
@@ -47,7 +62,8 @@ impl Type {
             Self::List(element, size) => Self::list(element.smallest(), (*size).min(1)),
             Self::Map(value, size) => Self::map(value.smallest(), (*size).min(1)),
             Self::Object(fields) => {
-                Self::Object(fields.iter().map(|(name, field)| (name.clone(), field.smallest())).collect())
+                let smallest = |field: &Field| Field { kind: field.kind.smallest(), says: field.says };
+                Self::Object(fields.iter().map(|(name, field)| (name.clone(), smallest(field))).collect())
             }
             plain => plain.clone(),
         }
