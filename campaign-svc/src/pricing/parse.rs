@@ -22,7 +22,6 @@ const MAX_CODES: usize = 20;
 const MAX_WITHOUT: usize = 50;
 const MAX_CODE_CHARS: usize = 64;
 const MAX_CLIENT_ID: usize = 128;
-const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
 
 /// Reads a quote's request with the products of `snapshot`; all violations at once.
@@ -33,7 +32,9 @@ pub fn ask(request: QuoteRequest, snapshot: &Snapshot) -> Outcome<Ask> {
     let QuoteRequest { place, customer, guest_key, codes, order_id, client_id, locale, .. } = request;
     let (require_incentives, without) = (request.require_incentives, request.without_offers);
     let (basket, replaces) = (request.basket, request.replaces_order_id);
+    let place = field::place(&mut v, "place", place);
     let at = place_of(&mut v, &place);
+    let locale = field::locale(&mut v, "locale", &locale);
     if basket.is_none() {
         v.add("basket", "is required");
     }
@@ -80,11 +81,6 @@ pub fn check_customer(v: &mut Violations, name: &str) {
     }
 }
 
-/// Checks a locale.
-pub fn check_locale(v: &mut Violations, locale: &str) {
-    v.check(locale.len() <= MAX_LOCALE, "locale", "must be a BCP 47 tag of at most 35 characters");
-}
-
 fn check_client_id(v: &mut Violations, id: &str) {
     let fits = id.chars().count() <= MAX_CLIENT_ID && !id.chars().any(char::is_control);
     v.check(fits, "client_id", "must have at most 128 characters, none of them control characters");
@@ -104,7 +100,6 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let other = request.replaces_order_id.is_empty() || request.replaces_order_id != request.order_id;
     v.check(other, "replaces_order_id", "must be another order");
     check_client_id(v, &request.client_id);
-    check_locale(v, &request.locale);
     v.check(request.codes.len() <= MAX_CODES, "codes", "must hold at most 20 codes");
     for (index, code) in request.codes.iter().take(MAX_CODES).enumerate() {
         let length = code.trim().chars().count();

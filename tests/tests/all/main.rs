@@ -12,6 +12,7 @@ mod faults;
 mod flags;
 mod guesses;
 mod journeys;
+mod masks;
 mod metrics;
 mod orders;
 mod races;

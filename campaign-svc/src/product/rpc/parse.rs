@@ -48,7 +48,7 @@ fn prices(v: &mut Violations, given: Vec<v1::ListPrice>) -> Vec<ListPrice> {
     let (mut prices, mut seen) = (Vec::new(), BTreeSet::new());
     for (index, given) in given.into_iter().take(MAX_PRICES).enumerate() {
         let mut v = v.nest(format!("prices[{index}]"));
-        place(&mut v, "place", &given.place);
+        let place = place(&mut v, "place", given.place);
         let Some(money) = given.price.as_ref() else {
             v.add("price", "is required");
             continue;
@@ -58,18 +58,19 @@ fn prices(v: &mut Violations, given: Vec<v1::ListPrice>) -> Vec<ListPrice> {
             Some((currency, convert::amount("price", money, currency, found)?))
         });
         let Some((currency, minor)) = currency else { continue };
-        v.check(seen.insert((given.place.clone(), currency)), "", "this place and currency stand here twice");
-        prices.push(ListPrice { place: given.place, price: Money::new(minor, currency) });
+        v.check(seen.insert((place.clone(), currency)), "", "this place and currency stand here twice");
+        prices.push(ListPrice { place, price: Money::new(minor, currency) });
     }
     prices.sort_by(|one, two| (&one.place, one.price.currency).cmp(&(&two.place, two.price.currency)));
     prices
 }
 
-/// Checks that `place` can be one: words as in ids, with slashes between them; or empty.
-pub fn place(v: &mut Violations, field: &str, place: &str) {
+/// A place: words as in ids, with slashes between them, a country at the head by its code; or empty.
+pub fn place(v: &mut Violations, field: &str, place: String) -> String {
     let word = |word: &str| tandem_kernel::id::check(word).is_ok();
     let right = place.is_empty() || (place.len() <= MAX_PLACE && place.split('/').all(word));
     v.check(right, field, "must be a place such as `stores/berlin`, `DE` or `DE/shops/web`, or empty");
+    if right { field::place(v, field, place) } else { place }
 }
 
 /// An entry of the price history as the contract shows it.

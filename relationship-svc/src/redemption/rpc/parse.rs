@@ -333,7 +333,8 @@ fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> 
 
 /// Where an order is placed.
 pub fn place(v: &mut Violations, given: String) -> String {
-    field::text(v, "place", given, 0..=128)
+    let place = field::text(v, "place", given, 0..=128);
+    field::place(v, "place", place)
 }
 
 /// ListUsableVouchers, read.
