@@ -70,16 +70,16 @@ fn named(message: &DescriptorProto, path: &str) -> String {
 fn partial(message: &DescriptorProto, path: &str) -> String {
     let mut text = String::new();
     for field in &message.field {
-        let (name, repeated) = (field.name(), field.label() == Label::Repeated);
+        let name = field.name();
         let said = match field.r#type() {
-            _ if repeated || field.r#type() == Type::String || field.r#type() == Type::Bytes => {
-                if field.proto3_optional() { "is_some()" } else { "is_empty() == false" }
-            }
-            _ if field.proto3_optional() || field.r#type() == Type::Message => "is_some()",
-            Type::Bool => "eq(&true)",
-            _ => "ne(&Default::default())",
+            _ if field.label() == Label::Repeated => format!("!self.{name}.is_empty()"),
+            Type::Message => format!("self.{name}.is_some()"),
+            _ if field.proto3_optional() => format!("self.{name}.is_some()"),
+            Type::String | Type::Bytes => format!("!self.{name}.is_empty()"),
+            Type::Bool => format!("self.{name}"),
+            _ => format!("self.{name} != 0"),
         };
-        text += &format!("if self.{name}.{said} {{ said.push({name:?}); }}\n");
+        text += &format!("if {said} {{ said.push({name:?}); }}\n");
     }
     format!(
         "impl Partial for {path} {{ fn said(&self) -> Vec<&'static str> {{ let mut said = Vec::new(); {text} said }} }}\n"

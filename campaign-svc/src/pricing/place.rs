@@ -82,7 +82,8 @@ mod tests {
         for good in ["", "AT", "stores/berlin", "DE/shops/web", "FR/marketplaces/big"] {
             assert_eq!(Place::parse(good).unwrap().text(), good);
         }
-        for bad in ["at", "UK", "AUT", "stores/", "houses/1", "DE/", "DE/houses/1", "stores/a/b", "/stores/a"] {
+        for bad in ["at", "UK", "AUT", "stores/", "houses/1", "DE/", "DE/houses/1", "stores/a/b", "/stores/a"]
+        {
             assert_eq!(Place::parse(bad), None, "{bad}");
         }
     }

@@ -16,7 +16,7 @@ use tandem_tests::raw::Raw;
 use tandem_tests::stage::orders::Shop;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use table::{Resource, STAGE, WRITES, Write};
 
@@ -127,20 +127,26 @@ impl Case<'_> {
         let item = answer["results"].get(0).or(answer["failures"].get(0));
         match item.and_then(|item| item["status"]["code"].as_i64()).unwrap_or(0) {
             0 => Ok(()),
-            _ => Err(Status::invalid_argument(item.expect("it was refused").to_string())),
+            _ => Err(Status::new(Code::InvalidArgument, item.expect("it was refused").to_string())),
         }
     }
 
     async fn reset(&self) -> Map<String, Value> {
         let full = self.of.full.as_object().cloned().expect("an object");
-        self.send(full.clone(), Some("*")).await.unwrap_or_else(|status| panic!("{}: {status}", self.of.kind));
+        self.send(full.clone(), Some("*"))
+            .await
+            .unwrap_or_else(|status| panic!("{}: {status}", self.of.kind));
         self.wire.stored(&self.of).await
     }
 
     /// What is stored without this field and those that go with it.
     fn rest(&self, field: &str, stored: &Map<String, Value>) -> Map<String, Value> {
         let goes = |other: &str| other == field || self.of.together.contains(&(field, other));
-        stored.iter().filter(|(other, _)| !goes(other)).map(|(key, value)| (key.clone(), value.clone())).collect()
+        stored
+            .iter()
+            .filter(|(other, _)| !goes(other))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     async fn without_a_mask_only_what_is_said_changes(&self, field: &str) {

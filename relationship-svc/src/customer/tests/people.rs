@@ -86,7 +86,11 @@ async fn a_batch_leaves_what_nobody_speaks_of_as_it_was() {
         assert_eq!(after, same);
         client.batch_upsert_customers(batch(&moved, mask(&["email", "tags"]))).await.unwrap();
         let after = get(&mut client, "ada").await;
-        assert_eq!((after.email.as_str(), after.tags.len()), ("", 0), "what is named and not said is cleared");
+        assert_eq!(
+            (after.email.as_str(), after.tags.len()),
+            ("", 0),
+            "what is named and not said is cleared"
+        );
         assert_eq!((&after.phone, &after.display_name), (&before.phone, &before.display_name));
         client.batch_upsert_customers(batch(&moved, mask(&["*"]))).await.unwrap();
         let after = get(&mut client, "ada").await;

@@ -190,7 +190,13 @@ fn reward() -> Resource {
             ("maxUsesPerCode", "unlimitedUsesPerCode"),
             ("unlimitedUsesPerCode", "maxUsesPerCode"),
         ],
-        ..Resource::of("tandem.relationship.v1.IncentiveService", "Incentive", "incentives/masked", full, other)
+        ..Resource::of(
+            "tandem.relationship.v1.IncentiveService",
+            "Incentive",
+            "incentives/masked",
+            full,
+            other,
+        )
     }
 }
 
