@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,7 +34,10 @@ fn requests(descriptors: &FileDescriptorSet) -> String {
             match message.name().strip_suffix("Request") {
                 Some(method) => text += &implementations(message, method, &path),
                 // A resource.
-                None if has(message, &["name", "etag"]) => text += &named(message, &path),
+                None if has(message, &["name", "etag"]) => {
+                    text += &named(message, &path);
+                    text += &partial(message, &path);
+                }
                 None => {}
             }
         }
@@ -60,6 +64,26 @@ fn named(message: &DescriptorProto, path: &str) -> String {
         }
     }
     text
+}
+
+/// Which fields say something: what is not there, empty or zero says nothing, except where `optional` tells zero apart.
+fn partial(message: &DescriptorProto, path: &str) -> String {
+    let mut text = String::new();
+    for field in &message.field {
+        let name = field.name();
+        let said = match field.r#type() {
+            _ if field.label() == Label::Repeated => format!("!self.{name}.is_empty()"),
+            Type::Message => format!("self.{name}.is_some()"),
+            _ if field.proto3_optional() => format!("self.{name}.is_some()"),
+            Type::String | Type::Bytes => format!("!self.{name}.is_empty()"),
+            Type::Bool => format!("self.{name}"),
+            _ => format!("self.{name} != 0"),
+        };
+        text += &format!("if {said} {{ said.push({name:?}); }}\n");
+    }
+    format!(
+        "impl Partial for {path} {{ fn said(&self) -> Vec<&'static str> {{ let mut said = Vec::new(); {text} said }} }}\n"
+    )
 }
 
 fn implementations(message: &DescriptorProto, method: &str, path: &str) -> String {

@@ -9,7 +9,9 @@ use tandem_platform::{Outcome, Violations};
 use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
-pub use tandem_platform::field::{item_ok, item_status, labels, order_id, resource, subject, text};
+pub use tandem_platform::field::{
+    country, item_ok, item_status, labels, locale, order_id, place, resource, subject, text, titles,
+};
 
 /// A text of so many characters at most, in lines and paragraphs.
 pub fn prose(v: &mut Violations, field: &str, text: String, characters: RangeInclusive<usize>) -> String {

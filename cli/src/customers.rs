@@ -56,7 +56,7 @@ async fn import(arguments: Import, target: &Target, format: Format) -> Result<()
     let sent = bar.clone();
     let messages = futures::StreamExt::map(futures::stream::iter(blocks), move |customers| {
         sent.inc(customers.len() as u64);
-        ImportCustomersRequest { customers }
+        ImportCustomersRequest { customers, update_mask: None }
     });
     let answer = target.customers().await?.import_customers(messages).await?.into_inner();
     bar.finish();

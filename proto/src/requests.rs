@@ -25,6 +25,13 @@ pub trait Etagged {
     fn etag(&self) -> &str;
 }
 
+/// A resource of which a message may say only a part.
+pub trait Partial {
+    /// The fields that it says something of, as the contract names them: absent, empty and zero say nothing, except that a
+    /// scalar field that is `optional` says zero.
+    fn said(&self) -> Vec<&'static str>;
+}
+
 /// A request for a new resource, such as `customer`, perhaps of an id of the caller's choice: it has `customer` and
 /// `customer_id`.
 pub trait Creating: Repeatable {
@@ -46,7 +53,7 @@ pub trait Creating: Repeatable {
 /// A request to change fields of a resource, such as `customer`: it has `customer` and `update_mask`.
 pub trait Updating: Repeatable {
     /// What is changed.
-    type Resource: Default + Named + Etagged;
+    type Resource: Default + Named + Etagged + Partial;
 
     /// The field that has it: `customer`.
     const RESOURCE: &'static str;

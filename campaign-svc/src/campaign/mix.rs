@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
+use tandem_kernel::country;
 use tandem_kernel::discount::{Discount, Kind, Scope};
 use tandem_kernel::limits::Limits;
+use tandem_kernel::locale;
 use tandem_kernel::money::Money;
 use tandem_kernel::period;
 use tandem_kernel::pricing::PriceChange;
@@ -89,6 +91,7 @@ pub struct Offer {
     /// Unique in the mix.
     pub id: String,
     /// What customers read, by locale; "" is the default.
+    #[serde(deserialize_with = "locale::stored_texts")]
     pub titles: BTreeMap<String, String>,
     /// What it gives.
     pub discount: Discount,
@@ -105,6 +108,7 @@ pub struct Offer {
 #[serde(default)]
 pub struct PlaceMix {
     /// ISO 3166-1 alpha-2.
+    #[serde(deserialize_with = "country::stored_codes")]
     pub countries: Vec<String>,
     /// Ids of stores.
     pub stores: Vec<String>,

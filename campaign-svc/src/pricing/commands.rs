@@ -267,7 +267,7 @@ async fn incentives(app: &App, call: &Call, ask: &Ask, reach: &Reach<'_>) -> Out
         currency: Some(ask.basket.currency),
         segments: (segments.len() <= MAX_SEGMENTS)
             .then(|| segments.iter().map(ToString::to_string).collect()),
-        locale: &ask.locale,
+        locale: ask.locale.tag(),
         order_id: &ask.order_id,
         replaces: &ask.replaces,
         client_id: &ask.client_id,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
+use tandem_kernel::country;
 use tandem_kernel::pricing::{Compiled, CompiledScope, PriceRule};
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{Rule, Vocabulary, line_vocabulary};
@@ -75,7 +76,7 @@ pub async fn stored(app: &App, tenant: &Tenant, id: &str) -> Outcome<Option<Camp
 /// A change of a list price.
 pub fn price(entry: PriceEntry) -> ListChange {
     let PriceEntry { place, currency, minor, effective } = entry;
-    ListChange { place: place.into(), currency, from: effective, price: minor }
+    ListChange { place: country::in_stored_place(&place).into(), currency, from: effective, price: minor }
 }
 
 /// One revision where it stands in its campaign.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tandem_kernel::discount::{Discount, Kind, Scope};
 use tandem_kernel::limits::Dimension;
+use tandem_kernel::locale::Locale;
 use tandem_kernel::pricing::{Compiled, PriceRule};
 use tandem_kernel::rule::Rule;
 
@@ -206,21 +207,9 @@ impl Titles {
         )
     }
 
-    /// The title for a locale: the nearest of "de-AT", "de", then the default; empty where there is none.
-    pub fn of(&self, locale: &str) -> &str {
-        let find = |wanted: &str| {
-            self.0.iter().find(|(locale, _)| locale.eq_ignore_ascii_case(wanted)).map(|(_, text)| &**text)
-        };
-        let mut wanted = locale;
-        loop {
-            if let Some(text) = find(wanted) {
-                return text;
-            }
-            match wanted.rsplit_once('-') {
-                Some((wider, _)) => wanted = wider,
-                None if wanted.is_empty() => return "",
-                None => wanted = "",
-            }
-        }
+    /// The title for a locale: its own, else that of the nearest wider one, else the default; empty where there is none.
+    pub fn of(&self, locale: &Locale) -> &str {
+        let titled = |wanted: &str| self.0.iter().find(|(of, _)| **of == *wanted);
+        locale.nearest(titled).map_or("", |(_, text)| text)
     }
 }

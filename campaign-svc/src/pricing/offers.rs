@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tandem_kernel::basket::{self, Basket, Line, TaxMode, merged};
 use tandem_kernel::discount::{Discount, Kind, ShippingBenefit, Tier, TierBenefit};
 use tandem_kernel::id;
+use tandem_kernel::locale::Locale;
 use tandem_kernel::money::{Amounts, Currency};
 use tandem_kernel::page::Listing;
 use tandem_kernel::text;
@@ -26,8 +27,8 @@ use super::parse;
 use super::place::Place;
 use super::price::Ask;
 use super::snapshot::Snapshot;
-use crate::App;
 use crate::relationship::Question;
+use crate::{App, field};
 use judging::Judging;
 
 /// The work of one page: past it the page ends and says where to go on. One rule, on one line, takes no more.
@@ -78,6 +79,8 @@ pub async fn list(
     let snapshot = app.snapshots.of(app, call).await?;
     let mut v = Violations::new();
     let size = grpc::page_size(&mut v, request.page_size) as usize;
+    request.place = field::place(&mut v, "place", std::mem::take(&mut request.place));
+    let locale = field::locale(&mut v, "locale", &request.locale);
     let (currency, product) = narrowed(&mut v, &request);
     let basket = basket(&mut v, &mut request, &snapshot, currency);
     v.finish()?;
@@ -92,8 +95,8 @@ pub async fn list(
     };
     let after = listing.resume(&request.page_token).map_err(|_| Fault::invalid_page_token())?;
     let after = after.and_then(|keys| keys.into_iter().next());
-    let segments = segments(app, call, &request).await?;
-    let ListApplicableOffersRequest { place, customer, locale, .. } = request;
+    let segments = segments(app, call, &request, &locale).await?;
+    let ListApplicableOffersRequest { place, customer, .. } = request;
     let wanted = Wanted { place, currency, product, segments, after, size };
     let mut found = found(app, snapshot.clone(), wanted.clone()).await?;
     let decisions = match basket {
@@ -117,7 +120,6 @@ pub async fn list(
 /// Currency and product that a list is narrowed to; whatever else is text is checked.
 fn narrowed(v: &mut Violations, request: &ListApplicableOffersRequest) -> (Option<Currency>, Option<String>) {
     parse::check_customer(v, &request.customer);
-    parse::check_locale(v, &request.locale);
     let currency = match request.currency_code.as_str() {
         "" => None,
         code => Currency::new(code).map_err(|error| v.add("currency_code", error.to_string())).ok(),
@@ -143,7 +145,7 @@ fn basket(
     Some(basket)
 }
 
-fn told(entry: &Entry, locale: &str, decision: Option<Decision>) -> ApplicableOffer {
+fn told(entry: &Entry, locale: &Locale, decision: Option<Decision>) -> ApplicableOffer {
     ApplicableOffer {
         name: entry.name.to_string(),
         revision: entry.revision,
@@ -167,7 +169,12 @@ async fn found(app: &App, snapshot: Arc<Snapshot>, wanted: Wanted) -> Outcome<Fo
     app.heavy.run(look).await
 }
 
-async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest) -> Outcome<Vec<String>> {
+async fn segments(
+    app: &App,
+    call: &Call,
+    request: &ListApplicableOffersRequest,
+    locale: &Locale,
+) -> Outcome<Vec<String>> {
     if request.customer.is_empty() {
         return Ok(Vec::new());
     }
@@ -177,7 +184,7 @@ async fn segments(app: &App, call: &Call, request: &ListApplicableOffersRequest)
         codes: &[],
         currency: None,
         segments: None,
-        locale: &request.locale,
+        locale: locale.tag(),
         order_id: "",
         replaces: "",
         client_id: "",

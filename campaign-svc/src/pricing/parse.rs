@@ -23,7 +23,6 @@ use crate::field;
 const MAX_CODES: usize = 20;
 const MAX_WITHOUT: usize = 50;
 const MAX_CLIENT_ID: usize = 128;
-const MAX_LOCALE: usize = 35;
 const PRODUCTS: &str = "products/";
 
 /// Reads a quote's request with the products of `snapshot`; all violations at once.
@@ -44,11 +43,12 @@ pub fn asked(v: &mut Violations, request: QuoteRequest, snapshot: &Snapshot) -> 
     check_texts(v, &request);
     check_without(v, &request.without_offers);
     let codes = codes(v, &request.codes);
-    let QuoteRequest { mut place, customer, guest_key, order_id, client_id, locale, .. } = request;
+    let QuoteRequest { place, customer, guest_key, order_id, client_id, locale, .. } = request;
     let (require_incentives, without) = (request.require_incentives, request.without_offers);
     let (basket, replaces) = (request.basket, request.replaces_order_id);
-    text::compose(&mut place);
+    let place = field::place(v, "place", place);
     let at = place_of(v, &place);
+    let locale = field::locale(v, "locale", &locale);
     if basket.is_none() {
         v.add("basket", "is required");
     }
@@ -101,11 +101,6 @@ pub fn check_customer(v: &mut Violations, name: &str) {
     }
 }
 
-/// Checks a locale.
-pub fn check_locale(v: &mut Violations, locale: &str) {
-    v.check(locale.len() <= MAX_LOCALE, "locale", "must be a BCP 47 tag of at most 35 characters");
-}
-
 fn check_client_id(v: &mut Violations, id: &str) {
     let fits = id.chars().count() <= MAX_CLIENT_ID && !id.chars().any(char::is_control);
     v.check(fits, "client_id", "must have at most 128 characters, none of them control characters");
@@ -125,7 +120,6 @@ fn check_texts(v: &mut Violations, request: &QuoteRequest) {
     let other = request.replaces_order_id.is_empty() || request.replaces_order_id != request.order_id;
     v.check(other, "replaces_order_id", "must be another order");
     check_client_id(v, &request.client_id);
-    check_locale(v, &request.locale);
 }
 
 /// Reads a basket with the products of `snapshot`.

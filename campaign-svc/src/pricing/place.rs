@@ -1,5 +1,7 @@
 //! Where a basket is sold: a country, a site in it, a site alone, or nowhere in particular.
 
+use tandem_kernel::country;
+
 /// The kinds of sites, as their collections are named, and what a rule reads as `place.channel`.
 const SITES: [(&str, &str); 3] = [("stores/", "store"), ("shops/", "shop"), ("marketplaces/", "marketplace")];
 const MAX_BYTES: usize = 128;
@@ -63,7 +65,7 @@ impl<'a> Place<'a> {
 }
 
 fn is_country(text: &str) -> bool {
-    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+    country::is_code(text)
 }
 
 fn is_site(text: &str) -> bool {
@@ -80,7 +82,8 @@ mod tests {
         for good in ["", "AT", "stores/berlin", "DE/shops/web", "FR/marketplaces/big"] {
             assert_eq!(Place::parse(good).unwrap().text(), good);
         }
-        for bad in ["at", "AUT", "stores/", "houses/1", "DE/", "DE/houses/1", "stores/a/b", "/stores/a"] {
+        for bad in ["at", "UK", "AUT", "stores/", "houses/1", "DE/", "DE/houses/1", "stores/a/b", "/stores/a"]
+        {
             assert_eq!(Place::parse(bad), None, "{bad}");
         }
     }

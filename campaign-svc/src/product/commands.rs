@@ -56,25 +56,26 @@ pub async fn archive(core: Core, asked: Asked<Touch>) -> Outcome<Product> {
 pub enum Upserted {
     /// It did not exist before.
     Created,
-    /// It existed, and is now as it was sent.
+    /// It existed, and has now what was sent.
     Replaced,
 }
 
-/// Creates or replaces products, each id once. Answers in their order.
-pub async fn upsert(core: Core, asked: Asked<Vec<(String, Definition)>>) -> Outcome<Vec<Upserted>> {
+/// Creates products or changes those that are there, each id once. Answers in their order.
+pub async fn upsert(core: Core, asked: Asked<Vec<Change<Definition>>>) -> Outcome<Vec<Upserted>> {
     once!(core, asked, |unit, wanted| {
         let version = catalogue::commands::bump(unit).await?;
         let (tenant, now) = (unit.tenant(), unit.now());
-        let ids = wanted.iter().map(|(id, _)| id.clone()).collect();
+        let ids = wanted.iter().map(|change| change.touch.id.clone()).collect();
         let found = store::PRODUCTS.lock_many(unit.tx(), tenant, ids).await?;
         let found: BTreeMap<&str, &Product> =
             found.iter().map(|product| (product.id.as_str(), product)).collect();
         let (mut changed, mut outcomes) = (Vec::new(), Vec::new());
-        for (id, definition) in wanted {
+        for change in wanted {
+            let id = &change.touch.id;
             let before = found.get(id.as_str()).copied();
             let product = match before {
-                None => Product::create(id.clone(), definition.clone(), now),
-                Some(before) => before.replace(definition.clone(), now),
+                None => Product::create(id.clone(), change.whole().clone(), now),
+                Some(before) => before.replace(change.of(&before.definition), now),
             };
             outcomes.push(if before.is_some() { Upserted::Replaced } else { Upserted::Created });
             if before != Some(&product) {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::country;
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency, Money};
 use tandem_platform::resource::{Field, Resource, Stem, Table};
@@ -74,6 +75,7 @@ pub struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListPrice {
     /// `stores/berlin`, `DE`, or empty: every place without a price of its own.
+    #[serde(deserialize_with = "country::stored_place")]
     pub place: String,
     /// At least 0.
     pub price: Money,

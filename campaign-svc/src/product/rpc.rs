@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
+use prost_types::FieldMask;
 use tandem_kernel::page::Listing;
 use tandem_kernel::rule::{Fact, Facts, Type, Vocabulary};
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::resource::{self, word};
+use tandem_platform::resource::{self, Change, word};
 use tandem_platform::{Fault, Violations, grpc};
 use tandem_proto::campaign::v1::product_service_server::ProductService;
 use tandem_proto::campaign::v1::{self, *};
@@ -96,14 +97,15 @@ impl ProductService for Api {
         request: Request<BatchUpsertProductsRequest>,
     ) -> Result<Response<BatchUpsertProductsResponse>, Status> {
         let mut write = asked::write(&self.0, request)?;
-        let products = std::mem::take(&mut write.body.products);
+        let (mask, products) = (write.body.update_mask.take(), std::mem::take(&mut write.body.products));
+        asked::upsert_mask(&mut write.v, mask.as_ref(), FIELDS);
         let count = products.len();
         let message = format!("must hold 1 to {MAX_BATCH} products, holds {count}");
         let fits = write.v.check((1..=MAX_BATCH).contains(&count), "products", message);
         // More are not even read.
         let products = if fits { products } else { Vec::new() };
         let names: Vec<String> = products.iter().map(|product| product.name.clone()).collect();
-        let (wanted, refused) = items(products);
+        let (wanted, refused) = items(mask.as_ref(), products);
         let stored = self.0.write_catalogue(write.asks(wanted)?, commands::upsert).await?;
         Ok(stored.response(|stored| {
             let mut stored = stored.into_iter();
@@ -127,9 +129,7 @@ impl ProductService for Api {
         let (call, body) = (grpc::call(&request)?, request.into_inner());
         let mut v = Violations::new();
         let id = field::resource(&mut v, "product", COLLECTION, &body.product);
-        if let Some(place) = &body.place {
-            parse::place(&mut v, "place", place);
-        }
+        let at = body.place.map(|place| parse::place(&mut v, "place", place));
         if !body.currency_code.is_empty() {
             field::read(&mut v, |found| {
                 tandem_proto::convert::currency("currency_code", &body.currency_code, found)
@@ -137,7 +137,7 @@ impl ProductService for Api {
         }
         let size = grpc::page_size(&mut v, body.page_size) as usize;
         v.finish()?;
-        let filter = format!("{:?} {}", body.place, body.currency_code);
+        let filter = format!("{at:?} {}", body.currency_code);
         let listing = Listing {
             tenant: call.tenant.as_str(),
             list: "ListPriceHistory",
@@ -153,7 +153,7 @@ impl ProductService for Api {
         let product = resource::find::<Product>(&self.0, &call, &id).await?;
         let history = store::History {
             product: &product.id,
-            place: body.place.as_deref(),
+            place: at.as_deref(),
             currency: &body.currency_code,
             before: (effective, place, currency),
         };
@@ -167,22 +167,21 @@ impl ProductService for Api {
 }
 
 /// The items of a batch that can be stored, and for every item why it cannot be.
-fn items(given: Vec<v1::Product>) -> (Vec<(String, Definition)>, Vec<Option<Fault>>) {
+fn items(mask: Option<&FieldMask>, given: Vec<v1::Product>) -> (Vec<Change<Definition>>, Vec<Option<Fault>>) {
     let (mut wanted, mut refused, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for product in given {
-        let mut v = Violations::new();
-        let id = field::resource(&mut v, "name", COLLECTION, &product.name);
-        v.check(
-            id.is_empty() || seen.insert(id.clone()),
-            "name",
-            "stands twice in this batch; the first counts",
-        );
-        let definition = parse::definition(&mut v, product);
-        let fault = v.finish().err();
-        if fault.is_none() {
-            wanted.push((id, definition));
+        let first = seen.insert(product.name.clone());
+        let parse = |v: &mut Violations, product| {
+            v.check(first, "name", "stands twice in this batch; the first counts");
+            parse::definition(v, product)
+        };
+        match asked::upsert::<Product, _, _>(mask, product, FIELDS, parse) {
+            Ok(change) => {
+                wanted.push(change);
+                refused.push(None);
+            }
+            Err(fault) => refused.push(Some(fault)),
         }
-        refused.push(fault);
     }
     (wanted, refused)
 }

@@ -203,6 +203,7 @@ async fn a_batch_succeeds_and_fails_item_by_item() {
                 a_product(),
             ],
             request_id: "b1".to_owned(),
+            update_mask: None,
         };
         let done = api.batch_upsert_products(request.clone()).await.unwrap().into_inner();
         let results: Vec<(i32, bool)> =

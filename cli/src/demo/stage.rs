@@ -53,7 +53,7 @@ pub async fn import_customers(shop: &Shop, known: &BTreeMap<String, Acquaintance
         .collect();
     let blocks: Vec<_> = customers
         .chunks(CUSTOMERS_PER_MESSAGE)
-        .map(|block| relationship::ImportCustomersRequest { customers: block.to_vec() })
+        .map(|block| relationship::ImportCustomersRequest { customers: block.to_vec(), update_mask: None })
         .collect();
     let answer = shop.customers.clone().import_customers(futures::stream::iter(blocks)).await?.into_inner();
     if answer.failed > 0 {

@@ -1,8 +1,9 @@
 //! The people the business has a relationship with.
 //!
 //! - Everything but the id may be missing. What is not known is empty.
-//! - Addresses are kept normalised, so that the same person is found again: an e-mail trimmed, its domain in lower case;
-//!   a phone in E.164; locale, country and zone in their canonical spelling.
+//! - Addresses are kept normalised, so that the same person is found again: an e-mail trimmed, its domain as people read it
+//!   in small letters; a phone in E.164; locale, country and zone in their canonical spelling. Libraries read them; what
+//!   was stored in an older form stays until it is written again.
 //! - A zone that the time zone database does not know is refused: an unknown zone must never bypass quiet hours.
 //! - A birthday has a month and a day and perhaps a year; 29 February is one in every year that is not known.
 //! - The relationship began when it says so, else when the customer was created here.

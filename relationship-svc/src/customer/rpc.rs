@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use prost_types::FieldMask;
 use tandem_kernel::rule::{Facts, Vocabulary};
+use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
 use tandem_platform::{Call, Core, Fault, Outcome, Violations, field, grpc, service};
@@ -18,7 +20,7 @@ use tandem_proto::relationship::v1::{
 use tonic::{Request, Response, Status, Streaming};
 
 use super::commands::{self, Upserted};
-use super::{COLLECTION, Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
+use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
@@ -79,7 +81,8 @@ impl CustomerService for Api {
         request: Request<BatchUpsertCustomersRequest>,
     ) -> Result<Response<BatchUpsertCustomersResponse>, Status> {
         let mut write = asked::write(&self.0, request)?;
-        let items = parse_batch(&mut write.v, std::mem::take(&mut write.body.customers));
+        let (mask, customers) = (write.body.update_mask.take(), std::mem::take(&mut write.body.customers));
+        let items = parse_batch(&mut write.v, mask.as_ref(), customers);
         let (good, verdicts) = sort_out(items);
         let upserted = service::write(&self.0, write.asks(good)?, commands::upsert).await?;
         Ok(Response::new(BatchUpsertCustomersResponse { results: results(verdicts, upserted) }))
@@ -98,8 +101,11 @@ impl CustomerService for Api {
                 let description = format!("must have at most {MAX_BATCH} entries in one message");
                 return Err(Fault::invalid_field("customers", description).into());
             }
+            let mut v = Violations::new();
+            asked::upsert_mask(&mut v, message.update_mask.as_ref(), FIELDS);
+            v.finish()?;
             for customer in message.customers {
-                import.take(customer).await?;
+                import.take(message.update_mask.as_ref(), customer).await?;
             }
         }
         import.flush().await?;
@@ -117,7 +123,7 @@ impl Listed for Customer {
 struct Import<'a> {
     core: &'a Core,
     call: Call,
-    waiting: Vec<Row>,
+    waiting: Vec<Change<Profile>>,
     next: i64,
     answer: ImportCustomersResponse,
 }
@@ -128,10 +134,10 @@ impl<'a> Import<'a> {
     }
 
     /// Takes one row; writes a block where one is full.
-    async fn take(&mut self, customer: v1::Customer) -> Outcome<()> {
+    async fn take(&mut self, mask: Option<&FieldMask>, customer: v1::Customer) -> Outcome<()> {
         let (index, name) = (self.next, customer.name.clone());
         self.next += 1;
-        match parse_item(customer) {
+        match parse_item(mask, customer) {
             Ok(row) => self.waiting.push(row),
             Err(fault) => {
                 self.answer.failed += 1;
@@ -179,23 +185,22 @@ fn parse_profile(v: &mut Violations, customer: v1::Customer) -> Profile {
     profile
 }
 
-/// The id of a customer and what is known of it.
-type Row = (String, Profile);
-type Item = Result<Row, Fault>;
+type Item = Result<Change<Profile>, Fault>;
 /// The name of a customer as it was sent, and what is wrong with it.
 type Verdict = (String, Option<Fault>);
 
 /// One customer of a batch or an import.
-fn parse_item(customer: v1::Customer) -> Item {
-    let mut v = Violations::new();
-    let id = field::resource(&mut v, "name", COLLECTION, &customer.name);
-    let profile = parse_profile(&mut v, customer);
-    v.finish()?;
-    Ok((id, profile))
+fn parse_item(mask: Option<&FieldMask>, customer: v1::Customer) -> Item {
+    asked::upsert::<Customer, _, _>(mask, customer, FIELDS, parse_profile)
 }
 
 /// Each with its name as it was sent.
-fn parse_batch(v: &mut Violations, customers: Vec<v1::Customer>) -> Vec<(String, Item)> {
+fn parse_batch(
+    v: &mut Violations,
+    mask: Option<&FieldMask>,
+    customers: Vec<v1::Customer>,
+) -> Vec<(String, Item)> {
+    asked::upsert_mask(v, mask, FIELDS);
     let count = customers.len();
     let message = format!("must have 1 to {MAX_BATCH} entries, has {count}");
     let fits = v.check((1..=MAX_BATCH).contains(&count), "customers", message);
@@ -206,11 +211,11 @@ fn parse_batch(v: &mut Violations, customers: Vec<v1::Customer>) -> Vec<(String,
     }
     // More are not even read.
     let customers = if fits { customers } else { Vec::new() };
-    customers.into_iter().map(|customer| (customer.name.clone(), parse_item(customer))).collect()
+    customers.into_iter().map(|customer| (customer.name.clone(), parse_item(mask, customer))).collect()
 }
 
 /// The rows that can be written, and the verdict on every row.
-fn sort_out(items: Vec<(String, Item)>) -> (Vec<Row>, Vec<Verdict>) {
+fn sort_out(items: Vec<(String, Item)>) -> (Vec<Change<Profile>>, Vec<Verdict>) {
     let mut good = Vec::with_capacity(items.len());
     let mut verdicts = Vec::with_capacity(items.len());
     for (name, item) in items {

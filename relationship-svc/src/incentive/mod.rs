@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::discount::{Discount, Kind};
 use tandem_kernel::limits::{Dimension, Limits};
+use tandem_kernel::locale::{self, Locale};
 use tandem_kernel::period::Window;
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
@@ -91,6 +92,7 @@ pub struct Definition {
     /// For operators.
     pub display_name: String,
     /// What customers read, by BCP 47 locale; "" is the default.
+    #[serde(deserialize_with = "locale::stored_texts")]
     pub titles: BTreeMap<String, String>,
     /// What it gives.
     pub discount: Discount,
@@ -179,11 +181,9 @@ impl Definition {
         self.segments.is_empty() || self.segments.iter().any(|segment| is_member(segment))
     }
 
-    /// What customers read: the title of exactly this locale, else of its language, else the default.
-    pub fn title(&self, locale: &str) -> &str {
-        let language = locale.split('-').next().unwrap_or_default();
-        let of = |key: &str| self.titles.get(key).map(String::as_str);
-        of(locale).or_else(|| of(language)).or_else(|| of("")).unwrap_or_default()
+    /// What customers read: the title of this locale, else of the nearest wider one, else the default.
+    pub fn title(&self, locale: &Locale) -> &str {
+        locale.nearest(|tag| self.titles.get(tag)).map(String::as_str).unwrap_or_default()
     }
 
     /// Uses of one code where so many were `sent`: nothing for the default, [`UNLIMITED`] for no limit.

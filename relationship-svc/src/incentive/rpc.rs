@@ -22,6 +22,7 @@ use tandem_proto::relationship::v1::{
     GetLimitsRequest, GetLimitsResponse, Incentive as Message, ListIncentivesRequest, ListIncentivesResponse,
     UpdateIncentiveRequest, UpdateIncentiveResponse,
 };
+use tandem_proto::requests::Partial;
 use tonic::{Request, Response, Status};
 
 use super::{Definition, FIELDS, Incentive, commands, events, fact, vocabulary};
@@ -85,10 +86,11 @@ impl IncentiveService for Api {
         &self,
         request: Request<UpdateIncentiveRequest>,
     ) -> Result<Response<UpdateIncentiveResponse>, Status> {
-        if grpc::field_mask(&mut Violations::new(), request.get_ref().update_mask.as_ref(), &["discount"])
-            .has("discount")
-        {
-            parse::refuse_points(request.get_ref().incentive.as_ref())?;
+        let UpdateIncentiveRequest { incentive, update_mask, .. } = request.get_ref();
+        let said = incentive.as_ref().map(Partial::said).unwrap_or_default();
+        let mask = grpc::field_mask(&mut Violations::new(), update_mask.as_ref(), &["discount"], &said);
+        if mask.has("discount") {
+            parse::refuse_points(incentive.as_ref())?;
         }
         let change = asked::update::<Incentive, _, _>(&self.0, request, FIELDS, parse::definition)?;
         let write = |app: Arc<App>, asked: Asked<Change<Definition>>| async move {
@@ -139,10 +141,10 @@ impl IncentiveService for Api {
     ) -> Result<Response<EvaluateIncentivesResponse>, Status> {
         let call = grpc::call(&request)?;
         let message = request.into_inner();
-        let asked = parse::evaluate(&message)?;
+        let (asked, locale) = parse::evaluate(&message)?;
         let currency = asked.currency;
         let evaluated = redemption::evaluate::evaluate(&self.0, &call, asked).await?;
-        Ok(Response::new(encode::evaluated(&message, currency, evaluated)))
+        Ok(Response::new(encode::evaluated(&message, &locale, currency, evaluated)))
     }
 }
 

@@ -75,7 +75,7 @@ async fn what_is_stored_is_read_back_with_its_defaults() {
             display_name: "Spring".to_owned(),
             titles: BTreeMap::from([
                 (String::new(), "Ten off".to_owned()),
-                ("de".to_owned(), "Zehn".to_owned()),
+                ("DE_at".to_owned(), "Zehn".to_owned()),
             ]),
             limits: Some(Limits { max_uses: Some(100), ..Limits::default() }),
             segments: vec!["segments/vip".to_owned(), "segments/vip".to_owned()],
@@ -89,6 +89,7 @@ async fn what_is_stored_is_read_back_with_its_defaults() {
             ("incentives/spring", 1, "v1")
         );
         assert_eq!(created.max_uses_per_code, Some(1));
+        assert_eq!(created.titles.keys().collect::<Vec<_>>(), ["", "de-AT"]);
         assert_eq!(created.segments, ["segments/vip"]);
         assert_eq!((created.state, created.return_policy), (1, 1));
         let mut read = get(&mut client(&harness), "incentives/spring").await.unwrap();
@@ -111,7 +112,7 @@ async fn every_wrong_field_is_named_at_once() {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         wrong = Message {
             display_name: "x".repeat(201),
-            titles: BTreeMap::from([("de_AT".to_owned(), String::new())]),
+            titles: BTreeMap::from([("deutsch".to_owned(), String::new())]),
             validity: Some(Interval { start_time: at(2), end_time: at(1) }),
             limits: Some(Limits {
                 max_uses: Some(-1),
@@ -130,8 +131,8 @@ async fn every_wrong_field_is_named_at_once() {
         let expected = [
             "incentive_id",
             "incentive.display_name",
-            "incentive.titles[\"de_AT\"]",
-            "incentive.titles[\"de_AT\"]",
+            "incentive.titles[deutsch]",
+            "incentive.titles[deutsch]",
             "incentive.discount.amount.amounts",
             "incentive.validity.end_time",
             "incentive.limits.max_uses",
@@ -315,11 +316,15 @@ fn a_title_is_that_of_the_locale_else_of_its_language_else_the_default() {
             titles.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
         definition
     };
+    let title = |definition: &super::Definition, locale| {
+        let locale = tandem_kernel::locale::Locale::parse(locale).unwrap();
+        definition.title(&locale).to_owned()
+    };
     let definition = titled(&[("", "Ten off"), ("de", "Zehn"), ("de-AT", "Zehn!")]);
-    assert_eq!(definition.title("de-AT"), "Zehn!");
-    assert_eq!(definition.title("de-CH"), "Zehn");
-    assert_eq!(definition.title("fr"), "Ten off");
-    assert_eq!(titled(&[]).title("fr"), "");
+    assert_eq!(title(&definition, "de_at"), "Zehn!");
+    assert_eq!(title(&definition, "de-CH"), "Zehn");
+    assert_eq!(title(&definition, "fr"), "Ten off");
+    assert_eq!(title(&titled(&[]), "fr"), "");
 }
 
 #[tokio::test]

@@ -49,8 +49,10 @@ pub async fn import_customers(harness: &Harness, count: usize) {
         ..Customer::default()
     };
     let customers: Vec<Customer> = (0..count).map(customer).collect();
-    let messages: Vec<_> =
-        customers.chunks(1_000).map(|chunk| ImportCustomersRequest { customers: chunk.to_vec() }).collect();
+    let messages: Vec<_> = customers
+        .chunks(1_000)
+        .map(|chunk| ImportCustomersRequest { customers: chunk.to_vec(), update_mask: None })
+        .collect();
     let mut client = CustomerServiceClient::new(harness.channel());
     client.import_customers(futures::stream::iter(messages)).await.unwrap();
 }
@@ -268,7 +270,8 @@ async fn import_tagged(harness: &Harness, count: usize, tags: usize) {
     let tags: Vec<String> = (0..tags).map(|at| format!("tag{at:02}")).collect();
     let customer =
         |at: usize| Customer { name: format!("customers/t{at}"), tags: tags.clone(), ..Customer::default() };
-    let message = ImportCustomersRequest { customers: (0..count).map(customer).collect() };
+    let message =
+        ImportCustomersRequest { customers: (0..count).map(customer).collect(), ..Default::default() };
     let mut client = CustomerServiceClient::new(harness.channel());
     client.import_customers(futures::stream::iter([message])).await.unwrap();
 }

@@ -4,13 +4,17 @@
 pub mod basket;
 pub mod clock;
 pub mod code;
+pub mod country;
 pub mod discount;
+pub mod email;
 pub mod id;
 pub mod limits;
+pub mod locale;
 pub mod money;
 pub mod order_id;
 pub mod page;
 pub mod period;
+pub mod phone;
 pub mod pricing;
 pub mod problem;
 pub mod rule;

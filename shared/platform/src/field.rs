@@ -1,6 +1,8 @@
 //! Reading the fields that several messages have. Each reader reports to the request's [`Violations`] and answers
 //! something of the right type, so that the reading goes on to the next violation.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use tandem_kernel::problem::Problem;
 use crate::fault::{Fault, Violations};
 use crate::grpc;
 use crate::idempotency::Request;
+
+pub use people::{country, locale, place, titles};
 
 /// What is told of one item of a batch: an answer about a thousand of them stays within what every client reads.
 const ITEM_VIOLATIONS: usize = 4;

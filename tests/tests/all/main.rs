@@ -13,6 +13,7 @@ mod faults;
 mod flags;
 mod guesses;
 mod journeys;
+mod masks;
 mod metrics;
 mod orders;
 mod races;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tandem_kernel::basket::Basket;
 use tandem_kernel::limits;
+use tandem_kernel::locale::Locale;
 
 use super::super::place::Place;
 use crate::relationship::{Answer, Code};
@@ -28,7 +29,7 @@ pub struct Ask {
     /// By which the shopper is told apart from others, or empty.
     pub client_id: String,
     /// For titles.
-    pub locale: String,
+    pub locale: Locale,
     /// No answer rather than one without incentives.
     pub require_incentives: bool,
     /// Names of offers that are to be left out.
@@ -47,7 +48,7 @@ impl Ask {
             order_id: String::new(),
             replaces: String::new(),
             client_id: String::new(),
-            locale: String::new(),
+            locale: Locale::default(),
             require_incentives: false,
             without: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! What a basket costs, and why.
 
 use prost::Message;
+use tandem_kernel::locale::Locale;
 use tandem_kernel::pricing::{Outcome, Reason};
 use tandem_kernel::seal::Keyring;
 use tandem_proto::campaign::v1::{
@@ -218,9 +219,9 @@ fn what_loses_names_the_winner_and_what_misses_says_how_much() {
 fn titles_are_in_the_callers_language_where_there_is_one() {
     let snapshot = snapshot(Vec::new(), &[planned("c", mix(vec![offer("x", percent(1_000))], Vec::new()))]);
     for (locale, title) in
-        [("", "x"), ("fr", "x"), ("de", "x auf Deutsch"), ("de-AT", "x auf Deutsch"), ("DE", "x auf Deutsch")]
+        [("", "x"), ("fr", "x"), ("de", "x auf Deutsch"), ("de_AT", "x auf Deutsch"), ("DE", "x auf Deutsch")]
     {
-        let ask = Ask { locale: locale.to_owned(), ..ask(vec![line("a", "1", 1, 1_000)]) };
+        let ask = Ask { locale: Locale::parse(locale).unwrap(), ..ask(vec![line("a", "1", 1, 1_000)]) };
         let priced = price(&snapshot, &ask, &Incentives::NotAsked);
         assert_eq!(decisions(&ask, &priced, &Incentives::NotAsked)[0].title, title, "{locale}");
     }

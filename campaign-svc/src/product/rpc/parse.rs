@@ -52,27 +52,28 @@ fn prices(v: &mut Violations, given: Vec<v1::ListPrice>) -> Vec<ListPrice> {
     let (mut prices, mut seen) = (Vec::new(), BTreeSet::new());
     for (index, given) in given.into_iter().take(MAX_PRICES).enumerate() {
         let mut v = v.nest(format!("prices[{index}]"));
-        place(&mut v, "place", &given.place);
+        let place = place(&mut v, "place", given.place);
         let Some(money) = given.price.as_ref() else {
             v.add("price", "is required");
             continue;
         };
         let known = Currency::new(&money.currency_code).ok();
-        let twice = known.is_some_and(|currency| !seen.insert((given.place.clone(), currency)));
+        let twice = known.is_some_and(|currency| !seen.insert((place.clone(), currency)));
         v.check(!twice, "", "this place and currency stand here twice");
         let minor = field::read(&mut v, |found| convert::amount("price", money, None, found));
         let price = known.zip(minor).map(|(currency, minor)| Money::new(minor, currency));
-        prices.extend(price.map(|price| ListPrice { place: given.place, price }));
+        prices.extend(price.map(|price| ListPrice { place: place.clone(), price }));
     }
     prices.sort_by(|one, two| (&one.place, one.price.currency).cmp(&(&two.place, two.price.currency)));
     prices
 }
 
-/// Checks that `place` can be one: words as in ids, with slashes between them; or empty.
-pub fn place(v: &mut Violations, field: &str, place: &str) {
+/// A place: words as in ids, with slashes between them, a country at the head by its code; or empty.
+pub fn place(v: &mut Violations, field: &str, place: String) -> String {
     let word = |word: &str| tandem_kernel::id::check(word).is_ok();
     let right = place.is_empty() || (place.len() <= MAX_PLACE && place.split('/').all(word));
     v.check(right, field, "must be a place such as `stores/berlin`, `DE` or `DE/shops/web`, or empty");
+    if right { field::place(v, field, place) } else { place }
 }
 
 /// An entry of the price history as the contract shows it.

@@ -7,7 +7,8 @@ async fn a_costly_filter_makes_short_pages_and_a_costlier_one_is_refused() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         let customer = |at: usize| Message { name: format!("customers/c{at:02}"), ..Message::default() };
-        let message = ImportCustomersRequest { customers: (0..60).map(customer).collect() };
+        let message =
+            ImportCustomersRequest { customers: (0..60).map(customer).collect(), ..Default::default() };
         let mut client = client(&harness);
         client.import_customers(futures::stream::iter([message])).await.unwrap();
         let exists = "customer.tags.exists(t, t + 'a' == 'b' || t + 'c' == 'd')";

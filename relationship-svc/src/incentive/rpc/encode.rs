@@ -2,6 +2,7 @@
 
 use tandem_kernel::code::Typed;
 use tandem_kernel::limits::{Facts, Overrun};
+use tandem_kernel::locale::Locale;
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::resource::Resource;
 use tandem_proto::common::v1;
@@ -36,6 +37,7 @@ pub fn usage(counted: &[(CounterKey, Tally)]) -> IncentiveUsage {
 
 pub fn evaluated(
     request: &EvaluateIncentivesRequest,
+    locale: &Locale,
     currency: Option<Currency>,
     evaluated: Evaluated,
 ) -> EvaluateIncentivesResponse {
@@ -44,7 +46,7 @@ pub fn evaluated(
     let codes = typed.zip(evaluated.codes);
     EvaluateIncentivesResponse {
         segments: evaluated.segments.iter().map(|id| segment::name(id)).collect(),
-        codes: codes.map(|(given, standing)| code(given, standing, request, currency)).collect(),
+        codes: codes.map(|(given, standing)| code(given, standing, request, locale, currency)).collect(),
         customer_known: evaluated.customer_known,
     }
 }
@@ -53,6 +55,7 @@ fn code(
     given: &str,
     standing: Standing,
     request: &EvaluateIncentivesRequest,
+    locale: &Locale,
     currency: Option<Currency>,
 ) -> EvaluatedCode {
     let incentive = standing.ready.as_ref().map(|ready| &ready.incentive);
@@ -77,7 +80,7 @@ fn code(
     let definition = &incentive.definition;
     code.discount = Some((&definition.discount).into());
     code.condition.clone_from(&definition.condition);
-    code.title = definition.title(&request.locale).to_owned();
+    code.title = definition.title(locale).to_owned();
     code.uses_left = standing.uses_left.unwrap_or(-1);
     let money = |minor, currency| v1::Money::from(Money::new(minor, currency));
     code.money_left = standing.money_left.zip(currency).map(|(minor, currency)| money(minor, currency));

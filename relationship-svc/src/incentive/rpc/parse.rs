@@ -1,9 +1,8 @@
 //! Requests about incentives, read with every violation at once.
 
-use std::collections::BTreeMap;
-
 use tandem_kernel::discount::Discount;
 use tandem_kernel::limits::Limits;
+use tandem_kernel::locale::Locale;
 use tandem_kernel::period::{Window, Zone};
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::text;
@@ -19,9 +18,6 @@ use crate::redemption::{self, Person};
 use crate::segment;
 
 const MAX_DISPLAY_NAME: usize = 200;
-const MAX_TITLE: usize = 200;
-/// The longest BCP 47 tag that anybody uses.
-const MAX_LOCALE: usize = 35;
 /// Of a basket.
 const MAX_ATTRIBUTES: usize = 32;
 /// Bytes of a key or a value.
@@ -29,7 +25,8 @@ const MAX_ATTRIBUTE: usize = 256;
 /// The most segments that one quote asks about.
 const MAX_ASKED_SEGMENTS: usize = 10_000;
 
-pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
+/// What is asked, and in which language the titles are wanted.
+pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<(Asked, Locale)> {
     let mut v = Violations::new();
     let customer = field::optional_resource(&mut v, "customer", "customers", &message.customer);
     let guest = redemption::rpc::guest_key(&mut v, &message.guest_key);
@@ -42,7 +39,7 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let contradicts = message.without_segments && !message.segments.is_empty();
     v.check(!contradicts, "segments", "must be empty with without_segments");
     let segments = (message.without_segments || !named.is_empty()).then_some(named);
-    field::text(&mut v, "locale", message.locale.clone(), 0..=MAX_LOCALE);
+    let locale = field::locale(&mut v, "locale", &message.locale);
     let client_id = redemption::rpc::client_id(&mut v, message.client_id.clone());
     let mut order = |field, id: &String| (!id.is_empty()).then(|| field::order_id(&mut v, field, id.clone()));
     let (order, replaces) =
@@ -57,7 +54,9 @@ pub fn evaluate(message: &EvaluateIncentivesRequest) -> Outcome<Asked> {
     let (person, leave) = (Person { customer, guest }, Leave::default());
     let mut attributes = message.attributes.clone();
     text::compose_map(&mut attributes);
-    Ok(Asked { person, codes, currency, segments, order, replaces, client_id, leave, place, attributes })
+    let asked =
+        Asked { person, codes, currency, segments, order, replaces, client_id, leave, place, attributes };
+    Ok((asked, locale))
 }
 
 /// Points are a good request to a service that has a loyalty programme.
@@ -76,7 +75,7 @@ pub fn refuse_points(incentive: Option<&v1::Incentive>) -> Outcome<()> {
 pub fn definition(v: &mut Violations, given: v1::Incentive) -> Definition {
     Definition {
         display_name: field::text(v, "display_name", given.display_name.clone(), 0..=MAX_DISPLAY_NAME),
-        titles: titles(v, &given),
+        titles: field::titles(v, "titles", given.titles.clone(), MAX_TITLES),
         discount: discount(v, &given).unwrap_or_default(),
         validity: validity(v, &given).unwrap_or_default(),
         limits: limits(v, &given).unwrap_or_default(),
@@ -118,19 +117,6 @@ fn readable_condition(v: &mut Violations, incentive: &v1::Incentive) -> String {
         v.add_as("RULE_INVALID", "condition", error.to_string());
     }
     incentive.condition.clone()
-}
-
-fn titles(v: &mut Violations, incentive: &v1::Incentive) -> BTreeMap<String, String> {
-    let titles = &incentive.titles;
-    v.check(titles.len() <= MAX_TITLES, "titles", format!("must have at most {MAX_TITLES} entries"));
-    for (locale, title) in titles.iter().take(MAX_TITLES) {
-        let short: String = locale.chars().take(64).collect();
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let known = locale.len() <= MAX_LOCALE && locale.chars().all(plain);
-        v.check(known, format!("titles[{short:?}]"), "the key must be a BCP 47 language tag, or empty");
-        field::text(v, &format!("titles[{short:?}]"), title.clone(), 1..=MAX_TITLE);
-    }
-    titles.clone()
 }
 
 fn discount(v: &mut Violations, incentive: &v1::Incentive) -> Option<Discount> {

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::basket::{Basket, MAX_LINES};
 use tandem_kernel::code::Typed;
 use tandem_kernel::money::Currency;
-use tandem_kernel::text;
 use tandem_platform::idempotency::Request;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::common::v1::{self as common, QuoteClaims, SealedCode, SealedLine};
@@ -333,7 +332,8 @@ fn basket(v: &mut Violations, given: Option<&common::Basket>) -> Option<Basket> 
 
 /// Where an order is placed.
 pub fn place(v: &mut Violations, given: String) -> String {
-    text::composed(&field::text(v, "place", given, 0..=128)).into_owned()
+    let place = field::text(v, "place", given, 0..=128);
+    field::place(v, "place", place)
 }
 
 /// ListUsableVouchers, read.

@@ -186,9 +186,9 @@ impl Shop {
     async fn limit_counted(&self, id: &str, limits: &Limits) {
         let mut v = Violations::new();
         let paths = prost_types::FieldMask { paths: vec!["limits".to_owned()] };
-        let mask = grpc::field_mask(&mut v, Some(&paths), &["limits"]);
+        let mask = grpc::field_mask(&mut v, Some(&paths), &["limits"], &[]);
         let touch = Touch { id: id.to_owned(), ..Touch::default() };
-        let change = Change::new(touch, incentive::FIELDS, &mask, limited(off(1_000), limits.clone()));
+        let change = Change::new(touch, incentive::FIELDS, mask, limited(off(1_000), limits.clone()));
         past::count(&self.app, &self.call.tenant, &change).await.unwrap();
     }
 

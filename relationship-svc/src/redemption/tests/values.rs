@@ -44,9 +44,9 @@ impl Shop {
     /// UpdateIncentive, of its limits.
     async fn update_limits(&self, limits: Limits) -> Outcome<Incentive> {
         let paths = prost_types::FieldMask { paths: vec!["limits".to_owned()] };
-        let mask = grpc::field_mask(&mut Violations::new(), Some(&paths), &["limits"]);
+        let mask = grpc::field_mask(&mut Violations::new(), Some(&paths), &["limits"], &[]);
         let touch = Touch { id: "spring".to_owned(), ..Touch::default() };
-        let what = Change::new(touch, incentive::FIELDS, &mask, limited(off(1_000), limits));
+        let what = Change::new(touch, incentive::FIELDS, mask, limited(off(1_000), limits));
         let request = Request::new("UpdateIncentive", &request_id(), &());
         past::count(&self.app, &self.call.tenant, &what).await?;
         let asked = Asked { call: self.call.clone(), request, what };

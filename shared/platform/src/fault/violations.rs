@@ -78,11 +78,10 @@ impl Violations {
         Nested { all: self, outer }
     }
 
-    /// As [`Violations::nest`], where only some fields are `asked` for: what is reported of others is passed over. `None`
-    /// is all of them.
-    pub fn nest_asked(&mut self, prefix: impl AsRef<str>, asked: Option<Vec<&'static str>>) -> Nested<'_> {
+    /// As [`Violations::nest`], where only some fields are `asked` for: what is reported of others is passed over.
+    pub fn nest_asked(&mut self, prefix: impl AsRef<str>, asked: Vec<&'static str>) -> Nested<'_> {
         let nested = self.nest(prefix);
-        nested.all.asked = asked.map(|fields| (nested.all.prefix.len(), fields));
+        nested.all.asked = Some((nested.all.prefix.len(), asked));
         nested
     }
 
@@ -182,7 +181,7 @@ mod tests {
     fn what_is_not_asked_for_cannot_be_wrong() {
         let mut v = Violations::new();
         {
-            let mut note = v.nest_asked("note", Some(vec!["title", "lines"]));
+            let mut note = v.nest_asked("note", vec!["title", "lines"]);
             note.add("title", "missing");
             note.add("colour", "unknown");
             note.nest("lines[2]").nest("price").add("amount", "negative");

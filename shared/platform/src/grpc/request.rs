@@ -44,44 +44,50 @@ pub fn check_etag(given: &str, version: i64, resource: impl Display) -> Outcome<
 /// Which fields an update writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
-    /// `None`: all.
-    fields: Option<Vec<&'static str>>,
+    fields: Vec<&'static str>,
+    is_named: bool,
 }
 
 impl Mask {
-    /// Whether `field` is written. `field` is one of those that the mask was read against.
+    /// Whether `field` is written.
     pub fn has(&self, field: &str) -> bool {
-        self.fields.as_ref().is_none_or(|fields| fields.contains(&field))
+        self.fields.contains(&field)
     }
 
-    /// The fields that are written; none where every one is meant.
-    pub fn fields(&self) -> Option<&[&'static str]> {
-        self.fields.as_deref()
+    /// The fields that are written.
+    pub fn fields(&self) -> &[&'static str] {
+        &self.fields
+    }
+
+    /// Whether the caller names `field`, rather than meaning whatever is said or everything.
+    pub fn names(&self, field: &str) -> bool {
+        self.is_named && self.has(field)
     }
 }
 
-/// Reads `update_mask` against the fields that an update may write. Absent, empty or `*` is all of them; any other path
-/// that is not in `known` is a violation, and a part of a field (`budget.amount`) must be listed to be one.
-pub fn field_mask(v: &mut Violations, mask: Option<&prost_types::FieldMask>, known: &[&'static str]) -> Mask {
+/// Reads `update_mask` against the fields that an update may write, in their order. Absent or empty, it means those that are
+/// `said`, so that nothing is wiped that nobody speaks of; `*` is all of them. Any other path that is not in `known` is a
+/// violation, and a part of a field (`budget.amount`) must be listed to be one.
+pub fn field_mask(
+    v: &mut Violations,
+    mask: Option<&prost_types::FieldMask>,
+    known: &[&'static str],
+    said: &[&'static str],
+) -> Mask {
     let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
-    if paths.is_empty() || paths == ["*"] {
-        return Mask { fields: None };
+    let of =
+        |is_meant: &dyn Fn(&str) -> bool| known.iter().copied().filter(|field| is_meant(field)).collect();
+    if paths.is_empty() {
+        return Mask { fields: of(&|field| said.contains(&field)), is_named: false };
     }
-    let mut fields = Vec::with_capacity(paths.len().min(known.len()));
-    for path in paths {
-        match known.iter().find(|known| *known == path) {
-            Some(field) if !fields.contains(field) => fields.push(*field),
-            Some(_) => {}
-            None => {
-                let path: String = path.chars().take(64).collect();
-                v.add(
-                    "update_mask",
-                    format!("{path:?} cannot be updated; it is one of {}", known.join(", ")),
-                );
-            }
-        }
+    if paths == ["*"] {
+        return Mask { fields: known.to_vec(), is_named: false };
     }
-    Mask { fields: Some(fields) }
+    for path in paths.iter().filter(|path| !known.contains(&path.as_str())) {
+        let path: String = path.chars().take(64).collect();
+        v.add("update_mask", format!("{path:?} cannot be updated; it is one of {}", known.join(", ")));
+    }
+    Mask { fields: of(&|field| paths.iter().any(|path| path == field)), is_named: true }
 }
 
 #[cfg(test)]
@@ -124,18 +130,25 @@ mod tests {
     }
 
     #[test]
-    fn an_update_mask_names_known_fields_only() {
+    fn an_update_mask_names_known_fields_or_means_those_that_are_said() {
         let mask = |paths: &[&str]| prost_types::FieldMask {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         };
         let mut v = Violations::new();
-        let some = field_mask(&mut v, Some(&mask(&["name", "name"])), &["name", "ends"]);
-        assert!(some.has("name") && !some.has("ends"));
-        for all in [None, Some(&mask(&[])), Some(&mask(&["*"]))] {
-            assert!(field_mask(&mut v, all, &["name"]).has("name"));
+        let (known, said) = (["name", "ends"], ["ends", "etag"]);
+        let some = field_mask(&mut v, Some(&mask(&["name", "name"])), &known, &said);
+        assert!(some.has("name") && some.names("name") && !some.has("ends"));
+        let all = field_mask(&mut v, Some(&mask(&["*"])), &known, &said);
+        assert!(all.fields() == known && !all.names("name"));
+        for none in [None, Some(&mask(&[]))] {
+            let those_said = field_mask(&mut v, none, &known, &said);
+            assert!(
+                those_said.fields() == ["ends"] && !those_said.names("ends"),
+                "an absent mask wipes nothing"
+            );
         }
         assert!(v.is_empty());
-        field_mask(&mut v, Some(&mask(&["name.first", "state"])), &["name"]);
-        assert_eq!(v.len(), 2);
+        field_mask(&mut v, Some(&mask(&["name.first", "state", "*"])), &["name"], &[]);
+        assert_eq!(v.len(), 3);
     }
 }

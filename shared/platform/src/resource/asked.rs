@@ -1,7 +1,8 @@
 //! What a service does with the requests of the standard methods before and after what is an aggregate's own.
 
+use prost_types::FieldMask;
 use tandem_kernel::rule::Vocabulary;
-use tandem_proto::requests::{Creating, Etagged, Listing, Named, Repeatable, Updating};
+use tandem_proto::requests::{Creating, Etagged, Listing, Named, Partial, Repeatable, Updating};
 
 use super::change::{self, Change, New, Touch};
 use super::list::{List, Listed, Page};
@@ -60,8 +61,8 @@ pub fn create<T: Resource, B: Creating, D>(
     Ok(Asked { call, request, what: New { id, given } })
 }
 
-/// A write that asks for other values in some of `fields`. What `parse` finds wrong with those that are not changed is
-/// passed over.
+/// A write that asks for other values in those of `fields` that its mask names, else in those that it says. What `parse`
+/// finds wrong with those that are not changed is passed over.
 pub fn update<T: Resource, B: Updating, D: Clone>(
     core: &Core,
     request: tonic::Request<B>,
@@ -69,13 +70,38 @@ pub fn update<T: Resource, B: Updating, D: Clone>(
     parse: impl FnOnce(&mut Violations, B::Resource) -> D,
 ) -> Outcome<Asked<Change<D>>> {
     let Write { call, request, mut v, mut body } = write(core, request)?;
-    let names: Vec<&'static str> = fields.iter().map(|(name, _)| *name).collect();
-    let mask = grpc::field_mask(&mut v, body.mask(), &names);
     let resource = body.take_resource();
+    let mask = grpc::field_mask(&mut v, body.mask(), &names(fields), &resource.said());
     let touch = Touch::read::<T>(&mut v.nest(B::RESOURCE), "name", resource.name(), resource.etag());
-    let given = parse(&mut v.nest_asked(B::RESOURCE, mask.fields().map(<[_]>::to_vec)), resource);
+    let given = parse(&mut v.nest_asked(B::RESOURCE, mask.fields().to_vec()), resource);
     v.finish()?;
-    Ok(Asked { call, request, what: Change::new(touch, fields, &mask, given) })
+    Ok(Asked { call, request, what: Change::new(touch, fields, mask, given) })
+}
+
+/// One item of a batch that creates what is not there and changes what is: other values in those of `fields` that the mask
+/// names, else in those that the item says. It may be new, so that whatever it says must be right.
+pub fn upsert<T: Resource, R: Named + Etagged + Partial, D: Clone>(
+    mask: Option<&FieldMask>,
+    resource: R,
+    fields: &[change::Field<D>],
+    parse: impl FnOnce(&mut Violations, R) -> D,
+) -> Outcome<Change<D>> {
+    let mut v = Violations::new();
+    // What is wrong with the mask is said once, of the request.
+    let mask = grpc::field_mask(&mut Violations::new(), mask, &names(fields), &resource.said());
+    let touch = Touch::read::<T>(&mut v, "name", resource.name(), resource.etag());
+    let given = parse(&mut v, resource);
+    v.finish()?;
+    Ok(Change::new(touch, fields, mask, given))
+}
+
+/// Reports what is wrong with the mask of a batch.
+pub fn upsert_mask<D>(v: &mut Violations, mask: Option<&FieldMask>, fields: &[change::Field<D>]) {
+    grpc::field_mask(v, mask, &names(fields), &[]);
+}
+
+fn names<D>(fields: &[change::Field<D>]) -> Vec<&'static str> {
+    fields.iter().map(|(name, _)| *name).collect()
 }
 
 /// A write that says no more than which version of which resource it is about: archive, delete, a step of its life.

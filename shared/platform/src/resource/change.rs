@@ -38,15 +38,15 @@ pub struct Change<D> {
     /// What is changed.
     pub touch: Touch,
     fields: Vec<Field<D>>,
-    is_everything: bool,
+    mask: grpc::Mask,
     given: D,
 }
 
 impl<D: Clone> Change<D> {
-    /// Of those of `fields` that the mask names, in their order.
-    pub fn new(touch: Touch, fields: &[Field<D>], mask: &grpc::Mask, given: D) -> Self {
+    /// Of those of `fields` that the mask has, in their order.
+    pub fn new(touch: Touch, fields: &[Field<D>], mask: grpc::Mask, given: D) -> Self {
         let fields = fields.iter().filter(|(name, _)| mask.has(name)).copied().collect();
-        Self { touch, fields, is_everything: mask.fields().is_none(), given }
+        Self { touch, fields, mask, given }
     }
 
     /// What `before` becomes.
@@ -58,11 +58,16 @@ impl<D: Clone> Change<D> {
 
     /// What the caller sent, where this field is changed.
     pub fn given(&self, field: &str) -> Option<&D> {
-        self.fields.iter().any(|(name, _)| *name == field).then_some(&self.given)
+        self.mask.has(field).then_some(&self.given)
     }
 
-    /// Whether the caller names this field, rather than meaning every one.
+    /// All that the caller sent, whatever is changed: what a resource begins with that is not there yet.
+    pub fn whole(&self) -> &D {
+        &self.given
+    }
+
+    /// Whether the caller names this field, rather than meaning whatever is said or everything.
     pub fn names(&self, field: &str) -> bool {
-        !self.is_everything && self.given(field).is_some()
+        self.mask.names(field)
     }
 }

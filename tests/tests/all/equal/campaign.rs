@@ -75,6 +75,7 @@ async fn products(stage: &mut Stage) {
     let batch = BatchUpsertProductsRequest {
         products: vec![product("equal", 300), product("another", 300)],
         request_id: id("batch"),
+        update_mask: None,
     };
     stage.twenty("BatchUpsertProducts", &batch).await;
     let archive = ArchiveProductRequest {

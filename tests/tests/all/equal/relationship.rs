@@ -43,6 +43,7 @@ async fn customers(stage: &mut Stage) {
     let batch = BatchUpsertCustomersRequest {
         customers: vec![customer("equal", "CH"), customer("another", "CH")],
         request_id: id("batch"),
+        update_mask: None,
     };
     stage.twenty("BatchUpsertCustomers", &batch).await;
 }

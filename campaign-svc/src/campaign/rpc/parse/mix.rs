@@ -1,7 +1,5 @@
 //! What a caller says of a mix. Fields are named as in `mix.proto`.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
 use serde_json::Value;
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
@@ -29,7 +27,6 @@ const MAX_FEATURED: usize = 100;
 const MAX_RULES: usize = 100;
 const MAX_OFFERS: usize = 100;
 const MAX_TITLES: usize = 32;
-const MAX_LOCALE_BYTES: usize = 35;
 const MAX_COUNTRIES: usize = 250;
 const MAX_SITES: usize = 1_000;
 const MAX_PLACEMENTS: usize = 500;
@@ -134,7 +131,7 @@ fn change(v: &mut Violations, given: Option<v1::price_rule::Change>) -> Option<P
 
 fn offer(v: &mut Violations, given: v1::Offer) -> Option<Offer> {
     let id = item_id(v, given.id);
-    let titles = titles(v, given.titles);
+    let titles = field::titles(v, "titles", given.titles, MAX_TITLES);
     let discount = match given.discount.as_ref() {
         Some(discount) => field::read(v, |found| convert::discount("discount", discount, found)),
         None => {
@@ -152,34 +149,24 @@ fn offer(v: &mut Violations, given: v1::Offer) -> Option<Offer> {
     read.then_some(offer)
 }
 
-fn titles(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let count = given.len();
-    v.check(count <= MAX_TITLES, "titles", format!("must have at most {MAX_TITLES} entries, has {count}"));
-    for (locale, title) in given.iter().take(MAX_TITLES) {
-        let short: String = locale.chars().take(MAX_LOCALE_BYTES).collect();
-        let plain = locale.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let field = format!("titles[{short}]");
-        v.check(
-            plain && locale.len() <= MAX_LOCALE_BYTES,
-            &field,
-            "the key must be a BCP 47 locale or empty",
-        );
-        v.check((1..=200).contains(&title.chars().count()), &field, "must have 1 to 200 characters");
-    }
-    given
-}
-
 fn place_mix(v: &mut Violations, given: v1::PlaceMix) -> PlaceMix {
-    for (index, country) in given.countries.iter().take(MAX_COUNTRIES).enumerate() {
-        let right = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
-        v.check(right, format!("countries[{index}]"), "must be ISO 3166-1 alpha-2, such as `AT`");
-    }
     PlaceMix {
-        countries: field::words(v, "countries", given.countries, MAX_COUNTRIES),
+        countries: countries(v, given.countries),
         stores: field::resources(v, "stores", "stores", &given.stores, MAX_SITES),
         online_shops: field::resources(v, "online_shops", "shops", &given.online_shops, MAX_SITES),
         marketplaces: field::resources(v, "marketplaces", "marketplaces", &given.marketplaces, MAX_SITES),
     }
+}
+
+fn countries(v: &mut Violations, given: Vec<String>) -> Vec<String> {
+    let mut code = |(index, code): (usize, String)| {
+        let known = field::country(v, &format!("countries[{index}]"), &code);
+        known.map_or(code, |country| country.code().to_owned())
+    };
+    let (read, more) = given.split_at(given.len().min(MAX_COUNTRIES));
+    let read = read.iter().cloned().enumerate().map(&mut code);
+    let codes = read.chain(more.iter().cloned()).collect();
+    field::words(v, "countries", codes, MAX_COUNTRIES)
 }
 
 fn promotion_mix(v: &mut Violations, given: v1::PromotionMix) -> PromotionMix {
