@@ -333,9 +333,9 @@ async fn each_item_of_a_batch_succeeds_or_fails_by_itself() {
         assert_eq!(first.results[1].name, "customers/eve");
         let again = client.batch_upsert_customers(request).await.unwrap().into_inner();
         assert_eq!(first, again, "created stays true on a retry");
-        let replaced =
+        let changed =
             client.get_customer(GetCustomerRequest { name: "customers/ada".to_owned() }).await.unwrap();
-        assert_eq!(replaced.into_inner().customer.unwrap().email, "", "replaced, not merged");
+        assert_eq!(changed.into_inner().customer.unwrap().email, "Ada@example.org", "what is not said stays");
         assert_eq!(harness.events().await.len(), 3);
     })
     .await;

@@ -32,9 +32,9 @@ pub(super) async fn update(
     request: Request<UpdateVoucherRequest>,
 ) -> Outcome<UpdateVoucherResponse> {
     let asked::Write { call, request, mut v, body } = asked::write(&api.0, request)?;
-    let reason = field::text(&mut v, "reason", body.reason, 1..=MAX_REASON_CHARS);
     let given = body.voucher.unwrap_or_default();
     let mask = grpc::field_mask(&mut v, body.update_mask.as_ref(), FIELDS, &given.said());
+    let reason = field::text(&mut v, "reason", body.reason, 1..=MAX_REASON_CHARS);
     let typed = parse::code_named(&mut v.nest("voucher"), &given.name);
     let etag = given.etag.clone();
     let wanted = wanted(&mut v.nest("voucher"), &mask, given);

@@ -183,7 +183,7 @@ fn reward() -> Resource {
     Resource {
         required: vec!["discount"],
         default: json!({
-            "limits": "any", "discount": "any", "maxUsesPerCode": "1",
+            "limits": "any", "maxUsesPerCode": "1", "validity": {},
             "returnPolicy": "RETURN_POLICY_ON_FULL_RETURN",
         }),
         together: vec![
@@ -203,7 +203,7 @@ fn reward() -> Resource {
 /// A code, `MASKED`.
 pub fn voucher() -> Resource {
     let full = json!({
-        "validity": window(2031), "maxUses": "3", "customer": "customers/masked", "sourceId": "s",
+        "validity": window(2031), "maxUses": "5", "customer": "customers/masked", "sourceId": "s",
         "labels": { "a": "b" },
     });
     let other = json!({
