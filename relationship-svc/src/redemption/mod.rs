@@ -53,7 +53,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -73,6 +72,7 @@ mod quote;
 mod refusal;
 mod roll_back;
 pub mod rpc;
+mod standing;
 pub mod store;
 pub mod tasks;
 mod terms;
@@ -81,10 +81,11 @@ mod tests;
 mod world;
 
 pub use commands::{Question, Redemptions, standing, usage};
-pub use membership::{Membership, OfSegment};
+pub use membership::Membership;
 pub use quote::{Plain, Quote, QuotedCode};
 pub use refusal::{CodeOutcome, Refusal, Refused, value_required};
 pub use roll_back::{CardReturns, RollBack};
+pub use standing::{OfSegment, Standing};
 pub use tandem_kernel::limits::{Counted, CounterKey, CounterKind, Tally};
 pub use terms::Terms;
 
@@ -387,30 +388,6 @@ impl<'de> Deserialize<'de> for Shared {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Redemption::deserialize(deserializer).map(|redemption| Self(Arc::new(redemption)))
     }
-}
-
-/// What can be said of a code without a basket.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// As stored, or folded where it is not known.
-    pub code: String,
-    /// Why it cannot be used at all.
-    pub refusal: Option<Refusal>,
-    /// The incentive as it is now; `None` where there is none.
-    pub ready: Option<Arc<crate::incentive::Ready>>,
-    /// Uses left, the least of every limit; `None` unlimited.
-    pub uses_left: Option<i64>,
-    /// Money left in the currency asked for, minor units; `None` unlimited.
-    pub money_left: Option<i64>,
-    /// What is left on a gift card, minor units of its own currency.
-    pub balance: Option<(i64, Currency)>,
-    /// When it can no longer be used; `None` never.
-    pub ends: Option<Timestamp>,
-    /// How long to wait before it is looked up again, where it was not.
-    pub wait: Option<Duration>,
-    /// What limits by segment leave, for every segment that may count until [`Standing::settle`] is told which do. No part of
-    /// the rest before that.
-    pub of_segments: Vec<OfSegment>,
 }
 
 /// What a decision tells the world.
