@@ -2,16 +2,15 @@
 //! only; the counters stand in the services.
 
 mod count;
+mod counter;
 mod standing;
 mod track;
 mod value;
 
 use serde::{Deserialize, Serialize};
 
-pub use count::{
-    Counted, CountedValue, CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject,
-    threshold,
-};
+pub use count::{Counted, CountedValue};
+pub use counter::{CounterKey, CounterKind, Tally, period, periods_at, periods_before, subject, threshold};
 pub use standing::{Limited, Standing};
 pub use track::{Track, Tracks};
 pub use value::{Dimension, Facts, MAX_ATTRIBUTE, MAX_PER_VALUE, MEDIUM, NoDimension, Said, ValueLimit};

@@ -318,21 +318,22 @@ fn a_limit_per_value_says_of_what_and_how_much_and_each_but_once() {
         budgets: Vec::new(),
     };
     let (place, attribute) = (v1::LimitDimension::Place, v1::LimitDimension::Attribute);
+    let (medium, segment) = (v1::LimitDimension::Medium, v1::LimitDimension::Segment);
     let good =
-        vec![of(place, ""), of(v1::LimitDimension::Medium, ""), of(attribute, "till"), of(attribute, "desk")];
+        vec![of(place, ""), of(medium, ""), of(segment, ""), of(attribute, "till"), of(attribute, "desk")];
     assert!(read(good).is_empty());
     let bad = vec![
         of(place, "till"),
         of(attribute, ""),
         of(attribute, "medium"),
-        of(v1::LimitDimension::Segment, ""),
+        of(segment, "students"),
         v1::ValueLimit { max_uses: None, ..of(place, "") },
     ];
     let wanted = [
         "limits.per_value[0].attribute",
         "limits.per_value[1].attribute",
         "limits.per_value[2].attribute",
-        "limits.per_value[3].dimension",
+        "limits.per_value[3].attribute",
         "limits.per_value[4].max_uses",
         "limits.per_value[4].dimension",
     ];
