@@ -34,10 +34,7 @@ impl Profile {
         take("time_zone", &mut self.time_zone, zone);
         take("country", &mut self.country, country);
         self.phone = phone(&self.phone, &said).unwrap_or_else(|error| {
-            // With the country mended the number may be right.
-            if error != PhoneError::NoCountry || said.trim().is_empty() || !self.country.is_empty() {
-                problems.push(Problem::new("phone", error.to_string()));
-            }
+            problems.push(Problem::new("phone", error.to_string()));
             String::new()
         });
         check_attributes(&self.attributes, problems);
@@ -84,12 +81,13 @@ fn country(text: &str) -> Result<String, String> {
     Country::new(text).map(|country| country.code().to_owned()).map_err(|error| error.to_string())
 }
 
-/// Of the country beside it, where that is one.
+/// Of the country beside it, or of the one that is meant by what is none.
 fn phone(text: &str, country: &str) -> Result<String, PhoneError> {
     if text.trim().is_empty() {
         return Ok(String::new());
     }
-    phone::canonical(text, Country::new(country).ok())
+    let country = Country::new(country).map_or_else(|unknown| unknown.meant, Some);
+    phone::canonical(text, country)
 }
 
 fn check_attributes(attributes: &BTreeMap<String, String>, problems: &mut Vec<Problem>) {
