@@ -14,6 +14,7 @@ mod order;
 mod output;
 mod quote;
 mod redeem;
+mod request_id;
 mod rules;
 mod setup;
 mod up;

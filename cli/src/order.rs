@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{decisions, money, vouchers};
+use crate::{decisions, money, request_id};
 
 /// What to do with orders.
 #[derive(Debug, Subcommand)]
@@ -237,7 +237,7 @@ fn told(format: Format, refund: Option<&Refund>) -> Result<(), Failure> {
 
 impl Repeat {
     fn id(&self) -> String {
-        self.request_id.clone().unwrap_or_else(vouchers::fresh_request_id)
+        self.request_id.clone().unwrap_or_else(request_id::fresh)
     }
 }
 

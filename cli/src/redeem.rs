@@ -8,7 +8,7 @@ use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::quote::BasketArguments;
-use crate::{money, name, order, vouchers};
+use crate::{money, name, order, request_id};
 
 /// Arguments of `tandem redeem`.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub async fn run(arguments: Arguments, target: &Target, format: Format) -> Resul
         what,
         customer: name::optional("customers", &arguments.customer),
         partial: arguments.partial,
-        request_id: arguments.request_id.unwrap_or_else(vouchers::fresh_request_id),
+        request_id: arguments.request_id.unwrap_or_else(request_id::fresh),
         ..RedeemVouchersRequest::default()
     };
     let answer = target.vouchers().await?.redeem_vouchers(request).await?.into_inner();

@@ -231,7 +231,7 @@ impl Pair {
 }
 
 fn fresh_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("tandem-demo-{}", crate::vouchers::fresh_request_id()))
+    std::env::temp_dir().join(format!("tandem-demo-{}", crate::request_id::fresh()))
 }
 
 /// Starts one of the two and waits until it answers: how it is stopped, and where it is.

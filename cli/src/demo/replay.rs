@@ -18,7 +18,7 @@ use super::account::{Account, Fate, Order};
 use super::purchases::Purchase;
 use super::stage::PLACE;
 use crate::failure::Failure;
-use crate::vouchers;
+use crate::request_id;
 
 /// Customers who shop at the same time. Each customer's purchases stay in order.
 const TILLS: usize = 8;
@@ -120,7 +120,7 @@ async fn commit(shop: &Shop, purchase: &Purchase, quote_token: String) -> Result
     let request = CommitOrderRequest {
         order_id: purchase.order_id(),
         quote_token,
-        request_id: vouchers::fresh_request_id(),
+        request_id: request_id::fresh(),
         replaces: String::new(),
     };
     let call = async || shop.orders.clone().commit_order(request.clone()).await.map(drop);
@@ -171,7 +171,7 @@ pub async fn returns(shop: &Shop, account: &mut Account) -> Result<(), Failure> 
 
 async fn cancel(shop: &Shop, order: &Order) -> Result<(), Failure> {
     let request =
-        CancelOrderRequest { name: format!("orders/{}", order.id), request_id: vouchers::fresh_request_id() };
+        CancelOrderRequest { name: format!("orders/{}", order.id), request_id: request_id::fresh() };
     let call = async || shop.orders.clone().cancel_order(request.clone()).await.map(drop);
     until_answered(call).await.map_err(|status| (*status).into())
 }
@@ -181,7 +181,7 @@ async fn take_back(shop: &Shop, order: &Order) -> Result<(), Failure> {
     let request = ReturnOrderLinesRequest {
         name: format!("orders/{}", order.id),
         lines: vec![ReturnedOrderLine { line_id: order.first_line.clone(), quantity: 1 }],
-        request_id: vouchers::fresh_request_id(),
+        request_id: request_id::fresh(),
         shipping: None,
     };
     let call = async || shop.orders.clone().return_order_lines(request.clone()).await.map(drop);

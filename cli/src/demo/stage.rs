@@ -11,7 +11,7 @@ use tandem_proto::relationship::v1 as relationship;
 use super::Shop;
 use super::purchases::Acquaintance;
 use crate::failure::Failure;
-use crate::{money, vouchers};
+use crate::{money, request_id};
 
 /// Buys three or more CDs at the first visit.
 pub const COLLECTORS: &str = "segments/collectors";
@@ -297,7 +297,7 @@ pub async fn assign_codes(
             let request = relationship::AssignVouchersRequest {
                 incentive: format!("incentives/{id}"),
                 assignments: block.iter().map(|customer| assignment(customer)).collect(),
-                request_id: vouchers::fresh_request_id(),
+                request_id: request_id::fresh(),
                 ..Default::default()
             };
             for result in shop.vouchers.clone().assign_vouchers(request).await?.into_inner().results {
@@ -337,7 +337,7 @@ async fn generate(
         quantity: i64::try_from(quantity).unwrap_or(i64::MAX),
         format: Some(relationship::CodeFormat { pattern: pattern.to_owned(), ..Default::default() }),
         balance,
-        request_id: vouchers::fresh_request_id(),
+        request_id: request_id::fresh(),
         ..Default::default()
     };
     let mut progress = shop.vouchers.clone().generate_vouchers(request).await?.into_inner();

@@ -12,7 +12,7 @@ use tonic::{Code, Request, Status};
 use super::kind::{Kind, text};
 use crate::connect::{Connection, Target};
 use crate::failure::Failure;
-use crate::vouchers::fresh_request_id;
+use crate::request_id;
 
 /// Both services, each connected to when it is needed first.
 pub struct Services<'t> {
@@ -105,7 +105,7 @@ impl<'t> Services<'t> {
     /// Creates a resource under the id in its name.
     pub async fn create(&self, kind: &Kind, resource: DynamicMessage) -> Result<DynamicMessage, Failure> {
         let field = kind.field();
-        let request_id = Value::String(fresh_request_id());
+        let request_id = Value::String(request_id::fresh());
         let fields = vec![(field.as_str(), Value::Message(resource)), ("request_id", request_id)];
         held(&self.call(kind, &kind.method("Create")?, fields).await?, &field)
     }
@@ -127,7 +127,7 @@ impl<'t> Services<'t> {
         let fields = vec![
             (field.as_str(), Value::Message(resource)),
             ("update_mask", Value::Message(dynamic)),
-            ("request_id", Value::String(fresh_request_id())),
+            ("request_id", Value::String(request_id::fresh())),
         ];
         held(&self.call(kind, &method, fields).await?, &field)
     }
@@ -144,15 +144,17 @@ impl<'t> Services<'t> {
             ("mix", Value::Message(held(resource, "mix")?)),
             ("reason", Value::String(reason.to_owned())),
             ("etag", Value::String(text(resource, "etag"))),
-            ("request_id", Value::String(fresh_request_id())),
+            ("request_id", Value::String(request_id::fresh())),
         ];
         held(&self.call(kind, &kind.method("Adapt")?, fields).await?, &kind.field())
     }
 
     /// Takes a step in the life of a resource: what its contract calls `Launch`, `Archive`, ….
     pub async fn step(&self, kind: &Kind, step: &str, name: &str) -> Result<DynamicMessage, Failure> {
-        let fields =
-            vec![("name", Value::String(name.to_owned())), ("request_id", Value::String(fresh_request_id()))];
+        let fields = vec![
+            ("name", Value::String(name.to_owned())),
+            ("request_id", Value::String(request_id::fresh())),
+        ];
         self.call(kind, &kind.method(step)?, fields).await
     }
 }

@@ -8,11 +8,10 @@ use tandem_proto::relationship::v1::{
     AdjustBalanceRequest, ListVoucherChangesRequest, UpdateVoucherRequest, Voucher, VoucherChange,
 };
 
-use super::fresh_request_id;
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, name};
+use crate::{money, name, request_id};
 
 /// Arguments of `tandem vouchers update`.
 #[derive(Debug, Args)]
@@ -123,7 +122,7 @@ pub async fn update(arguments: Update, target: &Target, format: Format) -> Resul
         voucher: Some(voucher),
         update_mask: Some(FieldMask { paths }),
         reason: arguments.reason,
-        request_id: arguments.request_id.unwrap_or_else(fresh_request_id),
+        request_id: arguments.request_id.unwrap_or_else(request_id::fresh),
     };
     let answer = target.vouchers().await?.update_voucher(request).await?.into_inner();
     match format {
@@ -143,7 +142,7 @@ pub async fn adjust(arguments: Adjust, target: &Target, format: Format) -> Resul
         (None, Some(text)) => Some(money::negative(&amount("--take", text)?)),
         (None, None) => None,
     };
-    let request_id = arguments.request_id.unwrap_or_else(fresh_request_id);
+    let request_id = arguments.request_id.unwrap_or_else(request_id::fresh);
     let name = name::full("vouchers", &arguments.code);
     let request = AdjustBalanceRequest { name, amount, reason: arguments.reason, request_id };
     let answer = target.vouchers().await?.adjust_balance(request).await?.into_inner();

@@ -16,7 +16,7 @@ use tandem_proto::relationship::v1::{
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, name};
+use crate::{money, name, request_id};
 
 /// What to do with codes.
 #[derive(Debug, Subcommand)]
@@ -129,7 +129,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
 }
 
 async fn generate(arguments: Generate, target: &Target, format: Format) -> Result<(), Failure> {
-    let request_id = arguments.request_id.unwrap_or_else(fresh_request_id);
+    let request_id = arguments.request_id.unwrap_or_else(request_id::fresh);
     let request = GenerateVouchersRequest {
         incentive: name::full("incentives", &arguments.incentive),
         quantity: arguments.quantity,
@@ -175,12 +175,6 @@ async fn generate(arguments: Generate, target: &Target, format: Format) -> Resul
 
 fn balance(text: &str) -> Result<tandem_proto::common::v1::Money, Failure> {
     money::read(text).map_err(|why| Failure::at("--balance", why))
-}
-
-/// Unique enough for one operator: ids are the kernel's.
-pub fn fresh_request_id() -> String {
-    use tandem_kernel::clock::{Clock, Ids, SystemClock, SystemIds};
-    SystemIds.next(SystemClock.now()).to_string()
 }
 
 async fn export(arguments: Export, target: &Target, format: Format) -> Result<(), Failure> {
