@@ -10,12 +10,14 @@ use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
-use tandem_platform::{Core, Db, lanes, seal};
+use tandem_platform::{Core, Db, Tenant, lanes, seal};
 
 use crate::config::Config;
 use crate::incentive::definitions::Definitions;
+use crate::interaction::{Interactions, Retention};
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
+use crate::relationship::StageRules;
 use crate::segment::catalogue::Catalogues;
 use crate::voucher::formats::Formats;
 
@@ -39,6 +41,8 @@ pub struct App {
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
+    /// The lanes of interactions.
+    pub interactions: Interactions,
     /// Incentives whose uses are counted in more than their limits ask for.
     pub tracks: Arc<Known>,
     /// Where evaluations that take long are computed.
@@ -71,9 +75,20 @@ impl App {
             formats: Formats::default(),
             evaluations: Evaluations::default(),
             redemptions,
+            interactions: Interactions::default(),
             tracks: Arc::default(),
             heavy,
         }))
+    }
+
+    /// By what rules people of a tenant stand where they stand.
+    pub fn stage_rules(&self, _tenant: &Tenant) -> StageRules {
+        StageRules::default()
+    }
+
+    /// How long interactions of a tenant are kept.
+    pub fn retention(&self, _tenant: &Tenant) -> Retention {
+        Retention::default()
     }
 }
 

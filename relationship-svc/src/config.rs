@@ -25,6 +25,8 @@ pub struct Config {
     pub evaluation: LanesConfig,
     /// Holding, redeeming and rolling back.
     pub redemption: RedemptionConfig,
+    /// Recording interactions; `max_batch` counts blocks of up to 100. `lanes` 0: one more than there are cores.
+    pub interaction: LanesConfig,
     /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
@@ -51,6 +53,12 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128, tenants_per_transaction: 4 },
             redemption: RedemptionConfig::default(),
+            interaction: LanesConfig {
+                lanes: 0,
+                capacity: 1_024,
+                max_batch: 64,
+                tenants_per_transaction: TENANTS_PER_TRANSACTION,
+            },
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: Secret::default(),
             event_retention_h: 7 * 24,

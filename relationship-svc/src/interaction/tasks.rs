@@ -1,0 +1,39 @@
+//! What runs without a caller: forgetting interactions that are older than their type is kept. It looks at the oldest of each
+//! type, by an index, and that is all where nothing is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem_platform::{Outcome, Tenant};
+
+use super::{Kind, store};
+use crate::App;
+
+/// How often it looks, and how many one transaction forgets at most.
+const POLL: Duration = Duration::from_secs(60);
+const FORGOTTEN: u32 = 5_000;
+
+/// Starts it.
+pub fn start(app: &Arc<App>) {
+    let forgetful = app.clone();
+    app.tasks.every("interactions that are over", POLL, None, move || {
+        let app = forgetful.clone();
+        async move { forget(&app).await.map(|_| ()) }
+    });
+}
+
+/// One pass; answers how many it has forgotten.
+pub async fn forget(app: &Arc<App>) -> Outcome<u64> {
+    let (now, retention, mut forgotten) = (app.clock.now(), app.retention(&Tenant::default()), 0);
+    for kind in Kind::ALL {
+        let Some(kept) = retention.of(kind) else { continue };
+        loop {
+            let some = store::forget(&app.db, kind, now - kept, FORGOTTEN).await?;
+            forgotten += some;
+            if some < u64::from(FORGOTTEN) || app.tasks.soft().is_cancelled() {
+                break;
+            }
+        }
+    }
+    Ok(forgotten)
+}
