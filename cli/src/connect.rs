@@ -17,6 +17,8 @@ use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as Campai
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
+use tandem_proto::relationship::v1::interaction_service_client::InteractionServiceClient;
+use tandem_proto::relationship::v1::relationship_service_client::RelationshipServiceClient;
 use tandem_proto::relationship::v1::rule_service_client::RuleServiceClient as RelationshipRules;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -140,6 +142,16 @@ impl Target {
     /// Customers.
     pub async fn customers(&self) -> Result<CustomerServiceClient<Connection>, Failure> {
         Ok(CustomerServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// What people do.
+    pub async fn interactions(&self) -> Result<InteractionServiceClient<Connection>, Failure> {
+        Ok(InteractionServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// How people stand.
+    pub async fn relationships(&self) -> Result<RelationshipServiceClient<Connection>, Failure> {
+        Ok(RelationshipServiceClient::new(self.to_relationship().await?))
     }
 
     /// What happens at campaign-svc.

@@ -12,6 +12,7 @@ use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, Tenant, lanes, seal};
 
+use crate::campaign::Campaign;
 use crate::config::Config;
 use crate::incentive::definitions::Definitions;
 use crate::interaction::{Interactions, Retention};
@@ -41,6 +42,8 @@ pub struct App {
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
+    /// The other service, where its events are followed.
+    pub campaign: Campaign,
     /// The lanes of interactions.
     pub interactions: Interactions,
     /// Incentives whose uses are counted in more than their limits ask for.
@@ -59,6 +62,7 @@ impl App {
     ) -> Result<Arc<Self>, ConfigError> {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let campaign = Campaign::new(&config.campaign)?;
         let redemptions = Redemptions::new(&config.redemption);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,
@@ -75,6 +79,7 @@ impl App {
             formats: Formats::default(),
             evaluations: Evaluations::default(),
             redemptions,
+            campaign,
             interactions: Interactions::default(),
             tracks: Arc::default(),
             heavy,

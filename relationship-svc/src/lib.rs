@@ -5,6 +5,7 @@
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
+pub mod campaign;
 pub mod config;
 pub mod customer;
 pub mod event;

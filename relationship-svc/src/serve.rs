@@ -11,6 +11,7 @@ use tandem_platform::grpc::{Services, Streams};
 use tandem_platform::shell::{Program, Settings};
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
+use tandem_proto::relationship::v1::feedback_service_server::FeedbackServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
 use tandem_proto::relationship::v1::interaction_service_server::InteractionServiceServer;
 use tandem_proto::relationship::v1::relationship_service_server::RelationshipServiceServer;
@@ -65,6 +66,10 @@ impl Program for App {
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(
                 InteractionServiceServer::new(interaction::rpc::Api::new(self))
+                    .max_decoding_message_size(most),
+            )
+            .add(
+                FeedbackServiceServer::new(interaction::rpc::feedback::Api::new(self))
                     .max_decoding_message_size(most),
             )
             .add(

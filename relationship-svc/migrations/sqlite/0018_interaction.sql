@@ -53,10 +53,3 @@ CREATE INDEX customer_order_person ON customer_order (tenant, person, placed, or
 
 -- Redemptions of a guest, for the timeline and for whoever claims the guest.
 CREATE INDEX redemption_guest ON redemption (tenant, guest, id) WHERE guest IS NOT NULL;
-
--- Which replica follows campaign-svc's events. Takes nothing in twice even without it; it saves the others the work.
-CREATE TABLE consumer_lease (
-    consumer TEXT NOT NULL PRIMARY KEY,
-    holder BLOB NOT NULL,
-    expires INTEGER NOT NULL
-);

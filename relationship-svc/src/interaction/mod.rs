@@ -13,7 +13,9 @@
 
 pub mod claim;
 pub mod commands;
+mod follow;
 pub mod order;
+mod orders;
 pub mod rpc;
 pub mod store;
 pub mod tasks;

@@ -1,5 +1,6 @@
 //! Interactions as the contract words them.
 
+pub mod feedback;
 mod parse;
 mod timeline;
 

@@ -1,9 +1,10 @@
-//! What runs without a caller: forgetting interactions that are older than their type is kept. It looks at the oldest of each
-//! type, by an index, and that is all where nothing is over.
+//! What runs without a caller: following campaign-svc's orders, and forgetting interactions that are older than their type is
+//! kept. That looks at the oldest of each type, by an index, and is all where nothing is over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tandem_platform::outbox::consumer;
 use tandem_platform::{Outcome, Tenant};
 
 use super::{Kind, store};
@@ -13,8 +14,12 @@ use crate::App;
 const POLL: Duration = Duration::from_secs(60);
 const FORGOTTEN: u32 = 5_000;
 
-/// Starts it.
+/// Starts both.
 pub fn start(app: &Arc<App>) {
+    match app.campaign.channel() {
+        Some(_) => consumer::start(app),
+        None => tracing::info!("campaign.endpoint is not set: orders do not come by themselves, send them by hand"),
+    }
     let forgetful = app.clone();
     app.tasks.every("interactions that are over", POLL, None, move || {
         let app = forgetful.clone();
