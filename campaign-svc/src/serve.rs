@@ -60,10 +60,7 @@ impl Program for App {
             .add(OrderServiceServer::new(order::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
-            .add(
-                FeedbackServiceServer::new(redemption::rpc::Api::new(self))
-                    .max_decoding_message_size(most),
-            )
+            .add(FeedbackServiceServer::new(redemption::rpc::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {

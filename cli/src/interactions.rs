@@ -269,7 +269,10 @@ fn word(one: &Interaction) -> String {
 }
 
 fn about(one: &Interaction) -> String {
-    let rating = one.rating.as_ref().map(|rating| format!("{} of {}..{}", rating.value, rating.lowest, rating.highest));
+    let rating = one
+        .rating
+        .as_ref()
+        .map(|rating| format!("{} of {}..{}", rating.value, rating.lowest, rating.highest));
     let returned = one.returned.as_ref().map(|back| format!("{} came back", money::show(Some(back))));
     let said = [&one.product, &one.medium, &one.place].into_iter().filter(|text| !text.is_empty()).cloned();
     let attributes = one.attributes.iter().map(|(key, value)| format!("{key}={value}"));

@@ -25,7 +25,8 @@ pub async fn show(customer: &str, target: &Target, format: Format) -> Result<(),
     for (name, value) in lines(&found) {
         println!("{name:<14}{value}");
     }
-    let request = ListInteractionsRequest { customer: customer.to_owned(), ..ListInteractionsRequest::default() };
+    let request =
+        ListInteractionsRequest { customer: customer.to_owned(), ..ListInteractionsRequest::default() };
     let entries = interactions::timeline(target, request, LINES).await?;
     if !entries.is_empty() {
         println!("\n{}", interactions::table(&entries));

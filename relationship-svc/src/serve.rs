@@ -20,7 +20,8 @@ use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, customer, event, incentive, interaction, redemption, relationship, rule, segment, voucher,
+    App, Config, MIGRATIONS, customer, event, incentive, interaction, redemption, relationship, rule,
+    segment, voucher,
 };
 
 impl Program for App {

@@ -93,12 +93,8 @@ const REVENUE: Statement = Statement::pair(
 );
 
 /// Every statement, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] = &[
-    ("save", SAVE),
-    ("counts", COUNTS),
-    ("discounts", DISCOUNTS),
-    ("revenue", REVENUE),
-];
+pub const STATEMENTS: &[(&str, Statement)] =
+    &[("save", SAVE), ("counts", COUNTS), ("discounts", DISCOUNTS), ("revenue", REVENUE)];
 
 /// Stores what events say; each redemption of a tenant once in `news`, in their order. What is older than the row changes
 /// nothing but the total of the order, which is told once, with the first event.

@@ -49,7 +49,7 @@ CREATE TABLE customer_order (
     PRIMARY KEY (tenant, order_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX customer_order_person ON customer_order (tenant, person, placed, order_id) WHERE placed IS NOT NULL;
+CREATE INDEX customer_order_person ON customer_order (tenant, person, placed, order_id);
 
 -- Redemptions of a guest, for the timeline and for whoever claims the guest.
 CREATE INDEX redemption_guest ON redemption (tenant, guest, id) WHERE guest IS NOT NULL;

@@ -12,12 +12,12 @@ use tandem_platform::outbox::{self, Batch};
 use tandem_platform::{Call, Core, Fault, Outcome, Tenant, Tx, transact};
 
 use super::world::World;
-use super::{Interaction, store};
 pub use super::world::{Recorded, What};
-pub use claim::claim;
+use super::{Interaction, Kind, store};
 use crate::App;
 use crate::customer;
 use crate::relationship::{self, Relationship, StageRules, Who, events};
+pub use claim::claim;
 
 /// Interactions that one place of a lane holds: of larger batches several places, in one lane.
 const BLOCK: usize = 100;
@@ -119,6 +119,11 @@ pub async fn take(
     let decided = sent.iter().map(|some| some.iter().map(|one| world.decide(one)).collect()).collect();
     write_back(core, tx, tenant, world).await?;
     Ok(decided)
+}
+
+/// Forgets interactions of a kind that are older than `before`, at most `limit` in one transaction; answers how many.
+pub async fn forget(core: &Core, kind: Kind, before: Timestamp, limit: u32) -> Outcome<u64> {
+    transact!(core.db, |tx| { store::forget(tx, kind, before, limit).await })
 }
 
 /// Locks and loads what the batch is about: orders, guests, customers.

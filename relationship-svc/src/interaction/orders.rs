@@ -5,7 +5,9 @@ use prost::Message;
 use tandem_kernel::money::Money;
 use tandem_kernel::{id, order_id};
 use tandem_platform::outbox::Recorded;
-use tandem_proto::campaign::v1::{OrderCancelled, OrderCommitted, OrderLinesReturned, Order, OrderState, Refund, RefundCause};
+use tandem_proto::campaign::v1::{
+    Order, OrderCancelled, OrderCommitted, OrderLinesReturned, OrderState, Refund, RefundCause,
+};
 use tandem_proto::common::v1::{Event, Money as MoneyMessage};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::EventSetAside;
@@ -39,7 +41,8 @@ fn of(order: &Order, refund: Option<&Refund>) -> Option<Option<Told>> {
     let Some(placed) = order.commit_time.as_ref() else { return Some(None) };
     let Some(who) = who(order)? else { return Some(None) };
     let amount = money(order.amount_due.as_ref().or(order.total.as_ref())?)?;
-    let back = |refund: &Refund| money(refund.amount.as_ref()?).filter(|back| back.currency == amount.currency);
+    let back =
+        |refund: &Refund| money(refund.amount.as_ref()?).filter(|back| back.currency == amount.currency);
     let returned = order.refunds.iter().filter(|one| one.cause() == RefundCause::Returned);
     let returned = returned.map(|one| back(one).map(|back| back.minor)).sum::<Option<i64>>()?;
     let told = Told {

@@ -12,9 +12,9 @@ use tandem_platform::resource::asked;
 use tandem_platform::{Call, Fault, Kind, Outcome, field, grpc, service};
 use tandem_proto::relationship::v1::interaction_service_server::InteractionService;
 use tandem_proto::relationship::v1::{
-    self, ClaimGuestRequest, ClaimGuestResponse, ErrorReason, ListInteractionsRequest, ListInteractionsResponse,
-    RecordFailure, RecordInteractionsRequest, RecordInteractionsResponse, RecordResult, StreamInteractionsRequest,
-    StreamInteractionsResponse,
+    self, ClaimGuestRequest, ClaimGuestResponse, ErrorReason, ListInteractionsRequest,
+    ListInteractionsResponse, RecordFailure, RecordInteractionsRequest, RecordInteractionsResponse,
+    RecordResult, StreamInteractionsRequest, StreamInteractionsResponse,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -117,7 +117,11 @@ async fn block(
             Ok(false) => answer.known += 1,
             Err(fault) => {
                 let index = i32::try_from(at).unwrap_or(i32::MAX);
-                answer.failures.push(RecordFailure { index, event_id, status: Some(field::item_status(fault)) });
+                answer.failures.push(RecordFailure {
+                    index,
+                    event_id,
+                    status: Some(field::item_status(fault)),
+                });
             }
         }
     }
@@ -137,12 +141,11 @@ async fn record(app: &Arc<App>, call: &Call, sent: Vec<v1::Interaction>) -> Outc
     let (own, caller, block) = (app.clone(), call.clone(), good.clone());
     let write = async move { commands::record(&own, &caller, block).await };
     let mut recorded = grpc::detached(&app.tasks, call, write).await?.into_iter().zip(&good);
-    let outcome = |one: Outcome<Interaction>| match (one, ()) {
-        (Err(fault), ()) => Err(fault),
-        (Ok(_), ()) => match recorded.next() {
-            Some((outcome, sent)) => outcome.and_then(|recorded| verdict(recorded, sent)),
-            None => Err(Fault::internal("an interaction was not decided")),
-        },
+    let outcome = |one: Outcome<Interaction>| {
+        one?;
+        let decided = recorded.next().ok_or_else(|| Fault::internal("an interaction was not decided"));
+        let (outcome, sent) = decided?;
+        verdict(outcome?, sent)
     };
     Ok(read.into_iter().map(outcome).collect())
 }
@@ -152,7 +155,8 @@ fn verdict(recorded: Recorded, sent: &Interaction) -> Outcome<bool> {
         Recorded::Created => Ok(true),
         Recorded::Known => Ok(false),
         Recorded::Differs => {
-            let id = sent.order.as_deref().filter(|_| sent.kind == super::Kind::Order).unwrap_or(&sent.event_id);
+            let id =
+                sent.order.as_deref().filter(|_| sent.kind == super::Kind::Order).unwrap_or(&sent.event_id);
             let message = format!("{id} was recorded with other content");
             Err(Fault::new(Kind::AlreadyExists, ErrorReason::InteractionDiffers, message))
         }

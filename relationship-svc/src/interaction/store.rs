@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Write};
-use tandem_platform::{Db, Fault, Outcome, Tenant, on_engine, transact};
+use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
 
 use super::{Details, Interaction, Kind};
 use crate::relationship::Who;
@@ -179,11 +179,9 @@ pub async fn newest(
 }
 
 /// Forgets interactions of a kind that are older than `before`, at most `limit` at a time; answers how many.
-pub async fn forget(db: &Db, kind: Kind, before: Timestamp, limit: u32) -> Outcome<u64> {
-    transact!(db, |tx| {
-        Ok(on_engine!(tx, FORGET, |sql, conn| {
-            let query = sqlx::query(sql).bind(kind.text()).bind(Instant(before)).bind(i64::from(limit));
-            query.execute(conn).await.map(|done| done.rows_affected())
-        })?)
-    })
+pub async fn forget(tx: &mut Tx, kind: Kind, before: Timestamp, limit: u32) -> Outcome<u64> {
+    Ok(on_engine!(tx, FORGET, |sql, conn| {
+        let query = sqlx::query(sql).bind(kind.text()).bind(Instant(before)).bind(i64::from(limit));
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tandem_platform::outbox::consumer;
 use tandem_platform::{Outcome, Tenant};
 
-use super::{Kind, store};
+use super::{Kind, commands};
 use crate::App;
 
 /// How often it looks, and how many one transaction forgets at most.
@@ -18,7 +18,9 @@ const FORGOTTEN: u32 = 5_000;
 pub fn start(app: &Arc<App>) {
     match app.campaign.channel() {
         Some(_) => consumer::start(app),
-        None => tracing::info!("campaign.endpoint is not set: orders do not come by themselves, send them by hand"),
+        None => tracing::info!(
+            "campaign.endpoint is not set: orders do not come by themselves, send them by hand"
+        ),
     }
     let forgetful = app.clone();
     app.tasks.every("interactions that are over", POLL, None, move || {
@@ -33,7 +35,7 @@ pub async fn forget(app: &Arc<App>) -> Outcome<u64> {
     for kind in Kind::ALL {
         let Some(kept) = retention.of(kind) else { continue };
         loop {
-            let some = store::forget(&app.db, kind, now - kept, FORGOTTEN).await?;
+            let some = commands::forget(app, kind, now - kept, FORGOTTEN).await?;
             forgotten += some;
             if some < u64::from(FORGOTTEN) || app.tasks.soft().is_cancelled() {
                 break;

@@ -70,8 +70,9 @@ const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
     "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
-const NEWEST_OF_GUEST: Statement =
-    Statement::same(select!("WHERE r.tenant = $1 AND r.guest = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"));
+const NEWEST_OF_GUEST: Statement = Statement::same(select!(
+    "WHERE r.tenant = $1 AND r.guest = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
+));
 
 // The whole ledger of the tenant in the order of its ids, a page at a time.
 const BEHIND: Statement = Statement::same(

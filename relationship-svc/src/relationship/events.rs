@@ -24,8 +24,7 @@ pub fn stage_changed(who: &Who, change: &Change) -> Recorded {
 
 /// A guest was claimed by a customer.
 pub fn guest_claimed(customer: &Who, guest: &Relationship) -> Recorded {
-    let payload =
-        v1::GuestClaimed { customer: customer.customer(), guest_key: guest.who.guest().to_owned() };
+    let payload = v1::GuestClaimed { customer: customer.customer(), guest_key: guest.who.guest().to_owned() };
     Recorded::new("tandem.relationship.v1.GuestClaimed", guest.who.name(), guest.version, &payload)
 }
 

@@ -15,15 +15,15 @@ const NEVER: i64 = 1_000_000;
 /// What it is made of.
 pub fn kind() -> Type {
     Type::facts([
-        (
-            "stage",
-            Type::Text,
-            "PROSPECT, FIRST_PURCHASE, ACTIVE, LOYAL, AT_RISK, LAPSED or WON_BACK",
-        ),
+        ("stage", Type::Text, "PROSPECT, FIRST_PURCHASE, ACTIVE, LOYAL, AT_RISK, LAPSED or WON_BACK"),
         ("recency_days", Type::Int, "days since the last order; 1000000 where there is none"),
         ("frequency", Type::Int, "orders that count"),
         ("inactive_days", Type::Int, "days since the person was seen last; 1000000 where never"),
-        ("satisfaction", Type::Int, "mean of the ratings of the last 365 days, 0 to 100; -1 where there is none"),
+        (
+            "satisfaction",
+            Type::Int,
+            "mean of the ratings of the last 365 days, 0 to 100; -1 where there is none",
+        ),
         ("ratings", Type::Int, "ratings of the last 365 days"),
     ])
 }

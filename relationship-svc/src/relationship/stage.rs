@@ -186,7 +186,11 @@ impl Journey<'_> {
         if lately >= wanted(rules) {
             return (Stage::Loyal, Why::ManyOrders(u32::try_from(lately).unwrap_or(u32::MAX)));
         }
-        if count == 1 { (Stage::FirstPurchase, Why::OneOrder(last)) } else { (Stage::Active, Why::Orders(last)) }
+        if count == 1 {
+            (Stage::FirstPurchase, Why::OneOrder(last))
+        } else {
+            (Stage::Active, Why::Orders(last))
+        }
     }
 
     /// Where they stand at `now`.

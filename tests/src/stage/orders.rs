@@ -157,14 +157,22 @@ impl Shop {
                 ("ORDER__RETRY_MS", "1500"),
             ];
             let listen = campaign_at.iter().filter(|_| place == 0).map(|at| ("SERVER__LISTEN", at.as_str()));
-            let settings: Vec<(&str, &str)> = own.into_iter().chain(settings.iter().copied()).chain(listen).collect();
+            let settings: Vec<(&str, &str)> =
+                own.into_iter().chain(settings.iter().copied()).chain(listen).collect();
             campaigns.push(Service::start(Kind::Campaign, campaign_database.url(), &settings));
         }
         let keys =
             seal::keyring(&Secret::default(), &ServerConfig::default()).expect("the key for development");
         let quotes = Quotes(Arc::new(keys));
-        let shop =
-            Self { relationships, campaigns, network, stream, relationship_database, campaign_database, quotes };
+        let shop = Self {
+            relationships,
+            campaigns,
+            network,
+            stream,
+            relationship_database,
+            campaign_database,
+            quotes,
+        };
         shop.set(limits).await;
         shop
     }

@@ -10,8 +10,8 @@ use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClie
 use tandem_proto::relationship::v1::interaction_service_client::InteractionServiceClient;
 use tandem_proto::relationship::v1::relationship_service_client::RelationshipServiceClient;
 use tandem_proto::relationship::v1::{
-    BatchUpsertCustomersRequest, Customer, GetRelationshipRequest, Interaction, InteractionType, ListInteractionsRequest,
-    RecordInteractionsRequest, Relationship, Stage, StreamInteractionsRequest,
+    BatchUpsertCustomersRequest, Customer, GetRelationshipRequest, Interaction, InteractionType,
+    ListInteractionsRequest, RecordInteractionsRequest, Relationship, Stage, StreamInteractionsRequest,
 };
 use tandem_tests::database::{Database, Engine};
 use tandem_tests::process::Service;
@@ -26,8 +26,10 @@ const DAY: i64 = 86_400;
 
 async fn customers(channel: Channel, ids: &[&str]) {
     let customers = ids.iter().map(|id| Customer { name: format!("customers/{id}"), ..Customer::default() });
-    let request =
-        BatchUpsertCustomersRequest { customers: customers.collect(), ..BatchUpsertCustomersRequest::default() };
+    let request = BatchUpsertCustomersRequest {
+        customers: customers.collect(),
+        ..BatchUpsertCustomersRequest::default()
+    };
     CustomerServiceClient::new(channel).batch_upsert_customers(request).await.expect("customers are made");
 }
 

@@ -24,9 +24,14 @@ pub async fn claim(app: Arc<App>, asked: Asked<Claim>) -> Outcome<Claimed> {
         store::order::lock_of(unit.tx(), tenant, &from).await?;
         let guest = relationship::store::lock(unit.tx(), tenant, vec![from.clone()]).await?.pop();
         if let Some(other) = guest.as_ref().and_then(|guest| guest.merged_into.as_ref()) {
-            return if *other == claim.customer { Ok(Claimed { orders: 0, again: true }) } else { Err(taken()) };
+            return if *other == claim.customer {
+                Ok(Claimed { orders: 0, again: true })
+            } else {
+                Err(taken())
+            };
         }
-        let known = customer::store::lock_ids(unit.tx(), tenant, std::slice::from_ref(&claim.customer)).await?;
+        let known =
+            customer::store::lock_ids(unit.tx(), tenant, std::slice::from_ref(&claim.customer)).await?;
         if known.is_empty() {
             return Err(missing(&claim.customer));
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tandem_platform::grpc;
 use tandem_platform::outbox::consumer;
 use tandem_platform::outbox::consumer::aside::Aside;
+use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::feedback_service_server::FeedbackService;
 use tandem_proto::relationship::v1::{
     ListSetAsideEventsRequest, ListSetAsideEventsResponse, RetrySetAsideEventsRequest,
     RetrySetAsideEventsResponse, SetAsideEvent,
 };
-use tandem_proto::convert::to_timestamp;
 use tonic::{Request, Response, Status};
 
 use crate::App;

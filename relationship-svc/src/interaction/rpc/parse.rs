@@ -21,8 +21,8 @@ pub fn interaction(
     retention: &Retention,
     now: Timestamp,
 ) -> Outcome<Interaction> {
-    let mut v = Violations::new();
-    let v = &mut v;
+    let mut violations = Violations::new();
+    let v = &mut violations;
     // What the server sets is no part of what was sent.
     (given.record_time, given.returned, given.cancelled, given.from_campaign) = (None, None, false, false);
     let hash = Sha256::digest(given.encode_to_vec()).into();
@@ -41,7 +41,7 @@ pub fn interaction(
         attributes: field::labels(v, "attributes", given.attributes),
         event_id: String::new(),
     };
-    std::mem::take(v).finish()?;
+    violations.finish()?;
     Ok(Interaction {
         event_id: given.event_id,
         kind: kind.unwrap_or(Kind::Custom),
@@ -66,7 +66,11 @@ pub fn claim(v: &mut Violations, given: &ClaimGuestRequest) -> Claim {
 /// A customer or a guest, one of them.
 pub fn who(v: &mut Violations, customer: &str, guest: &str) -> Who {
     v.check(customer.is_empty() || guest.is_empty(), "guest_key", "must not stand beside customer");
-    v.check(!customer.is_empty() || !guest.is_empty(), "customer", "either customer or guest_key is required");
+    v.check(
+        !customer.is_empty() || !guest.is_empty(),
+        "customer",
+        "either customer or guest_key is required",
+    );
     let known = field::optional_resource(v, "customer", "customers", customer);
     let guest = guest_key(v, guest).unwrap_or_default();
     known.map_or(Who::Guest(guest), Who::Customer)

@@ -103,8 +103,12 @@ pub async fn list(
     v.finish()?;
     let ListInteractionsRequest { customer, guest_key, sources, types, start_time, end_time, .. } = &request;
     let filter = format!("{customer}\n{guest_key}\n{sources:?}\n{types:?}\n{start_time:?}\n{end_time:?}");
-    let listing =
-        Listing { tenant: call.tenant.as_str(), list: "ListInteractions", filter: &filter, ..Listing::default() };
+    let listing = Listing {
+        tenant: call.tenant.as_str(),
+        list: "ListInteractions",
+        filter: &filter,
+        ..Listing::default()
+    };
     let resumed = listing.resume(&request.page_token).map_err(|_| Fault::invalid_page_token())?;
     let mut place = match resumed {
         None => Place::begin(end),
@@ -159,7 +163,8 @@ fn selection(v: &mut Violations, request: &ListInteractionsRequest) -> (Selectio
     let shows = |kind: Kind| types.is_empty() || types.contains(&kind);
     let sources = SOURCES.into_iter().filter(|source| match source {
         Source::Interactions => {
-            wants(TimelineSource::Interactions) && Kind::ALL.into_iter().any(|kind| kind != Kind::Order && shows(kind))
+            wants(TimelineSource::Interactions)
+                && Kind::ALL.into_iter().any(|kind| kind != Kind::Order && shows(kind))
         }
         Source::Orders => wants(TimelineSource::Interactions) && shows(Kind::Order),
         Source::Redemptions => wants(TimelineSource::Redemptions),
@@ -212,7 +217,8 @@ async fn read(
     chunk: usize,
 ) -> Outcome<Vec<(Place, Option<TimelineEntry>)>> {
     let Selection { who, from, .. } = selection;
-    let (span, limit) = (Span { from: *from, before: place.before(source) }, i64::try_from(chunk).unwrap_or(i64::MAX));
+    let (span, limit) =
+        (Span { from: *from, before: place.before(source) }, i64::try_from(chunk).unwrap_or(i64::MAX));
     let mut reader = app.db.read().await?;
     let at = |at: Timestamp, key: String| Place { at, source, key };
     Ok(match source {
@@ -237,7 +243,8 @@ async fn read(
                 Who::Guest(key) => redemption::store::By::Guest(key),
             };
             let found = redemption::store::newest(&mut reader, &call.tenant, by, before, limit).await?;
-            let since = found.into_iter().map(|one| (moment(one.id), one)).take_while(|(when, _)| when >= from);
+            let since =
+                found.into_iter().map(|one| (moment(one.id), one)).take_while(|(when, _)| when >= from);
             since.map(|(when, one)| (at(when, one.id.to_string()), Some(redeemed(&one)))).collect()
         }
     })
@@ -252,7 +259,11 @@ fn moment(id: Uuid) -> Timestamp {
 /// The id before which all are whose moment is before `at`; with `its_own` those of `at` too.
 fn bound(at: Timestamp, its_own: bool) -> Uuid {
     let micros = at.as_microsecond().max(0);
-    let millis = if its_own { micros.div_euclid(1_000) + 1 } else { micros.div_euclid(1_000) + i64::from(micros % 1_000 != 0) };
+    let millis = if its_own {
+        micros.div_euclid(1_000) + 1
+    } else {
+        micros.div_euclid(1_000) + i64::from(micros % 1_000 != 0)
+    };
     Uuid::from_u128(u128::try_from(millis).unwrap_or_default().min((1 << 48) - 1) << 80)
 }
 

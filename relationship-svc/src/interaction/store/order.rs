@@ -32,7 +32,9 @@ const LOCK: Statement = Statement::pair(
         select!("WHERE o.tenant = $1 AND o.order_id = wanted.order_id FOR NO KEY UPDATE"),
         ") AS o"
     ),
-    select!("WHERE o.tenant = $1 AND o.order_id IN (SELECT value->>0 FROM json_each($2)) ORDER BY o.order_id"),
+    select!(
+        "WHERE o.tenant = $1 AND o.order_id IN (SELECT value->>0 FROM json_each($2)) ORDER BY o.order_id"
+    ),
 );
 
 const LOCK_OF: Statement = Statement::pair(
@@ -220,7 +222,9 @@ fn columns(orders: &[&Order]) -> Outcome<[Column; 12]> {
         Column::OptInstant(orders.iter().map(|one| one.placed).collect()),
         Column::Instant(orders.iter().map(|one| one.recorded).collect()),
         Column::OptBytes(orders.iter().map(|one| one.hash.map(|hash| hash.to_vec())).collect()),
-        Column::OptText(orders.iter().map(|one| one.amount.map(|amount| amount.currency.to_string())).collect()),
+        Column::OptText(
+            orders.iter().map(|one| one.amount.map(|amount| amount.currency.to_string())).collect(),
+        ),
         Column::int(orders.iter().map(|one| one.amount.map_or(0, |amount| amount.minor))),
         Column::int(orders.iter().map(|one| one.returned)),
         Column::json(orders.iter().map(|one| &one.returned_by_hand))?,

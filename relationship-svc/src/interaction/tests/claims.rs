@@ -6,7 +6,10 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Code, Status};
 
-use super::{GUEST, ago, asked, by_guest, client, euros, ids, order, page, recorded, relationship, visit, with};
+use super::{
+    GUEST, ago, another, asked, by_guest, client, euros, ids, order, page, recorded, relationship, visit,
+    with,
+};
 use crate::MIGRATIONS;
 use crate::testing::{Harness, fields, reason};
 
@@ -56,7 +59,11 @@ async fn a_guest_is_claimed_by_one_customer_that_exists() {
         assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::NotFound, "CUSTOMER_NOT_FOUND"));
         assert_eq!(fields(&claim(&harness, "ada", "").await.unwrap_err()), ["customer", "guest_key"]);
         recorded(&harness, vec![by_guest(order("o-1", ago(1), 1))]).await;
-        assert_eq!(relationship(&harness, "customers/ada").await.orders, 1, "nothing was known of the guest before");
+        assert_eq!(
+            relationship(&harness, "customers/ada").await.orders,
+            1,
+            "nothing was known of the guest before"
+        );
     })
     .await;
 }
@@ -65,7 +72,7 @@ async fn a_guest_is_claimed_by_one_customer_that_exists() {
 async fn nothing_is_lost_of_a_guest_who_is_claimed_while_things_come() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = with(db.clone(), &["ada"]).await;
-        let another = Harness::new(testing::second_handle(&db));
+        let another = another(&db, 1);
         let orders = |from: i64, count: i64| -> Vec<Interaction> {
             (from..from + count).map(|n| by_guest(order(&format!("o-{n}"), ago(n % 300), 10))).collect()
         };

@@ -9,6 +9,7 @@ mod timeline;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use tandem_platform::{Db, testing};
 use tandem_proto::common::v1::Money;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
@@ -16,7 +17,8 @@ use tandem_proto::relationship::v1::interaction_service_client::InteractionServi
 use tandem_proto::relationship::v1::relationship_service_client::RelationshipServiceClient;
 use tandem_proto::relationship::v1::{
     BatchUpsertCustomersRequest, Customer, GetRelationshipRequest, Interaction, InteractionType,
-    ListInteractionsRequest, RecordInteractionsRequest, RecordResult, Relationship, TimelineEntry, timeline_entry,
+    ListInteractionsRequest, RecordInteractionsRequest, RecordResult, Relationship, TimelineEntry,
+    timeline_entry,
 };
 use tonic::Status;
 
@@ -68,13 +70,27 @@ fn by_guest(one: Interaction) -> Interaction {
 }
 
 /// A harness in which these customers exist.
-async fn with(db: tandem_platform::Db, customers: &[&str]) -> Harness {
+async fn with(db: Db, customers: &[&str]) -> Harness {
     let harness = Harness::new(db);
-    let customers = customers.iter().map(|id| Customer { name: format!("customers/{id}"), ..Customer::default() });
-    let request =
-        BatchUpsertCustomersRequest { customers: customers.collect(), ..BatchUpsertCustomersRequest::default() };
-    CustomerServiceClient::new(harness.channel()).batch_upsert_customers(request).await.unwrap();
+    people(&harness, customers).await;
     harness
+}
+
+/// Another process on the database of `db`. Its clock is ahead, so that its ids are its own.
+fn another(db: &Db, ahead_ms: i64) -> Harness {
+    let harness = Harness::new(testing::second_handle(db));
+    harness.clock.advance(SignedDuration::from_millis(ahead_ms));
+    harness
+}
+
+async fn people(harness: &Harness, customers: &[&str]) {
+    let customers =
+        customers.iter().map(|id| Customer { name: format!("customers/{id}"), ..Customer::default() });
+    let request = BatchUpsertCustomersRequest {
+        customers: customers.collect(),
+        ..BatchUpsertCustomersRequest::default()
+    };
+    CustomerServiceClient::new(harness.channel()).batch_upsert_customers(request).await.unwrap();
 }
 
 async fn record(harness: &Harness, interactions: Vec<Interaction>) -> Vec<RecordResult> {
@@ -108,7 +124,9 @@ async fn page(harness: &Harness, request: ListInteractionsRequest) -> (Vec<Timel
 
 fn ids(entries: &[TimelineEntry]) -> Vec<String> {
     let id = |entry: &TimelineEntry| match entry.what.as_ref().unwrap() {
-        timeline_entry::What::Interaction(one) if one.r#type() == InteractionType::Order => one.order_id.clone(),
+        timeline_entry::What::Interaction(one) if one.r#type() == InteractionType::Order => {
+            one.order_id.clone()
+        }
         timeline_entry::What::Interaction(one) => one.event_id.clone(),
         timeline_entry::What::Redemption(one) => one.code.clone(),
     };

@@ -11,10 +11,13 @@ use tandem_kernel::money::{Currency, Money};
 use tandem_platform::{Tenant, testing, transact};
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::{
-    ClaimGuestRequest, Interaction, InteractionType, ListInteractionsRequest, Rating, Stage, StreamInteractionsRequest,
+    ClaimGuestRequest, Interaction, InteractionType, ListInteractionsRequest, Rating, Stage,
+    StreamInteractionsRequest,
 };
 
-use super::{GUEST, ago, by_guest, client, euros, ids, of, order, page, recorded, relationship, with};
+use super::{
+    GUEST, ago, another, by_guest, client, euros, ids, of, order, page, people, recorded, relationship,
+};
 use crate::MIGRATIONS;
 use crate::interaction::commands::{self, What};
 use crate::interaction::order::Told;
@@ -51,8 +54,12 @@ fn hours_ago(hours: i64) -> Timestamp {
 fn history(random: &mut StdRng) -> Vec<Act> {
     let mut acts = Vec::new();
     for n in 0..60_i64 {
-        let kind = [InteractionType::Visit, InteractionType::Review, InteractionType::MessageOpen, InteractionType::Reply]
-            [random.random_range(0..4)];
+        let kind = [
+            InteractionType::Visit,
+            InteractionType::Review,
+            InteractionType::MessageOpen,
+            InteractionType::Reply,
+        ][random.random_range(0..4)];
         let rating = Rating { value: random.random_range(1..=5), lowest: 1, highest: 5 };
         let one = whose(of(&format!("e{n}"), kind, hours_ago(random.random_range(1..9_000))), owner(n));
         let rating = Some(rating).filter(|_| kind == InteractionType::Review);
@@ -68,7 +75,8 @@ fn history(random: &mut StdRng) -> Vec<Act> {
             told(random, &mut acts, n, placed);
         }
         if random.random_bool(0.4) {
-            let back = of(&format!("b{n}"), InteractionType::Return, hours_ago(random.random_range(1..9_000)));
+            let back =
+                of(&format!("b{n}"), InteractionType::Return, hours_ago(random.random_range(1..9_000)));
             let back = Interaction { order_id: id, amount: Some(euros(minor / 3)), ..back };
             acts.push(Act::Sent(whose(back, owner(n))));
         }
@@ -129,7 +137,8 @@ async fn deliver(random: &mut StdRng, harness: &Harness, acts: &[Act]) {
     if random.random_bool(0.5) {
         recorded(harness, sent).await;
     } else {
-        let messages: Vec<_> = sent.chunks(3).map(|some| StreamInteractionsRequest { interactions: some.to_vec() }).collect();
+        let messages: Vec<_> =
+            sent.chunks(3).map(|some| StreamInteractionsRequest { interactions: some.to_vec() }).collect();
         let stream = client(harness).stream_interactions(futures::stream::iter(messages)).await.unwrap();
         let mut stream = stream.into_inner();
         while let Some(answer) = futures::StreamExt::next(&mut stream).await {
@@ -242,7 +251,8 @@ fn stage(dates: &[Timestamp]) -> Stage {
     let old = |at: &Timestamp, days: i64| ago(0).duration_since(*at) >= SignedDuration::from_hours(days * 24);
     let Some(last) = dates.last() else { return Stage::Prospect };
     let silence = SignedDuration::from_hours(180 * 24);
-    let won_back = dates.windows(2).any(|pair| pair[1].duration_since(pair[0]) >= silence && !old(&pair[1], 90));
+    let won_back =
+        dates.windows(2).any(|pair| pair[1].duration_since(pair[0]) >= silence && !old(&pair[1], 90));
     match () {
         () if old(last, 180) => Stage::Lapsed,
         () if old(last, 90) => Stage::AtRisk,
@@ -275,7 +285,11 @@ async fn found(harness: &Harness, customer: &str) -> Found {
     let rated = known.satisfaction_ever.unwrap_or_default();
     Found {
         orders: known.orders,
-        spent: known.monetary.iter().map(|money| money.units * 100 + i64::from(money.nanos) / 10_000_000).sum(),
+        spent: known
+            .monetary
+            .iter()
+            .map(|money| money.units * 100 + i64::from(money.nanos) / 10_000_000)
+            .sum(),
         first: known.first_order_time,
         last: known.last_order_time,
         seen: known.last_activity_time,
@@ -290,9 +304,9 @@ async fn whatever_comes_in_any_order_twice_and_late_counts_as_a_second_program_r
     testing::engines(&MIGRATIONS, |db| async move {
         for seed in 0..4 {
             let mut random = StdRng::seed_from_u64(seed);
-            
-            let one = with(db.clone(), &PEOPLE).await;
-            let two = Harness::new(testing::second_handle(&db));
+            let ahead = i64::try_from(seed).unwrap() * 2;
+            let (one, two) = (another(&db, ahead), another(&db, ahead + 1));
+            people(&one, &PEOPLE).await;
             wipe(&one).await;
             let acts = history(&mut random);
             let all = deliveries(&mut random, &acts);

@@ -7,7 +7,9 @@ use tandem_proto::relationship::v1::{
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{GUEST, ago, at, by_guest, client, euros, labels, of, order, record, recorded, relationship, visit, with};
+use super::{
+    GUEST, ago, at, by_guest, client, euros, labels, of, order, record, recorded, relationship, visit, with,
+};
 use crate::MIGRATIONS;
 use crate::interaction::tasks;
 use crate::testing::Harness;
@@ -17,7 +19,8 @@ fn refusal(status: &tonic_types::Status) -> (Code, String, Vec<String>) {
     let details = prost::Message::encode_to_vec(status);
     let status = tonic::Status::with_details(Code::from(status.code), status.message.clone(), details.into());
     let found: ErrorDetails = status.get_error_details();
-    let fields = found.bad_request().map(|bad| bad.field_violations.iter().map(|one| one.field.clone()).collect());
+    let fields =
+        found.bad_request().map(|bad| bad.field_violations.iter().map(|one| one.field.clone()).collect());
     let reason = found.error_info().map(|info| info.reason.clone()).unwrap_or_default();
     (status.code(), reason, fields.unwrap_or_default())
 }
@@ -92,7 +95,13 @@ async fn every_wrong_field_of_an_item_is_named_and_the_others_are_taken() {
             (Interaction { amount: None, ..order("", ago(1), 1) }, &["amount", "order_id"]),
             (Interaction { amount: Some(euros(-5)), ..order("o", ago(1), 1) }, &["amount"]),
             (of("a", InteractionType::Return, ago(1)), &["amount"]),
-            (Interaction { rating: Some(Rating { value: 1, lowest: 1, highest: 5 }), ..visit("a", ago(1)) }, &["rating"]),
+            (
+                Interaction {
+                    rating: Some(Rating { value: 1, lowest: 1, highest: 5 }),
+                    ..visit("a", ago(1))
+                },
+                &["rating"],
+            ),
             (rated(6, 1, 5), &["rating.value"]),
             (rated(1, 5, 5), &["rating.highest"]),
             (Interaction { product: "shoes".to_owned(), ..visit("a", ago(1)) }, &["product"]),
@@ -100,11 +109,16 @@ async fn every_wrong_field_of_an_item_is_named_and_the_others_are_taken() {
             (Interaction { place: "UK".to_owned(), ..visit("a", ago(1)) }, &["place"]),
             (Interaction { attributes: labels(&[("", "v")]), ..visit("a", ago(1)) }, &["attributes"]),
         ];
-        let sent: Vec<Interaction> = bad.iter().map(|(one, _)| one.clone()).chain([visit("good", ago(1))]).collect();
+        let sent: Vec<Interaction> =
+            bad.iter().map(|(one, _)| one.clone()).chain([visit("good", ago(1))]).collect();
         let results = record(&harness, sent).await;
         for ((one, expected), result) in bad.iter().zip(&results) {
             let (code, _, fields) = refusal(result.status.as_ref().unwrap());
-            assert_eq!((code, fields.as_slice()), (Code::InvalidArgument, expected.map_owned().as_slice()), "{one:?}");
+            assert_eq!(
+                (code, fields.as_slice()),
+                (Code::InvalidArgument, expected.map_owned().as_slice()),
+                "{one:?}"
+            );
         }
         assert!(results.last().unwrap().created);
     })
@@ -154,13 +168,18 @@ async fn a_stream_answers_each_message_once_it_is_durable_and_ends_with_what_it_
             })
             .collect();
         let stream = client(&harness).stream_interactions(futures::stream::iter(sent)).await.unwrap();
-        let answers: Vec<StreamInteractionsResponse> = all(stream.into_inner()).await.into_iter().map(Result::unwrap).collect();
+        let answers: Vec<StreamInteractionsResponse> =
+            all(stream.into_inner()).await.into_iter().map(Result::unwrap).collect();
         let created: i32 = answers.iter().map(|answer| answer.created).sum();
         let known: i32 = answers.iter().map(|answer| answer.known).sum();
         assert_eq!((answers.len(), created, known), (7, 2_101, 6));
         assert!(answers.iter().all(|answer| answer.failures.len() == 1 && answer.failures[0].index == 301));
 
-        let sent = vec![message(vec![visit("last", ago(1))]), message(vec![visit("x", ago(1)); 1_001]), message(vec![])];
+        let sent = vec![
+            message(vec![visit("last", ago(1))]),
+            message(vec![visit("x", ago(1)); 1_001]),
+            message(vec![]),
+        ];
         let stream = client(&harness).stream_interactions(futures::stream::iter(sent)).await.unwrap();
         let answers = all(stream.into_inner()).await;
         assert_eq!(answers.len(), 2, "nothing is answered behind an error");

@@ -18,12 +18,14 @@ async fn pages_are_cut_by_time_whatever_is_recorded_meanwhile() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = with(db, &["ada", "eve"]).await;
         let other = Interaction { customer: "customers/eve".to_owned(), ..visit("hers", ago(3)) };
-        let sent = vec![order("o-1", ago(4), 1), visit("a", ago(4)), visit("b", ago(4)), visit("c", ago(2)), other];
+        let sent =
+            vec![order("o-1", ago(4), 1), visit("a", ago(4)), visit("b", ago(4)), visit("c", ago(2)), other];
         recorded(&harness, sent).await;
         let (first, token) = page(&harness, ListInteractionsRequest { page_size: 2, ..ada() }).await;
         assert_eq!(ids(&first), ["c", "o-1"]);
         recorded(&harness, vec![visit("new", ago(1)), visit("late", ago(9)), order("o-0", ago(9), 1)]).await;
-        let (second, token) = page(&harness, ListInteractionsRequest { page_size: 2, page_token: token, ..ada() }).await;
+        let (second, token) =
+            page(&harness, ListInteractionsRequest { page_size: 2, page_token: token, ..ada() }).await;
         assert_eq!(ids(&second), ["b", "a"]);
         let rest = ListInteractionsRequest { page_size: 2, page_token: token, ..ada() };
         let (third, token) = page(&harness, rest.clone()).await;
@@ -63,7 +65,8 @@ async fn types_sources_and_times_choose() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = with(db, &["ada"]).await;
         let review = of("r", InteractionType::Review, ago(2));
-        let mut sent = vec![visit("a", ago(1)), review, order("o-1", ago(3), 500), by_guest(visit("g", ago(1)))];
+        let mut sent =
+            vec![visit("a", ago(1)), review, order("o-1", ago(3), 500), by_guest(visit("g", ago(1)))];
         sent.extend((0..600).map(|n| of(&format!("m{n}"), InteractionType::MessageOpen, ago(2))));
         recorded(&harness, sent).await;
         let of_types = |types: &[InteractionType]| ListInteractionsRequest {
@@ -75,9 +78,11 @@ async fn types_sources_and_times_choose() {
         assert_eq!(found(of_types(&[InteractionType::Visit])).await, ["a"]);
         let times = ListInteractionsRequest { start_time: at(ago(3)), end_time: at(ago(2)), ..ada() };
         assert_eq!(found(times).await, ["o-1"], "from the start on, before the end");
-        let redemptions = ListInteractionsRequest { sources: vec![TimelineSource::Redemptions.into()], ..ada() };
+        let redemptions =
+            ListInteractionsRequest { sources: vec![TimelineSource::Redemptions.into()], ..ada() };
         assert!(found(redemptions).await.is_empty());
-        let guest = ListInteractionsRequest { guest_key: GUEST.to_owned(), ..ListInteractionsRequest::default() };
+        let guest =
+            ListInteractionsRequest { guest_key: GUEST.to_owned(), ..ListInteractionsRequest::default() };
         assert_eq!(found(guest).await, ["g"]);
         let wrong = ListInteractionsRequest {
             guest_key: "short".to_owned(),

@@ -93,10 +93,10 @@ fn what_the_clock_has_changed_is_told_step_by_step_and_once() {
     let mut ada = Relationship::new(ada());
     ada.ordered(day(0));
     let first = ada.tell(&rules, day(1));
-    assert_eq!(first.iter().map(|change| (change.from, change.to)).collect::<Vec<_>>(), [(
-        Stage::Prospect,
-        Stage::FirstPurchase
-    )]);
+    assert_eq!(
+        first.iter().map(|change| (change.from, change.to)).collect::<Vec<_>>(),
+        [(Stage::Prospect, Stage::FirstPurchase)]
+    );
     assert_eq!(ada.next_change, Some(day(90)));
     assert!(ada.tell(&rules, day(89)).is_empty());
     let late = ada.tell(&rules, day(500));

@@ -44,7 +44,8 @@ async fn a_row_is_read_as_it_was_written() {
         let found = store::find(&mut reader, &Tenant::default(), &row.who).await.unwrap();
         assert_eq!(found, Some(row.clone()));
         let merged = row.merged("ada");
-        transact!(harness.app.db, |tx| { store::update(&[&merged])?.run(tx, &Tenant::default()).await }).unwrap();
+        transact!(harness.app.db, |tx| { store::update(&[&merged])?.run(tx, &Tenant::default()).await })
+            .unwrap();
         assert_eq!(store::find(&mut reader, &Tenant::default(), &row.who).await.unwrap(), Some(merged));
     })
     .await;
@@ -55,6 +56,8 @@ async fn the_clock_changes_stages_without_a_call_and_each_change_is_told_once() 
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db.clone());
         let another = Harness::new(testing::second_handle(&db));
+        // So that its ids are its own.
+        another.clock.advance(SignedDuration::from_millis(1));
         let ada = Who::Customer("ada".to_owned());
         for tenant in ["default", "shop-7"] {
             save(&harness, tenant, &ordered(&harness, ada.clone())).await;
@@ -68,10 +71,13 @@ async fn the_clock_changes_stages_without_a_call_and_each_change_is_told_once() 
         let name = "customers/ada/relationship".to_owned();
         let mut changes = told(&harness).await;
         changes.sort_by(|one, other| one.0.cmp(&other.0));
-        assert_eq!(changes, [
-            ("default".to_owned(), name.clone(), 2, v1::Stage::AtRisk),
-            ("shop-7".to_owned(), name, 2, v1::Stage::AtRisk)
-        ]);
+        assert_eq!(
+            changes,
+            [
+                ("default".to_owned(), name.clone(), 2, v1::Stage::AtRisk),
+                ("shop-7".to_owned(), name, 2, v1::Stage::AtRisk)
+            ]
+        );
         harness.clock.advance(SignedDuration::from_hours(1_000 * 24));
         assert_eq!(tasks::sweep(&harness.app).await.unwrap(), 2);
         assert_eq!(tasks::sweep(&harness.app).await.unwrap(), 0);

@@ -93,13 +93,13 @@ pub struct Said {
 
 /// The events of all tenants for the other service, until the process drains. `read` reads one message of what it says; the
 /// events begin when it has said all. At most `together` tenants are read by one statement.
-pub async fn feed_all<R>(
+pub async fn feed_all<R, F: Fn(R) -> Said>(
     db: &Db,
     tasks: &Tasks,
     requests: Streaming<R>,
-    read: impl Fn(R) -> Said,
+    read: F,
     together: usize,
-) -> Outcome<impl Stream<Item = Outcome<Told>> + Send + use<R>> {
+) -> Outcome<impl Stream<Item = Outcome<Told>> + Send + use<R, F>> {
     let (known, filter) = tokio::select! {
         said = said(requests, read) => said?,
         () = tasks.draining().cancelled() => return Err(Fault::shutting_down()),
@@ -108,9 +108,9 @@ pub async fn feed_all<R>(
 }
 
 /// What the follower knows and wants, from its first message to its last.
-async fn said<R>(
+async fn said<R, F: Fn(R) -> Said>(
     mut requests: Streaming<R>,
-    read: impl Fn(R) -> Said,
+    read: F,
 ) -> Outcome<(HashMap<Tenant, Cursor>, Filter)> {
     let (mut known, mut types, mut v) = (HashMap::new(), Vec::new(), Violations::new());
     while let Some(request) = requests.message().await.map_err(Fault::from_peer)? {

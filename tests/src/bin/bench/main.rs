@@ -16,6 +16,7 @@ mod generate;
 mod ground;
 mod hard;
 mod idle;
+mod interactions;
 mod load;
 mod orders;
 mod people;

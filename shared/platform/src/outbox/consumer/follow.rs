@@ -74,6 +74,7 @@ struct Told {
     waiting: Gauge<u64>,
     set_aside: Counter<u64>,
     missed: Counter<u64>,
+    followed: Gauge<u64>,
 }
 
 impl Told {
@@ -96,11 +97,19 @@ impl Told {
                 "tandem.events.missed",
                 format!("Times that {peer} could not tell of a tenant's events any more."),
             ),
+            followed: meter
+                .u64_gauge("tandem.events.followed")
+                .with_description(format!("Whether this replica hears the events of {peer}."))
+                .build(),
         }
     }
 
     fn waiting(&self, count: i64) {
         self.waiting.record(u64::try_from(count).unwrap_or_default(), &[]);
+    }
+
+    fn followed(&self, hears: bool) {
+        self.followed.record(hears.into(), &[]);
     }
 
     fn count(&self, taken: Taken) {
@@ -131,6 +140,7 @@ async fn follow<F: Follower>(follower: &F, holder: Uuid, told: &Told) {
                 RENEW
             }
         };
+        told.followed(false);
         tokio::select! {
             () = core.tasks.soft().cancelled() => {}
             () = tokio::time::sleep(wait) => {}
@@ -150,6 +160,7 @@ async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, broken: &m
         () = core.tasks.soft().cancelled() => return Ok(()),
         () = tokio::time::sleep(OPENING) => return Err(Fault::deadline_exceeded()),
     };
+    told.followed(true);
     let mut renew = tokio::time::interval(RENEW);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

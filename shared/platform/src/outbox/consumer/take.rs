@@ -161,7 +161,8 @@ async fn take_in_apart<F: Follower>(follower: &F, news: &[News<F::News>]) -> Out
                 let part = News { tenant: one.tenant.clone(), told, upto, expired: false };
                 set_aside += Box::pin(take_in_apart(follower, &[part])).await?;
             }
-            let rest = News { tenant: one.tenant.clone(), told: Vec::new(), upto: one.upto, expired: one.expired };
+            let rest =
+                News { tenant: one.tenant.clone(), told: Vec::new(), upto: one.upto, expired: one.expired };
             set_aside += write(follower, &[rest], None).await?;
         }
         _ => {
