@@ -10,7 +10,6 @@ use tandem_platform::grpc::{self, Words};
 use tandem_platform::secret::Address;
 use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
-use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
@@ -157,11 +156,6 @@ impl Target {
     /// What happens at campaign-svc.
     pub async fn campaign_events(&self) -> Result<CampaignEvents<Connection>, Failure> {
         Ok(CampaignEvents::new(self.to_campaign().await?))
-    }
-
-    /// What campaign-svc could not count.
-    pub async fn feedback(&self) -> Result<FeedbackServiceClient<Connection>, Failure> {
-        Ok(FeedbackServiceClient::new(self.to_campaign().await?))
     }
 
     /// What happens at relationship-svc.

@@ -61,7 +61,7 @@ pub struct Record {
     #[arg(long, requires = "scale", allow_negative_numbers = true)]
     rating: Option<i32>,
     /// The scale of the rating, the worst first.
-    #[arg(long, requires = "rating", value_parser = scale, value_name = "1..5")]
+    #[arg(long, requires = "rating", value_parser = scale, value_name = "1..5", allow_hyphen_values = true)]
     scale: Option<(i32, i32)>,
     /// Anything else: `key=value`; may be given more than once.
     #[arg(long = "attribute", value_parser = attribute, value_name = "KEY=VALUE")]

@@ -137,7 +137,7 @@ impl Command {
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
-            Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
+            Self::Events(events) if events.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)

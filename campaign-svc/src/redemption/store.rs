@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use tandem_kernel::money::Currency;
 use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement};
 use tandem_platform::{Outcome, Tenant, Tx, on_engine};
-use uuid::Uuid;
 
 use super::{Feedback, Sums};
 

@@ -5,6 +5,7 @@ mod claims;
 mod second;
 mod taken;
 mod timeline;
+mod told;
 
 use std::collections::BTreeMap;
 

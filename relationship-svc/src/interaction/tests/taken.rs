@@ -40,7 +40,7 @@ async fn an_id_counts_once_and_stands_for_one_content() {
         }
         assert!(results[2].created, "one bad item holds up no other");
         let ada = relationship(&harness, "customers/ada").await;
-        assert_eq!((ada.orders, ada.monetary, ada.stage()), (1, vec![euros(1_000)], Stage::FirstPurchase));
+        assert_eq!((ada.orders, ada.stage(), ada.monetary), (1, Stage::FirstPurchase, vec![euros(1_000)]));
         assert_eq!((ada.recency_days, ada.last_activity_time), (Some(2), at(ago(1))));
     })
     .await;

@@ -29,6 +29,7 @@ mod run;
 mod scripts;
 mod start;
 mod tenants;
+mod way;
 mod world;
 mod year;
 

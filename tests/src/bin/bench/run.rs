@@ -43,7 +43,7 @@ pub async fn all(args: &Args) -> Outcome<Report> {
             Some(prepared) => {
                 // Only one follows what is redeemed.
                 drop(campaign);
-                Some(commit::measure(&world, prepared, args, &mut report).await?)
+                Some(commit::measure(&mut world, prepared, args, &mut report).await?)
             }
             None => campaign,
         };
