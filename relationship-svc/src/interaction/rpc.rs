@@ -7,7 +7,7 @@ mod timeline;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use tandem_platform::resource::asked;
 use tandem_platform::{Call, Fault, Kind, Outcome, field, grpc, service};
 use tandem_proto::relationship::v1::interaction_service_server::InteractionService;
@@ -63,13 +63,16 @@ impl InteractionService for Api {
         request: Request<Streaming<StreamInteractionsRequest>>,
     ) -> Result<Response<Self::StreamInteractionsStream>, Status> {
         let (app, call) = (self.0.clone(), grpc::call(&request)?);
-        let goodbye = app.tasks.draining().clone().cancelled_owned();
+        let draining = app.tasks.draining().clone();
         let recorded = request.into_inner().map(move |message| {
             let (app, call) = (app.clone(), call.clone());
             async move { block(&app, &call, message?.interactions).await }
         });
         // So many are read ahead of the caller's reading, and no more.
-        let responses = recorded.buffered(IN_FLIGHT).take_until(goodbye);
+        let responses = recorded.buffered(IN_FLIGHT).take_until(draining.clone().cancelled_owned());
+        // Who has not heard of all it sent must not take the end for a good one.
+        let goodbye = move || draining.is_cancelled().then(|| Err(Fault::shutting_down().into()));
+        let responses = responses.chain(stream::iter(std::iter::from_fn(goodbye).take(1)));
         Ok(Response::new(ends_with_its_first_error(responses)))
     }
 
