@@ -128,7 +128,7 @@ async fn an_order_that_is_also_sent_by_hand_is_the_same_and_campaign_svcs_word_c
 #[tokio::test]
 async fn orders_of_guests_and_of_customers_who_come_later_count_and_nobodys_do_not() {
     testing::engines(&MIGRATIONS, |db| async move {
-        let harness = with(db, &[]).await;
+        let harness = Harness::new(db);
         let guest = Order { customer: String::new(), guest_key: GUEST.to_owned(), ..committed("o-1", 2, 10) };
         let nobody = Order { customer: String::new(), ..committed("o-2", 2, 10) };
         let never = Order { commit_time: None, ..committed("o-3", 2, 10) };
