@@ -1,5 +1,7 @@
 //! Interactions over processes: streams that are killed and sent again, and orders that come by themselves.
 
+mod typed;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
