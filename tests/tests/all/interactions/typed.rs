@@ -3,8 +3,15 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tandem_tests::stage::in_seconds;
 
 use crate::cli::Up;
+
+/// A moment so many seconds ago.
+fn ago(seconds: i64) -> String {
+    let then = in_seconds(-seconds);
+    jiff::Timestamp::new(then.seconds, 0).unwrap().to_string()
+}
 
 #[test]
 fn an_order_comes_by_itself_and_a_customer_has_a_page() {
@@ -12,10 +19,11 @@ fn an_order_comes_by_itself_and_a_customer_has_a_page() {
     let customers = up.file("customers.csv", "id\nada\n");
     up.tandem(&["customers", "import", "--file", &customers]);
     let visit = ["interactions", "record", "--customer", "ada", "--type", "visit", "--event-id", "v-1"];
-    let at = ["--at", "2026-01-05T10:00:00Z"];
+    let (then, later) = (ago(86_400), ago(3_600));
+    let at = ["--at", then.as_str()];
     assert_eq!(up.tandem(&[&visit[..], &at].concat()), "recorded v-1\n");
     assert_eq!(up.tandem(&[&visit[..], &at].concat()), "v-1 was recorded before\n");
-    let differs = up.refused(&[&visit[..], &["--at", "2026-01-06T10:00:00Z"]].concat());
+    let differs = up.refused(&[&visit[..], &["--at", later.as_str()]].concat());
     assert!(differs.contains("v-1 was recorded with other content"), "{differs}");
     let review =
         ["interactions", "record", "--customer", "customers/ada", "--type", "review", "--rating", "4"];
