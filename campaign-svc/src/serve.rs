@@ -24,7 +24,10 @@ impl Program for App {
     const ABOUT: &'static str = "Operational marketing: objectives, products, campaigns, prices";
     const MIGRATIONS: &'static Migrations = &MIGRATIONS;
     /// Streams whose caller decides when they end.
-    const STREAMS: Streams = Streams::new(&["/tandem.campaign.v1.EventService/Subscribe"]);
+    const STREAMS: Streams = Streams::new(&[
+        "/tandem.campaign.v1.EventService/Subscribe",
+        "/tandem.campaign.v1.EventService/SubscribeAll",
+    ]);
     type Settings = Config;
 
     fn open(
@@ -55,12 +58,9 @@ impl Program for App {
             .add(CampaignServiceServer::new(campaign::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(pricing::serve::Server::new(self, most))
             .add(OrderServiceServer::new(order::rpc::Api::new(self)).max_decoding_message_size(most))
-            .add(EventServiceServer::new(event::Api::new(&self.core)).max_decoding_message_size(most))
+            .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
-            .add(
-                FeedbackServiceServer::new(redemption::rpc::Api::new(&self.core))
-                    .max_decoding_message_size(most),
-            )
+            .add(FeedbackServiceServer::new(redemption::rpc::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {

@@ -10,13 +10,14 @@ use tandem_platform::grpc::{self, Words};
 use tandem_platform::secret::Address;
 use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
-use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
+use tandem_proto::relationship::v1::interaction_service_client::InteractionServiceClient;
+use tandem_proto::relationship::v1::relationship_service_client::RelationshipServiceClient;
 use tandem_proto::relationship::v1::rule_service_client::RuleServiceClient as RelationshipRules;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -142,14 +143,19 @@ impl Target {
         Ok(CustomerServiceClient::new(self.to_relationship().await?))
     }
 
+    /// What people do.
+    pub async fn interactions(&self) -> Result<InteractionServiceClient<Connection>, Failure> {
+        Ok(InteractionServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// How people stand.
+    pub async fn relationships(&self) -> Result<RelationshipServiceClient<Connection>, Failure> {
+        Ok(RelationshipServiceClient::new(self.to_relationship().await?))
+    }
+
     /// What happens at campaign-svc.
     pub async fn campaign_events(&self) -> Result<CampaignEvents<Connection>, Failure> {
         Ok(CampaignEvents::new(self.to_campaign().await?))
-    }
-
-    /// What campaign-svc could not count.
-    pub async fn feedback(&self) -> Result<FeedbackServiceClient<Connection>, Failure> {
-        Ok(FeedbackServiceClient::new(self.to_campaign().await?))
     }
 
     /// What happens at relationship-svc.

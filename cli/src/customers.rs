@@ -8,16 +8,16 @@ use tandem_proto::relationship::v1::{Customer, ImportCustomersRequest};
 
 use crate::connect::Target;
 use crate::failure::Failure;
-use crate::name;
 use crate::output::{self, Format};
 use crate::setup::browse;
+use crate::{name, relationship};
 
 /// What to do with customers.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create or replace customers from CSV with a column `id`.
     Import(Import),
-    /// Show one.
+    /// Show one: what is known, how they stand, and what happened last.
     Show(browse::Show),
     /// List them, by name.
     List(browse::List),
@@ -44,7 +44,10 @@ const CUSTOMERS_PER_MESSAGE: usize = 500;
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
     match command {
         Command::Import(arguments) => import(arguments, target, format).await,
-        Command::Show(arguments) => browse::show_customer(arguments, target, format).await,
+        Command::Show(arguments) => {
+            let customer = browse::show_customer(arguments, target, format).await?;
+            relationship::show(&customer, target, format).await
+        }
         Command::List(arguments) => browse::list_customers(arguments, target, format).await,
     }
 }

@@ -1,9 +1,8 @@
 //! `tandem events`: follow what happens.
 
+mod aside;
+
 use clap::{Args, Subcommand, ValueEnum};
-use tandem_proto::campaign::v1::{
-    ListSetAsideEventsRequest, RetrySetAsideEventsRequest, RetrySetAsideEventsResponse, SetAsideEvent,
-};
 use tandem_proto::common::v1::Event;
 use tandem_proto::{campaign, relationship};
 
@@ -16,9 +15,9 @@ use crate::output::{self, Format};
 pub enum Command {
     /// Print events as they come, one line each, until interrupted.
     Tail(Tail),
-    /// List the events of relationship-svc that campaign-svc could not take in. Normally there are none.
+    /// List the events of the other service that one could not take in. Normally there are none.
     SetAside(SetAside),
-    /// Have campaign-svc try again to take in events that it has set aside, once the cause is gone.
+    /// Have a service try again to take in events that it has set aside, once the cause is gone.
     Retry(Retry),
 }
 
@@ -57,10 +56,13 @@ pub struct Tail {
     limit: Option<u64>,
 }
 
-impl Tail {
-    /// Whether it follows relationship-svc.
+impl Command {
+    /// Whether it asks relationship-svc.
     pub fn is_of_relationship(&self) -> bool {
-        matches!(self.service, Service::Relationship)
+        let (Self::Tail(Tail { service, .. })
+        | Self::SetAside(SetAside { service })
+        | Self::Retry(Retry { service, .. })) = self;
+        matches!(service, Service::Relationship)
     }
 }
 
@@ -68,7 +70,11 @@ impl Tail {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   tandem events set-aside --tenant shop-7")]
-pub struct SetAside {}
+pub struct SetAside {
+    /// Which service could not take them in.
+    #[arg(long, value_enum, default_value_t = Service::Campaign)]
+    service: Service,
+}
 
 /// Arguments of `tandem events retry`.
 #[derive(Debug, Args)]
@@ -78,84 +84,18 @@ pub struct SetAside {}
 pub struct Retry {
     /// Ids of events, as `tandem events set-aside` lists them. Default: all.
     events: Vec<String>,
+    /// Which service could not take them in.
+    #[arg(long, value_enum, default_value_t = Service::Campaign)]
+    service: Service,
 }
 
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
     match command {
         Command::Tail(arguments) => tail(arguments, target, format).await,
-        Command::SetAside(SetAside {}) => set_aside(target, format).await,
-        Command::Retry(Retry { events }) => retry(events, target, format).await,
+        Command::SetAside(SetAside { service }) => aside::list(service, target, format).await,
+        Command::Retry(Retry { events, service }) => aside::retry(events, service, target, format).await,
     }
-}
-
-async fn set_aside(target: &Target, format: Format) -> Result<(), Failure> {
-    let mut client = target.feedback().await?;
-    let mut page_token = String::new();
-    loop {
-        let request = ListSetAsideEventsRequest { page_size: 0, page_token };
-        let page = client.list_set_aside_events(request).await?.into_inner();
-        print_set_aside(&page.events, format)?;
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(());
-        }
-    }
-}
-
-/// Ends with a failure where something stays set aside.
-async fn retry(event_ids: Vec<String>, target: &Target, format: Format) -> Result<(), Failure> {
-    let mut client = target.feedback().await?;
-    let mut tried = RetrySetAsideEventsResponse::default();
-    let mut page_token = String::new();
-    loop {
-        // A page at a time, so that no call is long, and what stays set aside is passed.
-        let mut wanted = event_ids.clone();
-        if event_ids.is_empty() {
-            let request = ListSetAsideEventsRequest { page_size: 100, page_token };
-            let page = client.list_set_aside_events(request).await?.into_inner();
-            wanted = page.events.into_iter().filter_map(|one| Some(one.event?.id)).collect();
-            page_token = page.next_page_token;
-        } else {
-            page_token = String::new();
-        }
-        if !wanted.is_empty() {
-            let request = RetrySetAsideEventsRequest { event_ids: wanted };
-            let these = client.retry_set_aside_events(request).await?.into_inner();
-            tried.taken_in.extend(these.taken_in);
-            tried.still_set_aside.extend(these.still_set_aside);
-        }
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    match format {
-        Format::Json => {
-            println!("{}", output::json("tandem.campaign.v1.RetrySetAsideEventsResponse", &tried)?);
-        }
-        Format::Table => {
-            println!("{} taken in", tried.taken_in.len());
-            print_set_aside(&tried.still_set_aside, format)?;
-        }
-    }
-    match tried.still_set_aside.len() {
-        0 => Ok(()),
-        still => Err(Failure::said(format!("{still} still cannot be taken in"))),
-    }
-}
-
-fn print_set_aside(events: &[SetAsideEvent], format: Format) -> Result<(), Failure> {
-    for one in events {
-        match format {
-            Format::Json => println!("{}", output::json("tandem.campaign.v1.SetAsideEvent", one)?),
-            Format::Table => {
-                let event = one.event.clone().unwrap_or_default();
-                let since = output::time(one.set_aside_time.as_ref());
-                println!("{}  {since:<27}  {}  {}", event.id, event.aggregate, one.reason);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The full types of what was typed; one that no event of the service has is refused.

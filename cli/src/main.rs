@@ -7,6 +7,7 @@ mod decisions;
 mod demo;
 mod events;
 mod failure;
+mod interactions;
 mod limits;
 mod money;
 mod name;
@@ -14,6 +15,7 @@ mod order;
 mod output;
 mod quote;
 mod redeem;
+mod relationship;
 mod request_id;
 mod rules;
 mod setup;
@@ -92,6 +94,9 @@ enum Command {
     /// Bring in customers, and look at them.
     #[command(subcommand)]
     Customers(customers::Command),
+    /// Tell of what people do, and read their timelines.
+    #[command(subcommand)]
+    Interactions(interactions::Command),
     /// Price a basket.
     Quote(quote::Arguments),
     /// Hold, commit, cancel, return and show orders.
@@ -126,13 +131,14 @@ impl Command {
             Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
             Self::Vouchers(_)
             | Self::Customers(_)
+            | Self::Interactions(_)
             | Self::Redeem(_)
             | Self::Incentives(_)
             | Self::Segments(_) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
-            Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
+            Self::Events(events) if events.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)
@@ -204,6 +210,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rules(command) => rules::run(command, &target, output).await,
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,
+        Command::Interactions(command) => interactions::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,
         Command::Order(command) => order::run(command, &target, output).await,
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,

@@ -124,6 +124,13 @@ fn settings(
             campaign.relationship.endpoint
         )));
     }
+    if relationship.campaign.endpoint != Address::default() {
+        return Err(ConfigError::new(format!(
+            "campaign.endpoint = {:?}: `tandem up` starts a campaign-svc of its own; unset \
+             TANDEM_RELATIONSHIP_CAMPAIGN__ENDPOINT, or run relationship-svc by itself",
+            relationship.campaign.endpoint
+        )));
+    }
     if relationship.log != campaign.log && relationship.log != LogConfig::default() {
         return Err(ConfigError::new(
             "TANDEM_RELATIONSHIP_LOG__…: both services write one log here, as TANDEM_CAMPAIGN_LOG__… says",
@@ -174,12 +181,19 @@ impl Pair {
         Self::start(campaign, relationship, Words::default(), scratch).await
     }
 
+    /// Each is told where the other is: relationship-svc before that is there, so campaign-svc's port is chosen first.
     async fn start(
         mut campaign: campaign_svc::Config,
-        relationship: relationship_svc::Config,
+        mut relationship: relationship_svc::Config,
         words: Words,
         scratch: Option<PathBuf>,
     ) -> Result<Self, Failure> {
+        let listen = &mut campaign.server.listen;
+        if listen.port() == 0 {
+            listen.set_port(std::net::TcpListener::bind(*listen)?.local_addr()?.port());
+        }
+        let scheme = if campaign.server.tls.is_some() { "https" } else { "http" };
+        relationship.campaign.endpoint = format!("{scheme}://{}", campaign.server.listen).into();
         let mut services = JoinSet::new();
         let (stop_relationship, at) =
             serve::<relationship_svc::App>(relationship, words.relationship_database, &mut services).await?;

@@ -10,12 +10,15 @@ use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
-use tandem_platform::{Core, Db, lanes, seal};
+use tandem_platform::{Core, Db, Tenant, lanes, seal};
 
+use crate::campaign::Campaign;
 use crate::config::Config;
 use crate::incentive::definitions::Definitions;
+use crate::interaction::{Interactions, Retention};
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
+use crate::relationship::StageRules;
 use crate::segment::catalogue::Catalogues;
 use crate::voucher::formats::Formats;
 
@@ -39,6 +42,10 @@ pub struct App {
     pub evaluations: Evaluations,
     /// The lanes of redemptions, and who guesses codes.
     pub redemptions: Redemptions,
+    /// The other service, where its events are followed.
+    pub campaign: Campaign,
+    /// The lanes of interactions.
+    pub interactions: Interactions,
     /// Incentives whose uses are counted in more than their limits ask for.
     pub tracks: Arc<Known>,
     /// Where evaluations that take long are computed.
@@ -55,6 +62,7 @@ impl App {
     ) -> Result<Arc<Self>, ConfigError> {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let campaign = Campaign::new(&config.campaign)?;
         let redemptions = Redemptions::new(&config.redemption);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,
@@ -71,9 +79,21 @@ impl App {
             formats: Formats::default(),
             evaluations: Evaluations::default(),
             redemptions,
+            campaign,
+            interactions: Interactions::default(),
             tracks: Arc::default(),
             heavy,
         }))
+    }
+
+    /// By what rules people of a tenant stand where they stand.
+    pub fn stage_rules(&self, _tenant: &Tenant) -> StageRules {
+        StageRules::default()
+    }
+
+    /// How long interactions of a tenant are kept.
+    pub fn retention(&self, _tenant: &Tenant) -> Retention {
+        Retention::default()
     }
 }
 

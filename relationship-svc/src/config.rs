@@ -2,10 +2,10 @@
 //! the names.
 
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
+use tandem_platform::config::{ClientTlsConfig, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::{LanesConfig, TENANTS_PER_TRANSACTION};
 use tandem_platform::outbox::RelayConfig;
-use tandem_platform::secret::Secret;
+use tandem_platform::secret::{Address, Secret};
 use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
@@ -20,11 +20,15 @@ pub struct Config {
     pub log: LogConfig,
     /// Where its metrics are scraped.
     pub metrics: MetricsConfig,
+    /// Where campaign-svc is, whose orders come by themselves.
+    pub campaign: CampaignConfig,
     /// Answering what quotes ask; a batch of questions is read together. `lanes` 0: one for every two cores.
     /// `tenants_per_transaction`: tenants that one lane reads for side by side, each on a connection of its own.
     pub evaluation: LanesConfig,
     /// Holding, redeeming and rolling back.
     pub redemption: RedemptionConfig,
+    /// Recording interactions; `max_batch` counts blocks of up to 100. `lanes` 0: one more than there are cores.
+    pub interaction: LanesConfig,
     /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
@@ -32,7 +36,7 @@ pub struct Config {
     pub seal_keys: Secret,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
-    /// How events are numbered, and told to campaign-svc.
+    /// How events are numbered and told to campaign-svc, and those of campaign-svc taken in.
     pub relay: RelayConfig,
     /// Evaluations that take long, as costly rules of segments and large baskets do, leave the threads that serve calls:
     /// so many are computed at once. 0: one for every two cores.
@@ -49,8 +53,15 @@ impl Default for Config {
             database: DatabaseConfig { url: "sqlite:relationship.db".into(), ..DatabaseConfig::default() },
             log: LogConfig::default(),
             metrics: MetricsConfig::default(),
+            campaign: CampaignConfig::default(),
             evaluation: LanesConfig { lanes: 0, capacity: 4_096, max_batch: 128, tenants_per_transaction: 4 },
             redemption: RedemptionConfig::default(),
+            interaction: LanesConfig {
+                lanes: 0,
+                capacity: 1_024,
+                max_batch: 64,
+                tenants_per_transaction: TENANTS_PER_TRANSACTION,
+            },
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: Secret::default(),
             event_retention_h: 7 * 24,
@@ -74,6 +85,25 @@ impl Settings for Config {
             event_retention_h: self.event_retention_h,
             relay: self.relay,
         }
+    }
+}
+
+/// Where campaign-svc is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CampaignConfig {
+    /// `http://host:port` or `https://host:port`. Empty: its orders do not come by themselves, and a shop sends them by hand.
+    /// campaign-svc tells its events to a peer on the same machine, or one that shows a certificate.
+    pub endpoint: Address,
+    /// For `https://`.
+    pub tls: ClientTlsConfig,
+    /// How long a connect may take, in milliseconds.
+    pub connect_timeout_ms: u64,
+}
+
+impl Default for CampaignConfig {
+    fn default() -> Self {
+        Self { endpoint: "".into(), tls: ClientTlsConfig::default(), connect_timeout_ms: 1_000 }
     }
 }
 

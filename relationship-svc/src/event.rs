@@ -1,12 +1,11 @@
 //! What happened, as a durable stream for any microservice: the outbox as the contract shows it.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use tandem_platform::outbox::{self, Asked, Cursor, Filter, Told};
-use tandem_platform::{Fault, Outcome, Tenant, Violations, grpc};
+use tandem_platform::grpc;
+use tandem_platform::outbox::{self, Asked, Said, Told};
 use tandem_proto::relationship::v1::event_service_server::EventService;
 use tandem_proto::relationship::v1::{
     Gap, SubscribeAllRequest, SubscribeAllResponse, SubscribeRequest, SubscribeResponse, TenantCursor,
@@ -53,39 +52,15 @@ impl EventService for Api {
     ) -> Result<Response<Self::SubscribeAllStream>, Status> {
         let app = &self.0;
         grpc::only_peer(&request, &app.config.server)?;
-        let (known, filter) = tokio::select! {
-            said = said(request.into_inner()) => said?,
-            () = app.tasks.draining().cancelled() => return Err(Fault::shutting_down().into()),
-        };
-        let goodbye = app.tasks.draining().clone().cancelled_owned();
-        let told = outbox::merge(&app.db, known, filter, app.config.relay.tenants_per_transaction);
-        let responses = told.map(|told| Ok(response(told?))).take_until(goodbye);
-        Ok(Response::new(responses.boxed()))
+        let together = app.config.relay.tenants_per_transaction;
+        let feed = outbox::feed_all(&app.db, &app.tasks, request.into_inner(), said, together).await?;
+        Ok(Response::new(feed.map(|told| Ok(response(told?))).boxed()))
     }
 }
 
-/// What the follower of all tenants knows and wants, from its first message to its last.
-async fn said(mut requests: Streaming<SubscribeAllRequest>) -> Outcome<(HashMap<Tenant, Cursor>, Filter)> {
-    let (mut known, mut types, mut v) = (HashMap::new(), Vec::new(), Violations::new());
-    while let Some(request) = requests.message().await.map_err(Fault::from_peer)? {
-        for (index, one) in request.cursors.iter().enumerate() {
-            let (tenant, cursor) = (Tenant::parse(&one.tenant), one.cursor.parse::<Cursor>());
-            v.check(tenant.is_some(), format!("cursors[{index}].tenant"), "is not a tenant");
-            v.check(
-                cursor.is_ok(),
-                format!("cursors[{index}].cursor"),
-                "must be a cursor of an earlier response",
-            );
-            known.extend(tenant.zip(cursor.ok()));
-        }
-        outbox::check_types(&mut v, &request.types);
-        types.extend(request.types);
-        v.finish()?;
-        v = Violations::new();
-    }
-    outbox::check_types(&mut v, &types);
-    v.finish()?;
-    Ok((known, Filter { types, aggregates: Vec::new() }))
+fn said(request: SubscribeAllRequest) -> Said {
+    let cursors = request.cursors.into_iter().map(|one| (one.tenant, one.cursor));
+    Said { cursors: cursors.collect(), types: request.types }
 }
 
 fn response(told: Told) -> SubscribeAllResponse {

@@ -1,14 +1,18 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! One folder per aggregate: [`customer`], the [`relationship`] with each and the [`interaction`]s that make it, [`segment`],
+//! [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
+pub mod campaign;
 pub mod config;
 pub mod customer;
 pub mod event;
 pub mod incentive;
+pub mod interaction;
 pub mod redemption;
+pub mod relationship;
 pub mod rule;
 pub mod segment;
 pub mod serve;

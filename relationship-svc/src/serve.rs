@@ -11,12 +11,18 @@ use tandem_platform::grpc::{Services, Streams};
 use tandem_platform::shell::{Program, Settings};
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
+use tandem_proto::relationship::v1::feedback_service_server::FeedbackServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
+use tandem_proto::relationship::v1::interaction_service_server::InteractionServiceServer;
+use tandem_proto::relationship::v1::relationship_service_server::RelationshipServiceServer;
 use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
-use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, rule, segment, voucher};
+use crate::{
+    App, Config, MIGRATIONS, customer, event, incentive, interaction, redemption, relationship, rule,
+    segment, voucher,
+};
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";
@@ -29,6 +35,7 @@ impl Program for App {
     ])
     .and_long(&[
         "/tandem.relationship.v1.CustomerService/ImportCustomers",
+        "/tandem.relationship.v1.InteractionService/StreamInteractions",
         "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
         "/tandem.relationship.v1.VoucherService/GenerateVouchers",
         "/tandem.relationship.v1.VoucherService/ImportVouchers",
@@ -58,6 +65,18 @@ impl Program for App {
             )
             .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(
+                InteractionServiceServer::new(interaction::rpc::Api::new(self))
+                    .max_decoding_message_size(most),
+            )
+            .add(
+                FeedbackServiceServer::new(interaction::rpc::feedback::Api::new(self))
+                    .max_decoding_message_size(most),
+            )
+            .add(
+                RelationshipServiceServer::new(relationship::rpc::Api::new(self))
+                    .max_decoding_message_size(most),
+            )
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
@@ -65,5 +84,7 @@ impl Program for App {
 
     fn start(self: &Arc<Self>) {
         redemption::tasks::start(self);
+        relationship::tasks::start(self);
+        interaction::tasks::start(self);
     }
 }

@@ -11,7 +11,7 @@ use tonic::{Code, Streaming};
 
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
-use crate::{MIGRATIONS, customer, incentive, redemption, segment, voucher};
+use crate::{MIGRATIONS, customer, incentive, interaction, redemption, relationship, segment, voucher};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -24,8 +24,12 @@ async fn every_statement_prepares_on_both_engines() {
         for statements in [
             &customer::store::statements()[..],
             &incentive::store::statements(),
+            interaction::store::STATEMENTS,
+            interaction::store::order::STATEMENTS,
             redemption::store::STATEMENTS,
             redemption::store::audit::STATEMENTS,
+            redemption::store::savings::STATEMENTS,
+            relationship::store::STATEMENTS,
             &segment::store::statements(),
             voucher::store::STATEMENTS,
             voucher::store::assignment::STATEMENTS,

@@ -151,6 +151,16 @@ impl Service {
         is_up
     }
 
+    /// Kills it and starts it again with this setting too.
+    ///
+    /// # Panics
+    /// Where it does not come up within 30 seconds.
+    pub fn restart_with(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self.kill();
+        self.restart();
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("process ids fit");

@@ -3,8 +3,8 @@
 //! - One row per redemption, as of the newest event that told of it. Events are taken in once (by their id), in one
 //!   transaction with the cursor behind them; an older version of a redemption never replaces a newer one. So whatever
 //!   is delivered twice, or to two replicas, the sums stay those of relationship-svc's ledger.
-//! - One stream carries the events of all tenants, to the one replica that holds the lease; they are taken in grouped by
-//!   tenant. An event that cannot be taken in is set aside ([`aside`]): it holds up neither its tenant nor another.
+//! - How they are followed is the platform's ([`tandem_platform::outbox::consumer`]): one stream of all tenants, one replica that
+//!   follows, and an event that cannot be taken in set aside.
 //! - A redemption counts while any of it stands. Its discount is its amount less what came back; a gift card pays and
 //!   is no discount.
 //! - Revenue is the total of each order once, however many codes it used.
@@ -15,9 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::money::{Currency, Money};
 
-pub mod aside;
-pub mod commands;
 pub mod events;
+mod follow;
 pub mod rpc;
 pub mod store;
 pub mod tasks;

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use tandem_kernel::money::Currency;
 use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement};
 use tandem_platform::{Outcome, Tenant, Tx, on_engine};
-use uuid::Uuid;
 
 use super::{Feedback, Sums};
 
@@ -92,23 +91,9 @@ const REVENUE: Statement = Statement::pair(
     revenue!("SELECT value->>0 FROM json_each($2)"),
 );
 
-const LEASE: Statement = Statement::same(
-    "INSERT INTO consumer_lease AS current (consumer, holder, expires) VALUES ($1, $2, $3)
-     ON CONFLICT (consumer) DO UPDATE SET holder = excluded.holder, expires = excluded.expires
-      WHERE current.holder = excluded.holder OR current.expires <= $4",
-);
-
-const UNLEASE: Statement = Statement::same("DELETE FROM consumer_lease WHERE consumer = $1 AND holder = $2");
-
 /// Every statement, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] = &[
-    ("save", SAVE),
-    ("counts", COUNTS),
-    ("discounts", DISCOUNTS),
-    ("revenue", REVENUE),
-    ("lease", LEASE),
-    ("unlease", UNLEASE),
-];
+pub const STATEMENTS: &[(&str, Statement)] =
+    &[("save", SAVE), ("counts", COUNTS), ("discounts", DISCOUNTS), ("revenue", REVENUE)];
 
 /// Stores what events say; each redemption of a tenant once in `news`, in their order. What is older than the row changes
 /// nothing but the total of the order, which is told once, with the first event.
@@ -157,27 +142,4 @@ pub async fn sums<S: AsRef<str>>(
         into.extend(rows.into_iter().filter_map(|(code, minor)| Some((Currency::new(&code).ok()?, minor))));
     }
     Ok(sums)
-}
-
-/// Makes or keeps `holder` the one that follows `consumer`'s stream until `expires`; false where another one is.
-pub async fn lease(
-    tx: &mut Tx,
-    consumer: &str,
-    holder: Uuid,
-    expires: Timestamp,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let rows = on_engine!(tx, LEASE, |sql, conn| {
-        let query = sqlx::query(sql).bind(consumer).bind(holder).bind(Instant(expires)).bind(Instant(now));
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    Ok(rows == 1)
-}
-
-/// Lets another one follow.
-pub async fn unlease(tx: &mut Tx, consumer: &str, holder: Uuid) -> Outcome<()> {
-    on_engine!(tx, UNLEASE, |sql, conn| {
-        sqlx::query(sql).bind(consumer).bind(holder).execute(conn).await.map(|_| ())
-    })?;
-    Ok(())
 }

@@ -104,8 +104,9 @@ pub async fn campaigns(command: Campaigns, target: &Target, format: Format) -> R
 }
 
 /// Customers are looked at in the same way.
-pub async fn show_customer(arguments: Show, target: &Target, format: Format) -> Result<(), Failure> {
-    show(&CUSTOMERS, arguments, target, format).await
+pub async fn show_customer(arguments: Show, target: &Target, format: Format) -> Result<String, Failure> {
+    let name = full(CUSTOMERS.collection, &arguments.name);
+    show(&CUSTOMERS, arguments, target, format).await.map(|()| name)
 }
 
 /// The same of all of them.

@@ -64,7 +64,7 @@ pub mod audit;
 pub mod commands;
 mod decide;
 pub mod evaluate;
-mod events;
+pub mod events;
 pub mod guesses;
 mod membership;
 pub mod past;

@@ -1,6 +1,7 @@
 //! Redemptions in the database; their counters and claims stand in [`tandem_platform::counters`].
 
 pub mod audit;
+pub mod savings;
 
 use jiff::Timestamp;
 use sqlx::FromRow;
@@ -67,6 +68,10 @@ const NEWEST_OF_CODE: Statement =
 
 const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
     "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
+));
+
+const NEWEST_OF_GUEST: Statement = Statement::same(select!(
+    "WHERE r.tenant = $1 AND r.guest = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
 // The whole ledger of the tenant in the order of its ids, a page at a time.
@@ -143,6 +148,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::newest", NEWEST),
     ("redemption::newest_of_code", NEWEST_OF_CODE),
     ("redemption::newest_of_customer", NEWEST_OF_CUSTOMER),
+    ("redemption::newest_of_guest", NEWEST_OF_GUEST),
     ("redemption::behind", BEHIND),
     ("redemption::count_orders", COUNT_ORDERS),
     ("redemption::lapsed", LAPSED),
@@ -255,6 +261,8 @@ pub enum By<'a> {
     Code(&'a str),
     /// Those of one customer.
     Customer(&'a str),
+    /// Those of one guest.
+    Guest(&'a str),
 }
 
 /// At most `limit` redemptions older than `before`, newest first.
@@ -269,6 +277,7 @@ pub async fn newest(
         By::Time => (NEWEST, None),
         By::Code(code) => (NEWEST_OF_CODE, Some(code)),
         By::Customer(customer) => (NEWEST_OF_CUSTOMER, Some(customer)),
+        By::Guest(guest) => (NEWEST_OF_GUEST, Some(guest)),
     };
     all(on_engine!(session, statement, |sql, conn| {
         let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(before).bind(limit);

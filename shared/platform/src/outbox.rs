@@ -31,7 +31,7 @@ use tandem_kernel::clock::Ids;
 use tandem_proto::common::v1::{Event, EventBatch};
 use uuid::Uuid;
 
-pub use feed::{Asked, check_types, feed};
+pub use feed::{Asked, Said, feed, feed_all};
 pub use keep::{keep, sweep};
 pub use merge::{Gap, Told, merge};
 pub use page::head;
@@ -74,6 +74,8 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("set_aside_find", consumer::aside::FIND),
     ("set_aside_take", consumer::aside::TAKE),
     ("set_aside_count", consumer::aside::COUNT),
+    ("lead", consumer::lead::LEAD),
+    ("resign", consumer::lead::RESIGN),
 ];
 
 /// What happened, as an aggregate's `events.rs` tells it.

@@ -1,5 +1,6 @@
 //! Orders on the stage: replicas of both services, a network between them, and the calls of OrderService.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ pub struct Shop {
     pub campaigns: Vec<Service>,
     /// Between the first of each.
     pub network: Proxy,
+    /// By which relationship-svc hears of campaign-svc's orders, where it does.
+    pub stream: Option<Proxy>,
     /// Of relationship-svc.
     pub relationship_database: Database,
     /// Of campaign-svc.
@@ -108,8 +111,38 @@ impl Shop {
         limits: Limits,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::told(relationship_database, campaign_database, (replicas, None), limits, settings).await
+    }
+
+    /// One replica of each, where relationship-svc hears of the orders by a network of its own. It is there before
+    /// campaign-svc.
+    ///
+    /// # Panics
+    /// Where the stage cannot be set.
+    pub async fn following(engine: Engine, replicas: usize) -> Self {
+        let (relationship_database, campaign_database) =
+            (Database::new(engine).await, Database::new(engine).await);
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
+        let heard = (replicas, Some(free.to_string()));
+        Self::told(relationship_database, campaign_database, heard, Limits::default(), &[]).await
+    }
+
+    async fn told(
+        relationship_database: Database,
+        campaign_database: Database,
+        (replicas, campaign_at): (usize, Option<String>),
+        limits: Limits,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let stream = match &campaign_at {
+            Some(address) => Some(Proxy::to(address).await),
+            None => None,
+        };
+        let heard = stream.as_ref().map(Proxy::endpoint);
+        let told = heard.iter().map(|endpoint| ("CAMPAIGN__ENDPOINT", endpoint.as_str()));
+        let told: Vec<(&str, &str)> = told.chain(settings.iter().copied()).collect();
         let relationships: Vec<Service> =
-            (0..replicas).map(|_| start_relationship(relationship_database.url(), settings)).collect();
+            (0..replicas).map(|_| start_relationship(relationship_database.url(), &told)).collect();
         let network = Proxy::to(relationships[0].address()).await;
         let mut campaigns = Vec::new();
         for (place, relationship) in relationships.iter().enumerate() {
@@ -123,14 +156,23 @@ impl Shop {
                 ("ORDER__TIMEOUT_MS", "1000"),
                 ("ORDER__RETRY_MS", "1500"),
             ];
-            let settings = [own.as_slice(), settings].concat();
+            let listen = campaign_at.iter().filter(|_| place == 0).map(|at| ("SERVER__LISTEN", at.as_str()));
+            let settings: Vec<(&str, &str)> =
+                own.into_iter().chain(settings.iter().copied()).chain(listen).collect();
             campaigns.push(Service::start(Kind::Campaign, campaign_database.url(), &settings));
         }
         let keys =
             seal::keyring(&Secret::default(), &ServerConfig::default()).expect("the key for development");
         let quotes = Quotes(Arc::new(keys));
-        let shop =
-            Self { relationships, campaigns, network, relationship_database, campaign_database, quotes };
+        let shop = Self {
+            relationships,
+            campaigns,
+            network,
+            stream,
+            relationship_database,
+            campaign_database,
+            quotes,
+        };
         shop.set(limits).await;
         shop
     }

@@ -35,7 +35,21 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "order",
         ],
     ),
-    ("relationship-svc/src", &["event", "customer", "segment", "incentive", "rule", "voucher", "redemption"]),
+    (
+        "relationship-svc/src",
+        &[
+            "event",
+            "campaign",
+            "customer",
+            "relationship",
+            "interaction",
+            "segment",
+            "incentive",
+            "rule",
+            "voucher",
+            "redemption",
+        ],
+    ),
 ];
 
 /// The whole service, which knows all of its rooms and is known to all.

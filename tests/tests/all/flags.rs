@@ -50,6 +50,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("customers import", &["--file", TABLE], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
+    ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
+    ("interactions list", &["--customer", "a"], Reads::Relationship),
     ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
     ("order commit", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
     ("order hold", &["--order", "a", "--quote-token", "t"], Reads::Campaign),

@@ -34,7 +34,7 @@ async fn an_event_that_is_not_understood_is_set_aside_with_an_event_of_our_own()
         let good = |id: u32| redeemed(id.into(), redemption(id, &format!("o-{id}"), "", 100), 900);
         let delivered =
             [told(&mine, &[strange(1), good(2)], upto(2)), told(&other, &[good(3)], upto(1))].concat();
-        assert_eq!(commands::take_in(&harness.app, delivered).await.unwrap().set_aside, 1);
+        assert_eq!(consumer::take_in(&*harness.app, delivered).await.unwrap().set_aside, 1);
         assert_eq!((count(&db, &mine).await, count(&db, &other).await), (1, 1));
         assert_eq!(cursor(&harness, &mine).await, Some(upto(2)));
 
@@ -81,7 +81,7 @@ async fn an_event_that_the_database_refuses_is_set_aside_alone_and_counts_when_t
             told(&other, &[event(5, "o-5")], upto(1)),
         ]
         .concat();
-        assert_eq!(commands::take_in(&harness.app, delivered).await.unwrap().set_aside, 1);
+        assert_eq!(consumer::take_in(&*harness.app, delivered).await.unwrap().set_aside, 1);
         assert_eq!((count(&db, &mine).await, count(&db, &other).await), (3, 1));
         assert_eq!(cursor(&harness, &mine).await, Some(upto(4)));
 

@@ -6,14 +6,14 @@ mod upgrade;
 
 use prost::Message;
 use tandem_platform::outbox::Cursor;
+use tandem_platform::outbox::consumer::{self, Delivered, Taken};
 use tandem_platform::testing::engines;
 use tandem_platform::{Db, Tenant};
 use tandem_proto::common::v1::{Event, Money};
 use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
 use uuid::Uuid;
 
-use super::commands::{Delivered, Taken};
-use super::{Sums, commands, events, store};
+use super::{CONSUMER, Sums, events, store};
 use crate::testing::Harness;
 use crate::{Config, MIGRATIONS};
 
@@ -72,11 +72,11 @@ fn told(tenant: &Tenant, events: &[Event], upto: Cursor) -> Vec<Delivered> {
 }
 
 async fn take_in(harness: &Harness, tenant: &Tenant, events: &[Event], upto: Cursor) -> Taken {
-    commands::take_in(&harness.app, told(tenant, events, upto)).await.unwrap()
+    consumer::take_in(&*harness.app, told(tenant, events, upto)).await.unwrap()
 }
 
 async fn cursor(harness: &Harness, tenant: &Tenant) -> Option<Cursor> {
-    commands::cursors(&harness.app).await.unwrap().remove(tenant)
+    consumer::load_cursors(&mut harness.app.db.read().await.unwrap(), CONSUMER).await.unwrap().remove(tenant)
 }
 
 async fn sums(db: &Db, campaigns: &[&str]) -> Sums {
@@ -164,7 +164,7 @@ async fn two_replicas_that_take_in_the_same_events_count_them_once() {
         let delivered: Vec<Event> = (0..100_u32)
             .map(|id| redeemed(id.into(), redemption(id, &format!("o-{id}"), "customers/7", 10), 90))
             .collect();
-        let takes = (0..4).map(|_| commands::take_in(&harness.app, told(&tenant, &delivered, upto(100))));
+        let takes = (0..4).map(|_| consumer::take_in(&*harness.app, told(&tenant, &delivered, upto(100))));
         for taken in futures::future::join_all(takes).await {
             taken.unwrap();
         }
@@ -194,14 +194,14 @@ async fn one_replica_follows_until_it_resigns_or_its_lease_runs_out() {
         let app = &harness.app;
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let lease = jiff::SignedDuration::from_secs(6);
-        assert!(commands::lead(app, one, lease).await.unwrap());
-        assert!(!commands::lead(app, two, lease).await.unwrap());
-        assert!(commands::lead(app, one, lease).await.unwrap());
+        assert!(consumer::lead::lead(app, CONSUMER, one, lease).await.unwrap());
+        assert!(!consumer::lead::lead(app, CONSUMER, two, lease).await.unwrap());
+        assert!(consumer::lead::lead(app, CONSUMER, one, lease).await.unwrap());
         harness.clock.advance(lease);
-        assert!(commands::lead(app, two, lease).await.unwrap());
-        assert!(!commands::lead(app, one, lease).await.unwrap());
-        commands::resign(app, two).await.unwrap();
-        assert!(commands::lead(app, one, lease).await.unwrap());
+        assert!(consumer::lead::lead(app, CONSUMER, two, lease).await.unwrap());
+        assert!(!consumer::lead::lead(app, CONSUMER, one, lease).await.unwrap());
+        consumer::lead::resign(app, CONSUMER, two).await.unwrap();
+        assert!(consumer::lead::lead(app, CONSUMER, one, lease).await.unwrap());
     })
     .await;
 }
@@ -225,7 +225,7 @@ async fn the_events_of_many_tenants_are_taken_in_together_and_each_counts_for_it
                     delivered.extend(told(tenant, &[event], upto(i64::from(round) + 1)));
                 }
             }
-            assert_eq!(commands::take_in(&harness.app, delivered).await.unwrap(), Taken::default());
+            assert_eq!(consumer::take_in(&*harness.app, delivered).await.unwrap(), Taken::default());
             for tenant in &tenants {
                 let mut reader = db.read().await.unwrap();
                 let found = store::sums(&mut reader, tenant, &["spring"]).await.unwrap();
@@ -252,7 +252,7 @@ async fn what_the_peer_cannot_tell_any_more_is_counted_and_the_tenant_goes_on() 
         };
         let next = told(&tenant, &[redeemed(2, redemption(2, "o-2", "", 300), 900)], upto(3));
         let delivered = [vec![lost], next].concat();
-        let taken = commands::take_in(&harness.app, delivered).await.unwrap();
+        let taken = consumer::take_in(&*harness.app, delivered).await.unwrap();
         assert_eq!((taken.missed, taken.set_aside), (1, 0));
         assert_eq!(cursor(&harness, &tenant).await, Some(upto(3)));
         assert_eq!(sums(&db, &["spring"]).await.redemptions, 2);

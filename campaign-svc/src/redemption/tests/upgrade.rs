@@ -139,7 +139,8 @@ async fn a_follower_of_all_that_was_behind_goes_on_where_it_was() {
         old_world(&db).await;
         db.migrate(&MIGRATIONS).await.unwrap();
         let harness = Harness::new(db.clone());
-        let known = commands::cursors(&harness.app).await.unwrap();
+        let known =
+            consumer::load_cursors(&mut harness.app.db.read().await.unwrap(), CONSUMER).await.unwrap();
         assert_eq!(known, HashMap::from([(tenant("shop"), Cursor { position: 3, seq: 0 })]));
         number(&db).await;
         // The rest of position 3, then 5, 8 and 9 of shop; everything of the others.

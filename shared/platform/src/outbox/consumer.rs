@@ -1,11 +1,19 @@
 //! The side that follows another service's events: how far it has come with each tenant, what it has taken in already,
 //! and what it could not take in ([`aside`]).
 //!
+//! A service says what it makes of an event ([`Follower`]). One stream carries the events of all tenants, to the one replica
+//! that leads ([`lead`]); they are taken in grouped by tenant ([`take_in`]). One that cannot be taken in is set aside: it holds
+//! up neither its tenant nor another.
+//!
 //! Deliveries repeat: a cursor is stored with the effects of what it has passed, but another replica may follow the
 //! same stream. So the effects of an event are made in the transaction that first names it here. A transaction may take
 //! in events of several tenants.
 
 pub mod aside;
+mod follow;
+pub mod lead;
+mod retry;
+mod take;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +25,10 @@ use crate::call::Tenant;
 use crate::db::{BindColumns, Column, Db, Instant, Session, Statement, Tx};
 use crate::fault::Outcome;
 use crate::{on_engine, transact};
+
+pub use follow::{said, start};
+pub use retry::{Retried, page, retry, wanted};
+pub use take::{Delivered, Follower, NOT_UNDERSTOOD, Taken, take_in};
 
 pub(super) const LOAD: Statement = Statement::same(
     "SELECT tenant, position, seq FROM consumer_cursor

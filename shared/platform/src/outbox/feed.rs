@@ -1,11 +1,15 @@
 //! A subscription as every EventService offers it: where to begin, what to leave out, and the cursor beside each event.
 
+use std::collections::HashMap;
+
 use futures::{Stream, StreamExt};
 use tandem_proto::common::v1::Event;
+use tonic::Streaming;
 
+use super::merge::{Told, merge};
 use super::{Cursor, Delivery, Filter, follow, head};
 use crate::tasks::Tasks;
-use crate::{Db, Outcome, Tenant, Violations};
+use crate::{Db, Fault, Outcome, Tenant, Violations};
 
 /// The most type prefixes of one subscription.
 const MAX_TYPES: usize = 20;
@@ -70,12 +74,65 @@ fn read(asked: Asked) -> Outcome<(From, Filter)> {
 }
 
 /// Notes what is wrong with the types of a subscription.
-pub fn check_types(v: &mut Violations, types: &[String]) {
+fn check_types(v: &mut Violations, types: &[String]) {
     v.check(types.len() <= MAX_TYPES, "types", format!("must have at most {MAX_TYPES} entries"));
     for (index, prefix) in types.iter().take(MAX_TYPES).enumerate() {
         let fits = (1..=MAX_PREFIX).contains(&prefix.len());
         v.check(fits, format!("types[{index}]"), format!("must have 1 to {MAX_PREFIX} bytes"));
     }
+}
+
+/// A part of what the follower of all tenants says, in the words of the contract.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// Tenants and their cursors.
+    pub cursors: Vec<(String, String)>,
+    /// Only types that begin with one of these; none in all parts: all.
+    pub types: Vec<String>,
+}
+
+/// The events of all tenants for the other service, until the process drains. `read` reads one message of what it says; the
+/// events begin when it has said all. At most `together` tenants are read by one statement.
+pub async fn feed_all<R, F: Fn(R) -> Said>(
+    db: &Db,
+    tasks: &Tasks,
+    requests: Streaming<R>,
+    read: F,
+    together: usize,
+) -> Outcome<impl Stream<Item = Outcome<Told>> + Send + use<R, F>> {
+    let (known, filter) = tokio::select! {
+        said = said(requests, read) => said?,
+        () = tasks.draining().cancelled() => return Err(Fault::shutting_down()),
+    };
+    Ok(merge(db, known, filter, together).take_until(tasks.draining().clone().cancelled_owned()))
+}
+
+/// What the follower knows and wants, from its first message to its last.
+async fn said<R, F: Fn(R) -> Said>(
+    mut requests: Streaming<R>,
+    read: F,
+) -> Outcome<(HashMap<Tenant, Cursor>, Filter)> {
+    let (mut known, mut types, mut v) = (HashMap::new(), Vec::new(), Violations::new());
+    while let Some(request) = requests.message().await.map_err(Fault::from_peer)? {
+        let said = read(request);
+        for (index, (tenant, cursor)) in said.cursors.iter().enumerate() {
+            let (tenant, cursor) = (Tenant::parse(tenant), cursor.parse::<Cursor>());
+            v.check(tenant.is_some(), format!("cursors[{index}].tenant"), "is not a tenant");
+            v.check(
+                cursor.is_ok(),
+                format!("cursors[{index}].cursor"),
+                "must be a cursor of an earlier response",
+            );
+            known.extend(tenant.zip(cursor.ok()));
+        }
+        check_types(&mut v, &said.types);
+        types.extend(said.types);
+        v.finish()?;
+        v = Violations::new();
+    }
+    check_types(&mut v, &types);
+    v.finish()?;
+    Ok((known, Filter { types, aggregates: Vec::new() }))
 }
 
 fn told(delivery: Delivery) -> (String, Option<Event>) {

@@ -20,6 +20,7 @@ use crate::redeem::Redeem;
 use crate::report::{Beside, Report, Target as Aim, median};
 use crate::rounds::{self, Rounds};
 use crate::scripts::{self, COMMIT, Sample};
+use crate::way::Watched;
 use crate::world::{ORDERS, ORDERS_YARDSTICK, World};
 use crate::{Outcome, baskets, catalogue, quotes};
 
@@ -44,16 +45,18 @@ const RATES: [Rates; 2] = [
         target: Aim::Times(1.5),
     },
 ];
+const WAY: &str = "an order's way into stage and RFM, at half the highest rate of commits, longest";
+const FOLLOWED: &str = "commit without a code, 256 callers, followed by relationship-svc";
 const SINGLE: &str = "quote + commit, 10 lines, single caller, p50 latency";
 
 /// Whether any of these rows is asked for.
 pub fn wanted(args: &Args) -> bool {
-    RATES.iter().any(|row| args.wants(row.name)) || args.wants(SINGLE)
+    RATES.iter().any(|row| args.wants(row.name)) || [SINGLE, WAY, FOLLOWED].iter().any(|row| args.wants(row))
 }
 
 /// Measures the rows that are asked for; answers the service, for what comes after.
 pub async fn measure(
-    world: &World,
+    world: &mut World,
     redeem: &mut Redeem,
     args: &Args,
     report: &mut Report,
@@ -75,6 +78,9 @@ pub async fn measure(
     }
     if args.wants(SINGLE) {
         commit.single(world, &service, args, report).await?;
+    }
+    if args.wants(WAY) || args.wants(FOLLOWED) {
+        commit.followed(world, &service, args, report).await?;
     }
     Ok(service)
 }
@@ -132,6 +138,35 @@ impl Commit {
         let mut books = vec![(&self.product, Book::Orders)];
         books.extend(redemptions.map(|pool| (pool, Book::Redemptions)));
         rounds::measured(&self.target, &calls, CALLERS, &self.scale, &books).await
+    }
+
+    /// Commits alone, and then while relationship-svc takes every order in.
+    async fn followed(
+        &mut self,
+        world: &mut World,
+        service: &Service,
+        args: &Args,
+        report: &mut Report,
+    ) -> Outcome {
+        eprintln!("{WAY}");
+        let (mut alone, mut followed, mut longest) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 1..=args.rounds {
+            alone.push(self.ours(None).await?.0.rate());
+        }
+        world.relationship.restart_with("CAMPAIGN__ENDPOINT", &format!("http://{}", service.address()));
+        let mut watched = Watched::create(world.relationship.channel(), self.scale.customers).await?;
+        // Behind all that was committed before.
+        watched.one(&self.target, &mut self.orders).await?;
+        for _ in 1..=args.rounds {
+            followed.push(self.ours(None).await?.0.rate());
+            watched.one(&self.target, &mut self.orders).await?;
+            let (half, target) = (median(&alone) / 2.0, self.target.clone());
+            longest.push(watched.longest(&target, &mut self.orders, half, self.scale.measure).await?);
+        }
+        let beside = Beside { yardstick: "not followed", values: &alone, target: Aim::Times(0.9) };
+        report.add(FOLLOWED, "1/s", &followed, beside);
+        report.add(WAY, "s", &longest, Beside::nothing(Aim::Below(1.0)));
+        Ok(())
     }
 
     async fn single(&self, world: &World, service: &Service, args: &Args, report: &mut Report) -> Outcome {

@@ -16,6 +16,7 @@ mod generate;
 mod ground;
 mod hard;
 mod idle;
+mod interactions;
 mod load;
 mod orders;
 mod people;
@@ -28,6 +29,7 @@ mod run;
 mod scripts;
 mod start;
 mod tenants;
+mod way;
 mod world;
 mod year;
 

@@ -5,7 +5,7 @@ use tandem_tests::process::Service;
 use crate::args::Args;
 use crate::report::{Beside, Report, Target};
 use crate::world::World;
-use crate::{Outcome, commit, generate, hard, people, quotes, redeem, start, tenants, year};
+use crate::{Outcome, commit, generate, hard, interactions, people, quotes, redeem, start, tenants, year};
 
 const MEMORY: &str = "resident memory after the run";
 const MEMORY_LIMIT_MIB: f64 = 200.0;
@@ -16,12 +16,13 @@ pub async fn all(args: &Args) -> Outcome<Report> {
     let mut report = Report::default();
     let (quotes, redeem) = (quotes::wanted(args, &scale), redeem::wanted(args));
     let (commit, generate) = (commit::wanted(args), generate::wanted(args, &scale));
-    if quotes || redeem || commit || generate {
+    let interactions = interactions::wanted(args);
+    if quotes || redeem || commit || generate || interactions {
         let mut world = World::start().await;
         eprintln!("PostgreSQL {}, {} cores", world.server.version().await?, cores());
         people::set(world.relationship.channel(), &scale).await?;
         // Before the first quote is asked for, because the copy needs the service to stop.
-        let mut prepared = match redeem || commit || generate {
+        let mut prepared = match redeem || commit || generate || interactions {
             true => Some(redeem::Redeem::prepare(&mut world, scale).await?),
             false => None,
         };
@@ -42,12 +43,15 @@ pub async fn all(args: &Args) -> Outcome<Report> {
             Some(prepared) => {
                 // Only one follows what is redeemed.
                 drop(campaign);
-                Some(commit::measure(&world, prepared, args, &mut report).await?)
+                Some(commit::measure(&mut world, prepared, args, &mut report).await?)
             }
             None => campaign,
         };
         if generate {
             generate::measure(&world, args, &mut report, &scale).await?;
+        }
+        if interactions {
+            interactions::measure(&world, args, &mut report, &scale).await?;
         }
         resident = resident.max(campaign.as_ref().map(Service::resident_bytes));
         memory(args, &mut report, "relationship-svc", Some(world.relationship.resident_bytes()));

@@ -46,6 +46,12 @@ async fn customers(stage: &mut Stage) {
         update_mask: None,
     };
     stage.twenty("BatchUpsertCustomers", &batch).await;
+    let claim = ClaimGuestRequest {
+        customer: "customers/equal".to_owned(),
+        guest_key: "guest-0123456789abcdef".to_owned(),
+        request_id: id("claim"),
+    };
+    stage.twenty("ClaimGuest", &claim).await;
 }
 
 async fn segments(stage: &mut Stage) {

@@ -1,0 +1,73 @@
+//! Relationships as the contract words them.
+
+use std::sync::Arc;
+
+use tandem_platform::resource;
+use tandem_platform::{Outcome, Violations, grpc};
+use tandem_proto::common::v1::Money as MoneyMessage;
+use tandem_proto::relationship::v1::relationship_service_server::RelationshipService;
+use tandem_proto::relationship::v1::{self, GetRelationshipRequest, GetRelationshipResponse};
+use tonic::{Request, Response, Status};
+
+use super::{Relationship, Who, events, store};
+use crate::App;
+use crate::customer::{self, Customer};
+use crate::interaction::rpc::who;
+use crate::redemption::store::savings::{self, Savings};
+
+/// The service of the contract.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<App>);
+
+impl Api {
+    /// Of this process.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self(app.clone())
+    }
+}
+
+#[tonic::async_trait]
+impl RelationshipService for Api {
+    async fn get_relationship(
+        &self,
+        request: Request<GetRelationshipRequest>,
+    ) -> Result<Response<GetRelationshipResponse>, Status> {
+        let (call, request) = (grpc::call(&request)?, request.into_inner());
+        let mut v = Violations::new();
+        let who = who(&mut v, &request.customer, &request.guest_key);
+        v.finish()?;
+        let relationship = Some(relationship(&self.0, &call, who).await?);
+        Ok(Response::new(GetRelationshipResponse { relationship }))
+    }
+}
+
+async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outcome<v1::Relationship> {
+    let mut reader = app.db.read().await?;
+    let stored = store::find(&mut reader, &call.tenant, &who).await?;
+    let (customer, guest) = match &who {
+        Who::Customer(id) => (Some(id.as_str()), ""),
+        Who::Guest(key) => (None, key.as_str()),
+    };
+    if let Some(other) = stored.as_ref().and_then(|row| row.merged_into.as_ref()) {
+        let (guest_key, claimed_by) = (guest.to_owned(), customer::name(other));
+        return Ok(v1::Relationship { guest_key, claimed_by, ..v1::Relationship::default() });
+    }
+    let savings = savings::savings(&mut reader, &call.tenant, customer, guest).await?;
+    drop(reader);
+    if let Some(id) = customer {
+        let _: Customer = resource::find(app, call, id).await?;
+    }
+    let row = stored.unwrap_or_else(|| Relationship::new(who));
+    let message = events::message(&row, &app.stage_rules(&call.tenant), app.clock.now());
+    Ok(v1::Relationship { savings: Some(saved(savings)), ..message })
+}
+
+fn saved(savings: Savings) -> v1::Savings {
+    let messages = |amounts: Vec<_>| amounts.into_iter().map(MoneyMessage::from).collect();
+    v1::Savings {
+        redemptions: savings.redemptions,
+        saved: messages(savings.saved),
+        paid: messages(savings.paid),
+        more: savings.more,
+    }
+}
