@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
+use tandem_kernel::person::PersonKeys;
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, lanes, seal};
+use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::consent;
 use crate::incentive::definitions::Definitions;
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
@@ -29,6 +32,10 @@ pub struct App {
     pub zone: TimeZone,
     /// The keys that open quotes.
     pub keys: Keyring,
+    /// The keys of links that people open.
+    pub links: Keyring,
+    /// The keys that hide people.
+    pub people: Arc<PersonKeys>,
     /// Compiled rules of segments.
     pub catalogues: Catalogues,
     /// Compiled incentives.
@@ -41,6 +48,8 @@ pub struct App {
     pub redemptions: Redemptions,
     /// Incentives whose uses are counted in more than their limits ask for.
     pub tracks: Arc<Known>,
+    /// Wakes what goes on with erasures.
+    pub erasures: Arc<Notify>,
     /// Where evaluations that take long are computed.
     pub heavy: Heavy,
 }
@@ -55,6 +64,8 @@ impl App {
     ) -> Result<Arc<Self>, ConfigError> {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let links = keys.derived("link");
+        let people = Arc::new(PersonKeys::of(&consent::keyring(&config.address_keys, &config.server)?));
         let redemptions = Redemptions::new(&config.redemption);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,
@@ -66,12 +77,15 @@ impl App {
             config,
             zone,
             keys,
+            links,
+            people,
             catalogues: Catalogues::default(),
             definitions: Definitions::default(),
             formats: Formats::default(),
             evaluations: Evaluations::default(),
             redemptions,
             tracks: Arc::default(),
+            erasures: Arc::default(),
             heavy,
         }))
     }

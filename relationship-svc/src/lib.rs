@@ -1,11 +1,14 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! One folder per aggregate: [`customer`] and its [`consent`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`];
+//! [`erasure`] goes through all of them. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
 pub mod config;
+pub mod consent;
 pub mod customer;
+pub mod erasure;
 pub mod event;
 pub mod incentive;
 pub mod redemption;

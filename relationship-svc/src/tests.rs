@@ -11,7 +11,7 @@ use tonic::{Code, Streaming};
 
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
-use crate::{MIGRATIONS, customer, incentive, redemption, segment, voucher};
+use crate::{MIGRATIONS, consent, customer, erasure, incentive, redemption, segment, voucher};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -23,6 +23,9 @@ async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         for statements in [
             &customer::store::statements()[..],
+            consent::store::STATEMENTS,
+            consent::store::suppression::STATEMENTS,
+            erasure::store::STATEMENTS,
             &incentive::store::statements(),
             redemption::store::STATEMENTS,
             redemption::store::audit::STATEMENTS,

@@ -78,7 +78,8 @@ fn money(redemption: &Redemption, minor: i64) -> MoneyMessage {
 }
 
 /// As the contract has it.
-pub(super) fn message(redemption: &Redemption) -> v1::Redemption {
+/// As the contract has it.
+pub fn message(redemption: &Redemption) -> v1::Redemption {
     let details = &redemption.details;
     let line = |share: &super::Share| v1::RedemptionLine {
         line_id: share.line.clone(),
