@@ -24,7 +24,7 @@ pub mod store;
 pub mod suppression;
 pub mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Once;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prost::Message;
 use serde_json::{Value, json};
-use tandem_kernel::limits::CounterKey;
+use tandem_kernel::limits::{CounterKey, Tally};
 use tandem_platform::db::Reader;
 use tandem_platform::{Fault, Outcome, Tenant, counters, rewrite};
 use tandem_proto::common::v1::{Event, EventBatch};
@@ -173,7 +173,7 @@ impl Export {
         let on = full(&found, |last| last.id.to_string());
         let keys: BTreeSet<CounterKey> = found.iter().flat_map(redemption::rename::per_customer).collect();
         let counted = counters::find(reader, &self.tenant, keys.iter()).await?;
-        let shown = |(key, tally): (CounterKey, counters::Tally)| {
+        let shown = |(key, tally): (CounterKey, Tally)| {
             let (used, held) = (tally.used, tally.held);
             let of = json!({ "owner": &*key.owner, "period": &*key.period, "used": used, "held": held });
             row("counter", &of)

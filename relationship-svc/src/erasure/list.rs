@@ -127,6 +127,9 @@ pub const TABLES: &[Table] = &[
 /// The event that tells others of an erasure: it has the id until it is old.
 pub const TELLS_OF_ERASURE: &str = "tandem.relationship.v1.CustomerErased";
 
+/// The field that says what a code was given for, in documents and messages alike: callers may say it by the bare id.
+pub const SOURCE: &str = "source_id";
+
 /// A message of the contract that tells of one person alone.
 #[derive(Debug)]
 pub struct Personal {

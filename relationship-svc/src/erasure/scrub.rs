@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, ReflectMessage, Value};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tandem_platform::{Fault, Outcome};
 use tandem_proto::common::v1::{Event, EventBatch};
 
@@ -54,23 +54,38 @@ fn json(person: &Person, value: &mut Json) -> bool {
         }
         Json::Array(items) => items.iter_mut().fold(false, |changed, item| json(person, item) | changed),
         Json::Object(fields) => {
-            let about = ["customer", "id"].map(|key| fields.get(key).and_then(Json::as_str) == Some(&person.id));
-            let mut changed = false;
-            if about[0] {
-                fields.insert("customer".to_owned(), person.pseudonym.clone().into());
-                fields.entry("proof").and_modify(|proof| *proof = Json::Object(serde_json::Map::default()));
-                changed = true;
-            }
-            if about[1] && fields.contains_key("profile") {
-                fields.insert("id".to_owned(), person.pseudonym.clone().into());
-                let nothing = serde_json::to_value(Profile::default()).unwrap_or_default();
-                fields.insert("profile".to_owned(), nothing);
-                changed = true;
-            }
+            let changed = object(person, fields);
             fields.values_mut().fold(changed, |changed, field| json(person, field) | changed)
         }
         _ => false,
     }
+}
+
+/// What of an object is theirs by its place: the bare id says nothing by itself.
+fn object(person: &Person, fields: &mut Map<String, Json>) -> bool {
+    let is = |fields: &Map<String, Json>, key: &str| {
+        fields.get(key).and_then(Json::as_str) == Some(person.id.as_str())
+    };
+    let mut changed = false;
+    if is(fields, "customer") {
+        fields.insert("customer".to_owned(), person.pseudonym.clone().into());
+        if let Some(proof) = fields.get_mut("proof") {
+            *proof = Json::Object(Map::default());
+        }
+        changed = true;
+    }
+    if is(fields, "id") && fields.contains_key("profile") {
+        fields.insert("id".to_owned(), person.pseudonym.clone().into());
+        fields.insert("profile".to_owned(), serde_json::to_value(Profile::default()).unwrap_or_default());
+        changed = true;
+    }
+    let of_source = fields.get("field").and_then(Json::as_str) == Some(list::SOURCE);
+    let keys = if of_source { &["before", "after"][..] } else { &[list::SOURCE][..] };
+    for key in keys.iter().filter(|key| is(fields, key)).collect::<Vec<_>>() {
+        fields.insert((*key).to_owned(), String::new().into());
+        changed = true;
+    }
+    changed
 }
 
 /// The events of a transaction without them; `None` where none names them. What tells others of the erasure stays.
@@ -135,7 +150,7 @@ fn event(person: &Person, told: &mut Event) -> Outcome<bool> {
 
 fn message(person: &Person, of: &mut DynamicMessage) -> bool {
     let descriptor = of.descriptor();
-    let mut changed = false;
+    let mut changed = sources(person, of);
     for field in descriptor.fields().filter(|field| of.has_field(field)).collect::<Vec<_>>() {
         let mut value = of.get_field(&field).into_owned();
         if self::value(person, &mut value) {
@@ -146,9 +161,26 @@ fn message(person: &Person, of: &mut DynamicMessage) -> bool {
     let about = list::PERSONAL.iter().find(|personal| personal.message == descriptor.full_name());
     let Some(personal) = about else { return changed };
     let names = of.get_field_by_name(personal.names);
-    if names.is_some_and(|name| name.as_str() == Some(&person.hidden)) && changed {
+    if changed && names.is_some_and(|name| name.as_str() == Some(person.hidden.as_str())) {
         let kept = |name: &str| name == personal.names || personal.keeps.contains(&name);
         descriptor.fields().filter(|field| !kept(field.name())).for_each(|field| of.clear_field(&field));
+    }
+    changed
+}
+
+/// What a code was given for may be said by the bare id.
+fn sources(person: &Person, of: &mut DynamicMessage) -> bool {
+    let text = |of: &DynamicMessage, name: &str| {
+        of.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let of_source = text(of, "field") == list::SOURCE;
+    let names = if of_source { &["before", "after"][..] } else { &[list::SOURCE][..] };
+    let mut changed = false;
+    for name in names {
+        if text(of, name) == person.id {
+            of.clear_field_by_name(name);
+            changed = true;
+        }
     }
     changed
 }

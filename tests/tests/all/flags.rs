@@ -50,6 +50,21 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("customers import", &["--file", TABLE], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
+    ("customers data", &["a"], Reads::RelationshipAsText),
+    ("customers erase", &["a", "--yes"], Reads::Relationship),
+    ("consents list", &["a"], Reads::Relationship),
+    (
+        "consents record",
+        &["a", "--purpose", "p", "--channel", "email", "--state", "denied", "--source", "s"],
+        Reads::Relationship,
+    ),
+    ("consents confirm", &["t"], Reads::Relationship),
+    ("consents check", &["a", "--purpose", "p", "--channel", "email"], Reads::Relationship),
+    ("consents suppress", &["--email", "a@b.de", "--reason", "bounce"], Reads::Relationship),
+    ("consents suppressions", &[], Reads::Relationship),
+    ("consents clear", &["--email", "a@b.de", "--reason", "bounce", "--note", "n"], Reads::Relationship),
+    ("consents token", &["a", "--purpose", "p", "--channel", "email"], Reads::Relationship),
+    ("consents unsubscribe", &["t"], Reads::Relationship),
     ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
     ("order commit", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
     ("order hold", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
@@ -77,13 +92,15 @@ enum Reads {
     Both,
     /// Whose answer has one form.
     BothAsText,
+    /// Likewise.
+    RelationshipAsText,
 }
 
 impl Reads {
     fn has(self, flag: &str) -> bool {
         match flag {
             "--campaign" => matches!(self, Self::Campaign | Self::Both | Self::BothAsText),
-            "--relationship" => matches!(self, Self::Relationship | Self::Both | Self::BothAsText),
+            "--relationship" => matches!(self, Self::Relationship | Self::RelationshipAsText | Self::Both | Self::BothAsText),
             "--output" => matches!(self, Self::Campaign | Self::Relationship | Self::Both),
             _ => self != Self::Nothing,
         }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::consent::contact::Contact;
 use crate::consent::suppression::Reason;
 use crate::consent::{
-    self, ALL, Basis, Channel, Consent, Key, LINK, LONGEST_LINK, Proof, State, is_purpose,
+    ALL, Basis, Channel, Consent, Key, LINK, LONGEST_LINK, Proof, State, is_purpose,
 };
 use crate::{App, customer};
 

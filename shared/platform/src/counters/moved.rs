@@ -58,8 +58,9 @@ pub struct Moved {
 /// Moves counts, of those counters that are there; those that are left with nothing go. The keys differ.
 pub async fn counts(tx: &mut Tx, tenant: &Tenant, moves: &[Moved]) -> Outcome<()> {
     let keys: BTreeSet<&CounterKey> = moves.iter().flat_map(|one| [&one.from, &one.to]).collect();
-    let there: BTreeSet<CounterKey> =
-        lock(tx, tenant, keys.into_iter()).await?.into_iter().map(|(key, ..)| key).collect();
+    let keys: Vec<&CounterKey> = keys.into_iter().collect();
+    let locked = lock(tx, tenant, keys.iter().copied()).await?;
+    let there: BTreeSet<CounterKey> = locked.into_iter().map(|(key, ..)| key).collect();
     let moves: Vec<&Moved> = moves.iter().filter(|one| there.contains(&one.from)).collect();
     let rows = moves.iter().flat_map(|one| {
         [(&one.from, -one.used, -one.held), (&one.to, one.used, one.held)]
