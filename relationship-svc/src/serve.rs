@@ -17,7 +17,9 @@ use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
-use crate::{App, Config, MIGRATIONS, consent, customer, erasure, event, incentive, redemption, rule, segment, voucher};
+use crate::{
+    App, Config, MIGRATIONS, consent, customer, erasure, event, incentive, redemption, rule, segment, voucher,
+};
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";

@@ -160,11 +160,18 @@ pub async fn record(arguments: Record, target: &Target, format: Format) -> Resul
     let request = RecordConsentRequest { consent: Some(consent), request_id: String::new() };
     let answer = target.consents().await?.record_consent(request).await?.into_inner();
     match format {
-        Format::Json => println!("{}", output::json("tandem.relationship.v1.RecordConsentResponse", &answer)?),
+        Format::Json => {
+            println!("{}", output::json("tandem.relationship.v1.RecordConsentResponse", &answer)?)
+        }
         Format::Table => {
             let consent = answer.consent.unwrap_or_default();
             let late = if answer.superseded { "; something newer is known, and holds" } else { "" };
-            println!("{}: {} by {}{late}", said(consent.state()), consent.purpose, channel(consent.channel()));
+            println!(
+                "{}: {} by {}{late}",
+                said(consent.state()),
+                consent.purpose,
+                channel(consent.channel())
+            );
             if !answer.token.is_empty() {
                 println!("{}", answer.token);
             }
@@ -185,7 +192,12 @@ pub async fn confirm(arguments: Confirm, target: &Target, format: Format) -> Res
         }
         Format::Table => {
             let consent = answer.consent.unwrap_or_default();
-            println!("granted: {} by {} for {}", consent.purpose, channel(consent.channel()), consent.customer);
+            println!(
+                "granted: {} by {} for {}",
+                consent.purpose,
+                channel(consent.channel()),
+                consent.customer
+            );
         }
     }
     Ok(())

@@ -172,7 +172,8 @@ pub async fn clear(arguments: Clear, target: &Target, format: Format) -> Result<
 }
 
 fn show(rows: &[Suppression]) {
-    let mut table = output::table(["address (hash)", "channel", "purpose", "reason", "since", "lifted", "note"]);
+    let mut table =
+        output::table(["address (hash)", "channel", "purpose", "reason", "since", "lifted", "note"]);
     for row in rows {
         table.add_row([
             row.address_hash.clone(),

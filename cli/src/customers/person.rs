@@ -66,7 +66,9 @@ pub async fn erase(arguments: Erase, target: &Target, format: Format) -> Result<
         answer = client.erase_customer(request.clone()).await?.into_inner();
     }
     match format {
-        Format::Json => println!("{}", output::json("tandem.relationship.v1.EraseCustomerResponse", &answer)?),
+        Format::Json => {
+            println!("{}", output::json("tandem.relationship.v1.EraseCustomerResponse", &answer)?)
+        }
         Format::Table => show(&answer.erasure.unwrap_or_default()),
     }
     Ok(())

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch};
+use tandem_platform::resource::Unit;
 use tandem_platform::service::Asked;
 use tandem_platform::{Call, Fault, Outcome, Tenant, once, transact};
 use tandem_proto::relationship::v1::ErrorReason;
@@ -44,13 +45,28 @@ pub struct Confirm {
     pub proof: Proof,
 }
 
-/// Takes down what people said; answers in the order of the records.
-pub async fn record(app: Arc<App>, asked: Asked<Vec<Consent>>) -> Outcome<Vec<Recorded>> {
+/// Takes down what one person said. NOT_FOUND.
+pub async fn record(app: Arc<App>, asked: Asked<Consent>) -> Outcome<Recorded> {
     once!(app.core, asked, |unit, given| {
-        let (recorded, principal) = (unit.now(), unit.principal().to_owned());
-        let signed = |one: &Consent| Consent { recorded, principal: principal.clone(), ..one.clone() };
-        take::take(&app, unit, given.iter().map(signed).collect()).await
+        let given = signed(unit, given);
+        let customer = given.key.customer.clone();
+        match take::take(&app, unit, vec![given]).await?.pop() {
+            Some(kept @ Recorded::Kept { .. }) => Ok(kept),
+            _ => Err(Fault::not_found(customer::name(&customer))),
+        }
     })
+}
+
+/// Takes down what people said; answers in the order of the records.
+pub async fn record_many(app: Arc<App>, asked: Asked<Vec<Consent>>) -> Outcome<Vec<Recorded>> {
+    once!(app.core, asked, |unit, given| {
+        let given = given.iter().map(|one| signed(unit, one)).collect();
+        take::take(&app, unit, given).await
+    })
+}
+
+fn signed(unit: &Unit<'_>, given: &Consent) -> Consent {
+    Consent { recorded: unit.now(), principal: unit.principal().to_owned(), ..given.clone() }
 }
 
 /// Grants what was asked for.

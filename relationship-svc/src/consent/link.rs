@@ -96,7 +96,11 @@ impl Confirmation {
         let payload = opened(keys, CONFIRM, token)?;
         let parts = payload.split_first_chunk::<16>().and_then(|(record, rest)| {
             let (expires, bound) = rest.split_first_chunk::<8>()?;
-            Some((Uuid::from_bytes(*record), i64::from_be_bytes(*expires), <[u8; BOUND]>::try_from(bound).ok()?))
+            Some((
+                Uuid::from_bytes(*record),
+                i64::from_be_bytes(*expires),
+                <[u8; BOUND]>::try_from(bound).ok()?,
+            ))
         });
         let (record, expires, bound) = parts.ok_or_else(invalid)?;
         let expires = Timestamp::from_microsecond(expires).map_err(|_| invalid())?;

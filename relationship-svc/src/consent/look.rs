@@ -13,9 +13,9 @@ use crate::customer::Customer;
 /// purpose or channel taken in.
 pub fn holding(said: &[(Key, Current)], of: &Key) -> Current {
     let place = |purpose: &str, channel| {
-        let at = said.iter().find(|(key, _)| {
-            key.customer == of.customer && key.purpose == purpose && key.channel == channel
-        });
+        let at = said
+            .iter()
+            .find(|(key, _)| key.customer == of.customer && key.purpose == purpose && key.channel == channel);
         at.map(|(_, current)| *current).unwrap_or_default()
     };
     let mut holding = place(&of.purpose, of.channel);
@@ -39,11 +39,8 @@ pub async fn known(
         store::suppression::of(session, tenant, hashes.as_deref().unwrap_or_default()).await?;
     suppressions.retain(|row| row.place.channel == contact.channel);
     let said = store::current(session, tenant, vec![customer.id.clone()]).await?;
-    let key = Key {
-        customer: customer.id.clone(),
-        purpose: contact.purpose.to_owned(),
-        channel: contact.channel,
-    };
+    let key =
+        Key { customer: customer.id.clone(), purpose: contact.purpose.to_owned(), channel: contact.channel };
     let reachable = address.is_some() || !contact.channel.needs_profile();
     Ok(Known { erased: false, reachable, suppressions, consent: holding(&said, &key) })
 }

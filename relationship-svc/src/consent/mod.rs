@@ -33,8 +33,8 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::person::Address;
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::{ConfigError, ServerConfig};
-use tandem_platform::secret::Secret;
 use tandem_platform::seal;
+use tandem_platform::secret::Secret;
 use uuid::Uuid;
 
 use crate::customer::Profile;

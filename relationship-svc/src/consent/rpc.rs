@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_kernel::page::Listing;
 use tandem_platform::resource::asked;
-use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc, service};
+use tandem_platform::{Call, Fault, Kind, Outcome, Violations, field, grpc, service};
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::consent_service_server::ConsentService;
 use tandem_proto::relationship::v1::*;
@@ -39,7 +39,8 @@ impl Api {
     /// A record as the contract shows it, with the token of its link.
     fn shown(&self, call: &Call, consent: &super::Consent) -> (Option<Consent>, String) {
         let asks = consent.state == State::Pending;
-        let token = asks.then(|| link::confirmation(&self.0.links, &call.tenant, consent)).unwrap_or_default();
+        let token =
+            asks.then(|| link::confirmation(&self.0.links, &call.tenant, consent)).unwrap_or_default();
         (Some(events::message(consent)), token)
     }
 
@@ -73,11 +74,14 @@ impl ConsentService for Api {
         let consent = parse::consent(&mut write.v.nest("consent"), &self.0, given);
         let call = write.call.clone();
         let customer = consent.key.customer.clone();
-        let recorded = service::write(&self.0, write.asks(vec![consent])?, commands::record).await?.pop();
-        let Some(Recorded::Kept { consent, superseded }) = recorded else {
-            return Err(self.unknown(&call, &customer).await.into());
+        let recorded = match service::write(&self.0, write.asks(consent)?, commands::record).await {
+            Err(fault) if fault.kind() == Kind::NotFound => {
+                return Err(self.unknown(&call, &customer).await.into());
+            }
+            recorded => recorded?,
         };
-        let (consent, token) = self.shown(&call, &consent);
+        let RecordConsentResult { consent, token, superseded, .. } =
+            self.result(&call, &customer, recorded).await;
         Ok(Response::new(RecordConsentResponse { consent, token, superseded }))
     }
 
@@ -94,7 +98,7 @@ impl ConsentService for Api {
             given.into_iter().take(MAX_BATCH).map(|one| parse::item(&self.0, one)).collect();
         let good: Vec<super::Consent> = read.iter().filter_map(|one| one.as_ref().ok().cloned()).collect();
         let call = write.call.clone();
-        let recorded = service::write(&self.0, write.asks(good)?, commands::record).await?;
+        let recorded = service::write(&self.0, write.asks(good)?, commands::record_many).await?;
         let (mut recorded, mut results) = (recorded.into_iter(), Vec::new());
         for one in read {
             results.push(match one {
@@ -268,7 +272,8 @@ impl Api {
         };
         let consents = grpc::fitting(found.iter().take(size).map(events::message));
         let last = grpc::cut(&found, consents.len());
-        let token = last.map(|last| listing.token(&[last.at.as_microsecond().to_string(), last.id.to_string()]));
+        let token =
+            last.map(|last| listing.token(&[last.at.as_microsecond().to_string(), last.id.to_string()]));
         Ok(ListConsentsResponse { consents, next_page_token: token.unwrap_or_default() })
     }
 

@@ -42,8 +42,7 @@ const KNOWN: Statement = Statement::pair(
 
 const FIND: Statement = Statement::same(select!("WHERE c.tenant = $1 AND c.id = $2"));
 
-const CONFIRMED_BY: Statement =
-    Statement::same("SELECT id FROM consent WHERE tenant = $1 AND confirms = $2");
+const CONFIRMED_BY: Statement = Statement::same("SELECT id FROM consent WHERE tenant = $1 AND confirms = $2");
 
 const NEWEST: Statement = Statement::same(select!(
     "WHERE c.tenant = $1 AND c.customer = $2 AND (c.said, c.id) < ($3, $4) ORDER BY c.said DESC, c.id DESC LIMIT $5"
@@ -251,11 +250,7 @@ pub async fn current(
 }
 
 /// People of any tenant of whom it is to be told that something is over, those it was first first.
-pub async fn due(
-    session: &mut impl Session,
-    now: Timestamp,
-    limit: i64,
-) -> Outcome<Vec<(String, String)>> {
+pub async fn due(session: &mut impl Session, now: Timestamp, limit: i64) -> Outcome<Vec<(String, String)>> {
     Ok(on_engine!(session, DUE, |sql, conn| {
         sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
     })?)

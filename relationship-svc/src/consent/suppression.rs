@@ -84,8 +84,7 @@ pub struct Suppression {
 impl Suppression {
     /// One of which nothing is known yet.
     pub fn new(hashed: &Hashed, channel: Channel, purpose: &str, reason: Reason) -> Self {
-        let place =
-            Place { address: hashed.hash.clone(), channel, purpose: purpose.to_owned(), reason };
+        let place = Place { address: hashed.hash.clone(), channel, purpose: purpose.to_owned(), reason };
         Self {
             place,
             key: hashed.key.clone(),
@@ -111,7 +110,12 @@ impl Suppression {
     /// Lifted at this time, if it was not so already later.
     #[must_use]
     pub fn cleared(self, at: Timestamp, note: &str, principal: &str) -> Self {
-        Self { cleared: self.cleared.max(Some(at)), note: note.to_owned(), principal: principal.to_owned(), ..self }
+        Self {
+            cleared: self.cleared.max(Some(at)),
+            note: note.to_owned(),
+            principal: principal.to_owned(),
+            ..self
+        }
     }
 }
 

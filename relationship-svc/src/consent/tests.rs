@@ -80,7 +80,10 @@ pub(crate) async fn refusal(client: &mut Client) -> ContactRefusal {
 }
 
 async fn list(client: &mut Client, current: bool) -> Vec<Consent> {
-    let request =
-        ListConsentsRequest { customer: "customers/ada".to_owned(), current, ..ListConsentsRequest::default() };
+    let request = ListConsentsRequest {
+        customer: "customers/ada".to_owned(),
+        current,
+        ..ListConsentsRequest::default()
+    };
     client.list_consents(request).await.unwrap().into_inner().consents
 }

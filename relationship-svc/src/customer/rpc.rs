@@ -13,9 +13,9 @@ use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
     self, BatchUpsertCustomersRequest, BatchUpsertCustomersResponse, CreateCustomerRequest,
-    CreateCustomerResponse, EraseCustomerRequest, EraseCustomerResponse, ExportCustomerRequest, GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest,
-    ImportCustomersResponse, ImportFailure, ListCustomersRequest, ListCustomersResponse,
-    UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
+    CreateCustomerResponse, EraseCustomerRequest, EraseCustomerResponse, ExportCustomerRequest,
+    GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest, ImportCustomersResponse, ImportFailure,
+    ListCustomersRequest, ListCustomersResponse, UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
 };
 use tonic::{Request, Response, Status, Streaming};
 

@@ -142,8 +142,7 @@ impl Export {
 
     async fn changes(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
         let (code, id) = two(behind);
-        let found =
-            store::changes(reader, &self.tenant, &(code, uuid(&id)), self.id(), PAGE as i64).await?;
+        let found = store::changes(reader, &self.tenant, &(code, uuid(&id)), self.id(), PAGE as i64).await?;
         let mut parts = Vec::new();
         for (code, id, fields) in &found {
             let Some(fields) = fields else { continue };
@@ -238,7 +237,10 @@ impl Export {
         let found = store::find(reader, &self.tenant, self.person.pseudonym()).await?;
         let shown = |one: super::Erasure| {
             let done = one.done.map(|at| at.to_string());
-            row("erasure", &json!({ "pseudonym": one.pseudonym, "erased": one.erased.to_string(), "done": done }))
+            row(
+                "erasure",
+                &json!({ "pseudonym": one.pseudonym, "erased": one.erased.to_string(), "done": done }),
+            )
         };
         Ok((found.into_iter().map(shown).collect(), None))
     }

@@ -192,7 +192,9 @@ fn value(person: &Person, value: &mut Value) -> bool {
             true
         }
         Value::Message(inner) => message(person, inner),
-        Value::List(items) => items.iter_mut().fold(false, |changed, item| self::value(person, item) | changed),
+        Value::List(items) => {
+            items.iter_mut().fold(false, |changed, item| self::value(person, item) | changed)
+        }
         Value::Map(entries) => {
             let keys: Vec<MapKey> = entries.keys().cloned().collect();
             let mut changed = false;

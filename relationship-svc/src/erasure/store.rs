@@ -56,9 +56,8 @@ const FORGET_CUSTOMER: Statement = Statement::same("DELETE FROM customer WHERE t
 const FORGET_STATES: Statement =
     Statement::same("DELETE FROM consent_state WHERE tenant = $1 AND customer = $2");
 
-const CONSENTS: Statement = Statement::same(
-    "SELECT id FROM consent WHERE tenant = $1 AND customer = $2 ORDER BY said, id LIMIT $3",
-);
+const CONSENTS: Statement =
+    Statement::same("SELECT id FROM consent WHERE tenant = $1 AND customer = $2 ORDER BY said, id LIMIT $3");
 
 // The same may have been said, and erased, before.
 const RENAME_CONSENT: Statement = Statement::pair(
@@ -183,7 +182,12 @@ pub async fn save(tx: &mut Tx, tenant: &Tenant, erasure: &Erasure) -> Outcome<()
     on_engine!(tx, SAVE, |sql, conn| {
         let query = sqlx::query(sql).bind(tenant.as_str()).bind(&erasure.pseudonym).bind(&erasure.customer);
         let query = query.bind(erasure.step.map(Step::name)).bind(&erasure.place);
-        query.bind(erasure.done.map(Instant)).bind(erasure.forget.map(Instant)).execute(conn).await.map(|_| ())
+        query
+            .bind(erasure.done.map(Instant))
+            .bind(erasure.forget.map(Instant))
+            .execute(conn)
+            .await
+            .map(|_| ())
     })?;
     Ok(())
 }
@@ -242,13 +246,7 @@ pub async fn rename_consents(
 }
 
 /// At most `limit` codes of a person get the pseudonym; answers how many.
-pub async fn rename_vouchers(
-    tx: &mut Tx,
-    tenant: &Tenant,
-    from: &str,
-    to: &str,
-    limit: i64,
-) -> Outcome<u64> {
+pub async fn rename_vouchers(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, limit: i64) -> Outcome<u64> {
     Ok(on_engine!(tx, RENAME_VOUCHERS, |sql, conn| {
         let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to).bind(limit);
         query.execute(conn).await.map(|done| done.rows_affected())

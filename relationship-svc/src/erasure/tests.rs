@@ -35,7 +35,8 @@ fn a_table_that_joins_a_person_is_shown_to_them_and_loses_them() {
     for table in TABLES {
         assert!(seen.insert(table.name), "{} stands twice", table.name);
         assert_eq!(table.join == Join::Nobody, table.shown == Shown::Nothing, "{}", table.name);
-        let fate = |column: &str| table.columns.iter().find(|(name, _)| *name == column).map(|(_, fate)| *fate);
+        let fate =
+            |column: &str| table.columns.iter().find(|(name, _)| *name == column).map(|(_, fate)| *fate);
         let loses = match table.join {
             Join::Nobody => table.columns.iter().all(|(_, fate)| *fate == Fate::Keeps),
             Join::Id(column) | Join::Subject(column) => {

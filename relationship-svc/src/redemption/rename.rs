@@ -44,8 +44,11 @@ fn moves(locked: &[Redemption], claims: &[ClaimRow], was: &Arc<str>, is: &Arc<st
     for claim in claims.iter().filter(|claim| claim.key.subject == *was && is_per_customer(claim.key.kind)) {
         weights.entry(claim.key.clone()).or_default().1 += claim.uses;
     }
-    let moved = |(from, (used, held)): (CounterKey, (i64, i64))| {
-        Moved { to: CounterKey { subject: is.clone(), ..from.clone() }, from, used, held }
+    let moved = |(from, (used, held)): (CounterKey, (i64, i64))| Moved {
+        to: CounterKey { subject: is.clone(), ..from.clone() },
+        from,
+        used,
+        held,
     };
     weights.into_iter().map(moved).collect()
 }

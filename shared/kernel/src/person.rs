@@ -154,7 +154,10 @@ mod tests {
         let email = |text: &str| keys.hashes("shop", &Address::email(text).unwrap());
         assert_eq!(email("Ada@BÜCHER.de"), email(" ada@xn--bcher-kva.DE"));
         assert_ne!(email("ada@example.org"), email("eve@example.org"));
-        assert_ne!(email("ada@example.org"), keys.hashes("other", &Address::email("ada@example.org").unwrap()));
+        assert_ne!(
+            email("ada@example.org"),
+            keys.hashes("other", &Address::email("ada@example.org").unwrap())
+        );
         let hashed = email("ada@example.org").remove(0);
         assert_eq!(Hashed::of_text(&hashed.key, &hashed.text()), Some(hashed));
         assert_eq!(Hashed::of_text("a", "AAAA"), None);

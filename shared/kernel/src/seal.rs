@@ -301,7 +301,10 @@ mod tests {
         let (links, others) = (ring.derived("link"), ring.derived("other"));
         let token = links.seal(b"promise");
         assert_eq!(links.open(&token), Ok(b"promise".to_vec()));
-        assert_eq!((ring.open(&token), others.open(&token)), (Err(SealError::Forged), Err(SealError::Forged)));
+        assert_eq!(
+            (ring.open(&token), others.open(&token)),
+            (Err(SealError::Forged), Err(SealError::Forged))
+        );
         assert_eq!(links.open(&ring.seal(b"promise")), Err(SealError::Forged));
         let by = |ring: &Keyring| -> Vec<(String, [u8; SUM_BYTES])> {
             ring.hashes(b"ada").map(|(id, hash)| (id.to_owned(), hash)).collect()

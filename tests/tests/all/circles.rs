@@ -35,7 +35,10 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "order",
         ],
     ),
-    ("relationship-svc/src", &["event", "customer", "consent", "segment", "incentive", "rule", "voucher", "redemption", "erasure"]),
+    (
+        "relationship-svc/src",
+        &["event", "customer", "consent", "segment", "incentive", "rule", "voucher", "redemption", "erasure"],
+    ),
 ];
 
 /// The whole service, which knows all of its rooms and is known to all.

@@ -100,7 +100,9 @@ impl Reads {
     fn has(self, flag: &str) -> bool {
         match flag {
             "--campaign" => matches!(self, Self::Campaign | Self::Both | Self::BothAsText),
-            "--relationship" => matches!(self, Self::Relationship | Self::RelationshipAsText | Self::Both | Self::BothAsText),
+            "--relationship" => {
+                matches!(self, Self::Relationship | Self::RelationshipAsText | Self::Both | Self::BothAsText)
+            }
             "--output" => matches!(self, Self::Campaign | Self::Relationship | Self::Both),
             _ => self != Self::Nothing,
         }

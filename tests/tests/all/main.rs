@@ -16,6 +16,7 @@ mod journeys;
 mod masks;
 mod metrics;
 mod orders;
+mod people;
 mod races;
 mod readme;
 mod rules;

@@ -68,13 +68,16 @@ pub async fn clear(app: Arc<App>, asked: Asked<Clear>) -> Outcome<Vec<Suppressio
         let (tenant, now, principal) = (unit.tenant(), unit.now(), unit.principal().to_owned());
         let hashes = app.people.hashes(tenant.as_str(), &asked.address);
         let found = store::suppression::of(unit.tx(), tenant, &hashes).await?;
-        let named = |place: &Place| {
-            asked.channels.contains(&place.channel) && asked.reasons.contains(&place.reason)
-        };
+        let named =
+            |place: &Place| asked.channels.contains(&place.channel) && asked.reasons.contains(&place.reason);
         let holding = found.into_iter().filter(|row| row.holds() && named(&row.place));
         let after = |row: &Suppression| row.suppressed.filter(|at| *at >= now).map_or(now, just_after);
-        let rows: Vec<Suppression> =
-            holding.map(|row| { let at = after(&row); row.cleared(at, &asked.note, &principal) }).collect();
+        let rows: Vec<Suppression> = holding
+            .map(|row| {
+                let at = after(&row);
+                row.cleared(at, &asked.note, &principal)
+            })
+            .collect();
         if rows.is_empty() {
             return Err(Fault::not_found("a suppression of this address, channel and reason"));
         }

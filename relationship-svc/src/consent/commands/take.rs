@@ -84,7 +84,8 @@ async fn lifted(
     let mut lifted: BTreeMap<Place, Suppression> = BTreeMap::new();
     for (one, hashes) in proven {
         let of_it = |row: &&Suppression| {
-            row.place.channel == one.key.channel && hashes.iter().any(|hashed| hashed.hash == row.place.address)
+            row.place.channel == one.key.channel
+                && hashes.iter().any(|hashed| hashed.hash == row.place.address)
         };
         let of_it: Vec<Suppression> = rows.iter().filter(of_it).cloned().collect();
         let (Some(current), true) = (hashes.first(), lifts(&of_it, one)) else { continue };

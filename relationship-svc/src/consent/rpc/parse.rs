@@ -11,9 +11,7 @@ use uuid::Uuid;
 
 use crate::consent::contact::Contact;
 use crate::consent::suppression::Reason;
-use crate::consent::{
-    ALL, Basis, Channel, Consent, Key, LINK, LONGEST_LINK, Proof, State, is_purpose,
-};
+use crate::consent::{ALL, Basis, Channel, Consent, Key, LINK, LONGEST_LINK, Proof, State, is_purpose};
 use crate::{App, customer};
 
 const MAX_TEXT_VERSION: usize = 128;
@@ -199,7 +197,11 @@ pub(super) fn channels(v: &mut Violations, given: i32, address: Option<&Address>
     if channel == Channel::All {
         return has.to_vec();
     }
-    v.check(address.is_none() || has.contains(&channel), "channel", "is none by which this address is reached");
+    v.check(
+        address.is_none() || has.contains(&channel),
+        "channel",
+        "is none by which this address is reached",
+    );
     vec![channel]
 }
 

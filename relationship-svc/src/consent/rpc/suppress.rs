@@ -26,7 +26,8 @@ pub(super) async fn suppress(app: &Arc<App>, request: Request<SuppressRequest>) 
     v.check(reason != Reason::Erasure, "reason", "ERASURE is set by EraseCustomer alone");
     let of_device = matches!(address, Some(Address::Device(_))) && reason == Reason::Unsubscribe;
     v.check(!of_device, "reason", "what somebody with a device wants is a consent: record WITHDRAWN");
-    let purpose = if body.purpose.is_empty() { ALL.to_owned() } else { parse::purpose(v, &body.purpose, true) };
+    let purpose =
+        if body.purpose.is_empty() { ALL.to_owned() } else { parse::purpose(v, &body.purpose, true) };
     let names = purpose == ALL || reason == Reason::Unsubscribe;
     v.check(names, "purpose", "is only for UNSUBSCRIBE; other reasons are for every purpose");
     let at = parse::at(v, body.time.as_ref(), app.clock.now());
@@ -81,8 +82,7 @@ pub(super) async fn list(
         let suppressions = rows.iter().map(events::suppression).collect();
         return Ok(ListSuppressionsResponse { suppressions, next_page_token: String::new() });
     }
-    let listing =
-        Listing { tenant: call.tenant.as_str(), list: "ListSuppressions", ..Listing::default() };
+    let listing = Listing { tenant: call.tenant.as_str(), list: "ListSuppressions", ..Listing::default() };
     let resumed = listing.resume(&body.page_token).map_err(|_| Fault::invalid_page_token())?;
     let after = resumed.as_deref().map(place).transpose()?;
     let rows = store::suppression::page(&mut reader, &call.tenant, after.as_ref(), size + 1).await?;

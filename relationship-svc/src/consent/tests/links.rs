@@ -61,7 +61,11 @@ async fn a_link_is_refused_when_it_is_over_superseded_altered_or_anothers() {
         // The last character carries bits of the seal.
         altered.insert(altered.len() - 10, last);
         for wrong in [altered.as_str(), "v1.development.AAAA", "nonsense", &"x".repeat(2_000)] {
-            assert_eq!(reason(&confirm(&mut client, wrong).await.unwrap_err()), "CONSENT_LINK_INVALID", "{wrong}");
+            assert_eq!(
+                reason(&confirm(&mut client, wrong).await.unwrap_err()),
+                "CONSENT_LINK_INVALID",
+                "{wrong}"
+            );
         }
         assert_eq!(fields(&confirm(&mut client, "").await.unwrap_err()), ["token"]);
         let mut foreign = tonic::Request::new(ConfirmConsentRequest {

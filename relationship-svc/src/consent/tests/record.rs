@@ -62,9 +62,12 @@ async fn a_consent_ends_by_the_clock_and_that_is_told_once() {
         assert_eq!(refusal(&mut client).await, ContactRefusal::Expired, "nothing has run");
         assert_eq!(list(&mut client, true).await[0].state(), ConsentState::Expired);
         // A new record of something else leaves it to be told.
-        record(&mut client, Consent { legal_basis: LegalBasis::Consent.into(), ..said(ConsentState::Pending, 3_600) })
-            .await
-            .unwrap();
+        record(
+            &mut client,
+            Consent { legal_basis: LegalBasis::Consent.into(), ..said(ConsentState::Pending, 3_600) },
+        )
+        .await
+        .unwrap();
         assert_eq!(tasks::tell(&harness.app).await.unwrap(), 1);
         assert_eq!(tasks::tell(&harness.app).await.unwrap(), 0);
         let told = harness.events().await;
@@ -169,10 +172,16 @@ async fn every_wrong_field_of_a_record_is_named_at_once() {
         );
         for (wrong, field) in [
             (said(ConsentState::Expired, 0), "consent.state"),
-            (Consent { text_version: String::new(), ..said(ConsentState::Granted, 0) }, "consent.text_version"),
+            (
+                Consent { text_version: String::new(), ..said(ConsentState::Granted, 0) },
+                "consent.text_version",
+            ),
             (Consent { expire_time: at(0), ..said(ConsentState::Granted, 0) }, "consent.expire_time"),
             (Consent { expire_time: at(9), ..said(ConsentState::Denied, 0) }, "consent.expire_time"),
-            (Consent { expire_time: at(31 * 86_400), ..said(ConsentState::Pending, 0) }, "consent.expire_time"),
+            (
+                Consent { expire_time: at(31 * 86_400), ..said(ConsentState::Pending, 0) },
+                "consent.expire_time",
+            ),
             (
                 Consent { legal_basis: LegalBasis::Contract.into(), ..said(ConsentState::Pending, 0) },
                 "consent.legal_basis",

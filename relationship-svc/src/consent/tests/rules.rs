@@ -72,7 +72,12 @@ fn a_no_for_all_is_undone_by_a_later_yes_for_one() {
     assert_eq!(own.state(moment(9)).map(|(state, _)| state), Some(State::Granted));
 }
 
-fn row(reason: suppression::Reason, purpose: &str, suppressed: Option<i64>, cleared: Option<i64>) -> Suppression {
+fn row(
+    reason: suppression::Reason,
+    purpose: &str,
+    suppressed: Option<i64>,
+    cleared: Option<i64>,
+) -> Suppression {
     let hashed = Hashed { key: "k".to_owned(), hash: vec![1] };
     let row = Suppression::new(&hashed, Channel::Email, purpose, reason);
     Suppression { suppressed: suppressed.map(moment), cleared: cleared.map(moment), ..row }
@@ -90,8 +95,15 @@ fn a_bounce_forbids_everything_and_an_unsubscribe_marketing_of_its_purpose() {
     assert_eq!(of(&[row(Erasure, "all", Some(1), None)]), (Some(Erasure), None));
     let lifted = row(Unsubscribe, "newsletter", None, Some(2));
     assert_eq!(of(&[row(Erasure, "all", Some(1), None), lifted.clone()]), (None, None), "for its purpose");
-    assert_eq!(verdict(&[row(Erasure, "all", Some(1), None), lifted.clone()], "loyalty", true), Some(Erasure));
-    assert_eq!(of(&[row(Unsubscribe, "all", Some(2), None), lifted]), (Some(Unsubscribe), None), "at one moment");
+    assert_eq!(
+        verdict(&[row(Erasure, "all", Some(1), None), lifted.clone()], "loyalty", true),
+        Some(Erasure)
+    );
+    assert_eq!(
+        of(&[row(Unsubscribe, "all", Some(2), None), lifted]),
+        (Some(Unsubscribe), None),
+        "at one moment"
+    );
 }
 
 #[test]

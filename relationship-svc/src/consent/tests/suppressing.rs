@@ -40,14 +40,18 @@ async fn an_address_that_bounced_is_not_written_to_however_it_is_typed_until_it_
         let harness = Harness::new(db);
         let mut client = client(&harness);
         customer(&harness, "ada").await;
-        record(&mut client, Consent { proof: proof("form 1"), ..said(ConsentState::Granted, 0) }).await.unwrap();
+        record(&mut client, Consent { proof: proof("form 1"), ..said(ConsentState::Granted, 0) })
+            .await
+            .unwrap();
         let rows = client.suppress(bounce(email("ADA@example.ORG"))).await.unwrap().into_inner().suppressions;
         assert_eq!(rows.len(), 1);
         let refused = check(&mut client, true).await;
         assert_eq!(refused.suppression(), SuppressionReason::Bounce, "nothing at all");
         let listed = ListSuppressionsRequest { address: email("ada@example.org"), ..Default::default() };
         assert_eq!(client.list_suppressions(listed).await.unwrap().into_inner().suppressions, rows);
-        record(&mut client, Consent { proof: proof("form 2"), ..said(ConsentState::Granted, 1) }).await.unwrap();
+        record(&mut client, Consent { proof: proof("form 2"), ..said(ConsentState::Granted, 1) })
+            .await
+            .unwrap();
         assert_eq!(refusal(&mut client).await, ContactRefusal::Suppressed, "an opt-in mends no mailbox");
         let none = clear(email("ada@example.org"), SuppressionReason::Complaint);
         assert_eq!(client.clear_suppression(none).await.unwrap_err().code(), Code::NotFound);
@@ -63,7 +67,8 @@ async fn a_telephone_is_suppressed_by_each_of_its_channels_and_nobody_can_read_i
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         let mut client = client(&harness);
-        let rows = client.suppress(bounce(phone("0043 660 1234567"))).await.unwrap().into_inner().suppressions;
+        let rows =
+            client.suppress(bounce(phone("0043 660 1234567"))).await.unwrap().into_inner().suppressions;
         let channels: Vec<Channel> = rows.iter().map(Suppression::channel).collect();
         assert_eq!(channels, [Channel::Sms, Channel::Phone, Channel::Whatsapp]);
         assert!(rows.iter().all(|row| row.address_hash.len() == 43 && row.key_id == "development"));
@@ -110,7 +115,10 @@ async fn what_suppresses_wrongly_is_named() {
             (bounce(email("nobody")), vec!["address.email"]),
             (bounce(phone("0660 1234567")), vec!["address.phone"]),
             (SuppressRequest { channel: Channel::Sms.into(), ..bounce(email("a@b.de")) }, vec!["channel"]),
-            (SuppressRequest { purpose: "newsletter".to_owned(), ..bounce(email("a@b.de")) }, vec!["purpose"]),
+            (
+                SuppressRequest { purpose: "newsletter".to_owned(), ..bounce(email("a@b.de")) },
+                vec!["purpose"],
+            ),
             (
                 SuppressRequest { reason: SuppressionReason::Erasure.into(), ..bounce(email("a@b.de")) },
                 vec!["reason"],
@@ -127,7 +135,8 @@ async fn what_suppresses_wrongly_is_named() {
         }
         let by_hand = clear(email("a@b.de"), SuppressionReason::Unsubscribe);
         assert_eq!(fields(&client.clear_suppression(by_hand).await.unwrap_err()), ["reasons[0]"]);
-        let unsubscribe = UnsubscribeRequest { token: "v1.development.AAAA".to_owned(), ..Default::default() };
+        let unsubscribe =
+            UnsubscribeRequest { token: "v1.development.AAAA".to_owned(), ..Default::default() };
         assert_eq!(reason(&client.unsubscribe(unsubscribe).await.unwrap_err()), "CONSENT_LINK_INVALID");
     })
     .await;

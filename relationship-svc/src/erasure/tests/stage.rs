@@ -124,8 +124,11 @@ async fn move_to(harness: &Harness, code: &str, customer: &str) {
 
 /// Writes everything of Ada that can be written, and a little of somebody else.
 pub async fn set(harness: &Harness) {
-    let create =
-        CreateCustomerRequest { customer: Some(ada()), request_id: "create".to_owned(), ..Default::default() };
+    let create = CreateCustomerRequest {
+        customer: Some(ada()),
+        request_id: "create".to_owned(),
+        ..Default::default()
+    };
     customers(harness).create_customer(create).await.unwrap();
     let update = UpdateCustomerRequest {
         customer: Some(Customer { locale: "de-AT".to_owned(), ..ada() }),

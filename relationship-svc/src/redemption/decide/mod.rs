@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::guesses::Leave;
 use super::world::{Judged, JudgedValue, Reach, Setting, World, distinct};
 use super::{
-    Answer, CodeOutcome, Command, Counted, CounterKey, CounterKind, Membership, Person, QuotedCode, Redemption, Refusal,
-    Refused, Take, Terms, What, refusal,
+    Answer, CodeOutcome, Command, Counted, CounterKey, CounterKind, Membership, Person, QuotedCode,
+    Redemption, Refusal, Refused, Take, Terms, What, refusal,
 };
 
 pub(super) use give_back::make_room;

@@ -62,9 +62,8 @@ pub async fn counts(tx: &mut Tx, tenant: &Tenant, moves: &[Moved]) -> Outcome<()
     let locked = lock(tx, tenant, keys.iter().copied()).await?;
     let there: BTreeSet<CounterKey> = locked.into_iter().map(|(key, ..)| key).collect();
     let moves: Vec<&Moved> = moves.iter().filter(|one| there.contains(&one.from)).collect();
-    let rows = moves.iter().flat_map(|one| {
-        [(&one.from, -one.used, -one.held), (&one.to, one.used, one.held)]
-    });
+    let rows =
+        moves.iter().flat_map(|one| [(&one.from, -one.used, -one.held), (&one.to, one.used, one.held)]);
     let rows: Vec<(&CounterKey, i64, i64)> = rows.collect();
     let mut columns = Vec::from(key_columns(rows.iter().map(|(key, ..)| *key)));
     columns.push(Column::int(rows.iter().map(|(_, used, _)| *used)));

@@ -103,8 +103,7 @@ async fn consents(stage: &mut Stage) {
     let token = stage.unsubscribe_token("customers/another").await;
     let unsubscribe = UnsubscribeRequest { token, request_id: id("unsubscribe") };
     stage.twenty("Unsubscribe", &unsubscribe).await;
-    let erase =
-        EraseCustomerRequest { name: "customers/another".to_owned(), request_id: id("erase") };
+    let erase = EraseCustomerRequest { name: "customers/another".to_owned(), request_id: id("erase") };
     stage.twenty("EraseCustomer", &erase).await;
 }
 
