@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use tandem_platform::testing;
+use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::*;
 
 use super::stage::*;
@@ -83,6 +84,39 @@ async fn a_limit_per_customer_stands_as_it_stood_for_who_comes_back() {
         assert_eq!(reason(&third), "CUSTOMER_LIMIT_REACHED", "erased twice, counted once");
         let audit = audit(&harness.app.db, &harness.call.tenant).await.unwrap();
         assert_eq!(audit.faults, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_incentive_that_gives_each_customer_one_code_gives_none_to_who_comes_back() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        upsert(&harness, vec![ada(), eve()]).await;
+        incentive(&harness, "once", 1, &["A1", "A2", "A3"]).await;
+        let sole = UpdateIncentiveRequest {
+            incentive: Some(Incentive {
+                name: "incentives/once".to_owned(),
+                one_code_per_customer: true,
+                ..Incentive::default()
+            }),
+            ..UpdateIncentiveRequest::default()
+        };
+        IncentiveServiceClient::new(harness.channel()).update_incentive(sole).await.unwrap();
+        let assign = |customer: &str, source: &str| AssignVouchersRequest {
+            incentive: "incentives/once".to_owned(),
+            assignments: vec![Assignment { customer: customer.to_owned(), source_id: source.to_owned() }],
+            request_id: source.to_owned(),
+            ..AssignVouchersRequest::default()
+        };
+        vouchers(&harness).assign_vouchers(assign(NAME, "first")).await.unwrap();
+        erased(&harness).await;
+        upsert(&harness, vec![ada()]).await;
+        let again = vouchers(&harness).assign_vouchers(assign(NAME, "second")).await.unwrap().into_inner();
+        let status = again.results[0].status.clone().unwrap();
+        assert_eq!(status.code, 9, "{}", status.message);
+        let other = vouchers(&harness).assign_vouchers(assign("customers/eve", "third")).await.unwrap();
+        assert!(other.into_inner().results[0].voucher.is_some());
     })
     .await;
 }
