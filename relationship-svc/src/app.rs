@@ -15,7 +15,6 @@ use tandem_platform::{Core, Db, lanes, seal};
 use tokio::sync::Notify;
 
 use crate::config::Config;
-use crate::consent;
 use crate::incentive::definitions::Definitions;
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
@@ -65,7 +64,7 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let links = keys.derived("link");
-        let people = Arc::new(PersonKeys::of(&consent::keyring(&config.address_keys, &config.server)?));
+        let people = Arc::new(PersonKeys::of(&seal::person_keyring(&config.address_keys, &config.server)?));
         let redemptions = Redemptions::new(&config.redemption);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,

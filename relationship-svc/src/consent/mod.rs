@@ -26,15 +26,9 @@ pub mod tasks;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Once;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::person::Address;
-use tandem_kernel::seal::Keyring;
-use tandem_platform::config::{ConfigError, ServerConfig};
-use tandem_platform::seal;
-use tandem_platform::secret::Secret;
 use uuid::Uuid;
 
 use crate::customer::Profile;
@@ -48,15 +42,6 @@ pub const LONGEST_LINK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The word for every purpose.
 pub const ALL: &str = "all";
 const MAX_PURPOSE: usize = 64;
-
-/// The keys of `address_keys`, which hide people. See [`seal::keys`].
-pub fn keyring(address_keys: &Secret, server: &ServerConfig) -> Result<Keyring, ConfigError> {
-    static SAID: Once = Once::new();
-    let say = || {
-        tracing::warn!("people are hidden with a well-known key, for development only: set address_keys");
-    };
-    seal::keys("address_keys", "keys of this service's own", address_keys, server, || SAID.call_once(say))
-}
 
 /// By what somebody is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -26,9 +26,18 @@ pub fn keyring(seal_keys: &Secret, server: &ServerConfig) -> Result<Keyring, Con
     keys("seal_keys", "the same keys for both services", seal_keys, server, || SAID.call_once(say))
 }
 
+/// The keys of `address_keys`, which hide people: of this service alone, in the same form. Where none are set, likewise.
+pub fn person_keyring(address_keys: &Secret, server: &ServerConfig) -> Result<Keyring, ConfigError> {
+    static SAID: Once = Once::new();
+    let say = || {
+        tracing::warn!("people are hidden with a well-known key, for development only: set address_keys");
+    };
+    keys("address_keys", "keys of its own", address_keys, server, || SAID.call_once(say))
+}
+
 /// The keys of the setting `name`, of which one sets `what`; without any the well-known key, where only this machine can
 /// reach the server, which `say` says.
-pub fn keys(
+fn keys(
     name: &str,
     what: &str,
     given: &Secret,
@@ -68,6 +77,15 @@ mod tests {
             keyring(&DEVELOPMENT.replace("development", "k1").as_str().into(), &remote).unwrap().current(),
             "k1"
         );
+    }
+
+    #[test]
+    fn people_are_not_hidden_with_a_well_known_key_from_other_machines() {
+        let remote =
+            ServerConfig { listen: SocketAddr::from(([0, 0, 0, 0], 7402)), ..ServerConfig::default() };
+        assert!(person_keyring(&Secret::default(), &ServerConfig::default()).is_ok());
+        let refused = person_keyring(&Secret::default(), &remote).unwrap_err().to_string();
+        assert!(refused.contains("address_keys"), "{refused}");
     }
 
     #[test]

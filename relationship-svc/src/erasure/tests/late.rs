@@ -8,7 +8,7 @@ use tandem_proto::relationship::v1::*;
 use super::stage::*;
 use crate::MIGRATIONS;
 use crate::consent::tests as consents;
-use crate::erasure::{Step, commands, tasks};
+use crate::erasure::{Step, commands};
 use crate::testing::{Harness, audit, reason};
 
 async fn refusal(harness: &Harness) -> (ContactRefusal, SuppressionReason) {
