@@ -13,6 +13,7 @@ use tandem_proto::campaign::v1::event_service_client::EventServiceClient as Camp
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
+use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
@@ -151,6 +152,11 @@ impl Target {
     /// How people stand.
     pub async fn relationships(&self) -> Result<RelationshipServiceClient<Connection>, Failure> {
         Ok(RelationshipServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// Whom one may write to.
+    pub async fn consents(&self) -> Result<ConsentServiceClient<Connection>, Failure> {
+        Ok(ConsentServiceClient::new(self.to_relationship().await?))
     }
 
     /// What happens at campaign-svc.

@@ -1,4 +1,6 @@
-//! `tandem customers`: bring in customers, and look at them.
+//! `tandem customers`: bring in customers, look at them, show them all that is held, and erase them.
+
+mod person;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,10 @@ pub enum Command {
     Show(browse::Show),
     /// List them, by name.
     List(browse::List),
+    /// All that is held on one, as JSON, line by line.
+    Data(person::Data),
+    /// Erase one for good.
+    Erase(person::Erase),
 }
 
 /// Arguments of `tandem customers import`.
@@ -49,6 +55,8 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
             relationship::show(&customer, target, format).await
         }
         Command::List(arguments) => browse::list_customers(arguments, target, format).await,
+        Command::Data(arguments) => person::data(arguments, target).await,
+        Command::Erase(arguments) => person::erase(arguments, target, format).await,
     }
 }
 

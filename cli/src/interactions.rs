@@ -9,7 +9,7 @@ use tandem_proto::relationship::v1::{
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::{money, name, order, vouchers};
+use crate::{money, name, order, request_id};
 
 /// What to do with interactions.
 #[derive(Debug, Subcommand)]
@@ -172,7 +172,7 @@ fn interaction(arguments: Record) -> Interaction {
     let at = arguments.at.unwrap_or_else(now);
     let rating = arguments.rating.zip(arguments.scale);
     Interaction {
-        event_id: arguments.event_id.unwrap_or_else(vouchers::fresh_request_id),
+        event_id: arguments.event_id.unwrap_or_else(request_id::fresh),
         r#type: arguments.kind.wire().into(),
         event_time: Some(tandem_proto::convert::to_timestamp(at)),
         customer: name::optional("customers", &arguments.customer),

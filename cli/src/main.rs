@@ -2,6 +2,7 @@
 
 mod completion;
 mod connect;
+mod consents;
 mod customers;
 mod decisions;
 mod demo;
@@ -91,12 +92,15 @@ enum Command {
     /// Make, take out and bring in codes.
     #[command(subcommand)]
     Vouchers(vouchers::Command),
-    /// Bring in customers, and look at them.
+    /// Bring in customers, look at them, erase them.
     #[command(subcommand)]
     Customers(customers::Command),
     /// Tell of what people do, and read their timelines.
     #[command(subcommand)]
     Interactions(interactions::Command),
+    /// Whom one may write to: what people said, and suppressed addresses.
+    #[command(subcommand)]
+    Consents(consents::Command),
     /// Price a basket.
     Quote(quote::Arguments),
     /// Hold, commit, cancel, return and show orders.
@@ -129,9 +133,12 @@ impl Command {
             Self::Apply(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS, &["output"]].concat(),
             // What they write has one form.
             Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
+            // What is held on somebody has one form.
+            Self::Customers(customers::Command::Data(_)) => [&RELATIONSHIP[..], &TLS].concat(),
             Self::Vouchers(_)
             | Self::Customers(_)
             | Self::Interactions(_)
+            | Self::Consents(_)
             | Self::Redeem(_)
             | Self::Incentives(_)
             | Self::Segments(_) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
@@ -211,6 +218,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,
         Command::Interactions(command) => interactions::run(command, &target, output).await,
+        Command::Consents(command) => consents::run(command, &target, output).await,
         Command::Quote(arguments) => quote::run(arguments, &target, output).await,
         Command::Order(command) => order::run(command, &target, output).await,
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,

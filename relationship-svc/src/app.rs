@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
+use tandem_kernel::person::PersonKeys;
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, Tenant, lanes, seal};
+use tokio::sync::Notify;
 
 use crate::campaign::Campaign;
 use crate::config::Config;
@@ -32,6 +34,10 @@ pub struct App {
     pub zone: TimeZone,
     /// The keys that open quotes.
     pub keys: Keyring,
+    /// The keys of links that people open.
+    pub links: Keyring,
+    /// The keys that hide people.
+    pub people: Arc<PersonKeys>,
     /// Compiled rules of segments.
     pub catalogues: Catalogues,
     /// Compiled incentives.
@@ -48,6 +54,8 @@ pub struct App {
     pub interactions: Interactions,
     /// Incentives whose uses are counted in more than their limits ask for.
     pub tracks: Arc<Known>,
+    /// Wakes what goes on with erasures.
+    pub erasures: Arc<Notify>,
     /// Where evaluations that take long are computed.
     pub heavy: Heavy,
 }
@@ -63,6 +71,8 @@ impl App {
         let zone = config.zone()?;
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let campaign = Campaign::new(&config.campaign)?;
+        let links = keys.derived("link");
+        let people = Arc::new(PersonKeys::of(&seal::person_keyring(&config.address_keys, &config.server)?));
         let redemptions = Redemptions::new(&config.redemption);
         let threads = match config.long_evaluation_threads {
             0 => lanes::cores() / 2,
@@ -74,6 +84,8 @@ impl App {
             config,
             zone,
             keys,
+            links,
+            people,
             catalogues: Catalogues::default(),
             definitions: Definitions::default(),
             formats: Formats::default(),
@@ -82,6 +94,7 @@ impl App {
             campaign,
             interactions: Interactions::default(),
             tracks: Arc::default(),
+            erasures: Arc::default(),
             heavy,
         }))
     }

@@ -34,6 +34,11 @@ pub struct Config {
     /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
     /// open. Empty: a key for development, accepted on a loopback address only.
     pub seal_keys: Secret,
+    /// The keys that hide people, "k2:base64,k1:base64", each 32 bytes: of addresses that must not be written to only a keyed
+    /// hash is kept, and of who was erased a pseudonym. The first hashes what is new, all find what is old, the last makes
+    /// the pseudonyms: a new one is put first, none is taken away. Empty: a key for development, accepted on a loopback
+    /// address only.
+    pub address_keys: Secret,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,
     /// How events are numbered and told to campaign-svc, and those of campaign-svc taken in.
@@ -64,6 +69,7 @@ impl Default for Config {
             },
             tenant_time_zone: "UTC".to_owned(),
             seal_keys: Secret::default(),
+            address_keys: Secret::default(),
             event_retention_h: 7 * 24,
             relay: RelayConfig::default(),
             long_evaluation_threads: 0,
@@ -167,7 +173,8 @@ mod tests {
     fn neither_keys_nor_passwords_are_shown() {
         let url = "postgres://tandem:secret@db/relationship".into();
         let database = DatabaseConfig { url, ..DatabaseConfig::default() };
-        let shown = Config { seal_keys: "k1:a2V5".into(), database, ..Config::default() }.shown();
+        let keys = || "k1:a2V5".into();
+        let shown = Config { seal_keys: keys(), address_keys: keys(), database, ..Config::default() }.shown();
         assert!(!shown.contains("secret") && !shown.contains("a2V5"), "{shown}");
         assert!(shown.contains("postgres://tandem@db/relationship"), "{shown}");
     }

@@ -1,13 +1,15 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`], the [`relationship`] with each and the [`interaction`]s that make it, [`segment`],
-//! [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! One folder per aggregate: [`customer`] and its [`consent`], the [`relationship`] with each and the [`interaction`]s that
+//! make it, [`segment`], [`incentive`], [`voucher`] and its [`redemption`]; [`erasure`] goes through all of them. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
 pub mod campaign;
 pub mod config;
+pub mod consent;
 pub mod customer;
+pub mod erasure;
 pub mod event;
 pub mod incentive;
 pub mod interaction;

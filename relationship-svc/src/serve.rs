@@ -9,6 +9,7 @@ use tandem_platform::db::Migrations;
 use tandem_platform::grpc::{Services, Streams};
 
 use tandem_platform::shell::{Program, Settings};
+use tandem_proto::relationship::v1::consent_service_server::ConsentServiceServer;
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
 use tandem_proto::relationship::v1::feedback_service_server::FeedbackServiceServer;
@@ -20,8 +21,8 @@ use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, customer, event, incentive, interaction, redemption, relationship, rule,
-    segment, voucher,
+    App, Config, MIGRATIONS, consent, customer, erasure, event, incentive, interaction, redemption, relationship,
+    rule, segment, voucher,
 };
 
 impl Program for App {
@@ -36,6 +37,7 @@ impl Program for App {
     .and_long(&[
         "/tandem.relationship.v1.CustomerService/ImportCustomers",
         "/tandem.relationship.v1.InteractionService/StreamInteractions",
+        "/tandem.relationship.v1.CustomerService/ExportCustomer",
         "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
         "/tandem.relationship.v1.VoucherService/GenerateVouchers",
         "/tandem.relationship.v1.VoucherService/ImportVouchers",
@@ -59,10 +61,8 @@ impl Program for App {
     fn services(self: &Arc<Self>) -> Services {
         let ServerConfig { max_message_bytes: most, .. } = *self.settings().common().server;
         Services::new()
-            .add(
-                CustomerServiceServer::new(customer::rpc::Api::new(&self.core))
-                    .max_decoding_message_size(most),
-            )
+            .add(CustomerServiceServer::new(customer::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(ConsentServiceServer::new(consent::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(
@@ -86,5 +86,7 @@ impl Program for App {
         redemption::tasks::start(self);
         relationship::tasks::start(self);
         interaction::tasks::start(self);
+        consent::tasks::start(self);
+        erasure::tasks::start(self);
     }
 }

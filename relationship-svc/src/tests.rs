@@ -11,7 +11,9 @@ use tonic::{Code, Streaming};
 
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
-use crate::{MIGRATIONS, customer, incentive, interaction, redemption, relationship, segment, voucher};
+use crate::{
+    MIGRATIONS, consent, customer, erasure, incentive, interaction, redemption, relationship, segment, voucher,
+};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -23,6 +25,9 @@ async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         for statements in [
             &customer::store::statements()[..],
+            consent::store::STATEMENTS,
+            consent::store::suppression::STATEMENTS,
+            erasure::store::STATEMENTS,
             &incentive::store::statements(),
             interaction::store::STATEMENTS,
             interaction::store::order::STATEMENTS,

@@ -178,6 +178,9 @@ const TRACES: &[(&str, &str)] = &[
     ("customer", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM customer"),
     ("segment", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM segment"),
     ("incentive", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM incentive"),
+    ("consent", "SELECT count(*) AS traces FROM consent"),
+    ("suppression", "SELECT count(*) AS traces FROM suppression"),
+    ("erasure", "SELECT count(*) AS traces FROM erasure"),
 ];
 
 /// The same of campaign-svc.

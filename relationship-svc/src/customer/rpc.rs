@@ -1,6 +1,6 @@
 //! The customer service of the contract.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use prost_types::FieldMask;
@@ -8,19 +8,21 @@ use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Call, Core, Fault, Outcome, Violations, field, grpc, service};
+use tandem_platform::{Call, Core, Fault, Kind, Outcome, Violations, field, grpc, service};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
     self, BatchUpsertCustomersRequest, BatchUpsertCustomersResponse, CreateCustomerRequest,
-    CreateCustomerResponse, GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest,
-    ImportCustomersResponse, ImportFailure, ListCustomersRequest, ListCustomersResponse,
-    UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
+    CreateCustomerResponse, EraseCustomerRequest, EraseCustomerResponse, ExportCustomerRequest,
+    GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest, ImportCustomersResponse, ImportFailure,
+    ListCustomersRequest, ListCustomersResponse, UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
 };
 use tonic::{Request, Response, Status, Streaming};
 
 use super::commands::{self, Upserted};
 use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
+use crate::erasure::rpc::Parts;
+use crate::{App, erasure};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
@@ -30,12 +32,12 @@ const MAX_FAILURES: usize = 100;
 
 /// The service.
 #[derive(Debug, Clone)]
-pub struct Api(Core);
+pub struct Api(Arc<App>);
 
 impl Api {
     /// Of this process.
-    pub fn new(core: &Core) -> Self {
-        Self(core.clone())
+    pub fn new(app: &Arc<App>) -> Self {
+        Self(app.clone())
     }
 }
 
@@ -45,7 +47,7 @@ impl CustomerService for Api {
         &self,
         request: Request<CreateCustomerRequest>,
     ) -> Result<Response<CreateCustomerResponse>, Status> {
-        let new = asked::create::<Customer, _, _>(&self.0, request, parse_profile)?;
+        let new = asked::create::<Customer, _, _>(&self.0.core, request, parse_profile)?;
         let stored = service::write(&self.0, new, commands::create).await?;
         Ok(Response::new(CreateCustomerResponse { customer: Some(events::message(&stored)) }))
     }
@@ -54,7 +56,14 @@ impl CustomerService for Api {
         &self,
         request: Request<GetCustomerRequest>,
     ) -> Result<Response<GetCustomerResponse>, Status> {
-        let customer = asked::get(&self.0, request).await?;
+        let (call, name) = (grpc::call(&request)?, request.get_ref().name.clone());
+        let customer = match asked::get(&self.0.core, request).await {
+            Err(fault) if fault.kind() == Kind::NotFound => {
+                let id = name.rsplit('/').next().unwrap_or_default();
+                return Err(erasure::explained(&self.0, &call.tenant, id, fault).await.into());
+            }
+            found => found?,
+        };
         Ok(Response::new(GetCustomerResponse { customer: Some(events::message(&customer)) }))
     }
 
@@ -62,7 +71,7 @@ impl CustomerService for Api {
         &self,
         request: Request<ListCustomersRequest>,
     ) -> Result<Response<ListCustomersResponse>, Status> {
-        let page = asked::list(&self.0, request, &VOCABULARY).await?;
+        let page = asked::list(&self.0.core, request, &VOCABULARY).await?;
         let (customers, next_page_token) = page.shown(|one: &Customer| Some(events::message(one)));
         Ok(Response::new(ListCustomersResponse { customers, next_page_token }))
     }
@@ -71,7 +80,7 @@ impl CustomerService for Api {
         &self,
         request: Request<UpdateCustomerRequest>,
     ) -> Result<Response<UpdateCustomerResponse>, Status> {
-        let change = asked::update::<Customer, _, _>(&self.0, request, FIELDS, parse_profile)?;
+        let change = asked::update::<Customer, _, _>(&self.0.core, request, FIELDS, parse_profile)?;
         let stored = service::write(&self.0, change, commands::update).await?;
         Ok(Response::new(UpdateCustomerResponse { customer: Some(events::message(&stored)) }))
     }
@@ -80,7 +89,7 @@ impl CustomerService for Api {
         &self,
         request: Request<BatchUpsertCustomersRequest>,
     ) -> Result<Response<BatchUpsertCustomersResponse>, Status> {
-        let mut write = asked::write(&self.0, request)?;
+        let mut write = asked::write(&self.0.core, request)?;
         let (mask, customers) = (write.body.update_mask.take(), std::mem::take(&mut write.body.customers));
         let items = parse_batch(&mut write.v, mask.as_ref(), customers);
         let (good, verdicts) = sort_out(items);
@@ -94,7 +103,7 @@ impl CustomerService for Api {
     ) -> Result<Response<ImportCustomersResponse>, Status> {
         let call = grpc::call(&request)?;
         let mut stream = request.into_inner();
-        let mut import = Import::new(&self.0, call);
+        let mut import = Import::new(&self.0.core, call);
         while let Some(message) = stream.message().await? {
             let fits = message.customers.len() <= MAX_BATCH;
             if !fits {
@@ -110,6 +119,22 @@ impl CustomerService for Api {
         }
         import.flush().await?;
         Ok(Response::new(import.answer))
+    }
+
+    type ExportCustomerStream = Parts;
+
+    async fn export_customer(
+        &self,
+        request: Request<ExportCustomerRequest>,
+    ) -> Result<Response<Parts>, Status> {
+        Ok(Response::new(erasure::rpc::export(&self.0, request).await?))
+    }
+
+    async fn erase_customer(
+        &self,
+        request: Request<EraseCustomerRequest>,
+    ) -> Result<Response<EraseCustomerResponse>, Status> {
+        Ok(Response::new(erasure::rpc::erase(&self.0, request).await?))
     }
 }
 

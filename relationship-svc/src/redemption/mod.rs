@@ -70,6 +70,7 @@ mod membership;
 pub mod past;
 mod quote;
 mod refusal;
+pub mod rename;
 mod roll_back;
 pub mod rpc;
 mod standing;
@@ -443,12 +444,16 @@ impl Redemption {
         (i64::from(!self.details.use_restored), self.amount - self.returned)
     }
 
+    /// Whether it stands in counters as used, all of it or what has not come back.
+    fn is_counted(&self) -> bool {
+        matches!(self.state, State::Redeemed | State::PartiallyRolledBack | State::RolledBack)
+    }
+
     /// Whether it counts anywhere at `now`. A hold that has lapsed is as if there were none.
     fn counts(&self, now: Timestamp) -> bool {
         match self.state {
             State::Held => self.expires.is_some_and(|end| now < end),
-            State::Released | State::Expired => false,
-            State::Redeemed | State::PartiallyRolledBack | State::RolledBack => true,
+            _ => self.is_counted(),
         }
     }
 

@@ -140,6 +140,12 @@ const UPDATE: Statement = Statement::pair(
             updated = excluded.updated, version = excluded.version",
 );
 
+const RENAME: Statement = Statement::pair(
+    "UPDATE redemption SET customer = $3 WHERE tenant = $1 AND customer = $2 AND id = ANY($4::uuid[])",
+    "UPDATE redemption SET customer = $3
+      WHERE tenant = $1 AND customer = $2 AND id IN (SELECT unhex(value->>0) FROM json_each($4))",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::lock_orders", LOCK_ORDERS),
@@ -155,6 +161,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("redemption::orders_holding", ORDERS_HOLDING),
     ("redemption::insert", INSERT),
     ("redemption::update", UPDATE),
+    ("redemption::rename", RENAME),
 ];
 
 #[derive(Debug, FromRow)]
@@ -384,4 +391,14 @@ pub fn insert(redemptions: &[&Redemption]) -> Outcome<Write> {
 /// Writes locked redemptions.
 pub fn update(redemptions: &[&Redemption]) -> Outcome<Write> {
     Ok(Write::new(UPDATE).columns(columns(redemptions)?))
+}
+
+/// Locked redemptions of one customer are another one's.
+pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, ids: Vec<Uuid>) -> Outcome<()> {
+    let columns = [Column::Uuid(ids)];
+    on_engine!(tx, RENAME, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to);
+        query.bind_columns(&columns).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::person::PersonKeys;
 use tandem_platform::counters::ledger::{Claim, Ledger, Own, Target};
 use tandem_platform::counters::tracks::KnownOf;
 use tandem_platform::db::Session;
@@ -27,6 +28,10 @@ pub(super) struct Setting {
     pub now: Timestamp,
     /// Of the tenant's days, weeks and months.
     pub zone: TimeZone,
+    /// Whose.
+    pub tenant: Tenant,
+    /// What stands for who was erased.
+    pub people: Arc<PersonKeys>,
     /// In what uses are counted.
     pub tracks: KnownOf,
     /// How long a code that has expired stays valid when its use comes back.
@@ -66,6 +71,9 @@ pub(super) struct Judged {
     pub budget: Option<usize>,
     pub customer: Option<usize>,
     pub customer_period: Option<usize>,
+    /// The same of the pseudonym of who was erased under the customer's id: who comes back finds these limits as they stand.
+    pub erased: Option<usize>,
+    pub erased_period: Option<usize>,
 }
 
 #[derive(Debug)]

@@ -339,6 +339,11 @@ fn assignment(
             let message = "no code of the incentive is free, and the request has no format to make one";
             refused(Fault::precondition(ErrorReason::NoCodeLeft, message))
         }
+        assign::Assigned::Had(code) => {
+            let message =
+                "the incentive gives each customer one code, and the customer had it before the erasure";
+            refused(Fault::precondition(ErrorReason::OneCodePerCustomer, message).with("code", code))
+        }
     }
 }
 

@@ -15,15 +15,31 @@ pub struct NoEmail;
 /// # Errors
 /// [`NoEmail`].
 pub fn canonical(text: &str) -> Result<String, NoEmail> {
+    let (local, ascii) = parts(text)?;
+    let (domain, read) = Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
+    read.map_err(|_| NoEmail)?;
+    Ok(format!("{local}@{domain}"))
+}
+
+/// The mailbox that an address means, for comparing: one whatever the case of its letters on either side of the @, its domain
+/// as name servers know it. Delivery keeps what was typed.
+///
+/// # Errors
+/// [`NoEmail`].
+pub fn mailbox(text: &str) -> Result<String, NoEmail> {
+    let (local, ascii) = parts(text)?;
+    Ok(format!("{}@{ascii}", local.to_lowercase()))
+}
+
+/// The local part, and the domain as name servers know it.
+fn parts(text: &str) -> Result<(String, String), NoEmail> {
     let options = Options::default().without_display_text().without_domain_literal();
     let address = EmailAddress::parse_with_options(text.trim(), options).map_err(|_| NoEmail)?;
-    let (domain, rules) = (address.domain().as_bytes(), Uts46::new());
-    let (deny, hyphens) = (AsciiDenyList::STD3, Hyphens::Check);
+    let domain = address.domain().as_bytes();
     // What the name servers are asked must be within their lengths.
-    rules.to_ascii(domain, deny, hyphens, DnsLength::Verify).map_err(|_| NoEmail)?;
-    let (domain, read) = rules.to_unicode(domain, deny, hyphens);
-    read.map_err(|_| NoEmail)?;
-    Ok(format!("{}@{domain}", address.local_part()))
+    let ascii = Uts46::new().to_ascii(domain, AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify);
+    let ascii = ascii.map_err(|_| NoEmail)?.into_owned();
+    Ok((address.local_part().to_owned(), ascii))
 }
 
 #[cfg(test)]
@@ -45,6 +61,15 @@ mod tests {
             assert_eq!(canonical(sent).unwrap(), kept, "{sent}");
             assert_eq!(canonical(kept).unwrap(), kept, "what is kept stays");
         }
+    }
+
+    #[test]
+    fn a_mailbox_is_one_whatever_the_case_of_its_letters() {
+        for same in ["Ada@BÜCHER.de", "ADA@xn--bcher-kva.DE", " ada@bücher.de "] {
+            assert_eq!(mailbox(same).unwrap(), "ada@xn--bcher-kva.de", "{same}");
+        }
+        assert_ne!(mailbox("ada+1@example.org"), mailbox("ada@example.org"));
+        assert_eq!(mailbox("ada"), Err(NoEmail));
     }
 
     #[test]

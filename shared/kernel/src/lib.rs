@@ -14,6 +14,7 @@ pub mod money;
 pub mod order_id;
 pub mod page;
 pub mod period;
+pub mod person;
 pub mod phone;
 pub mod pricing;
 pub mod problem;

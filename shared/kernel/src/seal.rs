@@ -22,7 +22,10 @@ type HmacSha256 = Hmac<Sha256>;
 pub const MIN_KEY_BYTES: usize = 32;
 const MAX_KEY_ID_LEN: usize = 16;
 const VERSION: &str = "v1";
-const SUM_BYTES: usize = 32;
+/// With what the input of a derived key begins; no other input does.
+const DERIVED: &str = "derived.";
+/// Bytes of a keyed hash.
+pub const SUM_BYTES: usize = 32;
 const GUEST_PREFIX: &str = "g1";
 
 /// Why a token is not ours.
@@ -90,6 +93,15 @@ impl Key {
         Ok(Self { id: id.to_owned(), mac })
     }
 
+    /// The same key for one purpose only: it has taken in the purpose before whatever it covers.
+    fn derived(&self, purpose: &str) -> Self {
+        let mut mac = self.mac.clone();
+        mac.update(DERIVED.as_bytes());
+        mac.update(purpose.as_bytes());
+        mac.update(b".");
+        Self { id: self.id.clone(), mac }
+    }
+
     fn covering(&self, payload: &[u8]) -> HmacSha256 {
         let mut mac = self.mac.clone();
         mac.update(VERSION.as_bytes());
@@ -120,6 +132,22 @@ impl Keyring {
         let mut keys = keys.into_iter();
         let current = keys.next().ok_or(KeyError::NoKey)?;
         Ok(Self { current, others: keys.collect() })
+    }
+
+    /// The same keys for one purpose, a word without a dot: what is sealed or hashed for it is of no use for another.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Self {
+        let others = self.others.iter().map(|key| key.derived(purpose)).collect();
+        Self { current: self.current.derived(purpose), others }
+    }
+
+    /// The keyed hash of a value by each key, with the key's id: the current one first.
+    pub fn hashes<'k>(&'k self, value: &'k [u8]) -> impl Iterator<Item = (&'k str, [u8; SUM_BYTES])> + 'k {
+        self.keys().map(move |key| {
+            let mut mac = key.mac.clone();
+            mac.update(value);
+            (key.id.as_str(), mac.finalize().into_bytes().into())
+        })
     }
 
     fn keys(&self) -> impl Iterator<Item = &Key> {
@@ -265,6 +293,25 @@ mod tests {
         ] {
             assert_eq!(ours.open(other), Err(SealError::Malformed), "{other:?}");
         }
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_does_not_open_for_another() {
+        let ring = ring(&[("b", 2), ("a", 1)]);
+        let (links, others) = (ring.derived("link"), ring.derived("other"));
+        let token = links.seal(b"promise");
+        assert_eq!(links.open(&token), Ok(b"promise".to_vec()));
+        assert_eq!(
+            (ring.open(&token), others.open(&token)),
+            (Err(SealError::Forged), Err(SealError::Forged))
+        );
+        assert_eq!(links.open(&ring.seal(b"promise")), Err(SealError::Forged));
+        let by = |ring: &Keyring| -> Vec<(String, [u8; SUM_BYTES])> {
+            ring.hashes(b"ada").map(|(id, hash)| (id.to_owned(), hash)).collect()
+        };
+        assert_eq!(by(&links).iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_ne!(by(&links)[0].1, by(&links)[1].1);
+        assert_ne!(by(&links), by(&others));
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! next. [`CounterKind::Voucher`] names a row of the service's own that counts by itself: it has claims and no counter.
 
 pub mod ledger;
+pub mod moved;
 #[cfg(test)]
 mod tests;
 pub mod tracks;

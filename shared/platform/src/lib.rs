@@ -21,6 +21,7 @@ pub mod lifecycle;
 pub mod log;
 pub mod outbox;
 pub mod resource;
+pub mod rewrite;
 pub mod seal;
 pub mod secret;
 pub mod service;

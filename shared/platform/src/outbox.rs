@@ -139,6 +139,11 @@ impl<'a> Batch<'a> {
         });
     }
 
+    /// The id under which they are kept.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// How many events.
     pub fn len(&self) -> usize {
         self.events.len()

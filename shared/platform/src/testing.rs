@@ -19,6 +19,7 @@ mod database;
 mod harness;
 mod refusal;
 mod schema;
+mod search;
 mod upgrade;
 
 use std::panic::AssertUnwindSafe;
@@ -31,6 +32,7 @@ pub use database::{Postgres, second_handle};
 pub use harness::{Channel, Harness};
 pub use refusal::{fields, preconditions, reason};
 pub use schema::{bounded, count, parity, prepare_all, schema_of};
+pub use search::{columns, holding};
 pub use upgrade::{older, upgraded};
 
 use crate::db::{Db, Migrations, Statement};

@@ -41,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "event",
             "campaign",
             "customer",
+            "consent",
             "relationship",
             "interaction",
             "segment",
@@ -48,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "rule",
             "voucher",
             "redemption",
+            "erasure",
         ],
     ),
 ];

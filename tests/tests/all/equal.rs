@@ -12,6 +12,8 @@ use prost::Message;
 use prost::bytes::Bytes;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tandem_proto::common::v1::Limits;
+use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
+use tandem_proto::relationship::v1::{Channel as Medium, IssueUnsubscribeTokenRequest};
 use tandem_tests::answer::{Tally, named};
 use tandem_tests::database::Engine;
 use tandem_tests::process::Service;
@@ -64,6 +66,19 @@ impl Stage {
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{} answers differently", path(&method));
         self.tried.insert(path(&method));
         answers[0].clone()
+    }
+}
+
+impl Stage {
+    /// What a customer unsubscribes with.
+    async fn unsubscribe_token(&self, customer: &str) -> String {
+        let request = IssueUnsubscribeTokenRequest {
+            customer: customer.to_owned(),
+            purpose: "newsletter".to_owned(),
+            channel: Medium::Email.into(),
+        };
+        let mut client = ConsentServiceClient::new(self.shop.relationships[0].channel());
+        client.issue_unsubscribe_token(request).await.expect("a token").into_inner().token
     }
 }
 

@@ -52,6 +52,21 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("customers list", &[], Reads::Relationship),
     ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
     ("interactions list", &["--customer", "a"], Reads::Relationship),
+    ("customers data", &["a"], Reads::RelationshipAsText),
+    ("customers erase", &["a", "--yes"], Reads::Relationship),
+    ("consents list", &["a"], Reads::Relationship),
+    (
+        "consents record",
+        &["a", "--purpose", "p", "--channel", "email", "--state", "denied", "--source", "s"],
+        Reads::Relationship,
+    ),
+    ("consents confirm", &["t"], Reads::Relationship),
+    ("consents check", &["a", "--purpose", "p", "--channel", "email"], Reads::Relationship),
+    ("consents suppress", &["--email", "a@b.de", "--reason", "bounce"], Reads::Relationship),
+    ("consents suppressions", &[], Reads::Relationship),
+    ("consents clear", &["--email", "a@b.de", "--reason", "bounce", "--note", "n"], Reads::Relationship),
+    ("consents token", &["a", "--purpose", "p", "--channel", "email"], Reads::Relationship),
+    ("consents unsubscribe", &["t"], Reads::Relationship),
     ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
     ("order commit", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
     ("order hold", &["--order", "a", "--quote-token", "t"], Reads::Campaign),
@@ -79,13 +94,17 @@ enum Reads {
     Both,
     /// Whose answer has one form.
     BothAsText,
+    /// Likewise.
+    RelationshipAsText,
 }
 
 impl Reads {
     fn has(self, flag: &str) -> bool {
         match flag {
             "--campaign" => matches!(self, Self::Campaign | Self::Both | Self::BothAsText),
-            "--relationship" => matches!(self, Self::Relationship | Self::Both | Self::BothAsText),
+            "--relationship" => {
+                matches!(self, Self::Relationship | Self::RelationshipAsText | Self::Both | Self::BothAsText)
+            }
             "--output" => matches!(self, Self::Campaign | Self::Relationship | Self::Both),
             _ => self != Self::Nothing,
         }
@@ -299,7 +318,7 @@ fn every_setting_is_taken_over_from_the_environment_and_read_by_somebody() {
             assert!(set.status.success(), "{variable}={wanted}: {said}");
             let now: Value = serde_json::from_slice(&set.stdout).unwrap();
             let now = key.split('.').fold(&now, |at, part| &at[part]);
-            let expected = if key == "seal_keys" { "(set)" } else { &wanted };
+            let expected = if key.ends_with("_keys") { "(set)" } else { &wanted };
             assert_eq!(
                 now.as_str().map_or_else(|| now.to_string(), ToOwned::to_owned),
                 expected,

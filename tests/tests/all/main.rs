@@ -17,6 +17,7 @@ mod journeys;
 mod masks;
 mod metrics;
 mod orders;
+mod people;
 mod races;
 mod readme;
 mod rules;

@@ -74,6 +74,8 @@ pub(super) fn setting(app: &App, tenant: &Tenant, now: Timestamp) -> Setting {
     Setting {
         now,
         zone: app.zone.clone(),
+        tenant: tenant.clone(),
+        people: app.people.clone(),
         tracks: app.tracks.of_tenant(tenant),
         restored: SignedDuration::from_hours(i64::from(config.restored_days) * 24),
         hold_max: SignedDuration::from_secs(config.hold_max_s.into()),

@@ -20,10 +20,10 @@ use tandem_kernel::work::Work;
 use uuid::Uuid;
 
 use super::guesses::Leave;
-use super::world::{Judged, JudgedValue, Reach, World, distinct};
+use super::world::{Judged, JudgedValue, Reach, Setting, World, distinct};
 use super::{
-    Answer, CodeOutcome, Command, Counted, CounterKind, Membership, Person, QuotedCode, Redemption, Refusal,
-    Refused, Take, Terms, What, refusal,
+    Answer, CodeOutcome, Command, Counted, CounterKey, CounterKind, Membership, Person, QuotedCode,
+    Redemption, Refusal, Refused, Take, Terms, What, refusal,
 };
 
 pub(super) use give_back::make_room;
@@ -130,10 +130,28 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
             one.counted = Counted::of(&tracks, facts, world.now(), &world.setting.zone);
             let (counted, subject) = (&one.counted, subject.as_ref());
             let reach = reach(world, voucher, counted, &terms.id, currency, subject, Some(terms));
+            let reach = remembered(world, reach, &take.person);
             one.reach = Some(if open { opened(reach, terms) } else { reach });
         }
     }
     Plan { candidates }
+}
+
+/// Has limits per customer be judged by what was counted before somebody was erased under the same id, too.
+fn remembered(world: &mut World, mut reach: Reach, person: &Person) -> Reach {
+    let judged = reach.judged;
+    let limited = judged.customer.is_some() || judged.customer_period.is_some();
+    let Some(customer) = person.customer.as_ref().filter(|_| limited) else { return reach };
+    let Setting { tenant, people, .. } = &world.setting;
+    let customer = Some(people.pseudonym(tenant.as_str(), customer));
+    let Some(subject) = (Person { customer, guest: None }).subject() else { return reach };
+    let mut beside = |at: Option<usize>| {
+        let key = world.ledger.rows().get(at?)?.key.clone();
+        Some(world.ledger.place(CounterKey { subject: subject.clone(), ..key }))
+    };
+    reach.judged.erased = beside(judged.customer);
+    reach.judged.erased_period = beside(judged.customer_period);
+    reach
 }
 
 /// Sets what limits by segment are judged by apart, where it is open which of them count.

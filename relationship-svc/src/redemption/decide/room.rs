@@ -42,24 +42,36 @@ pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person)
     if full(reach.judged.uses, limits.max_uses) || reach.values.iter().any(of_value) {
         return Err(Refusal::IncentiveExhausted);
     }
-    if full(reach.judged.customer, limits.max_uses_per_customer) {
-        return Err(Refusal::CustomerLimitReached);
+    match left_to_customer(world, reach, terms) {
+        (Some(0), _) => Err(Refusal::CustomerLimitReached),
+        (_, Some(0)) => Err(Refusal::CustomerPeriodLimitReached),
+        _ => Ok(()),
     }
-    if full(reach.judged.customer_period, limits.per_customer_period.map(|limit| limit.max_uses)) {
-        return Err(Refusal::CustomerPeriodLimitReached);
-    }
-    Ok(())
+}
+
+/// What the limits per customer leave, for ever and in the period: what was counted under the customer's pseudonym counts too.
+fn left_to_customer(world: &World, reach: &Reach, terms: &Terms) -> (Option<i64>, Option<i64>) {
+    let (limits, judged) = (terms.limits(), &reach.judged);
+    let both = |at: Option<usize>, erased: Option<usize>, most: Option<i64>| {
+        let before = erased.map(|at| world.ledger.tally(at)).unwrap_or_default();
+        left(world, at, most.map(|most| most - before.used - before.held))
+    };
+    let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
+    (
+        both(judged.customer, judged.erased, limits.max_uses_per_customer),
+        both(judged.customer_period, judged.erased_period, in_period),
+    )
 }
 
 /// Uses left, the least of every limit; `None` is unlimited.
 pub(super) fn uses_left(world: &World, reach: &Reach, terms: &Terms) -> Option<i64> {
     let limits = terms.limits();
-    let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
+    let (of_customer, in_period) = left_to_customer(world, reach, terms);
     let every = [
         world.voucher(reach.voucher).uses_left(),
         left(world, reach.judged.uses, limits.max_uses),
-        left(world, reach.judged.customer, limits.max_uses_per_customer),
-        left(world, reach.judged.customer_period, in_period),
+        of_customer,
+        in_period,
     ];
     let values = reach.values.iter();
     let of_values = values.map(|value| left(world, Some(value.uses), limits.per_value[value.limit].max_uses));

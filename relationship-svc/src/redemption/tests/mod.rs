@@ -10,6 +10,7 @@ mod plain;
 mod quote;
 mod race;
 mod redeem;
+mod rename;
 mod replace;
 mod roll_back;
 mod segments;

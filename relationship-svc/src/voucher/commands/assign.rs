@@ -48,6 +48,8 @@ pub enum Assigned {
     CustomerUnknown,
     /// No code is free, and none may be made.
     NoCodeLeft,
+    /// Each customer gets one code, and this one had theirs before they were erased.
+    Had(String),
 }
 
 /// Gives a code to each. One that cannot be given does not stop the others.
@@ -79,7 +81,7 @@ pub async fn assign(
             max_uses: ready.incentive.definition.max_uses_per_code,
             balance: None,
         });
-        let mut pool = Pool::load(tx, call, wanted, sole, now).await?;
+        let mut pool = Pool::load(app, tx, call, wanted, sole, now).await?;
         if let Some(plan) = plan.filter(|_| !ready.incentive.definition.is_tender()) {
             pool.top_up(tx, call, wanted, &plan, &spare, now).await?;
         }
@@ -107,24 +109,36 @@ struct Pool {
     known: HashSet<String>,
     by_source: HashMap<String, Voucher>,
     by_customer: HashMap<String, Voucher>,
+    /// Pseudonyms by customer, where each customer gets one code.
+    erased: HashMap<String, String>,
     free: VecDeque<Voucher>,
 }
 
 impl Pool {
     /// Locks the customers first, so that two calls for one customer follow each other and the second sees what the
     /// first gave.
-    async fn load(tx: &mut Tx, call: &Call, wanted: &Wanted, sole: bool, now: Timestamp) -> Outcome<Self> {
+    async fn load(
+        app: &App,
+        tx: &mut Tx,
+        call: &Call,
+        wanted: &Wanted,
+        sole: bool,
+        now: Timestamp,
+    ) -> Outcome<Self> {
         let distinct = |of: fn(&Assignment) -> &String| {
             let mut all: Vec<String> = wanted.assignments.iter().map(of).cloned().collect();
             all.sort_unstable();
             all.dedup();
             all
         };
-        let customers = distinct(|assignment| &assignment.customer);
+        let mut customers = distinct(|assignment| &assignment.customer);
         let known = customer::store::lock_ids(tx, &call.tenant, &customers).await?;
         let sources = distinct(|assignment| &assignment.source_id);
         let tenant = &call.tenant;
         let by_source = store::assignment::of_sources(tx, tenant, &wanted.incentive, sources).await?;
+        let pseudonym = |id: &String| (id.clone(), app.people.pseudonym(tenant.as_str(), id));
+        let erased: HashMap<String, String> = customers.iter().filter(|_| sole).map(pseudonym).collect();
+        customers.extend(erased.values().cloned());
         let by_customer = match sole {
             true => store::assignment::of_customers(tx, tenant, &wanted.incentive, customers).await?,
             false => Vec::new(),
@@ -144,6 +158,7 @@ impl Pool {
             known: known.into_iter().collect(),
             by_source: by(by_source, |voucher| &voucher.source_id),
             by_customer: by(by_customer, |voucher| &voucher.customer),
+            erased,
             free: free.into(),
         })
     }
@@ -188,6 +203,10 @@ impl Pool {
         }
         if !self.known.contains(&assignment.customer) {
             return Assigned::CustomerUnknown;
+        }
+        let pseudonym = self.erased.get(&assignment.customer);
+        if let Some(had) = pseudonym.and_then(|pseudonym| self.by_customer.get(pseudonym)) {
+            return Assigned::Had(had.code.clone());
         }
         let Some(mut voucher) = self.free.pop_front() else { return Assigned::NoCodeLeft };
         voucher.customer = Some(assignment.customer.clone());

@@ -172,10 +172,12 @@ async fn every_statement_of_the_platform_prepares_on_both_engines() {
     testing::engines(test_migrations(), |db| async move {
         for statements in [
             crate::counters::STATEMENTS,
+            crate::counters::moved::STATEMENTS,
             crate::counters::tracks::STATEMENTS,
             crate::counters::values::STATEMENTS,
             crate::idempotency::STATEMENTS,
             crate::outbox::STATEMENTS,
+            crate::rewrite::STATEMENTS,
         ] {
             testing::prepare_all(&db, statements).await;
         }

@@ -4,6 +4,7 @@ mod changes;
 mod checkout;
 mod definitions;
 mod interactions;
+mod people;
 
 use prost_types::FieldMask;
 use tandem_proto::common::v1::{
@@ -101,6 +102,7 @@ async fn every_row(engine: Engine) {
     checkout::requests_that_are_wrong(&caller, &mut table).await;
     checkout::tokens_that_are_not_ours(&caller, &mut table).await;
     changes::codes_changed_by_hand(&caller, &mut table).await;
+    people::consents_and_links(&caller, &mut table).await;
     definitions::rules_and_patterns(&caller, &mut table).await;
     definitions::masks_etags_pages_and_ids(&caller, &mut table).await;
     definitions::repeats_and_bytes(&caller, &mut table).await;

@@ -1,5 +1,6 @@
 //! What is written at relationship-svc.
 
+use prost::Message;
 use prost_types::FieldMask;
 use tandem_proto::common::v1::{Discount, GiftCardTender, Money, discount};
 use tandem_proto::relationship::v1::*;
@@ -12,6 +13,7 @@ use super::Stage;
 /// Each write of the services of customers, segments, incentives and vouchers.
 pub async fn writes(stage: &mut Stage) {
     customers(stage).await;
+    consents(stage).await;
     segments(stage).await;
     incentives(stage).await;
     vouchers(stage).await;
@@ -52,6 +54,63 @@ async fn customers(stage: &mut Stage) {
         request_id: id("claim"),
     };
     stage.twenty("ClaimGuest", &claim).await;
+}
+
+async fn consents(stage: &mut Stage) {
+    let said = |state: ConsentState, purpose: &str| Consent {
+        customer: "customers/equal".to_owned(),
+        purpose: purpose.to_owned(),
+        channel: Channel::Post.into(),
+        state: state.into(),
+        source: "test".to_owned(),
+        ..Consent::default()
+    };
+    let pending = Consent {
+        legal_basis: LegalBasis::Consent.into(),
+        text_version: "1".to_owned(),
+        ..said(ConsentState::Pending, "newsletter")
+    };
+    let record = RecordConsentRequest { consent: Some(pending), request_id: id("record") };
+    let answer = stage.twenty("RecordConsent", &record).await;
+    let token = RecordConsentResponse::decode(answer).expect("an answer").token;
+    let consents = vec![said(ConsentState::Denied, "loyalty"), said(ConsentState::Withdrawn, "loyalty")];
+    let batch = RecordConsentsRequest { consents, request_id: id("records") };
+    stage.twenty("RecordConsents", &batch).await;
+    let confirm = ConfirmConsentRequest { token, request_id: id("confirm"), ..Default::default() };
+    stage.twenty("ConfirmConsent", &confirm).await;
+    let email = contact_address::Address::Email("another@example.org".to_owned());
+    let address = Some(ContactAddress { address: Some(email) });
+    let suppress = SuppressRequest {
+        address: address.clone(),
+        channel: Channel::All.into(),
+        reason: SuppressionReason::Bounce.into(),
+        request_id: id("suppress"),
+        ..SuppressRequest::default()
+    };
+    stage.twenty("Suppress", &suppress).await;
+    let clear = ClearSuppressionRequest {
+        address,
+        channel: Channel::All.into(),
+        reasons: vec![SuppressionReason::Bounce.into()],
+        note: "it is back".to_owned(),
+        request_id: id("clear"),
+    };
+    stage.twenty("ClearSuppression", &clear).await;
+    let mailed = UpdateCustomerRequest {
+        customer: Some(Customer {
+            name: "customers/another".to_owned(),
+            email: "another@example.org".to_owned(),
+            ..Customer::default()
+        }),
+        request_id: id("mailed"),
+        ..UpdateCustomerRequest::default()
+    };
+    stage.twenty("UpdateCustomer", &mailed).await;
+    let token = stage.unsubscribe_token("customers/another").await;
+    let unsubscribe = UnsubscribeRequest { token, request_id: id("unsubscribe") };
+    stage.twenty("Unsubscribe", &unsubscribe).await;
+    let erase = EraseCustomerRequest { name: "customers/another".to_owned(), request_id: id("erase") };
+    stage.twenty("EraseCustomer", &erase).await;
 }
 
 async fn segments(stage: &mut Stage) {

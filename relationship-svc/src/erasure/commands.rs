@@ -1,0 +1,179 @@
+//! Erasing somebody: the first transaction, and every one after it.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tandem_kernel::person::Address;
+use tandem_platform::outbox::{self, Batch};
+use tandem_platform::service::Asked;
+use tandem_platform::{Fault, Outcome, Tenant, Tx, once, rewrite, transact};
+use uuid::Uuid;
+
+use super::scrub::{self, Person};
+use super::{Erasure, Step, Told, Went, events, store};
+use crate::customer::Profile;
+use crate::customer::store::CUSTOMERS;
+use crate::{App, consent, customer, redemption};
+
+/// Rows that one transaction goes through at most.
+const PART: i64 = 500;
+
+/// Erases the customer of an id. Who was erased before and left nothing since is told so.
+pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
+    let told = once!(app.core, asked, |unit, id| {
+        let (tenant, now, principal) = (unit.tenant(), unit.now(), unit.principal().to_owned());
+        let pseudonym = app.people.pseudonym(tenant.as_str(), id);
+        let person = CUSTOMERS.lock_any(unit.tx(), tenant, id).await?;
+        let before = store::lock(unit.tx(), tenant, &pseudonym).await?;
+        if person.is_none() && !store::left(unit.tx(), tenant, id).await? {
+            let known = before.ok_or_else(|| Fault::not_found(customer::name(id)))?;
+            return Ok(known.told());
+        }
+        let addresses = person.map(|person| addresses(&person.profile)).unwrap_or_default();
+        let mut events = Batch::new(&asked.call, &*app.ids, now);
+        let erasure = Erasure {
+            pseudonym,
+            customer: Some(id.clone()),
+            principal,
+            erased: now,
+            step: Some(Step::FIRST),
+            place: String::new(),
+            done: None,
+            told: events.id(),
+            forget: Some(now + SignedDuration::from_hours(app.config.event_retention_h.into())),
+        };
+        events.push(events::erased(id, &erasure));
+        let rows =
+            consent::suppression::erased(&app.people, tenant.as_str(), &addresses, now, &erasure.principal);
+        store::forget(id).into_iter().for_each(|write| unit.write(write));
+        unit.write(consent::store::suppression::save(&rows));
+        unit.write(store::begin(&erasure)?);
+        unit.write(outbox::write(events));
+        Ok(erasure.told())
+    })?;
+    app.erasures.notify_one();
+    Ok(told)
+}
+
+/// Where somebody can be reached, as far as it is known here.
+fn addresses(profile: &Profile) -> Vec<Address> {
+    let known = [Address::email(&profile.email), Address::phone(&profile.phone)];
+    known.into_iter().flatten().collect()
+}
+
+/// Does the next part of an erasure; answers whether there is more to do.
+pub async fn proceed(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp) -> Outcome<bool> {
+    transact!(app.db, |tx| {
+        let found = store::lock(tx, tenant, pseudonym).await?;
+        let Some((erasure, step)) = found.and_then(|one| one.step.map(|step| (one, step))) else {
+            return Ok(false);
+        };
+        let went = match &erasure.customer {
+            Some(id) => part(tx, tenant, step, &Person::new(id, pseudonym), &erasure.place).await?,
+            None => Went::Through,
+        };
+        let next = erasure.gone(went, now);
+        store::save(tx, tenant, &next).await?;
+        Ok(next.step.is_some())
+    })
+}
+
+/// Has the event that told of an erasure, and its row, lose the id.
+pub async fn forget(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp) -> Outcome<()> {
+    transact!(app.db, |tx| {
+        let found = store::lock(tx, tenant, pseudonym).await?;
+        let Some(erasure) = found.filter(|erasure| erasure.may_forget(now)) else { return Ok(()) };
+        if let Some(payload) = rewrite::event(tx, tenant, erasure.told).await?
+            && let Some(payload) = scrub::forgotten(&payload, pseudonym)?
+        {
+            rewrite::save_event(tx, tenant, erasure.told, payload).await?;
+        }
+        store::save(tx, tenant, &erasure.forgotten()).await
+    })
+}
+
+/// One part of one step, from a place on.
+async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, place: &str) -> Outcome<Went> {
+    let (from, to) = (person.id(), person.pseudonym());
+    let most = usize::try_from(PART).unwrap_or(usize::MAX);
+    // What these three have gone through is found no more.
+    let again = |done: usize| if done < most { Went::Through } else { Went::On(String::new()) };
+    match step {
+        Step::Consents => store::rename_consents(tx, tenant, from, to, PART).await.map(again),
+        Step::Vouchers => {
+            let done = store::rename_vouchers(tx, tenant, from, to, PART).await?;
+            Ok(again(usize::try_from(done).unwrap_or(usize::MAX)))
+        }
+        // Whole orders at a time, so that a part may be more than it was asked for; less than one is the last.
+        Step::Redemptions => {
+            let done = redemption::rename::rename(tx, tenant, from, to, PART).await?;
+            Ok(if done == 0 { Went::Through } else { Went::On(String::new()) })
+        }
+        Step::Changes => changes(tx, tenant, person, place).await,
+        Step::Answers => answers(tx, tenant, person, place).await,
+        Step::Events => told(tx, tenant, person, place).await,
+        Step::SetAside => set_aside(tx, tenant, person, place).await,
+    }
+}
+
+/// The place behind the last row of a page that was full.
+fn went<T>(page: &[T], place: impl Fn(&T) -> String) -> Went {
+    let full = i64::try_from(page.len()) == Ok(PART);
+    page.last().filter(|_| full).map_or(Went::Through, |last| Went::On(place(last)))
+}
+
+/// A place of two keys.
+fn two(place: &str) -> (String, String) {
+    let (first, second) = place.split_once('\n').unwrap_or((place, ""));
+    (first.to_owned(), second.to_owned())
+}
+
+fn uuid(text: &str) -> Uuid {
+    Uuid::try_parse(text).unwrap_or_default()
+}
+
+async fn changes(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
+    let (code, id) = two(place);
+    let page = store::changes(tx, tenant, &(code, uuid(&id)), person.id(), PART).await?;
+    for (code, id, fields) in &page {
+        let Some(fields) = fields else { continue };
+        if let Some(fields) = scrub::answer(person, fields)? {
+            store::save_change(tx, tenant, code, *id, &fields).await?;
+        }
+    }
+    Ok(went(&page, |(code, id, _)| format!("{code}\n{id}")))
+}
+
+async fn answers(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
+    let page = rewrite::answers(tx, tenant, &two(place), person.id(), PART).await?;
+    for (method, request_id, outcome) in &page {
+        let Some(outcome) = outcome else { continue };
+        if let Some(outcome) = scrub::answer(person, outcome)? {
+            rewrite::save_answer(tx, tenant, method, request_id, &outcome).await?;
+        }
+    }
+    Ok(went(&page, |(method, request_id, _)| format!("{method}\n{request_id}")))
+}
+
+async fn told(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
+    let page = rewrite::events(tx, tenant, uuid(place), person.id(), PART).await?;
+    for (id, payload) in &page {
+        let Some(payload) = payload else { continue };
+        if let Some(payload) = scrub::events(person, payload)? {
+            rewrite::save_event(tx, tenant, *id, payload).await?;
+        }
+    }
+    Ok(went(&page, |(id, _)| id.to_string()))
+}
+
+async fn set_aside(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
+    let (consumer, id) = two(place);
+    let page = rewrite::aside(tx, tenant, &(consumer, uuid(&id)), person.id(), PART).await?;
+    for (consumer, id, payload) in &page {
+        let Some(payload) = payload else { continue };
+        if let Some(payload) = scrub::aside(person, payload)? {
+            rewrite::save_aside(tx, tenant, consumer, *id, payload).await?;
+        }
+    }
+    Ok(went(&page, |(consumer, id, _)| format!("{consumer}\n{id}")))
+}

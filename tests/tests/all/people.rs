@@ -1,0 +1,126 @@
+//! People whom one may write to, or not any more: as an operator types it, and where a process dies in the midst of it.
+
+use std::time::Duration;
+
+use tandem_platform::Db;
+use tandem_platform::config::DatabaseConfig;
+use tandem_platform::testing::holding;
+use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
+use tandem_proto::relationship::v1::*;
+use tandem_tests::answer::named;
+use tandem_tests::database::{Database, Engine};
+use tandem_tests::process::Service;
+use tandem_tests::stage::{Relationship, start_relationship};
+
+use crate::cli::Up;
+
+#[test]
+fn a_customer_is_asked_opts_in_unsubscribes_and_is_erased_from_the_command_line() {
+    let up = Up::start();
+    let table = up.file("people.csv", "id,display_name,email\n7,Ada,Ada@example.org\n");
+    up.tandem(&["customers", "import", "--file", &table]);
+    let newsletter = ["--purpose", "newsletter", "--channel", "email"];
+    let check = || up.tandem(&[&["consents", "check", "7"][..], &newsletter].concat()).trim().to_owned();
+    assert_eq!(check(), "no: no consent");
+    let record = |state: &str| {
+        let said = ["--state", state, "--text", "2026-01", "--source", "web-form"];
+        up.tandem(&[&["consents", "record", "7"][..], &newsletter, &said].concat())
+    };
+    let token = record("pending").lines().last().unwrap().to_owned();
+    assert_eq!(check(), "no: pending");
+    up.tandem(&["consents", "confirm", &token, "--client-address", "192.0.2.7"]);
+    assert_eq!(check(), "yes");
+    assert!(up.refused(&["consents", "confirm", &token]).contains("grants once"));
+    let click = up.tandem(&[&["consents", "token", "7"][..], &newsletter].concat());
+    up.tandem(&["consents", "unsubscribe", click.trim()]);
+    assert_eq!(check(), "no: suppressed, unsubscribe");
+    let history = up.tandem(&["consents", "list", "7"]);
+    assert!(["withdrawn", "granted", "pending"].iter().all(|state| history.contains(state)), "{history}");
+    let data = up.tandem(&["customers", "data", "7"]);
+    assert!(data.lines().count() > 5 && data.contains("Ada@example.org"), "{data}");
+    assert!(up.refused(&["customers", "erase", "7"]).contains("--yes"));
+    let erased = up.tandem(&["customers", "erase", "7", "--yes"]);
+    assert!(erased.contains("customers/erased~") && erased.contains("taken out"), "{erased}");
+    assert_eq!(check(), "no: erased");
+    assert!(up.refused(&["customers", "show", "7"]).contains("was erased at"));
+    up.tandem(&["customers", "import", "--file", &table]);
+    assert_eq!(check(), "no: suppressed, erasure");
+    let rows = up.tandem(&["consents", "suppressions", "--email", "ADA@EXAMPLE.ORG"]);
+    assert!(rows.contains("erasure") && !rows.to_lowercase().contains("ada"), "{rows}");
+    up.stop();
+}
+
+/// Somebody who said so much that an erasure is many parts.
+async fn talkative(service: &Service) {
+    let caller = Relationship::of(service);
+    let ada = Customer {
+        name: "customers/ada-17".to_owned(),
+        email: "ada-17@example.org".to_owned(),
+        ..Customer::default()
+    };
+    caller.make_customers(vec![ada]).await;
+    let mut consents = ConsentServiceClient::new(service.channel());
+    for turn in 0..4 {
+        let said = |number: i64| Consent {
+            customer: "customers/ada-17".to_owned(),
+            purpose: "newsletter".to_owned(),
+            channel: Channel::Email.into(),
+            state: ConsentState::Withdrawn.into(),
+            source: "import".to_owned(),
+            time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + turn * 1_000 + number, nanos: 0 }),
+            ..Consent::default()
+        };
+        let request =
+            RecordConsentsRequest { consents: (0..1_000).map(said).collect(), request_id: String::new() };
+        consents.record_consents(request).await.expect("all are recorded");
+    }
+}
+
+async fn erase(service: &Service) -> Erasure {
+    let mut customers = Relationship::of(service).customers;
+    let request = EraseCustomerRequest { name: "customers/ada-17".to_owned(), request_id: String::new() };
+    customers.erase_customer(request).await.expect("it is erased").into_inner().erasure.expect("an erasure")
+}
+
+async fn killed_in_the_midst(engine: Engine) {
+    let database = Database::new(engine).await;
+    let mut service = start_relationship(database.url(), &[]);
+    talkative(&service).await;
+    let begun = erase(&service).await;
+    service.kill();
+    service.restart();
+    let mut now = erase(&service).await;
+    for _ in 0..300 {
+        if now.done_time.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        now = erase(&service).await;
+    }
+    assert!(now.done_time.is_some(), "{engine:?}: it does not end");
+    assert_eq!(
+        (now.pseudonym, now.erase_time),
+        (begun.pseudonym, begun.erase_time),
+        "it is the one that was begun"
+    );
+    let mut customers = Relationship::of(&service).customers;
+    let request = GetCustomerRequest { name: "customers/ada-17".to_owned() };
+    let gone = customers.get_customer(request).await.expect_err("nobody is there");
+    assert_eq!(named(&gone), "NotFound CUSTOMER_ERASED");
+    service.kill();
+    let config = DatabaseConfig { url: database.url().into(), ..DatabaseConfig::default() };
+    let db = Db::connect(&config).await.expect("the database opens");
+    assert_eq!(holding(&db, "ada-17@example.org").await, Vec::<String>::new());
+    assert_eq!(holding(&db, "ada-17").await, ["erasure.customer", "event_batch.payload"]);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_is_done_although_its_process_was_killed_on_sqlite() {
+    killed_in_the_midst(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_is_done_although_its_process_was_killed_on_postgres() {
+    killed_in_the_midst(Engine::Postgres).await;
+}
