@@ -1,6 +1,7 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`settings`]
+//! are what each tenant has set for itself. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
@@ -12,6 +13,7 @@ pub mod redemption;
 pub mod rule;
 pub mod segment;
 pub mod serve;
+pub mod settings;
 pub mod testing;
 #[cfg(test)]
 mod tests;

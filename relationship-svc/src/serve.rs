@@ -14,9 +14,12 @@ use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
 use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
+use tandem_proto::relationship::v1::settings_service_server::SettingsServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
-use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, rule, segment, voucher};
+use crate::{
+    App, Config, MIGRATIONS, customer, event, incentive, redemption, rule, segment, settings, voucher,
+};
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";
@@ -60,10 +63,12 @@ impl Program for App {
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
+            .add(SettingsServiceServer::new(settings::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {
+        self.tenancy.start(self);
         redemption::tasks::start(self);
     }
 }
