@@ -7,7 +7,7 @@ pub mod commands;
 pub mod events;
 pub mod rpc;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::RangeInclusive;
 

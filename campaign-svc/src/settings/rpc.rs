@@ -55,9 +55,9 @@ impl SettingsService for Api {
 /// What a caller says.
 fn own(v: &mut Violations, settings: v1::Settings) -> Own {
     let v1::Settings { time_zone, locale, campaign_max_days, quote_ttl, .. } = settings;
-    let locale = field::locale(v, "locale", &locale);
+    let (zone, locale) = (field::zone(v, "time_zone", &time_zone), field::locale(v, "locale", &locale));
     Own {
-        zone: field::zone(v, "time_zone", &time_zone),
+        zone,
         locale: Some(locale.tag().to_owned()).filter(|tag| !tag.is_empty()),
         campaign_max_days: field::number(v, "campaign_max_days", campaign_max_days, CAMPAIGN_MAX_DAYS),
         quote_ttl_s: field::seconds(v, "quote_ttl", quote_ttl.as_ref(), QUOTE_TTL_S),

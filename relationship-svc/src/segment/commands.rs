@@ -190,16 +190,17 @@ pub async fn judged(
     let (settings, now) = (app.tenancy.of(app, tenant).await?, app.clock.now());
     let judge = move |gone| {
         let mut work = Work::new(CUSTOMER).until(gone);
-        let members: Vec<String> = match (found.facts(&customer, now, settings.zone.rules()), asked.as_slice()) {
-            (None, _) => Vec::new(),
-            (Some(facts), []) => {
-                found.catalogue.all_of(&facts, &mut work).into_iter().map(str::to_owned).collect()
-            }
-            (Some(facts), asked) => {
-                let is_in = |id: &&String| found.catalogue.has_member(id, &facts, &mut work);
-                asked.iter().filter(is_in).cloned().collect()
-            }
-        };
+        let members: Vec<String> =
+            match (found.facts(&customer, now, settings.zone.rules()), asked.as_slice()) {
+                (None, _) => Vec::new(),
+                (Some(facts), []) => {
+                    found.catalogue.all_of(&facts, &mut work).into_iter().map(str::to_owned).collect()
+                }
+                (Some(facts), asked) => {
+                    let is_in = |id: &&String| found.catalogue.has_member(id, &facts, &mut work);
+                    asked.iter().filter(is_in).cloned().collect()
+                }
+            };
         work.end().map(|()| members)
     };
     let judged = if work <= AT_ONCE { judge(Gone::default()) } else { app.heavy.run(judge).await? };

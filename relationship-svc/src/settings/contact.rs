@@ -177,7 +177,9 @@ pub fn mailbox(text: &str) -> Result<String, email::NoEmail> {
 /// What it must be.
 pub fn check_endpoint(channel: Channel, endpoint: &str) -> Result<(), &'static str> {
     let expected = match channel {
-        Channel::Email => "must be smtps://host:port, smtp://host:port or https://host/path, without user, password and query",
+        Channel::Email => {
+            "must be smtps://host:port, smtp://host:port or https://host/path, without user, password and query"
+        }
         Channel::Sms | Channel::Push => "must be https://host/path, without user, password and query",
     };
     let uri: http::Uri = endpoint.parse().map_err(|_| expected)?;
@@ -187,7 +189,8 @@ pub fn check_endpoint(channel: Channel, endpoint: &str) -> Result<(), &'static s
         Some("smtp" | "smtps") => is_mail,
         _ => false,
     };
-    let plain = uri.authority().is_some_and(|place| !place.host().is_empty() && !place.as_str().contains('@'));
+    let plain =
+        uri.authority().is_some_and(|place| !place.host().is_empty() && !place.as_str().contains('@'));
     if scheme_fits && plain && uri.query().is_none() { Ok(()) } else { Err(expected) }
 }
 

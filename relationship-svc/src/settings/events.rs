@@ -9,7 +9,8 @@ use tandem_proto::relationship::v1::frequency_cap::{Counts as Counted, Window};
 use tandem_proto::relationship::v1::{self, MessageChannel, QuietHoursAction};
 
 use super::contact::{
-    CapWindow, Channel, Counts, FrequencyCap, Provider, QuietAction, QuietHours, SecretName, Sender, time_text,
+    CapWindow, Channel, Counts, FrequencyCap, Provider, QuietAction, QuietHours, SecretName, Sender,
+    time_text,
 };
 use super::{Own, Settings};
 

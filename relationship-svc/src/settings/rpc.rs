@@ -5,8 +5,8 @@ mod parse;
 use std::sync::Arc;
 
 use tandem_platform::resource::asked;
-use tandem_platform::tenancy::Document;
 use tandem_platform::service;
+use tandem_platform::tenancy::Document;
 use tandem_proto::relationship::v1::settings_service_server::SettingsService;
 use tandem_proto::relationship::v1::{
     self, GetSettingsRequest, GetSettingsResponse, UpdateSettingsRequest, UpdateSettingsResponse,
@@ -53,4 +53,3 @@ impl SettingsService for Api {
         Ok(Response::new(UpdateSettingsResponse { settings: Some(events::message(&stored)), effective }))
     }
 }
-

@@ -204,11 +204,7 @@ pub fn seconds(
     let given = given?;
     let whole = u32::try_from(given.seconds).ok().filter(|_| given.nanos == 0);
     let seconds = whole.filter(|seconds| range.contains(seconds));
-    v.check(
-        seconds.is_some(),
-        field,
-        format!("must be {} to {} whole seconds", range.start(), range.end()),
-    );
+    v.check(seconds.is_some(), field, format!("must be {} to {} whole seconds", range.start(), range.end()));
     seconds
 }
 

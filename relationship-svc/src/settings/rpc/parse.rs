@@ -26,10 +26,11 @@ const ROLLING_S: RangeInclusive<u32> = 60..=366 * 24 * 60 * 60;
 
 /// What a caller says.
 pub fn own(v: &mut Violations, settings: v1::Settings) -> Own {
+    let zone = field::zone(v, "time_zone", &settings.time_zone);
     let locale = field::locale(v, "locale", &settings.locale);
     let footer = |v: &mut Violations, at: &str, text| field::prose(v, at, text, 1..=MAX_FOOTER);
     Own {
-        zone: field::zone(v, "time_zone", &settings.time_zone),
+        zone,
         locale: Some(locale.tag().to_owned()).filter(|tag| !tag.is_empty()),
         restored_days: field::number(v, "restored_days", settings.restored_days, RESTORED_DAYS),
         sender: settings.default_sender.map(|given| sender(&mut v.nest("default_sender"), given)),
@@ -63,7 +64,11 @@ fn or_report<T: Default, E: Display>(v: &mut Violations, field: &str, read: Resu
 }
 
 fn providers(v: &mut Violations, given: Vec<v1::Provider>) -> Vec<Provider> {
-    v.check(given.len() <= MAX_PROVIDERS, "providers", format!("must hold at most {MAX_PROVIDERS}, holds {}", given.len()));
+    v.check(
+        given.len() <= MAX_PROVIDERS,
+        "providers",
+        format!("must hold at most {MAX_PROVIDERS}, holds {}", given.len()),
+    );
     let mut providers: Vec<Provider> = Vec::new();
     for (index, given) in given.into_iter().take(MAX_PROVIDERS).enumerate() {
         let mut v = v.nest(format!("providers[{index}]"));
@@ -123,7 +128,11 @@ fn quiet_hours(v: &mut Violations, given: &v1::QuietHours) -> Option<QuietHours>
 }
 
 fn frequency_caps(v: &mut Violations, given: Vec<v1::FrequencyCap>) -> Vec<FrequencyCap> {
-    v.check(given.len() <= MAX_CAPS, "frequency_caps", format!("must hold at most {MAX_CAPS}, holds {}", given.len()));
+    v.check(
+        given.len() <= MAX_CAPS,
+        "frequency_caps",
+        format!("must hold at most {MAX_CAPS}, holds {}", given.len()),
+    );
     let mut caps: Vec<FrequencyCap> = Vec::new();
     for (index, given) in given.into_iter().take(MAX_CAPS).enumerate() {
         let mut v = v.nest(format!("frequency_caps[{index}]"));

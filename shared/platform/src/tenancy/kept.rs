@@ -110,12 +110,7 @@ impl<D: Document> Memory<D> {
     }
 
     /// Reads beside the caller, who may go away, or wait for the end.
-    fn read_beside(
-        self: &Arc<Self>,
-        core: &Core,
-        tenant: &Tenant,
-        turn: Turn<D>,
-    ) -> oneshot::Receiver<()> {
+    fn read_beside(self: &Arc<Self>, core: &Core, tenant: &Tenant, turn: Turn<D>) -> oneshot::Receiver<()> {
         let (end, ended) = oneshot::channel();
         let (memory, state, tenant) = (self.clone(), core.clone(), tenant.clone());
         core.tasks.spawn("settings of a tenant", async move {
@@ -146,7 +141,8 @@ impl<D: Document> Memory<D> {
         }
         // What is kept was read within a minute, or is read again before it serves.
         let lately = now.checked_sub(OLD).unwrap_or(now);
-        let since = self.looked.get().filter(|looked| *looked <= now).map_or(lately, |looked| looked.max(lately));
+        let since =
+            self.looked.get().filter(|looked| *looked <= now).map_or(lately, |looked| looked.max(lately));
         let since = since.checked_sub(OVERLAP).unwrap_or(since);
         let changed = {
             let mut reader = core.db.read().await?;

@@ -96,8 +96,7 @@ async fn one<D: Document>(
 /// The next version of a locked row, or a first one: where somebody else was first, the transaction is run again.
 pub fn save<D: Document>(next: &Settings<D>) -> Outcome<Write> {
     let updated = next.updated.unwrap_or(Timestamp::UNIX_EPOCH);
-    let columns =
-        [Column::int([next.version]), Column::json([&next.own])?, Column::Instant(vec![updated])];
+    let columns = [Column::int([next.version]), Column::json([&next.own])?, Column::Instant(vec![updated])];
     Ok(Write::new(SAVE).columns(columns).or_replay())
 }
 

@@ -21,10 +21,8 @@ struct Own {
     days: Option<u32>,
 }
 
-const FIELDS: &[Field<Own>] = &[
-    ("colour", |to, from| to.colour.clone_from(&from.colour)),
-    ("days", |to, from| to.days = from.days),
-];
+const FIELDS: &[Field<Own>] =
+    &[("colour", |to, from| to.colour.clone_from(&from.colour)), ("days", |to, from| to.days = from.days)];
 
 impl Document for Own {
     const NAME: &'static str = "settings/test";
@@ -81,7 +79,8 @@ impl Process {
             request: Request::new("UpdateSettings", &id, &Money::default()),
             what: Change::new(touch, FIELDS, mask, given),
         };
-        let event = |settings: &Settings<Own>| settings.told("tandem.test.v1.SettingsUpdated", &Money::default());
+        let event =
+            |settings: &Settings<Own>| settings.told("tandem.test.v1.SettingsUpdated", &Money::default());
         self.tenancy.update(&self.core, asked, event).await
     }
 
@@ -125,7 +124,8 @@ async fn each_change_is_one_version_and_one_event_and_what_changes_nothing_is_no
         let stale = process.set("a", &["days"], Own::default(), &grpc::etag(0)).await.unwrap_err();
         assert_eq!(stale.reason(), "ETAG_MISMATCH");
         let told = testing::events(&db).await;
-        let told: Vec<_> = told.iter().map(|event| (event.aggregate.as_str(), event.aggregate_version)).collect();
+        let told: Vec<_> =
+            told.iter().map(|event| (event.aggregate.as_str(), event.aggregate_version)).collect();
         assert_eq!(told, [("settings/test", 1)]);
     })
     .await;
@@ -179,7 +179,10 @@ async fn after_a_minute_it_is_read_again_although_the_looks_found_nothing() {
         other.of("b").await.unwrap();
         other.look().await;
         other.sees("grey", 7).await;
-        assert!(other.core.tasks.finish_background(Duration::from_secs(60)).await, "it was read beside the call");
+        assert!(
+            other.core.tasks.finish_background(Duration::from_secs(60)).await,
+            "it was read beside the call"
+        );
         other.sees("red", 7).await;
     })
     .await;
