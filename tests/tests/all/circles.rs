@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
         &[
             "field",
             "event",
+            "settings",
             "catalogue",
             "redemption",
             "objective",
@@ -35,7 +36,10 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "order",
         ],
     ),
-    ("relationship-svc/src", &["event", "customer", "segment", "incentive", "rule", "voucher", "redemption"]),
+    (
+        "relationship-svc/src",
+        &["event", "settings", "customer", "segment", "incentive", "rule", "voucher", "redemption"],
+    ),
 ];
 
 /// The whole service, which knows all of its rooms and is known to all.

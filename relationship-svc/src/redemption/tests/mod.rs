@@ -13,6 +13,7 @@ mod redeem;
 mod replace;
 mod roll_back;
 mod segments;
+mod settings;
 mod usable;
 mod values;
 

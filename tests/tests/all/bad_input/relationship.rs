@@ -3,6 +3,7 @@
 mod changes;
 mod checkout;
 mod definitions;
+mod settings;
 
 use prost_types::FieldMask;
 use tandem_proto::common::v1::{
@@ -103,6 +104,7 @@ async fn every_row(engine: Engine) {
     definitions::rules_and_patterns(&caller, &mut table).await;
     definitions::masks_etags_pages_and_ids(&caller, &mut table).await;
     definitions::repeats_and_bytes(&caller, &mut table).await;
+    settings::settings(&caller, &mut table).await;
     table.done();
 }
 
