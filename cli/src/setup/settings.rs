@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use prost_reflect::{DynamicMessage, ReflectMessage};
 use serde_json::{Value as Json, json};
 
@@ -53,7 +53,7 @@ Examples:
   tandem settings set --quiet-hours 21:00-08:00
   tandem settings set --clear time-zone --service relationship"
 )]
-#[group(required = true, multiple = true, id = "something")]
+#[command(group = ArgGroup::new("something").required(true).multiple(true))]
 pub struct Set {
     /// The zone of its days, weeks and months: Europe/Vienna.
     #[arg(long, value_name = "ZONE", group = "something")]
@@ -231,7 +231,7 @@ async fn show(services: &Services<'_>, kinds: &[&Kind], format: Format) -> Resul
     // What both have stands together.
     rows.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     for (_, setting, at, shown, by) in rows {
-        table.add_row([setting.as_str(), at, &shown, by]);
+        table.add_row([setting.as_str(), at, shown.as_str(), by]);
     }
     if format == Format::Table {
         println!("{table}");

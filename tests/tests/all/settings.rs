@@ -38,7 +38,10 @@ async fn what_is_set_at_one_replica_is_gone_by_at_once_there_and_soon_at_every_o
         assert!(is_it(holds_for(here).await), "at once");
         let begun = Instant::now();
         while !is_it(holds_for(there).await) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "half a second on a machine that does nothing else");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "half a second on a machine that does nothing else"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -61,7 +64,7 @@ fn an_operator_sees_what_is_in_force_and_who_says_so_and_sets_and_clears_it() {
     let set = ["settings", "set", "--time-zone", "Europe/Vienna", "--quote-ttl-seconds", "60"];
     let shown = up.tandem(&[&set[..], &["--quiet-hours", "21:00-08:00"]].concat());
     assert_eq!(lines(&shown, "quote ttl"), ["quote ttl campaign 60s the tenant"]);
-    assert!(shown.contains("start: 21:00") || shown.contains("start: '21:00'"), "{shown}");
+    assert!(shown.contains("21:00") && shown.contains("08:00"), "{shown}");
     let cleared = up.tandem(&["settings", "set", "--clear", "time-zone", "--service", "relationship"]);
     assert_eq!(lines(&cleared, "time zone"), ["time zone relationship UTC the process"]);
     let shown = up.tandem(&["settings", "show", "--service", "campaign"]);
@@ -70,7 +73,10 @@ fn an_operator_sees_what_is_in_force_and_who_says_so_and_sets_and_clears_it() {
     assert_eq!(json["settings"]["quoteTtl"], "60s");
     for (typed, said) in [
         (&["--clear", "colour"][..], "colour: there is no such setting; it is one of campaign_max_days, "),
-        (&["--restored-days", "3", "--service", "campaign"], "restored_days: campaign-svc has no such setting"),
+        (
+            &["--restored-days", "3", "--service", "campaign"],
+            "restored_days: campaign-svc has no such setting",
+        ),
         (&["--time-zone", "Vienna"], "time_zone"),
         (&["--time-zone", "UTC", "--clear", "time-zone"], "--clear time-zone: is set as well"),
         (&["--quiet-hours", "21:00"], "--quiet-hours: write HH:MM-HH:MM"),

@@ -3,6 +3,7 @@
 mod mix;
 
 use tandem_kernel::id;
+use tandem_kernel::period::Zone;
 use tandem_platform::{Fault, Outcome, Violations};
 use tandem_proto::campaign::v1::{self, AdaptCampaignRequest};
 use tandem_proto::common::v1::Interval;

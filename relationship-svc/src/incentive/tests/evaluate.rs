@@ -6,7 +6,10 @@ use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClie
 use tandem_proto::relationship::v1::settings_service_client::SettingsServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
-    CreateCustomerRequest, Customer, DisableVoucherRequest, EvaluateIncentivesRequest, EvaluateIncentivesResponse, GetLimitsRequest, HoldVouchersRequest, ImportVouchersRequest, PlainBasket, RedeemVouchersRequest, Settings, UpdateIncentiveRequest, UpdateSettingsRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
+    CreateCustomerRequest, Customer, DisableVoucherRequest, EvaluateIncentivesRequest,
+    EvaluateIncentivesResponse, GetLimitsRequest, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
+    RedeemVouchersRequest, Settings, UpdateIncentiveRequest, UpdateSettingsRequest, Voucher,
+    hold_vouchers_request, redeem_vouchers_request,
 };
 use tonic::Status;
 

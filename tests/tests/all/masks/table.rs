@@ -213,7 +213,8 @@ fn of_campaign() -> Resource {
 }
 
 fn of_relationship() -> Resource {
-    let provider = |id: &str| json!([{ "id": id, "channel": "MESSAGE_CHANNEL_SMS", "endpoint": "https://a.example" }]);
+    let provider =
+        |id: &str| json!([{ "id": id, "channel": "MESSAGE_CHANNEL_SMS", "endpoint": "https://a.example" }]);
     let full = json!({
         "timeZone": "Europe/Vienna", "locale": "de-AT", "restoredDays": 3, "defaultSender": { "sms": "Shop" },
         "footers": { "": "a" }, "providers": provider("a"), "quietHours": { "start": "21:00", "end": "08:00" },

@@ -29,7 +29,11 @@ pub async fn settings(caller: &Relationship, table: &mut Table) {
         time_zone: "Vienna".to_owned(),
         locale: "x".repeat(36),
         restored_days: Some(0),
-        default_sender: Some(Sender { email: "nobody".to_owned(), sms: "a name too long".to_owned(), ..Sender::default() }),
+        default_sender: Some(Sender {
+            email: "nobody".to_owned(),
+            sms: "a name too long".to_owned(),
+            ..Sender::default()
+        }),
         footers: BTreeMap::from([("de".to_owned(), String::new()), ("e n".to_owned(), "x".to_owned())]),
         providers: vec![
             provider("", MessageChannel::Email, "smtps://mail.example:465", "the password itself"),
