@@ -134,7 +134,7 @@ async fn a_campaign_that_is_longer_than_the_tenants_limit_is_refused_with_the_te
         let mut clients = Clients::of(&harness);
         clients.objective("growth").await;
         let now = harness.app.clock.now();
-        let lasting = |length| Campaign { window: Some(days(now, 1, 1 + length)), ..a_campaign(now) };
+        let lasting = |length: i64| Campaign { window: Some(days(now, 1, 1 + length)), ..a_campaign(now) };
         clients.campaign("usual", lasting(30)).await;
         set(&harness, Settings { campaign_max_days: Some(7), ..Settings::default() }, &[]).await.unwrap();
         let refused = clients.try_campaign("long", lasting(8)).await.unwrap_err();

@@ -175,18 +175,17 @@ fn refuse_unknown(set: &Set, kinds: &[&Kind]) -> Result<(), Failure> {
     for kind in kinds {
         known.extend(fields_of(kind)?);
     }
-    for field in set.wanted()?.keys().filter(|field| !known.contains(field)) {
-        let all: Vec<Vec<String>> = Kind::settings().map(fields_of).collect::<Result<_, _>>()?;
-        let mut all = all.concat();
-        all.sort_unstable();
-        all.dedup();
-        let why = match set.service {
-            Some(service) if all.contains(field) => format!("{}-svc has no such setting", service.name()),
-            _ => format!("there is no such setting; it is one of {}", all.join(", ")),
-        };
-        return Err(Failure::said(format!("{field}: {why}")));
-    }
-    Ok(())
+    let wanted = set.wanted()?;
+    let Some(field) = wanted.keys().find(|field| !known.contains(field)) else { return Ok(()) };
+    let all: Vec<Vec<String>> = Kind::settings().map(fields_of).collect::<Result<_, _>>()?;
+    let mut all = all.concat();
+    all.sort_unstable();
+    all.dedup();
+    let why = match set.service {
+        Some(service) if all.contains(field) => format!("{}-svc has no such setting", service.name()),
+        _ => format!("there is no such setting; it is one of {}", all.join(", ")),
+    };
+    Err(Failure::said(format!("{field}: {why}")))
 }
 
 /// Sets what is wanted of this service.

@@ -15,7 +15,7 @@ use crate::cli::Up;
 /// For how many seconds a quote of this replica holds, to within a few.
 async fn holds_for(replica: &Service) -> i64 {
     let request = QuoteRequest { basket: Some(basket(&[("1", 1, 1_000)])), ..QuoteRequest::default() };
-    let until = Campaigns::of(replica).quote(request).await.valid_until_time.expect("a promise").seconds;
+    let until = Campaigns::of(replica).quote(request).await.valid_until.expect("a promise").seconds;
     until - in_seconds(0).seconds
 }
 

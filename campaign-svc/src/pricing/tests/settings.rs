@@ -18,7 +18,7 @@ async fn priced(harness: &Harness) -> QuoteResponse {
 
 /// For how many seconds a quote holds.
 async fn holds_for(harness: &Harness) -> i64 {
-    let until = priced(harness).await.valid_until_time.unwrap().seconds;
+    let until = priced(harness).await.valid_until.unwrap().seconds;
     until - harness.app.clock.now().as_second()
 }
 
