@@ -3,14 +3,12 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::heavy::Heavy;
 use tandem_platform::lifecycle::readiness::FirstLoads;
 use tandem_platform::service::{self, Asked};
-use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, Outcome, lanes, seal};
 
 use crate::catalogue::written::Written;
@@ -19,6 +17,7 @@ use crate::order::commands::Orders;
 use crate::pricing::snapshots::Snapshots;
 use crate::pricing::spending::Spending;
 use crate::relationship::Relationship;
+use crate::settings::{self, Tenancy};
 
 /// The service without its network: tests call it as the server does.
 pub struct App {
@@ -26,8 +25,8 @@ pub struct App {
     pub core: Core,
     /// The settings in force.
     pub config: Config,
-    /// The zone of the tenants' days, weeks and months.
-    pub zone: TimeZone,
+    /// What tenants have set over them.
+    pub tenancy: Tenancy,
     /// The keys that seal quotes.
     pub keys: Keyring,
     /// What is to be read before the process serves.
@@ -52,7 +51,7 @@ impl App {
         ids: Arc<dyn Ids>,
         config: Config,
     ) -> Result<Arc<Self>, ConfigError> {
-        let zone = config.zone()?;
+        let tenancy = Tenancy::new(settings::Own::of(&config)?);
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let first_loads = FirstLoads::of(&db);
         let snapshots = Snapshots::new(&db, &first_loads, clock.now());
@@ -68,7 +67,7 @@ impl App {
         Ok(Arc::new(Self {
             core,
             config,
-            zone,
+            tenancy,
             keys,
             first_loads,
             snapshots,

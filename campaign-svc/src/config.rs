@@ -28,7 +28,7 @@ pub struct Config {
     pub pricing: PricingConfig,
     /// Orders that count on both sides.
     pub order: OrderConfig,
-    /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
+    /// The zone of the days, weeks and months of a tenant that has set none (SettingsService), IANA: "Europe/Vienna".
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with relationship-svc: "k2:base64,k1:base64", each 32 bytes. The first seals,
     /// all open. Empty: a key for development, accepted on a loopback address only.
@@ -159,7 +159,8 @@ impl Default for OrderConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricingConfig {
-    /// How long a quote promises its amounts, in seconds; never past the end of anything applied.
+    /// How long a quote promises its amounts where the tenant has set nothing (SettingsService), in seconds; never past the
+    /// end of anything applied.
     pub quote_ttl_s: u32,
     /// How often a replica looks for a new version of the catalogue, in milliseconds.
     pub snapshot_poll_ms: u64,
@@ -169,7 +170,7 @@ pub struct PricingConfig {
     /// How long the start waits for the catalogue of any one tenant, in milliseconds; its quotes wait for it by
     /// themselves after that.
     pub first_load_ms: u64,
-    /// The longest window of a campaign, in days.
+    /// The longest window of a campaign of a tenant that has set none (SettingsService), in days.
     pub campaign_max_days: u32,
     /// Evaluations that take long, as large baskets under many offers do, leave the threads that serve calls: so many
     /// are computed at once. 0: one for every two cores.

@@ -2,7 +2,6 @@
 //! conversions and the reasons of this service beside it.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use tandem_kernel::problem::Problem;
 use tandem_platform::{Outcome, Violations};
@@ -10,26 +9,9 @@ use tandem_proto::Reason;
 use tandem_proto::campaign::v1::ErrorReason;
 
 pub use tandem_platform::field::{
-    country, item_ok, item_status, labels, locale, order_id, place, resource, subject, text, titles,
+    country, item_ok, item_status, labels, locale, order_id, place, prose, resource, subject, text, titles,
+    zone,
 };
-
-/// A text of so many characters at most, in lines and paragraphs.
-pub fn prose(v: &mut Violations, field: &str, text: String, characters: RangeInclusive<usize>) -> String {
-    let count = text.chars().count();
-    let (least, most) = (characters.start(), characters.end());
-    v.check(
-        characters.contains(&count),
-        field,
-        format!("must have {least} to {most} characters, has {count}"),
-    );
-    let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
-    v.check(
-        text.chars().all(plain),
-        field,
-        "must not have control characters other than line breaks and tabs",
-    );
-    text
-}
 
 /// The ids in so many resource names at most, each once.
 pub fn resources(

@@ -1,7 +1,7 @@
 //! Operational marketing: short actions, the 4P mix, and the price of a basket.
 //!
 //! One folder per aggregate: [`objective`], [`product`], [`campaign`]; what [`pricing`] reads of them moves by the
-//! version that [`catalogue`] counts. [`order`] is the one call that counts a quote on both sides. [`relationship`] is the port to the other service, and [`redemption`] what flows
+//! version that [`catalogue`] counts. [`settings`] are what each tenant has set for itself. [`order`] is the one call that counts a quote on both sides. [`relationship`] is the port to the other service, and [`redemption`] what flows
 //! back from it. [`serve`] is the order of everything a process starts; [`app`] is what all calls
 //! share.
 
@@ -19,6 +19,7 @@ pub mod redemption;
 pub mod relationship;
 pub mod rule;
 pub mod serve;
+pub mod settings;
 pub mod testing;
 #[cfg(test)]
 mod tests;

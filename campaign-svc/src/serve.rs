@@ -16,8 +16,11 @@ use tandem_proto::campaign::v1::objective_service_server::ObjectiveServiceServer
 use tandem_proto::campaign::v1::order_service_server::OrderServiceServer;
 use tandem_proto::campaign::v1::product_service_server::ProductServiceServer;
 use tandem_proto::campaign::v1::rule_service_server::RuleServiceServer;
+use tandem_proto::campaign::v1::settings_service_server::SettingsServiceServer;
 
-use crate::{App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption, rule};
+use crate::{
+    App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption, rule, settings,
+};
 
 impl Program for App {
     const NAME: &'static str = "campaign-svc";
@@ -61,9 +64,11 @@ impl Program for App {
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
             .add(FeedbackServiceServer::new(redemption::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(SettingsServiceServer::new(settings::rpc::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {
+        self.tenancy.start(self);
         pricing::tasks::start(self);
         redemption::tasks::start(self);
         order::tasks::start(self);

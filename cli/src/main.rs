@@ -32,7 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 use crate::connect::Target;
 use crate::failure::Failure;
 use crate::output::Format;
-use crate::setup::{apply, browse, create, diff, export};
+use crate::setup::{apply, browse, create, diff, export, settings};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -71,6 +71,9 @@ enum Command {
     Diff(diff::Arguments),
     /// Write a tenant's set-up into a folder of files.
     Export(export::Arguments),
+    /// What a tenant has set for itself at both services, and what is in force.
+    #[command(subcommand)]
+    Settings(settings::Command),
     /// What marketing wants to reach.
     #[command(subcommand)]
     Objectives(browse::Command<create::Objective>),
@@ -130,6 +133,11 @@ impl Command {
                 Some(true) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
                 Some(false) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
             },
+            Self::Settings(settings) => {
+                let campaign: &[&str] = if settings.is_of(CAMPAIGN[0]) { &CAMPAIGN } else { &[] };
+                let relationship: &[&str] = if settings.is_of(RELATIONSHIP[0]) { &RELATIONSHIP } else { &[] };
+                [campaign, relationship, &TLS, &["output"]].concat()
+            }
             Self::Apply(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS, &["output"]].concat(),
             // What they write has one form.
             Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
@@ -209,6 +217,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Apply(arguments) => apply::run(arguments, &target, output).await,
         Command::Diff(arguments) => diff::run(arguments, &target).await,
         Command::Export(arguments) => export::run(arguments, &target).await,
+        Command::Settings(command) => settings::run(command, &target, output).await,
         Command::Objectives(command) => browse::run(command, &target, output).await,
         Command::Products(command) => browse::run(command, &target, output).await,
         Command::Campaigns(command) => browse::campaigns(command, &target, output).await,

@@ -3,14 +3,12 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use tandem_kernel::clock::{Clock, Ids};
 use tandem_kernel::person::PersonKeys;
 use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
-use tandem_platform::shell::Settings;
 use tandem_platform::{Core, Db, Tenant, lanes, seal};
 use tokio::sync::Notify;
 
@@ -22,6 +20,7 @@ use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
 use crate::relationship::StageRules;
 use crate::segment::catalogue::Catalogues;
+use crate::settings::{self, Tenancy};
 use crate::voucher::formats::Formats;
 
 /// The service without its network: tests call it as the server does.
@@ -30,8 +29,8 @@ pub struct App {
     pub core: Core,
     /// The settings in force.
     pub config: Config,
-    /// The zone of the tenants' days, weeks and months.
-    pub zone: TimeZone,
+    /// What tenants have set over them.
+    pub tenancy: Tenancy,
     /// The keys that open quotes.
     pub keys: Keyring,
     /// The keys of links that people open.
@@ -68,7 +67,7 @@ impl App {
         ids: Arc<dyn Ids>,
         config: Config,
     ) -> Result<Arc<Self>, ConfigError> {
-        let zone = config.zone()?;
+        let tenancy = Tenancy::new(settings::Own::of(&config)?);
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
         let campaign = Campaign::new(&config.campaign)?;
         let links = keys.derived("link");
@@ -82,7 +81,7 @@ impl App {
         Ok(Arc::new(Self {
             core: Core::new("relationship-svc", db, clock, ids)?,
             config,
-            zone,
+            tenancy,
             keys,
             links,
             people,

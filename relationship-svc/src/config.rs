@@ -29,7 +29,7 @@ pub struct Config {
     pub redemption: RedemptionConfig,
     /// Recording interactions; `max_batch` counts blocks of up to 100. `lanes` 0: one more than there are cores.
     pub interaction: LanesConfig,
-    /// The zone of a tenant's days, weeks and months, IANA: "Europe/Vienna".
+    /// The zone of the days, weeks and months of a tenant that has set none (SettingsService), IANA: "Europe/Vienna".
     pub tenant_time_zone: String,
     /// The keys that seal quotes, shared with campaign-svc: "k2:base64,k1:base64", each 32 bytes. The first seals, all
     /// open. Empty: a key for development, accepted on a loopback address only.
@@ -130,7 +130,8 @@ pub struct RedemptionConfig {
     pub hold_ttl_s: u32,
     /// How long after its first hold an order may hold at most, in seconds.
     pub hold_max_s: u32,
-    /// How many days a use that came back stays valid where its code has expired meanwhile.
+    /// How many days a use that came back stays valid where its code has expired meanwhile and the tenant has set nothing
+    /// (SettingsService).
     pub restored_days: u32,
     /// Unknown codes that one customer, guest or client_id may try per minute at one replica; a principal that names none
     /// of them, and all that are anonymous together, 20 times as many.

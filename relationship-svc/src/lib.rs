@@ -1,7 +1,8 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
 //! One folder per aggregate: [`customer`] and its [`consent`], the [`relationship`] with each and the [`interaction`]s that
-//! make it, [`segment`], [`incentive`], [`voucher`] and its [`redemption`]; [`erasure`] goes through all of them. [`serve`] is
+//! make it, [`segment`], [`incentive`], [`voucher`] and its [`redemption`]; [`erasure`] goes through all of them. [`settings`]
+//! are what each tenant has set for itself. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
@@ -18,6 +19,7 @@ pub mod relationship;
 pub mod rule;
 pub mod segment;
 pub mod serve;
+pub mod settings;
 pub mod testing;
 #[cfg(test)]
 mod tests;

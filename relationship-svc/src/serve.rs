@@ -18,11 +18,12 @@ use tandem_proto::relationship::v1::interaction_service_server::InteractionServi
 use tandem_proto::relationship::v1::relationship_service_server::RelationshipServiceServer;
 use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
+use tandem_proto::relationship::v1::settings_service_server::SettingsServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
     App, Config, MIGRATIONS, consent, customer, erasure, event, incentive, interaction, redemption, relationship,
-    rule, segment, voucher,
+    rule, segment, settings, voucher,
 };
 
 impl Program for App {
@@ -79,10 +80,12 @@ impl Program for App {
             )
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
+            .add(SettingsServiceServer::new(settings::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {
+        self.tenancy.start(self);
         redemption::tasks::start(self);
         relationship::tasks::start(self);
         interaction::tasks::start(self);

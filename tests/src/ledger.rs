@@ -176,6 +176,7 @@ const TRACES: &[(&str, &str)] = &[
     ("counter", "SELECT CAST(COALESCE(sum(used + held), 0) + count(*) AS bigint) AS traces FROM counter"),
     ("hold_claim", "SELECT count(*) AS traces FROM hold_claim"),
     ("customer", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM customer"),
+    ("tenant_settings", SETTINGS),
     ("segment", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM segment"),
     ("incentive", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM incentive"),
     ("consent", "SELECT count(*) AS traces FROM consent"),
@@ -183,10 +184,13 @@ const TRACES: &[(&str, &str)] = &[
     ("erasure", "SELECT count(*) AS traces FROM erasure"),
 ];
 
+const SETTINGS: &str = "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM tenant_settings";
+
 /// The same of campaign-svc.
 const CAMPAIGN_TRACES: &[(&str, &str)] = &[
     ("event_batch", "SELECT count(*) AS traces FROM event_batch"),
     ("request_claim", "SELECT count(*) AS traces FROM request_claim"),
+    ("tenant_settings", SETTINGS),
     ("objective", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM objective"),
     ("product", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM product"),
     ("campaign", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM campaign"),

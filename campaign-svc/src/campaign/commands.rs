@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tandem_platform::resource::{Change, New, Touch, Unit};
 use tandem_platform::service::Asked;
-use tandem_platform::{Fault, Outcome, once};
+use tandem_platform::{Call, Fault, Outcome, once};
 use tandem_proto::campaign::v1::ErrorReason;
 
 use super::revisions::{Adaptation, Revision};
@@ -19,6 +19,7 @@ use crate::{App, catalogue, objective};
 
 /// Drafts a campaign with the first revision of its mix.
 pub async fn create(app: Arc<App>, asked: Asked<New<Draft>>) -> Outcome<View> {
+    let limit = limit(&app, &asked.call).await?;
     once!(app, asked, |unit, new| {
         let (id, Draft { definition, mix }) = (&new.id, &new.given);
         let now = unit.now();
@@ -30,7 +31,7 @@ pub async fn create(app: Arc<App>, asked: Asked<New<Draft>>) -> Outcome<View> {
             Some(campaign) => campaign.version,
             None => 0,
         };
-        let campaign = Campaign::create(id.clone(), definition.clone(), limit(&app), after, now);
+        let campaign = Campaign::create(id.clone(), definition.clone(), limit, after, now);
         let campaign = campaign.map_err(|refusal| refusal.fault(id))?;
         let revision = Revision::first(mix.clone(), unit.principal(), now);
         unit.save_many(std::slice::from_ref(&campaign))?;
@@ -44,6 +45,7 @@ pub async fn create(app: Arc<App>, asked: Asked<New<Draft>>) -> Outcome<View> {
 /// Changes fields of a campaign that is not over; its mix only in a draft, which makes a new revision. Where nothing
 /// differs, nothing happens.
 pub async fn update(app: Arc<App>, asked: Asked<Change<Draft>>) -> Outcome<View> {
+    let limit = limit(&app, &asked.call).await?;
     once!(app, asked, |unit, change| {
         let (id, now) = (&change.touch.id, unit.now());
         catalogue::commands::bump(unit).await?;
@@ -54,7 +56,7 @@ pub async fn update(app: Arc<App>, asked: Asked<Change<Draft>>) -> Outcome<View>
         let mix = revisions.last().ok_or_else(no_revision)?.mix.clone();
         let draft = change.of(&Draft { definition: before.definition.clone(), mix });
         let named = change.names("mix");
-        let changed = before.update(&revisions, draft, named, unit.principal(), limit(&app), now);
+        let changed = before.update(&revisions, draft, named, unit.principal(), limit, now);
         let (campaign, revision) = changed.map_err(|refusal| refusal.fault(id))?;
         if let Some(revision) = &revision {
             unit.write(store::add_revision(id, revision)?);
@@ -85,12 +87,13 @@ pub async fn delete(app: Arc<App>, asked: Asked<Touch>) -> Outcome<()> {
 
 /// Takes a step by hand: schedule, launch, pause, resume, end, cancel, archive.
 pub async fn step(app: Arc<App>, asked: Asked<(Touch, Move)>) -> Outcome<View> {
+    let limit = limit(&app, &asked.call).await?;
     once!(app, asked, |unit, step| {
         let ((touch, wanted), now) = (step, unit.now());
         catalogue::commands::bump(unit).await?;
         let (before, revisions) = locked(unit, touch).await?;
         let revision = current(&revisions)?;
-        let campaign = before.step(*wanted, &revision.mix, limit(&app), now);
+        let campaign = before.step(*wanted, &revision.mix, limit, now);
         let campaign = campaign.map_err(|refusal| refusal.fault(&touch.id))?;
         unit.save_many(std::slice::from_ref(&campaign))?;
         let view = View { campaign, revision, at: now };
@@ -157,6 +160,7 @@ fn no_revision() -> Fault {
     Fault::internal("a campaign has no mix revision")
 }
 
-fn limit(app: &App) -> u32 {
-    app.config.pricing.campaign_max_days
+/// How many days a campaign of the tenant may last.
+async fn limit(app: &App, call: &Call) -> Outcome<u32> {
+    Ok(app.tenancy.of(app, &call.tenant).await?.campaign_max_days)
 }

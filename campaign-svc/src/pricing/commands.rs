@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tandem_kernel::limits::CounterKey;
 use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::{Call, Fault, Kind, Outcome};
@@ -22,6 +22,7 @@ use super::snapshot::Snapshot;
 use super::{digest, encode, explanation};
 use crate::App;
 use crate::relationship::Question;
+use crate::settings::InForce;
 
 /// More segments than this are asked for all together.
 const MAX_SEGMENTS: usize = 200;
@@ -45,6 +46,7 @@ impl Share {
 struct Gathered {
     app: Arc<App>,
     call: Call,
+    settings: Arc<InForce>,
     snapshot: Arc<Snapshot>,
     /// What limits have counted.
     seen: Seen,
@@ -111,17 +113,19 @@ async fn gather(
     app: &Arc<App>,
     call: &Call,
     snapshot: &Arc<Snapshot>,
-    ask: Ask,
+    mut ask: Ask,
     reach: &Reach<'_>,
     (own, also): (&Own, Option<&Arc<Entry>>),
 ) -> Outcome<Gathered> {
+    let settings = app.tenancy.of(app, &call.tenant).await?;
+    ask.locale = ask.locale.or(&settings.locale);
     let incentives = incentives(app, call, &ask, reach).await?;
     let now = app.clock.now();
     let matching = matching(&ask, reach, &incentives, now).into_iter().chain(also);
     let seen = looked(app, call, (&ask, incentives.segments()), matching, own, now).await?;
     let age = app.snapshots.age(&call.tenant, now);
     let (app, call, snapshot) = (app.clone(), call.clone(), snapshot.clone());
-    Ok(Gathered { app, call, snapshot, seen, ask, incentives, now, age })
+    Ok(Gathered { app, call, settings, snapshot, seen, ask, incentives, now, age })
 }
 
 /// The entries that a quote meets, where any of them may count customers, or by what the basket says.
@@ -211,12 +215,11 @@ impl Gathered {
         begin: u64,
         work: &mut Work,
     ) -> Result<Priced<'q>, Stop> {
-        let app = &self.app;
         let setting = Setting {
             snapshot: &self.snapshot,
             now: self.now,
-            zone: &app.zone,
-            ttl: SignedDuration::from_secs(app.config.pricing.quote_ttl_s.into()),
+            zone: self.settings.zone.rules(),
+            ttl: self.settings.quote_ttl,
             segments: self.incentives.segments(),
             seen: &self.seen,
             begin,

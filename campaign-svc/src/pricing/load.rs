@@ -40,22 +40,25 @@ pub(super) struct Loaded {
 
 /// Before this, prices open to everyone can no longer matter: the longest campaign may have begun after another one of
 /// that length, and 30 days are looked back from there.
-pub(super) fn horizon(app: &App, now: Timestamp) -> Timestamp {
-    let campaigns = SignedDuration::from_hours(2 * 24 * i64::from(app.config.pricing.campaign_max_days));
+pub(super) fn horizon(campaign_max_days: u32, now: Timestamp) -> Timestamp {
+    let campaigns = SignedDuration::from_hours(2 * 24 * i64::from(campaign_max_days));
     now.checked_sub(LOOK_BACK + campaigns).unwrap_or(Timestamp::MIN)
 }
 
 /// The catalogue of `tenant` as it is; `known` is what was read of it before.
 pub(super) async fn load(app: &Arc<App>, tenant: &Tenant, known: Option<Arc<Snapshot>>) -> Outcome<Loaded> {
+    let days = app.tenancy.of(app, tenant).await?.campaign_max_days;
     let mut reading =
-        Reading { app: app.clone(), tenant: tenant.clone(), now: app.clock.now(), snapshot: known };
+        Reading { app: app.clone(), tenant: tenant.clone(), days, now: app.clock.now(), snapshot: known };
     let mut used = None;
     for look in 0..LOOKS {
         reading.now = app.clock.now();
         let stand = reading.stand().await?;
         used = stand.used;
-        // Where the known version is the higher one the database was set back, and what is known was never written.
-        let known = reading.snapshot.take().filter(|known| known.version <= stand.version);
+        // Where the known version is the higher one the database was set back, and what is known was never written. Where
+        // campaigns may be longer than they might, too little of the past is known.
+        let known = reading.snapshot.take();
+        let known = known.filter(|known| known.version <= stand.version && known.reaches_for(days));
         let next = match known {
             Some(known) if known.version < stand.version => reading.on_top(known, stand.version).await?,
             Some(known) => {
@@ -65,7 +68,7 @@ pub(super) async fn load(app: &Arc<App>, tenant: &Tenant, known: Option<Arc<Snap
             }
             None => reading.whole(stand.version).await?,
         };
-        reading.snapshot = Some(Arc::new(next));
+        reading.snapshot = Some(Arc::new(next.reaching_for(days)));
     }
     let snapshot =
         reading.snapshot.ok_or_else(|| Fault::internal("a catalogue was read and is not there"))?;
@@ -77,6 +80,8 @@ pub(super) async fn load(app: &Arc<App>, tenant: &Tenant, known: Option<Arc<Snap
 struct Reading {
     app: Arc<App>,
     tenant: Tenant,
+    /// How long a campaign may last.
+    days: u32,
     now: Timestamp,
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -90,7 +95,7 @@ impl Reading {
     }
 
     fn horizon(&self) -> Timestamp {
-        horizon(&self.app, self.now)
+        horizon(self.days, self.now)
     }
 
     /// Everything.
@@ -122,8 +127,9 @@ impl Reading {
 
     /// `known` without what has been over for long: looked for where nothing else is to be done.
     async fn without_past(&self, known: Arc<Snapshot>) -> Outcome<Arc<Snapshot>> {
-        let (now, horizon) = (self.now, self.horizon());
-        let look = async move { Ok(known.without_past(now, horizon).map_or(known, Arc::new)) };
+        let (now, horizon, days) = (self.now, self.horizon(), self.days);
+        let rest = move |known: &Snapshot| Some(known.without_past(now, horizon)?.reaching_for(days));
+        let look = async move { Ok(rest(&known).map_or(known, Arc::new)) };
         self.app.tasks.aside(look).await
     }
 

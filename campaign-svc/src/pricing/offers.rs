@@ -84,6 +84,7 @@ pub async fn list(
     let (currency, product) = narrowed(&mut v, &request);
     let basket = basket(&mut v, &mut request, &snapshot, currency);
     v.finish()?;
+    let locale = locale.or(&app.tenancy.of(app, &call.tenant).await?.locale);
     let digest = basket.as_ref().map(|basket| format!("{:x?}", basket::digest(basket))).unwrap_or_default();
     let filter =
         [&*request.place, &request.customer, &request.currency_code, &request.product, &digest].join("\n");

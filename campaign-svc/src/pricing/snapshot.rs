@@ -65,6 +65,8 @@ pub struct Changes {
 pub struct Snapshot {
     /// The version of the catalogue it stands for.
     pub version: i64,
+    /// For how many days of the longest campaign it reaches back.
+    campaign_max_days: u32,
     products: Shards<Arc<Product>>,
     /// By name with a slash behind, so that their order is the order of their offers' names.
     campaigns: Arc<BTreeMap<Arc<str>, Arc<Campaign>>>,
@@ -74,6 +76,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The same, read or cut so that it reaches back for campaigns of so many days.
+    #[must_use]
+    pub fn reaching_for(self, campaign_max_days: u32) -> Self {
+        Self { campaign_max_days, ..self }
+    }
+
+    /// Whether it reaches back far enough for campaigns of so many days.
+    pub fn reaches_for(&self, campaign_max_days: u32) -> bool {
+        campaign_max_days <= self.campaign_max_days
+    }
+
+    /// The days it reaches back for.
+    pub fn campaign_max_days(&self) -> u32 {
+        self.campaign_max_days
+    }
+
     /// The next snapshot. Of list prices that ended before `horizon` only the last is kept.
     #[must_use]
     pub fn with(&self, changes: Changes, version: i64, horizon: Timestamp) -> Self {

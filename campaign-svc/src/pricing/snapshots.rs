@@ -223,10 +223,14 @@ impl Snapshots {
             held.retain(|_, held| !held.is_silent(if held.has_catalogue() { silent } else { before(TIDY) }));
             held.values().cloned().collect()
         };
-        let horizon = load::horizon(app, now);
+        let is_to_be_loaded = |tenant: &Tenant, snapshot: &Snapshot| {
+            let days = app.tenancy.known(tenant).map_or(0, |settings| settings.campaign_max_days);
+            let horizon = load::horizon(snapshot.campaign_max_days(), now);
+            !snapshot.reaches_for(days) || snapshot.has_past(now, horizon)
+        };
         let due = |held: &Arc<Held>| {
             held.use_to_note().is_some()
-                || held.snapshot().is_some_and(|snapshot| snapshot.has_past(now, horizon))
+                || held.snapshot().is_some_and(|snapshot| is_to_be_loaded(&held.tenant, &snapshot))
         };
         held.into_iter().filter(due).collect()
     }

@@ -23,9 +23,10 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A document is a message of the contracts as proto3 JSON, in YAML or JSON; its name says which one:
-segments/…, objectives/…, products/…, campaigns/…, incentives/…. What is not there is created, what differs is
-changed to be as the document says, field for field; what a document leaves out is empty. A new campaign is a draft;
-the mix of one that is out is adapted. Whatever no document names stays as it is.
+segments/…, objectives/…, products/…, campaigns/…, incentives/…, and settings/campaign and settings/relationship, which
+are there always. What is not there is created, what differs is changed to be as the document says, field for field; what
+a document leaves out is empty. A new campaign is a draft; the mix of one that is out is adapted. Whatever no document
+names stays as it is.
 
 Examples:
   tandem apply -f setup/

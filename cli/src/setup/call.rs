@@ -67,12 +67,17 @@ impl<'t> Services<'t> {
 
     /// The resource of this name, where there is one.
     pub async fn get(&self, kind: &Kind, name: &str) -> Result<Option<DynamicMessage>, Failure> {
-        let name = Value::String(name.to_owned());
-        match self.call(kind, &kind.method("Get")?, vec![("name", name)]).await {
+        match self.answer(kind, name).await {
             Ok(answer) => Ok(Some(held(&answer, &kind.field())?)),
             Err(Failure::Refused(status)) if status.code() == Code::NotFound => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// All that is answered of it.
+    pub async fn answer(&self, kind: &Kind, name: &str) -> Result<DynamicMessage, Failure> {
+        let name = Value::String(name.to_owned());
+        self.call(kind, &kind.method("Get")?, vec![("name", name)]).await
     }
 
     /// Every resource of a kind that `filter` shows, by name, page after page.

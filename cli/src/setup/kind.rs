@@ -16,32 +16,51 @@ pub struct Kind {
     message: &'static str,
     /// The package of its service.
     package: &'static str,
+    /// Of what each tenant has one of: its id, `campaign` of `settings/campaign`.
+    pub only: Option<&'static str>,
 }
 
 const CAMPAIGN: &str = "tandem.campaign.v1";
 const RELATIONSHIP: &str = "tandem.relationship.v1";
 
 /// Every kind, each behind those that it names: the order in which they are created.
-pub const KINDS: [Kind; 5] = [
-    Kind { collection: "segments", message: "Segment", package: RELATIONSHIP },
-    Kind { collection: "objectives", message: "Objective", package: CAMPAIGN },
-    Kind { collection: "products", message: "Product", package: CAMPAIGN },
-    Kind { collection: "campaigns", message: "Campaign", package: CAMPAIGN },
-    Kind { collection: "incentives", message: "Incentive", package: RELATIONSHIP },
+pub const KINDS: [Kind; 7] = [
+    Kind { only: Some("campaign"), ..Kind::new("settings", "Settings", CAMPAIGN) },
+    Kind { only: Some("relationship"), ..Kind::new("settings", "Settings", RELATIONSHIP) },
+    Kind::new("segments", "Segment", RELATIONSHIP),
+    Kind::new("objectives", "Objective", CAMPAIGN),
+    Kind::new("products", "Product", CAMPAIGN),
+    Kind::new("campaigns", "Campaign", CAMPAIGN),
+    Kind::new("incentives", "Incentive", RELATIONSHIP),
 ];
 
 /// People's data, which is looked at by the same commands and is not part of a set-up.
-pub const CUSTOMERS: Kind = Kind { collection: "customers", message: "Customer", package: RELATIONSHIP };
+pub const CUSTOMERS: Kind = Kind::new("customers", "Customer", RELATIONSHIP);
 
 /// Fields of a kind that the services set: they are shown, and stand in no file.
 const SET_BY_SERVICES: [&str; 8] =
     ["state", "create_time", "update_time", "launch_time", "etag", "version", "revision", "usage"];
 
 impl Kind {
+    const fn new(collection: &'static str, message: &'static str, package: &'static str) -> Self {
+        Self { collection, message, package, only: None }
+    }
+
     /// The kind of a resource of this name.
     pub fn of(name: &str) -> Option<&'static Self> {
-        let collection = name.split_once('/').map(|(collection, _)| collection)?;
-        Self::in_collection(collection)
+        let (collection, id) = name.split_once('/')?;
+        let is_it = |kind: &&Self| kind.collection == collection && kind.only.is_none_or(|only| only == id);
+        KINDS.iter().find(is_it)
+    }
+
+    /// The settings of tenants, at each service.
+    pub fn settings() -> impl Iterator<Item = &'static Self> {
+        KINDS.iter().filter(|kind| kind.only.is_some())
+    }
+
+    /// How its names look: `objectives/…`, `settings/campaign`.
+    pub fn names(&self) -> String {
+        format!("{}/{}", self.collection, self.only.unwrap_or("…"))
     }
 
     /// The kind of this collection.
@@ -130,8 +149,12 @@ mod tests {
         let created: BTreeSet<String> =
             methods.filter_map(|method| Some(method.name().strip_prefix("Create")?.to_owned())).collect();
         let known = KINDS.iter().chain([&CUSTOMERS]).map(|kind| kind.message.to_owned());
-        assert_eq!(created, known.collect());
-        for kind in KINDS.iter().chain([&CUSTOMERS]) {
+        let of_many = |kind: &&Kind| kind.only.is_none();
+        assert_eq!(created, known.filter(|name| name != "Settings").collect());
+        for kind in Kind::settings() {
+            assert!(["Get", "Update"].iter().all(|of| kind.method(of).is_ok()), "{}", kind.names());
+        }
+        for kind in KINDS.iter().filter(of_many).chain([&CUSTOMERS]) {
             for of in ["Get", "List", "Create", "Update"] {
                 let method = kind.method(of).unwrap();
                 let named = method.output().get_field_by_name(&kind.field()).is_some();

@@ -9,4 +9,5 @@ pub mod export;
 mod kind;
 mod lines;
 mod read;
+pub mod settings;
 mod text;

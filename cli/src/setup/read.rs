@@ -261,7 +261,7 @@ fn one<W: Writing>(place: &Place, text: &str) -> Result<Document, Bad> {
     };
     let head = W::read(text, Name).map_err(|(line, why)| bad(line, "", why))?;
     let Some(kind) = Kind::of(&head.name) else {
-        let known: Vec<String> = KINDS.iter().map(|kind| format!("{}/…", kind.collection)).collect();
+        let known: Vec<String> = KINDS.iter().map(Kind::names).collect();
         let why = format!("name: says what a document is: write {}", known.join(", "));
         return Err(bad(None, &head.name, why));
     };
@@ -328,7 +328,7 @@ mod tests {
         );
         let unknown = bad("a.yaml", "displayName: A\n");
         assert!(
-            unknown[0].starts_with("a.yaml:1: name: says what a document is: write segments/"),
+            unknown[0].starts_with("a.yaml:1: name: says what a document is: write settings/campaign, "),
             "{unknown:?}"
         );
         assert!(bad("a.yaml", "name: products/a\nname: products/b\n")[0].starts_with("a.yaml:2: duplicate"));

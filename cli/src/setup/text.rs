@@ -12,10 +12,11 @@ use tandem_proto::convert;
 use crate::failure::Failure;
 
 /// What services write out where a file leaves a field out; of discounts and limits the conversions know it.
-const WRITTEN_OUT: [(&str, &str, &str); 3] = [
+const WRITTEN_OUT: [(&str, &str, &str); 4] = [
     ("tandem.campaign.v1.Campaign", "time_zone", "UTC"),
     ("tandem.relationship.v1.Incentive", "return_policy", "RETURN_POLICY_ON_FULL_RETURN"),
     ("tandem.relationship.v1.Incentive", "max_uses_per_code", "1"),
+    ("tandem.relationship.v1.QuietHours", "action", "QUIET_HOURS_ACTION_HOLD"),
 ];
 
 /// A message as YAML: the contract's JSON with its fields in the contract's order.
@@ -23,6 +24,22 @@ pub fn yaml(message: &DynamicMessage) -> Result<String, Failure> {
     let ordered = json(message)?;
     let ordered = Ordered { value: &ordered, of: Some(message.descriptor()) };
     serde_saphyr::to_string(&ordered).map_err(|error| Failure::at(message.descriptor().name(), error))
+}
+
+/// One field of a message as people read it: a plain value as it is, anything else as YAML; nothing where nothing is said.
+pub fn shown(message: &DynamicMessage, field: &str) -> Result<String, Failure> {
+    let Some(field) = message.descriptor().get_field_by_name(field).filter(|field| message.has_field(field))
+    else {
+        return Ok(String::new());
+    };
+    let json = json(message)?;
+    let value = &json[field.json_name()];
+    let yaml = match value {
+        Json::String(text) => return Ok(text.clone()),
+        Json::Number(number) => return Ok(number.to_string()),
+        value => serde_saphyr::to_string(&Ordered { value, of: message_of(&field.kind()) }),
+    };
+    yaml.map(|text| text.trim_end().to_owned()).map_err(|error| Failure::at(field.name(), error))
 }
 
 /// Whole numbers are numbers: a file is read by people.

@@ -64,9 +64,10 @@ impl IncentiveService for Api {
     ) -> Result<Response<GetIncentiveResponse>, Status> {
         let call = grpc::call(&request)?;
         let incentive: Incentive = asked::get(&self.0, request).await?;
+        let settings = self.0.tenancy.of(&self.0, &call.tenant).await?;
         let mut reader = self.0.db.read().await?;
-        let now = self.0.clock.now();
-        let counted = redemption::usage(&mut reader, &call.tenant, &incentive, now, &self.0.zone).await?;
+        let (now, zone) = (self.0.clock.now(), settings.zone.rules());
+        let counted = redemption::usage(&mut reader, &call.tenant, &incentive, now, zone).await?;
         let usage = Some(encode::usage(&counted));
         Ok(Response::new(GetIncentiveResponse {
             incentive: Some(Message { usage, ..events::message(&incentive) }),
@@ -124,7 +125,8 @@ impl IncentiveService for Api {
         let subject = field::subject(&mut v, &customer, &guest_key);
         v.finish()?;
         let incentive: Incentive = resource::find(&self.0, &call, &id).await?;
-        let (now, zone) = (self.0.clock.now(), &self.0.zone);
+        let settings = self.0.tenancy.of(&self.0, &call.tenant).await?;
+        let (now, zone) = (self.0.clock.now(), settings.zone.rules());
         let owner = incentive.id.as_str().into();
         let mut limits = incentive.definition.limits.standing(&owner, subject.as_ref(), now, zone);
         let mut reader = self.0.db.read().await?;
@@ -142,6 +144,7 @@ impl IncentiveService for Api {
         let call = grpc::call(&request)?;
         let message = request.into_inner();
         let (asked, locale) = parse::evaluate(&message)?;
+        let locale = locale.or(&self.0.tenancy.of(&self.0, &call.tenant).await?.locale);
         let currency = asked.currency;
         let evaluated = redemption::evaluate::evaluate(&self.0, &call, asked).await?;
         Ok(Response::new(encode::evaluated(&message, &locale, currency, evaluated)))

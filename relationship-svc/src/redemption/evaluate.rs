@@ -109,12 +109,12 @@ pub async fn evaluate(app: &Arc<App>, call: &Call, mut asked: Asked) -> Outcome<
 async fn answered(app: &Arc<App>, call: &Call, lane: impl Hash, asked: Asked) -> Outcome<Evaluated> {
     let asked = Arc::new(asked);
     let read = app.evaluations.lanes(app).submit(call, lane, asked.clone()).await?;
-    judged(app, asked, read).await
+    let settings = app.tenancy.of(app, &call.tenant).await?;
+    judged(app, asked, read, settings.zone.rules().clone()).await
 }
 
 /// Judges here what is short, else where it holds nobody up.
-async fn judged(app: &App, asked: Arc<Asked>, read: Read) -> Outcome<Evaluated> {
-    let zone = app.zone.clone();
+async fn judged(app: &App, asked: Arc<Asked>, read: Read, zone: TimeZone) -> Outcome<Evaluated> {
     let steps = asked.steps(&read);
     if steps <= segment::AT_ONCE {
         return Ok(asked.judged(&read, &zone, &mut Work::new(segment::CUSTOMER)));
@@ -164,11 +164,12 @@ async fn read(
     customers.sort_unstable();
     customers.dedup();
     let questions: Vec<Question<'_>> = items.iter().filter_map(|asked| asked.question()).collect();
+    let settings = app.tenancy.of(app, tenant).await?;
     let mut reader = app.db.read().await?;
     let customers = Arc::new(app.catalogues.customers(&mut reader, tenant, customers).await?);
     let mut standings = match questions.is_empty() {
         true => Vec::new(),
-        false => standing(app, &mut reader, tenant, now, &questions).await?,
+        false => standing(app, &mut reader, tenant, &settings, now, &questions).await?,
     }
     .into_iter();
     drop(reader);

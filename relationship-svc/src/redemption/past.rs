@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::limits::{Counted, Tracks};
 use tandem_platform::counters::ledger::Ledger;
@@ -38,7 +39,8 @@ pub async fn count(app: &App, tenant: &Tenant, change: &Change<Definition>) -> O
         return Ok(());
     }
     let owner: Arc<str> = incentive.id.as_str().into();
-    let past = Uses { app, tenant, incentive: &owner };
+    let settings = app.tenancy.of(app, tenant).await?;
+    let past = Uses { app, tenant, zone: settings.zone.rules(), incentive: &owner };
     tracks::begin(&app.db, tenant, &Wanted::from([(owner.clone(), wanted)]), &past).await
 }
 
@@ -46,6 +48,7 @@ pub async fn count(app: &App, tenant: &Tenant, change: &Change<Definition>) -> O
 struct Uses<'a> {
     app: &'a App,
     tenant: &'a Tenant,
+    zone: &'a TimeZone,
     incentive: &'a Arc<str>,
 }
 
@@ -70,7 +73,7 @@ impl Past for Uses<'_> {
 impl Uses<'_> {
     /// Before the first redemption that can matter: where every way of counting begins anew, one of the periods that run.
     fn first(&self, late: &Tracks) -> Uuid {
-        let since = late.since(self.app.clock.now(), &self.app.zone);
+        let since = late.since(self.app.clock.now(), self.zone);
         let from = since.and_then(|start| start.checked_sub(HELD).ok());
         let millis = from.and_then(|from| u128::try_from(from.as_millisecond()).ok()).unwrap_or(0);
         Uuid::from_u128(millis << 80)
@@ -107,7 +110,7 @@ impl Uses<'_> {
 
     /// In what a use is not counted and has to be. Periods that are over are of no use to anybody.
     fn lacks(&self, redemption: &Redemption, late: &Tracks, now: Timestamp) -> Counted {
-        let (at, zone) = (redemption.created, &self.app.zone);
+        let (at, zone) = (redemption.created, self.zone);
         let late = late.running(at, now, zone);
         let counted = &redemption.details.counted;
         let (said, known) = (counted.said(), redemption.person.subject().is_some());

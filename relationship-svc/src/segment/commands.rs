@@ -8,7 +8,7 @@ use tandem_kernel::work::{Allowance, Stop, Work};
 use tandem_platform::heavy::Gone;
 use tandem_platform::resource::{self, Change, New, Resource, Touch};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Call, Fault, Outcome, once};
+use tandem_platform::{Call, Fault, Outcome, Tenant, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::catalogue::Customers;
@@ -121,15 +121,16 @@ async fn members_of(
     rule: &Arc<Rule>,
     block: &Arc<Vec<Customer>>,
 ) -> Outcome<Vec<usize>> {
+    let settings = app.tenancy.of(app, &call.tenant).await?;
     let (mut members, mut from) = (Vec::new(), 0);
     while from < block.len() {
         call.check_deadline()?;
-        let (rule, block, zone, now) = (rule.clone(), block.clone(), app.zone.clone(), app.clock.now());
+        let (rule, block, settings, now) = (rule.clone(), block.clone(), settings.clone(), app.clock.now());
         let judge = move |gone| {
             let mut work = Work::new(SLICE).until(gone);
             let (mut found, mut at) = (Vec::new(), from);
             while let Some(customer) = block.get(at).filter(|_| !work.is_over()) {
-                let facts = facts(customer, now, &zone);
+                let facts = facts(customer, now, settings.zone.rules());
                 work.spend(steps(&rule, facts.fullness()));
                 found.extend(rule.matches(&facts).then_some(at));
                 at += 1;
@@ -171,13 +172,14 @@ pub async fn membership(
     if let Some(unknown) = asked.iter().find(|id| !found.catalogue.contains(id)) {
         return Err(Fault::not_found(name(unknown)));
     }
-    judged(app, found, customer, asked).await
+    judged(app, &call.tenant, found, customer, asked).await
 }
 
 /// The same of customers that were read; none where the customer is not among them. Judged here where that is short, else
 /// where it holds nobody up.
 pub async fn judged(
     app: &App,
+    tenant: &Tenant,
     found: Customers,
     customer: String,
     asked: Vec<String>,
@@ -185,19 +187,20 @@ pub async fn judged(
     let Some(fullness) = found.fullness(&customer) else { return Ok(Vec::new()) };
     let named = (!asked.is_empty()).then(|| asked.iter().map(String::as_str));
     let work = found.catalogue.steps(named, fullness);
-    let (zone, now) = (app.zone.clone(), app.clock.now());
+    let (settings, now) = (app.tenancy.of(app, tenant).await?, app.clock.now());
     let judge = move |gone| {
         let mut work = Work::new(CUSTOMER).until(gone);
-        let members: Vec<String> = match (found.facts(&customer, now, &zone), asked.as_slice()) {
-            (None, _) => Vec::new(),
-            (Some(facts), []) => {
-                found.catalogue.all_of(&facts, &mut work).into_iter().map(str::to_owned).collect()
-            }
-            (Some(facts), asked) => {
-                let is_in = |id: &&String| found.catalogue.has_member(id, &facts, &mut work);
-                asked.iter().filter(is_in).cloned().collect()
-            }
-        };
+        let members: Vec<String> =
+            match (found.facts(&customer, now, settings.zone.rules()), asked.as_slice()) {
+                (None, _) => Vec::new(),
+                (Some(facts), []) => {
+                    found.catalogue.all_of(&facts, &mut work).into_iter().map(str::to_owned).collect()
+                }
+                (Some(facts), asked) => {
+                    let is_in = |id: &&String| found.catalogue.has_member(id, &facts, &mut work);
+                    asked.iter().filter(is_in).cloned().collect()
+                }
+            };
         work.end().map(|()| members)
     };
     let judged = if work <= AT_ONCE { judge(Gone::default()) } else { app.heavy.run(judge).await? };

@@ -83,6 +83,12 @@ impl Locale {
         &self.tag
     }
 
+    /// The same, or another one where it is none.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        if self.tag.is_empty() { other.clone() } else { self }
+    }
+
     /// The nearest text that `find` has: of the language itself, of a wider one, else the default, which stands under no
     /// tag.
     pub fn nearest<T>(&self, find: impl FnMut(&str) -> Option<T>) -> Option<T> {

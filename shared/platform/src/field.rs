@@ -19,7 +19,7 @@ use crate::fault::{Fault, Violations};
 use crate::grpc;
 use crate::idempotency::Request;
 
-pub use people::{country, locale, place, titles};
+pub use people::{by_locale, country, locale, place, titles, zone};
 
 /// What is told of one item of a batch: an answer about a thousand of them stays within what every client reads.
 const ITEM_VIOLATIONS: usize = 4;
@@ -37,6 +37,24 @@ pub fn text(v: &mut Violations, field: &str, text: String, characters: RangeIncl
         format!("must have {least} to {most} characters, has {count}"),
     );
     v.check(!text.chars().any(char::is_control), field, "must not have control characters");
+    text
+}
+
+/// A text of so many characters at most, in lines and paragraphs.
+pub fn prose(v: &mut Violations, field: &str, text: String, characters: RangeInclusive<usize>) -> String {
+    let count = text.chars().count();
+    let (least, most) = (characters.start(), characters.end());
+    v.check(
+        characters.contains(&count),
+        field,
+        format!("must have {least} to {most} characters, has {count}"),
+    );
+    let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    v.check(
+        text.chars().all(plain),
+        field,
+        "must not have control characters other than line breaks and tabs",
+    );
     text
 }
 
@@ -70,6 +88,11 @@ pub fn resource(v: &mut Violations, field: &str, collection: &str, name: &str) -
 /// The id in a resource name that may be empty.
 pub fn optional_resource(v: &mut Violations, field: &str, collection: &str, name: &str) -> Option<String> {
     (!name.is_empty()).then(|| resource(v, field, collection, name))
+}
+
+/// The name of what each tenant has one of, which may be empty.
+pub fn only(v: &mut Violations, field: &str, name: &str, given: &str) {
+    v.check(given.is_empty() || given == name, field, format!("must be `{name}`, or empty"));
 }
 
 /// The checkout's own id of an order.
@@ -156,6 +179,33 @@ pub fn units(
         lines.push((line, quantity));
     }
     lines
+}
+
+/// A number in a range; absent is none.
+pub fn number(
+    v: &mut Violations,
+    field: &str,
+    given: Option<i32>,
+    range: RangeInclusive<i32>,
+) -> Option<u32> {
+    let given = given?;
+    let message = format!("must be {} to {}, is {given}", range.start(), range.end());
+    let in_range = v.check(range.contains(&given), field, message);
+    in_range.then(|| given.unsigned_abs())
+}
+
+/// A duration of so many whole seconds; absent is none.
+pub fn seconds(
+    v: &mut Violations,
+    field: &str,
+    given: Option<&prost_types::Duration>,
+    range: RangeInclusive<u32>,
+) -> Option<u32> {
+    let given = given?;
+    let whole = u32::try_from(given.seconds).ok().filter(|_| given.nanos == 0);
+    let seconds = whole.filter(|seconds| range.contains(seconds));
+    v.check(seconds.is_some(), field, format!("must be {} to {} whole seconds", range.start(), range.end()));
+    seconds
 }
 
 /// How long something is to be held: 1 second to 24 hours, `usual` where nothing is said.

@@ -38,17 +38,25 @@ impl<K: Eq + Hash + Clone, V: Clone> Kept<K, V> {
             }
             generations.old.get(key)?.clone()
         };
-        self.put(key.clone(), value.clone());
-        Some(value)
+        // Somebody may have put a newer one meanwhile.
+        Some(self.change(key, |kept| kept.cloned().unwrap_or(value)))
     }
 
     /// Keeps a value, instead of the one that was kept under the same key.
     pub fn put(&self, key: K, value: V) {
+        self.change(&key, |_| value);
+    }
+
+    /// Keeps what `next` makes of what is kept under a key; answers it. Nobody else changes it meanwhile.
+    pub fn change(&self, key: &K, next: impl FnOnce(Option<&V>) -> V) -> V {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        if generations.young.len() >= self.generation && !generations.young.contains_key(&key) {
+        let kept = generations.young.get(key).or_else(|| generations.old.get(key));
+        let value = next(kept);
+        if generations.young.len() >= self.generation && !generations.young.contains_key(key) {
             generations.old = std::mem::take(&mut generations.young);
         }
-        generations.young.insert(key, value);
+        generations.young.insert(key.clone(), value.clone());
+        value
     }
 }
 
@@ -81,5 +89,16 @@ mod tests {
         kept.put(3, 30);
         kept.put(1, 11);
         assert_eq!((kept.get(&1), kept.get(&2), kept.get(&3)), (Some(11), Some(20), Some(30)));
+    }
+
+    #[test]
+    fn a_value_is_changed_by_what_is_kept_of_it_also_among_the_old() {
+        let kept = Kept::new(2);
+        let count = |before: Option<&u32>| before.copied().unwrap_or(0) + 1;
+        assert_eq!(kept.change(&1, count), 1);
+        for key in 2..4 {
+            kept.put(key, key);
+        }
+        assert_eq!((kept.change(&1, count), kept.get(&1)), (2, Some(2)));
     }
 }

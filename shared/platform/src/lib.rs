@@ -4,7 +4,8 @@
 //! its outcome with [`idempotency`] and its events with [`outbox`]; [`shell`] and [`lifecycle`] start and stop all of it, [`telemetry`]
 //! tells how it fares.
 //! [`resource`] is the rhythm of everything that has the standard methods.
-//! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long.
+//! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long, [`tenancy`] what each tenant has
+//! set for itself.
 
 pub mod call;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod service;
 pub mod shell;
 pub mod tasks;
 pub mod telemetry;
+pub mod tenancy;
 pub mod testing;
 pub mod trace;
 

@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
         &[
             "field",
             "event",
+            "settings",
             "catalogue",
             "redemption",
             "objective",
@@ -40,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
         &[
             "event",
             "campaign",
+            "settings",
             "customer",
             "consent",
             "relationship",

@@ -16,6 +16,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("apply", &["-f", FILE], Reads::Both),
     ("diff", &["-f", FILE], Reads::BothAsText),
     ("export", &["--to", "/tmp/nowhere"], Reads::BothAsText),
+    ("settings show", &[], Reads::Both),
+    ("settings set", &["--time-zone", "UTC"], Reads::Both),
     ("objectives create", &["a", "--metric", "orders", "--target", "1"], Reads::Campaign),
     ("objectives show", &["a"], Reads::Campaign),
     ("objectives list", &[], Reads::Campaign),

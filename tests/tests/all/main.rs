@@ -22,6 +22,7 @@ mod races;
 mod readme;
 mod rules;
 mod secure;
+mod settings;
 mod setup;
 mod standard;
 mod starts;

@@ -36,7 +36,7 @@ pub fn draft(v: &mut Violations, given: v1::Campaign) -> Draft {
         description: field::prose(v, "description", given.description, 0..=2_000),
         objective: field::resource(v, "objective", objective::COLLECTION, &given.objective),
         window: window(v, given.window.as_ref()).unwrap_or_default(),
-        zone: zone(v, &given.time_zone),
+        zone: field::zone(v, "time_zone", &given.time_zone).unwrap_or_default(),
         segments: segments(v, &given.segments),
         budgets: field::read(v, |found| convert::amounts("budgets", &budgets, 1, found)).unwrap_or_default(),
         limits: field::read(v, |found| convert::limits("limits", &limits, found)).unwrap_or_default(),
@@ -89,16 +89,6 @@ fn window(v: &mut Violations, given: Option<&Interval>) -> Option<Window> {
     v.check(given.end_time.is_some(), "window.end_time", "is required");
     let read = field::read(v, |found| convert::window("window", given, Zone::utc(), found))?;
     Some(Window { start: read.start()?, end: read.end()? })
-}
-
-fn zone(v: &mut Violations, name: &str) -> Zone {
-    if name.is_empty() {
-        return Zone::utc();
-    }
-    Zone::new(name).unwrap_or_else(|error| {
-        v.add("time_zone", error.to_string());
-        Zone::utc()
-    })
 }
 
 /// Ids of segments, each once.

@@ -41,12 +41,12 @@ impl Judging {
         let now = app.clock.now();
         let (asked, own) = ((&self.ask, self.segments.as_slice()), Own::default());
         let seen = commands::looked(app, call, asked, self.offers.iter(), &own, now).await?;
-        let zone = app.zone.clone();
+        let settings = app.tenancy.of(app, &call.tenant).await?;
         let judge = move |total, work: &dyn Fn(Allowance) -> Work| {
             let setting = Setting {
                 snapshot: &self.snapshot,
                 now,
-                zone: &zone,
+                zone: settings.zone.rules(),
                 ttl: SignedDuration::ZERO,
                 segments: &self.segments,
                 seen: &seen,

@@ -14,6 +14,7 @@ mod peer;
 mod prior;
 mod quote;
 mod refresh;
+mod settings;
 mod typed;
 
 use std::collections::BTreeMap;

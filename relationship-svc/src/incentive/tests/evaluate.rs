@@ -3,11 +3,13 @@
 use tandem_platform::testing;
 use tandem_proto::common::v1::{Basket, Interval, Limits, Line, Money, Overrun, Recurrence};
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::settings_service_client::SettingsServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
     CreateCustomerRequest, Customer, DisableVoucherRequest, EvaluateIncentivesRequest,
     EvaluateIncentivesResponse, GetLimitsRequest, HoldVouchersRequest, ImportVouchersRequest, PlainBasket,
-    RedeemVouchersRequest, UpdateIncentiveRequest, Voucher, hold_vouchers_request, redeem_vouchers_request,
+    RedeemVouchersRequest, Settings, UpdateIncentiveRequest, UpdateSettingsRequest, Voucher,
+    hold_vouchers_request, redeem_vouchers_request,
 };
 use tonic::Status;
 
@@ -164,6 +166,15 @@ async fn a_code_is_answered_with_its_definition_and_what_is_left() {
         assert_eq!((told.title.as_str(), told.condition.as_str()), ("Zehn", "basket.quantity > 0"));
         assert_eq!((told.uses_left, told.money_left.clone()), (1, Some(eur(8_000))));
         assert_eq!((told.overrun, told.balance.clone()), (Overrun::Cap.into(), None));
+        // Where no locale is said, the tenant's.
+        let settings = Settings { locale: "de".to_owned(), ..Settings::default() };
+        let update = UpdateSettingsRequest { settings: Some(settings), ..UpdateSettingsRequest::default() };
+        for (title, locale) in [("Ten off", ""), ("Zehn", "de"), ("Zehn", ""), ("Ten off", "en")] {
+            let said = EvaluateIncentivesRequest { locale: locale.to_owned(), ..request.clone() };
+            assert_eq!(evaluate(&harness, said).await.unwrap().codes[0].title, title, "{locale:?}");
+            let mut settings = SettingsServiceClient::new(harness.channel());
+            settings.update_settings(update.clone()).await.unwrap();
+        }
         // What the order holds itself does not stand against it.
         let own = EvaluateIncentivesRequest { order_id: "o-2".to_owned(), ..request };
         let told = &evaluate(&harness, own).await.unwrap().codes[0];

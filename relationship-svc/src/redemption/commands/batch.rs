@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::work::Work;
@@ -17,6 +18,7 @@ use super::super::world::{Setting, World, distinct};
 use super::super::{Answer, CodeOutcome, Command, Refused, Shared, State, Take, Taken, Terms, events, store};
 use super::Item;
 use crate::App;
+use crate::settings::InForce;
 use crate::voucher;
 
 type Decided = Result<Answer, Refused>;
@@ -28,10 +30,13 @@ pub(super) async fn run(
     now: Timestamp,
     ids: &[Vec<Vec<Uuid>>],
 ) -> Outcome<Vec<Outcome<Decided>>> {
+    let tenants = groups.iter().map(|group| app.tenancy.of(app, group.tenant));
+    let settings = try_join_all(tenants).await?;
     transact!(app.db, |tx| {
         let mut answers = Vec::new();
-        for (group, ids) in groups.iter().zip(ids) {
-            answers.extend(run_one(app, tx, *group, now, ids).await?);
+        for ((group, ids), settings) in groups.iter().zip(ids).zip(&settings) {
+            let setting = setting(app, group.tenant, settings, now);
+            answers.extend(run_one(app, tx, *group, setting, ids).await?);
         }
         Ok(answers)
     })
@@ -41,13 +46,14 @@ async fn run_one(
     app: &App,
     tx: &mut Tx,
     Group { tenant, items }: Group<'_, Item>,
-    now: Timestamp,
+    setting: Setting,
     ids: &[Vec<Uuid>],
 ) -> Outcome<Vec<Outcome<Decided>>> {
+    let now = setting.now;
     let mut outcomes = look_up(tx, tenant, items).await?;
     let fresh: Vec<usize> = (0..items.len()).filter(|at| outcomes[*at].is_none()).collect();
     let commands: Vec<&Command> = fresh.iter().map(|at| &*items[*at].command).collect();
-    let (mut world, plans) = load(app, tx, tenant, setting(app, tenant, now), &commands).await?;
+    let (mut world, plans) = load(app, tx, tenant, setting, &commands).await?;
     for (at, plan) in fresh.iter().zip(&plans) {
         let decided = decided(&mut world, *at, &items[*at], plan, &ids[*at]);
         outcomes[*at] = Some(Settled::Fresh(decided));
@@ -69,16 +75,15 @@ fn decided(world: &mut World, at: usize, item: &Item, plan: &Plan<'_>, ids: &[Uu
     if item.alone { heavy::in_place(|| decide(decide::BASKET)) } else { decide(decide::AT_ONCE) }
 }
 
-pub(super) fn setting(app: &App, tenant: &Tenant, now: Timestamp) -> Setting {
-    let config = &app.config.redemption;
+pub(super) fn setting(app: &App, tenant: &Tenant, settings: &InForce, now: Timestamp) -> Setting {
     Setting {
         now,
-        zone: app.zone.clone(),
         tenant: tenant.clone(),
         people: app.people.clone(),
+        zone: settings.zone.rules().clone(),
         tracks: app.tracks.of_tenant(tenant),
-        restored: SignedDuration::from_hours(i64::from(config.restored_days) * 24),
-        hold_max: SignedDuration::from_secs(config.hold_max_s.into()),
+        restored: settings.restored,
+        hold_max: SignedDuration::from_secs(app.config.redemption.hold_max_s.into()),
     }
 }
 

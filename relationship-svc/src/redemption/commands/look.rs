@@ -9,7 +9,7 @@ use tandem_platform::{Call, Fault, Outcome, Tenant};
 
 use super::super::decide::{self, Plan, Pricing};
 use super::super::store;
-use super::super::world::{World, distinct};
+use super::super::world::{Setting, World, distinct};
 use super::super::{CodeOutcome, Command, Intent, Person, Plain, Refused, Take, Terms, What};
 use super::batch;
 use crate::App;
@@ -45,8 +45,10 @@ pub async fn validate(app: &App, call: &Call, mut plain: Plain, person: Person) 
         of_order: false,
     };
     let command = Command::Take(take);
+    let settings = app.tenancy.of(app, &call.tenant).await?;
+    let setting = batch::setting(app, &call.tenant, &settings, now);
     let mut reader = app.db.read().await?;
-    let (mut world, plans) = look(app, &mut reader, &call.tenant, now, &[&command]).await?;
+    let (mut world, plans) = look(app, &mut reader, &call.tenant, setting, &[&command]).await?;
     drop((reader, plans));
     let mut priced = price(&mut world, &command, now, &mut Work::new(decide::AT_ONCE))?;
     if is_unpriced(&priced) {
@@ -89,10 +91,10 @@ pub(super) async fn look<'i>(
     app: &App,
     session: &mut impl Session,
     tenant: &Tenant,
-    now: Timestamp,
+    setting: Setting,
     commands: &[&'i Command],
 ) -> Outcome<(World, Vec<Plan<'i>>)> {
-    let mut world = World::new(batch::setting(app, tenant, now));
+    let mut world = World::new(setting);
     let orders = commands.iter().flat_map(|one| decide::orders(one)).filter(|order| !order.is_empty());
     let orders = distinct(orders.map(str::to_owned));
     if !orders.is_empty() {

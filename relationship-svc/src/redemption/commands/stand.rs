@@ -11,8 +11,10 @@ use tandem_platform::{Outcome, Tenant};
 
 use super::super::guesses::Leave;
 use super::super::{Command, Intent, Membership, Person, Plain, Refusal, Standing, Take, What, decide};
+use super::batch;
 use super::look::look;
 use crate::App;
+use crate::settings::InForce;
 
 /// What is asked of some codes.
 #[derive(Debug, Clone, Copy)]
@@ -41,12 +43,14 @@ pub async fn standing(
     app: &App,
     session: &mut impl Session,
     tenant: &Tenant,
+    settings: &InForce,
     now: Timestamp,
     questions: &[Question<'_>],
 ) -> Outcome<Vec<Vec<Standing>>> {
     let commands: Vec<Command> = questions.iter().map(Question::command).collect();
     let commands: Vec<&Command> = commands.iter().collect();
-    let (mut world, plans) = look(app, session, tenant, now, &commands).await?;
+    let setting = batch::setting(app, tenant, settings, now);
+    let (mut world, plans) = look(app, session, tenant, setting, &commands).await?;
     let answers = questions.iter().zip(&plans).map(|(question, plan)| {
         let mark = world.mark();
         let final_already = decide::make_room(&mut world, question.order, question.replaces);

@@ -65,6 +65,7 @@ pub async fn usable(
     person: Person,
 ) -> Outcome<(Vec<Usable>, bool)> {
     let now = app.clock.now();
+    let settings = app.tenancy.of(app, &call.tenant).await?;
     let mut reader = app.db.read().await?;
     let (mut vouchers, mut more) = (Vec::new(), true);
     while more && vouchers.len() < MOST {
@@ -90,7 +91,7 @@ pub async fn usable(
     };
     let commands: Vec<Command> =
         codes.chunks(IN_ONE_QUESTION).map(|codes| question(codes).command()).collect();
-    let mut world = World::new(batch::setting(app, &call.tenant, now));
+    let mut world = World::new(batch::setting(app, &call.tenant, &settings, now));
     world.load_vouchers(vouchers);
     let asked: Vec<&Command> = commands.iter().collect();
     look::around(app, &mut reader, &call.tenant, &mut world, &asked).await?;

@@ -371,6 +371,7 @@ pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, pers
     let mut reader = app.db.read().await?;
     let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()]).await?;
     drop(reader);
-    plain.segments = Membership::In(segment::commands::judged(app, found, id.clone(), Vec::new()).await?);
+    plain.segments =
+        Membership::In(segment::commands::judged(app, &call.tenant, found, id.clone(), Vec::new()).await?);
     Ok(())
 }

@@ -14,6 +14,7 @@ mod rename;
 mod replace;
 mod roll_back;
 mod segments;
+mod settings;
 mod usable;
 mod values;
 

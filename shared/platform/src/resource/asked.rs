@@ -69,10 +69,35 @@ pub fn update<T: Resource, B: Updating, D: Clone>(
     fields: &[change::Field<D>],
     parse: impl FnOnce(&mut Violations, B::Resource) -> D,
 ) -> Outcome<Asked<Change<D>>> {
+    changed(core, request, fields, Touch::read::<T>, parse)
+}
+
+/// The same of the one that each tenant has, whose name may be left out.
+pub fn update_only<B: Updating, D: Clone>(
+    core: &Core,
+    request: tonic::Request<B>,
+    name: &'static str,
+    fields: &[change::Field<D>],
+    parse: impl FnOnce(&mut Violations, B::Resource) -> D,
+) -> Outcome<Asked<Change<D>>> {
+    let only = |v: &mut Violations, field: &str, given: &str, etag: &str| {
+        field::only(v, field, name, given);
+        Touch { id: name.to_owned(), etag: etag.to_owned() }
+    };
+    changed(core, request, fields, only, parse)
+}
+
+fn changed<B: Updating, D: Clone>(
+    core: &Core,
+    request: tonic::Request<B>,
+    fields: &[change::Field<D>],
+    touch: impl FnOnce(&mut Violations, &str, &str, &str) -> Touch,
+    parse: impl FnOnce(&mut Violations, B::Resource) -> D,
+) -> Outcome<Asked<Change<D>>> {
     let Write { call, request, mut v, mut body } = write(core, request)?;
     let resource = body.take_resource();
     let mask = grpc::field_mask(&mut v, body.mask(), &names(fields), &resource.said());
-    let touch = Touch::read::<T>(&mut v.nest(B::RESOURCE), "name", resource.name(), resource.etag());
+    let touch = touch(&mut v.nest(B::RESOURCE), "name", resource.name(), resource.etag());
     let given = parse(&mut v.nest_asked(B::RESOURCE, mask.fields().to_vec()), resource);
     v.finish()?;
     Ok(Asked { call, request, what: Change::new(touch, fields, mask, given) })
@@ -128,6 +153,14 @@ pub fn named<T: Resource>(body: &impl Named) -> Outcome<String> {
     let id = field::resource(&mut v, "name", T::COLLECTION, body.name());
     v.finish()?;
     Ok(id)
+}
+
+/// Who asks for the one that each tenant has, which a request need not name.
+pub fn only<B: Named>(request: &tonic::Request<B>, name: &'static str) -> Outcome<Call> {
+    let (call, mut v) = (grpc::call(request)?, Violations::new());
+    field::only(&mut v, "name", name, request.get_ref().name());
+    v.finish()?;
+    Ok(call)
 }
 
 /// One page of a list. Filters speak of what `vocabulary` declares.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tandem_kernel::period::Zone;
 
 use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use crate::outbox::RelayConfig;
@@ -35,10 +35,10 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
         settings.zone().map(|_| settings)
     }
 
-    /// The zone of the tenants' days, weeks and months.
-    fn zone(&self) -> Result<TimeZone, ConfigError> {
+    /// The zone of the days, weeks and months of tenants that have set none.
+    fn zone(&self) -> Result<Zone, ConfigError> {
         let name = self.common().tenant_time_zone;
-        TimeZone::get(name).map_err(|error| ConfigError::new(format!("tenant_time_zone {name:?}: {error}")))
+        Zone::new(name).map_err(|error| ConfigError::new(format!("tenant_time_zone {name:?}: {error}")))
     }
 
     /// The settings for people to read, as JSON. What is secret does not show itself.
@@ -58,7 +58,7 @@ pub struct Common<'a> {
     pub log: &'a LogConfig,
     /// Where its metrics are scraped.
     pub metrics: &'a MetricsConfig,
-    /// IANA: "Europe/Vienna".
+    /// Of tenants that have set none. IANA: "Europe/Vienna".
     pub tenant_time_zone: &'a str,
     /// How long events are kept for subscribers, in hours.
     pub event_retention_h: u32,

@@ -2,6 +2,7 @@
 
 mod definitions;
 mod quotes;
+mod settings;
 
 use prost_types::FieldMask;
 use tandem_proto::campaign::v1::price_rule::Change;
@@ -100,6 +101,7 @@ async fn every_row(engine: Engine) {
     definitions::mixes(&caller, &mut table).await;
     definitions::states(&caller, &mut table).await;
     definitions::masks_etags_pages_and_ids(&caller, &mut table).await;
+    settings::settings(&pair, &mut table).await;
     table.done();
     quotes::codes_in_quotes(&pair).await;
 }

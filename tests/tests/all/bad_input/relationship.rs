@@ -5,6 +5,7 @@ mod checkout;
 mod definitions;
 mod interactions;
 mod people;
+mod settings;
 
 use prost_types::FieldMask;
 use tandem_proto::common::v1::{
@@ -107,6 +108,7 @@ async fn every_row(engine: Engine) {
     definitions::masks_etags_pages_and_ids(&caller, &mut table).await;
     definitions::repeats_and_bytes(&caller, &mut table).await;
     interactions::calls_about_what_people_do(&caller, &mut table).await;
+    settings::settings(&caller, &mut table).await;
     table.done();
 }
 

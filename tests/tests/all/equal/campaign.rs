@@ -11,6 +11,12 @@ pub async fn writes(stage: &mut Stage) {
     objectives(stage).await;
     products(stage).await;
     campaigns(stage).await;
+    let update = UpdateSettingsRequest {
+        settings: Some(Settings { campaign_max_days: Some(90), ..Settings::default() }),
+        request_id: id("settings"),
+        ..UpdateSettingsRequest::default()
+    };
+    stage.twenty("tandem.campaign.v1.SettingsService/UpdateSettings", &update).await;
 }
 
 fn id(text: &str) -> String {

@@ -18,6 +18,12 @@ pub async fn writes(stage: &mut Stage) {
     incentives(stage).await;
     vouchers(stage).await;
     redemptions(stage).await;
+    let update = UpdateSettingsRequest {
+        settings: Some(Settings { restored_days: Some(7), ..Settings::default() }),
+        request_id: id("settings"),
+        ..UpdateSettingsRequest::default()
+    };
+    stage.twenty("tandem.relationship.v1.SettingsService/UpdateSettings", &update).await;
 }
 
 fn id(text: &str) -> String {

@@ -65,7 +65,7 @@ const fn batch(path: &'static str, of: fn() -> Resource) -> Write {
     Write { path, of: Some(of), is_batch: true }
 }
 
-pub const WRITES: [Write; 11] = [
+pub const WRITES: [Write; 13] = [
     update("tandem.campaign.v1.ObjectiveService/UpdateObjective", objective),
     update("tandem.campaign.v1.ProductService/UpdateProduct", product),
     batch("tandem.campaign.v1.ProductService/BatchUpsertProducts", product),
@@ -77,9 +77,11 @@ pub const WRITES: [Write; 11] = [
     update("tandem.relationship.v1.IncentiveService/UpdateIncentive", reward),
     update("tandem.relationship.v1.VoucherService/UpdateVoucher", voucher),
     Write { path: "tandem.relationship.v1.VoucherService/ImportVouchers", of: None, is_batch: true },
+    update("tandem.campaign.v1.SettingsService/UpdateSettings", of_campaign),
+    update("tandem.relationship.v1.SettingsService/UpdateSettings", of_relationship),
 ];
 
-/// What there is before the writes: all but codes, which are brought in.
+/// What there is before the writes: all but codes, which are brought in, and settings, which are there always.
 pub const STAGE: [fn() -> Resource; 6] = [segment, objective, product, campaign, customer, reward];
 
 fn euros(units: i64) -> Value {
@@ -198,6 +200,32 @@ fn reward() -> Resource {
             other,
         )
     }
+}
+
+fn of_campaign() -> Resource {
+    let full = json!({
+        "timeZone": "Europe/Vienna", "locale": "de-AT", "campaignMaxDays": 300, "quoteTtl": "60s",
+    });
+    let other = json!({
+        "timeZone": "Europe/Berlin", "locale": "de-DE", "campaignMaxDays": 301, "quoteTtl": "61s",
+    });
+    Resource::of("tandem.campaign.v1.SettingsService", "Settings", "settings/campaign", full, other)
+}
+
+fn of_relationship() -> Resource {
+    let provider =
+        |id: &str| json!([{ "id": id, "channel": "MESSAGE_CHANNEL_SMS", "endpoint": "https://a.example" }]);
+    let full = json!({
+        "timeZone": "Europe/Vienna", "locale": "de-AT", "restoredDays": 3, "defaultSender": { "sms": "Shop" },
+        "footers": { "": "a" }, "providers": provider("a"), "quietHours": { "start": "21:00", "end": "08:00" },
+        "frequencyCaps": [{ "maxMessages": 1, "rolling": "3600s" }],
+    });
+    let other = json!({
+        "timeZone": "Europe/Berlin", "locale": "de-DE", "restoredDays": 4, "defaultSender": { "email": "a@b.example" },
+        "footers": { "de": "b" }, "providers": provider("b"), "quietHours": { "start": "22:00", "end": "08:00" },
+        "frequencyCaps": [{ "maxMessages": 1, "calendar": "RECURRENCE_WEEK", "messageClass": "news" }],
+    });
+    Resource::of("tandem.relationship.v1.SettingsService", "Settings", "settings/relationship", full, other)
 }
 
 /// A code, `MASKED`.
