@@ -12,7 +12,8 @@ use tonic::{Code, Streaming};
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
 use crate::{
-    MIGRATIONS, consent, customer, erasure, incentive, interaction, redemption, relationship, segment, voucher,
+    MIGRATIONS, consent, customer, erasure, incentive, interaction, redemption, relationship, segment,
+    voucher,
 };
 
 #[tokio::test]
