@@ -2,6 +2,7 @@
 
 use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::*;
+use tandem_tests::stage::Relationship;
 use tonic::transport::Channel as Wire;
 
 use super::*;
