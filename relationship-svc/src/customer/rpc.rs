@@ -18,8 +18,8 @@ use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
     self, BatchUpsertCustomersRequest, BatchUpsertCustomersResponse, CreateCustomerRequest,
     CreateCustomerResponse, GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest,
-    ImportCustomersResponse, ListCustomersRequest, ListCustomersResponse,
-    UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
+    ImportCustomersResponse, ListCustomersRequest, ListCustomersResponse, UpdateCustomerRequest,
+    UpdateCustomerResponse, UpsertResult,
 };
 use tonic::{Request, Response, Status, Streaming};
 

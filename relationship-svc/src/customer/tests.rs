@@ -380,7 +380,10 @@ async fn an_import_of_10_000_rows_counts_what_became_of_each() {
         let answer = import_customers(&mut client, messages.clone()).await.unwrap();
         assert_eq!((answer.created, answer.updated, answer.failed), (9_849, 1, 150));
         assert_eq!((answer.done, answer.failures.len()), (10_000, 150), "every refusal is told");
-        assert_eq!((answer.failures[149].index, answer.failures[149].name.as_str()), (149, "customers/bad149"));
+        assert_eq!(
+            (answer.failures[149].index, answer.failures[149].name.as_str()),
+            (149, "customers/bad149")
+        );
         assert_eq!(answer.failures[0].status.as_ref().unwrap().code, 3);
         let read =
             client.get_customer(GetCustomerRequest { name: "customers/c9999".to_owned() }).await.unwrap();

@@ -152,7 +152,8 @@ async fn an_attribute_that_is_named_alone_leaves_the_others_as_they_are() {
         assert_eq!(get(&mut client, "ada").await.attributes, of(&[("c", "5"), ("é.x", "6")]).attributes);
 
         let many: Vec<(String, String)> = (0..63).map(|at| (format!("k{at}"), "v".to_owned())).collect();
-        let many: Vec<(&str, &str)> = many.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let many: Vec<(&str, &str)> =
+            many.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let full = Message { attributes: of(&many).attributes, ..named("full") };
         create(&mut client, full).await.unwrap();
         let one = |key: &str| Message { attributes: of(&[(key, "v")]).attributes, ..named("full") };

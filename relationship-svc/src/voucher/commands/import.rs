@@ -73,11 +73,7 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>) -> Outcome<Vec<Done
 }
 
 /// The voucher that an item would be under its incentive.
-fn fitting(
-    incentives: &HashMap<String, Arc<Ready>>,
-    item: &Item,
-    now: Timestamp,
-) -> Outcome<Voucher> {
+fn fitting(incentives: &HashMap<String, Arc<Ready>>, item: &Item, now: Timestamp) -> Outcome<Voucher> {
     let voucher = &item.voucher;
     let name = || incentive::name(&voucher.incentive);
     let ready = incentives.get(&voucher.incentive).ok_or_else(|| Fault::not_found(name()))?;

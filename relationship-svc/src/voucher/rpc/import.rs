@@ -159,12 +159,7 @@ fn code_of(v: &mut Violations, given: &v1::Voucher, case_sensitive: bool) -> Str
 }
 
 /// An amount on a gift card, in minor units.
-fn on_card(
-    v: &mut Violations,
-    field: &str,
-    initial: Option<Balance>,
-    money: Option<&Money>,
-) -> Option<i64> {
+fn on_card(v: &mut Violations, field: &str, initial: Option<Balance>, money: Option<&Money>) -> Option<i64> {
     let read = field::read(v, |found| convert::money(field, money?, found))?;
     v.check(initial.is_some(), field, "needs initial_balance");
     let same = initial.is_none_or(|initial| initial.currency == read.currency);
@@ -191,4 +186,3 @@ fn state(v: &mut Violations, number: i32) -> Option<State> {
 fn time(v: &mut Violations, field: &str, given: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
     field::read(v, |found| convert::timestamp(field, given?, found))
 }
-

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
-use tandem_kernel::code::{self, Typed};
+use tandem_kernel::code::Typed;
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
 use tandem_kernel::period::Zone;
@@ -21,7 +20,7 @@ use crate::voucher::commands::assign::{self, Assignment};
 use crate::voucher::commands::generate;
 use crate::voucher::format::{Format, SPACE_FACTOR, Written};
 use crate::voucher::store::list::Of;
-use crate::voucher::{Balance, Dates, Frame, State, Usage, Uses, Voucher, batch, store};
+use crate::voucher::{Balance, Dates, Frame, Uses, Voucher, batch, store};
 use crate::{App, customer};
 
 const MAX_BLOCK: usize = 1_000;

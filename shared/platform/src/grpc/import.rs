@@ -45,19 +45,16 @@ pub trait Import: Send + Sync + 'static {
 }
 
 /// The answers to a stream of rows, one or more for each block.
-pub fn import<I, S>(import: I, messages: S) -> impl Stream<Item = Result<I::Answer, Status>> + Send + use<I, S>
+pub fn import<I, S>(
+    import: I,
+    messages: S,
+) -> impl Stream<Item = Result<I::Answer, Status>> + Send + use<I, S>
 where
     I: Import,
     S: Stream<Item = Result<I::Message, Status>> + Unpin + Send + 'static,
 {
-    let run = Run {
-        import,
-        messages,
-        held: None,
-        so_far: I::Answer::default(),
-        ready: VecDeque::new(),
-        end: None,
-    };
+    let run =
+        Run { import, messages, held: None, so_far: I::Answer::default(), ready: VecDeque::new(), end: None };
     stream::try_unfold(run, Run::next)
 }
 
