@@ -1,6 +1,6 @@
 //! `tandem customers`: bring in customers, take them out, and look at them.
 
-mod table;
+pub mod table;
 
 use clap::{Args, Subcommand};
 use futures::stream::BoxStream;

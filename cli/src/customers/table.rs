@@ -107,3 +107,53 @@ impl Table for Customers {
         Some(&mut item.attributes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tandem_proto::common::v1::Date;
+
+    use super::*;
+    use crate::files::testing::there_and_back;
+
+    /// Whatever a cell may hold, and what means something in one.
+    const TEXT: &str = "([=+@'|\\\\,;\"\t\r\n -]|[aé\u{1F381}\u{A0}0]){1,6}";
+
+    prop_compose! {
+        fn any_customer()(
+            id in "[a-z0-9][a-z0-9._~-]{0,6}",
+            display_name in TEXT,
+            words in proptest::collection::vec("[!-~é]{0,8}", 5),
+            birthday in proptest::option::of((0..3000_i32, 1..=12_i32, 1..=28_i32)),
+            tags in proptest::collection::vec(TEXT, 0..4),
+            since in proptest::option::of((0..4_000_000_000_i64, 0..1_000_000_000_i32)),
+            attributes in proptest::collection::btree_map(TEXT, TEXT, 0..3),
+        ) -> Customer {
+            let mut words = words.into_iter();
+            let mut word = || words.next().unwrap();
+            Customer {
+                name: format!("customers/{id}"),
+                display_name,
+                email: word(),
+                phone: word(),
+                locale: word(),
+                time_zone: word(),
+                country: word(),
+                birthday: birthday.map(|(year, month, day)| Date { year, month, day }),
+                tags,
+                since_time: since.map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos }),
+                attributes,
+                ..Customer::default()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(customer in any_customer()) {
+            // A name of white space alone is none.
+            prop_assume!(!customer.display_name.trim().is_empty());
+            prop_assert_eq!(there_and_back::<Customers>(std::slice::from_ref(&customer)), [customer]);
+        }
+    }
+}

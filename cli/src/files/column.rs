@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 use tandem_kernel::text::composed;
-use tandem_proto::requests::Partial;
+use tandem_proto::requests::{Named, Partial};
 
 use crate::failure::Failure;
 
@@ -25,7 +25,7 @@ pub struct Column<T: 'static> {
 /// Things of which a file has one a row.
 pub trait Table: Send + Sync + 'static {
     /// One of them, as the contract has it.
-    type Item: Message + Partial + Default + Clone + 'static;
+    type Item: Message + Named + Partial + Default + Clone + 'static;
 
     /// The column that no file can do without.
     const KEY: &'static str;

@@ -14,5 +14,7 @@ pub mod pages;
 pub mod read;
 pub mod rejects;
 pub mod source;
+#[cfg(test)]
+pub mod testing;
 pub mod text;
 pub mod write;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tandem_proto::requests::Partial as _;
+use tandem_proto::requests::{Named as _, Partial as _};
 
 use super::column::{self, Slot, Table};
 use super::escape::meant;
@@ -199,7 +199,7 @@ impl<K: Table> Reader<K> {
                     window.next_line = refused.line + 1;
                     window.refused.push(refused);
                 }
-                Ok(row) if !keys.insert(self.key(&row.cells)) => {
+                Ok(row) if K::IS_MASKED && !keys.insert(row.item.name().to_owned()) => {
                     self.held = Some(row);
                     break;
                 }
@@ -216,12 +216,6 @@ impl<K: Table> Reader<K> {
         window.rows.sort_by(|one, other| one.mask.cmp(&other.mask));
         window.taken = self.taken.bytes();
         Ok(Some(window))
-    }
-
-    /// What a row is about.
-    fn key(&self, cells: &[Vec<u8>]) -> Vec<u8> {
-        let at = self.slots.iter().position(|slot| slot.name() == K::KEY);
-        at.and_then(|at| cells.get(at)).cloned().unwrap_or_default()
     }
 
     /// What a row says, or what is wrong with it, all of it.
@@ -318,4 +312,108 @@ pub fn together(mut wrong: Vec<(String, String)>) -> (String, String) {
         .map(|(column, why)| if column.is_empty() { why.clone() } else { format!("{column}: {why}") })
         .collect();
     (columns.join(", "), reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Read, read, read_by};
+    use super::*;
+    use crate::customers::table::Customers;
+
+    fn told((_, refused): &Read<<Customers as Table>::Item>) -> Vec<(u64, &str, &str)> {
+        refused.iter().map(|one| (one.line, one.column.as_str(), one.reason.as_str())).collect()
+    }
+
+    fn named(rows: &Read<<Customers as Table>::Item>) -> Vec<(u64, &str)> {
+        let mut rows: Vec<_> = rows.0.iter().map(|row| (row.line, row.item.display_name.as_str())).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn every_row_that_can_be_read_goes_in_and_every_other_is_told_by_line_column_and_reason() {
+        let text = b"\xEF\xBB\xBFID;Display Name;birthday\r\n1;Ada;1990-02-28\r\n2;Jos\xE9;\r\n3;Bob\r\n\r\n\
+            4;\"Eve\r\nII\";\r\n5;Ann;28.2.90\r\n;Nobody;\r\n6;Dan;;x\r\n7;Kim;;\r\n;;\r\n8;\"x\"y;\r\n9;Zoe;--02-29";
+        let rows = read::<Customers>(&text[..]).unwrap();
+        assert_eq!(named(&rows), [(2, "Ada"), (6, "Eve\r\nII"), (11, "Kim"), (14, "Zoe")]);
+        let told = told(&rows);
+        let places: Vec<_> = told.iter().map(|(line, column, _)| (*line, *column)).collect();
+        let wanted = [(3, "display_name"), (4, ""), (8, "birthday"), (9, "id"), (10, ""), (13, "")];
+        assert_eq!(places, wanted);
+        for (at, part) in
+            [(0, "--encoding windows-1252"), (1, "has 2 cells"), (2, "--date-format"), (4, "has 4 cells")]
+        {
+            assert!(told[at].2.contains(part), "{:?}", told[at]);
+        }
+        assert_eq!(rows.1[0].cells[1], b"Jos\xE9", "as it stands");
+    }
+
+    #[test]
+    fn several_wrong_cells_of_a_row_are_told_together() {
+        let rows = read::<Customers>("id,birthday,since_time\n1,x,y\n").unwrap();
+        let (line, columns, reason) = told(&rows)[0];
+        assert_eq!((line, columns), (2, "birthday, since_time"));
+        assert!(reason.starts_with("birthday: `x`") && reason.contains("; since_time: `y`"), "{reason}");
+    }
+
+    #[test]
+    fn the_head_is_told_of_all_that_is_wrong_with_it() {
+        let said = |text: &str, attributes: &[&str]| {
+            let attributes = attributes.iter().map(|name| (*name).to_owned()).collect();
+            let change = Changing { attributes, ..Changing::default() };
+            read_by::<Customers>(text, Forms::default(), &change).unwrap_err().to_string()
+        };
+        let wrong = said("email,E-Mail,EMAIL,attr.a,shoe size\n", &["Country", "hat"]);
+        for part in [
+            "column `E-Mail` is not known",
+            "column `email` stands there twice",
+            "column `shoe size` is not known",
+            "the head has no column `id`",
+            "--attributes: `Country` is a column of its own",
+            "--attributes: the head has no column `hat`",
+            "known columns are id, display_name, email",
+            "attr.NAME",
+        ] {
+            assert!(wrong.contains(part), "{part}: {wrong}");
+        }
+        let twice = said("id,shoe_size,attr.shoe_size\n", &["shoe_size"]);
+        assert!(twice.contains("`attr.shoe_size` stands there twice"), "{twice}");
+        assert!(said("", &[]).contains("no head"));
+        assert!(said("id,\"x\n", &[]).contains("the head cannot be read"));
+    }
+
+    #[test]
+    fn an_empty_cell_says_nothing_and_what_a_row_does_not_say_all_itself_is_named() {
+        let head = "id,country,attr.Shoe size,Hat,tags\n";
+        let text = format!("{head}1,AT,,,\n2,AT,42,,\n3,,,straw,a\n4,,43,,\n");
+        let mut change = Changing { attributes: vec!["hat".to_owned()], ..Changing::default() };
+        let masks = |change: &Changing| -> Vec<(u64, Option<String>)> {
+            let (rows, _) = read_by::<Customers>(text.as_str(), Forms::default(), change).unwrap();
+            rows.iter().map(|row| (row.line, row.mask.as_ref().map(|paths| paths.join(" ")))).collect()
+        };
+        let named = |paths: &str| Some(paths.to_owned());
+        let wanted = [
+            (2, None),
+            (5, named("attributes.Shoe size")),
+            (4, named("attributes.hat tags")),
+            (3, named("country attributes.Shoe size")),
+        ];
+        assert_eq!(masks(&change), wanted, "those with one mask stand together");
+        change.clear_empty = true;
+        let all = named("country attributes.Shoe size attributes.hat tags");
+        assert!(masks(&change).iter().all(|(_, mask)| *mask == all));
+        let (rows, _) = read_by::<Customers>(text.as_str(), Forms::default(), &change).unwrap();
+        assert_eq!(rows[1].item.attributes["Shoe size"], "42");
+    }
+
+    #[test]
+    fn an_id_that_comes_twice_is_sent_apart_and_rejects_columns_are_passed_over() {
+        let text = "reject.line,reject.column,reject.reason,id,email\n3,email,bad,1,a@x.org\n4,,,1,b@x.org\n";
+        let source = Source::of(std::io::Cursor::new(text.as_bytes().to_vec()), None, None).unwrap();
+        let (forms, change) = (Forms::default(), Changing::default());
+        let mut reader = Reader::<Customers>::of(source, forms, &change, Box::new(|_| Ok(()))).unwrap();
+        let windows = std::iter::from_fn(|| reader.next().unwrap());
+        let sizes: Vec<_> = windows.map(|window| (window.rows.len(), window.next_line)).collect();
+        assert_eq!(sizes, [(1, 3), (1, 4)]);
+    }
 }

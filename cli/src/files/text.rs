@@ -175,7 +175,12 @@ impl Rows {
         if let Some([separator]) = first.text.strip_prefix(b"sep=") {
             return Ok(Self { lines, separator: *separator });
         }
-        let under = |separator: u8| seems(&cut(&first.text, separator));
+        let under = |separator: u8| {
+            let mut cutter = Cutter::new(separator);
+            let is_whole = cutter.take(&first.text);
+            cutter.end_cell();
+            if is_whole { seems(&cutter.cells) } else { 0 }
+        };
         // The first of the best.
         let best = choices.iter().copied().rev().max_by_key(|separator| under(*separator));
         lines.again.push_front(first);

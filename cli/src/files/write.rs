@@ -66,6 +66,12 @@ impl<W: Write> Rows<W> {
         Ok(row.flush()?)
     }
 
+    /// What it was written into.
+    #[cfg(test)]
+    pub fn into_inner(self) -> W {
+        self.into
+    }
+
     /// Hands everything on.
     ///
     /// # Errors

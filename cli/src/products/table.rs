@@ -91,3 +91,57 @@ impl Table for Products {
         Some(&mut item.attributes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tandem_kernel::money::Currency;
+    use tandem_proto::campaign::v1::ListPrice;
+
+    use super::*;
+    use crate::files::testing::there_and_back;
+
+    const TEXT: &str = "([=+@'|\\\\,;\"\t\r\n -]|[aé\u{A0}0]){1,6}";
+
+    prop_compose! {
+        fn any_price()(
+            place in "([A-Z]{2}|stores/[a-z0-9.~-]{1,5})?",
+            minor in 0..10_000_000_i64,
+            at in 0..3_usize,
+        ) -> ListPrice {
+            let currency = ["EUR", "JPY", "KWD"].map(|code| Currency::new(code).unwrap())[at];
+            ListPrice { place, price: Some(money::from_minor(minor, currency)) }
+        }
+    }
+
+    prop_compose! {
+        fn any_product()(
+            id in "[a-z0-9][a-z0-9._~-]{0,6}",
+            display_name in TEXT,
+            categories in proptest::collection::vec(TEXT, 0..4),
+            prices in proptest::collection::vec(any_price(), 0..5),
+            costs in proptest::collection::vec(any_price(), 0..3),
+            tax_rate_ppm in 0..=1_000_000_i32,
+            attributes in proptest::collection::btree_map(TEXT, TEXT, 0..3),
+        ) -> Product {
+            Product {
+                name: format!("products/{id}"),
+                display_name,
+                categories,
+                prices,
+                unit_costs: costs.into_iter().filter_map(|one| one.price).collect(),
+                tax_rate_ppm,
+                attributes,
+                ..Product::default()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(product in any_product()) {
+            prop_assume!(!product.display_name.trim().is_empty());
+            prop_assert_eq!(there_and_back::<Products>(std::slice::from_ref(&product)), [product]);
+        }
+    }
+}

@@ -212,3 +212,95 @@ impl Table for Codes {
         COLUMNS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::files::testing::{read, there_and_back};
+    use crate::money;
+
+    fn euros(minor: i64) -> Money {
+        let euro = tandem_kernel::money::Currency::new("EUR").unwrap();
+        money::from_minor(minor, euro)
+    }
+
+    prop_compose! {
+        fn any_voucher()(
+            code in "[!-~é夏]{1,8}",
+            texts in (
+                proptest::option::of("[a-z]{1,5}"),
+                "([=+'\" ,-]|[a-z]){0,6}",
+                proptest::option::of("[a-z]{1,5}"),
+            ),
+            times in proptest::collection::vec(
+                proptest::option::of((0..4_000_000_000_i64, 0..1_000_000_000_i32)),
+                5,
+            ),
+            max_uses in proptest::option::of(1..9_i64),
+            numbers in (0..9_i64, 0..9_i64),
+            amounts in proptest::collection::vec(proptest::option::of(-10_000..10_000_i64), 3),
+            state in 1..=6_i32,
+            disabled in any::<bool>(),
+            labels in proptest::collection::btree_map("[ -~]{1,8}", "[ -~]{0,8}", 0..3),
+        ) -> Voucher {
+            let at = |place: usize| {
+                times[place].map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos })
+            };
+            let least = |place: usize| amounts[place].map(|minor| euros(minor.abs()));
+            let of = |collection: &str, id: Option<String>| {
+                id.map_or_else(String::new, |id| format!("{collection}/{id}"))
+            };
+            let (customer, source_id, batch) = texts;
+            let own = at(0).is_some() || at(1).is_some();
+            Voucher {
+                name: format!("vouchers/{code}"),
+                code,
+                incentive: "incentives/ten-off".to_owned(),
+                customer: of("customers", customer),
+                source_id: if source_id.trim().is_empty() { String::new() } else { source_id },
+                validity: own.then(|| Interval { start_time: at(0), end_time: at(1) }),
+                max_uses,
+                unlimited_uses: max_uses.is_none(),
+                uses: numbers.0,
+                uses_held: numbers.1,
+                initial_balance: least(0),
+                balance: least(1),
+                adjustments: amounts[2].map(euros),
+                state,
+                create_time: at(2),
+                assign_time: at(3),
+                restored_until_time: at(4),
+                batch: of("batches", batch),
+                labels,
+                disabled,
+                ..Voucher::default()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(voucher in any_voucher()) {
+            prop_assert_eq!(there_and_back::<Codes>(std::slice::from_ref(&voucher)), [voucher]);
+        }
+    }
+
+    #[test]
+    fn a_cell_that_cannot_be_read_fails_its_row_alone_and_an_absent_one_says_nothing() {
+        let text = "code,max_uses,valid_until\nA,x,tomorrow\nB,unlimited,\nC,,\n";
+        let (read, bad) = read::<Codes>(text).unwrap();
+        assert_eq!((bad.len(), bad[0].line, bad[0].column.as_str()), (1, 2, "max_uses, valid_until"));
+        assert_eq!((read[0].item.max_uses, read[0].item.unlimited_uses), (None, true));
+        assert_eq!((read[1].item.max_uses, read[1].item.unlimited_uses), (None, false));
+    }
+
+    #[test]
+    fn a_column_that_nobody_would_look_at_is_refused_by_name() {
+        let said = |text: &str| read::<Codes>(text).unwrap_err().to_string();
+        assert!(said("code,valid_untill\nA,\n").contains("column `valid_untill` is not known"));
+        assert!(said("code,attr.x\nA,\n").contains("column `attr.x` is not known"), "codes have labels");
+        assert!(said("code,code\nA,A\n").contains("`code` stands there twice"));
+    }
+}
