@@ -13,6 +13,7 @@ use tandem_proto::campaign::v1::event_service_client::EventServiceClient as Camp
 use tandem_proto::campaign::v1::feedback_service_client::FeedbackServiceClient;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
+use tandem_proto::campaign::v1::product_service_client::ProductServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
@@ -115,6 +116,11 @@ impl Target {
     /// Campaigns.
     pub async fn campaigns(&self) -> Result<CampaignServiceClient<Connection>, Failure> {
         Ok(CampaignServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// What is sold.
+    pub async fn products(&self) -> Result<ProductServiceClient<Connection>, Failure> {
+        Ok(ProductServiceClient::new(self.to_campaign().await?))
     }
 
     /// Rules of offers and prices.

@@ -7,11 +7,14 @@ mod decisions;
 mod demo;
 mod events;
 mod failure;
+mod files;
 mod limits;
 mod money;
 mod name;
 mod order;
 mod output;
+mod percent;
+mod products;
 mod quote;
 mod redeem;
 mod request_id;
@@ -71,9 +74,9 @@ enum Command {
     /// What marketing wants to reach.
     #[command(subcommand)]
     Objectives(browse::Command<create::Objective>),
-    /// What is sold, at what price.
+    /// What is sold, at what price; bring it in and take it out as files.
     #[command(subcommand)]
-    Products(browse::Command<create::Product>),
+    Products(products::Command),
     /// What runs when, and the steps of its life.
     #[command(subcommand)]
     Campaigns(browse::Campaigns),
@@ -89,7 +92,7 @@ enum Command {
     /// Make, take out and bring in codes.
     #[command(subcommand)]
     Vouchers(vouchers::Command),
-    /// Bring in customers, and look at them.
+    /// Bring in customers, take them out, and look at them.
     #[command(subcommand)]
     Customers(customers::Command),
     /// Price a basket.
@@ -197,7 +200,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Diff(arguments) => diff::run(arguments, &target).await,
         Command::Export(arguments) => export::run(arguments, &target).await,
         Command::Objectives(command) => browse::run(command, &target, output).await,
-        Command::Products(command) => browse::run(command, &target, output).await,
+        Command::Products(command) => products::run(command, &target, output).await,
         Command::Campaigns(command) => browse::campaigns(command, &target, output).await,
         Command::Incentives(command) => browse::run(command, &target, output).await,
         Command::Segments(command) => browse::run(command, &target, output).await,

@@ -22,6 +22,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("products create", &["a"], Reads::Campaign),
     ("products show", &["a"], Reads::Campaign),
     ("products list", &[], Reads::Campaign),
+    ("products import", &["--file", TABLE], Reads::Campaign),
+    ("products export", &[], Reads::Campaign),
     ("campaigns create", &["a", "--objective", "a"], Reads::Campaign),
     ("campaigns show", &["a"], Reads::Campaign),
     ("campaigns list", &[], Reads::Campaign),
@@ -48,6 +50,7 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("vouchers changes", &["A"], Reads::Relationship),
     ("vouchers usable", &["--customer", "7", "--line", "p:1:1"], Reads::Relationship),
     ("customers import", &["--file", TABLE], Reads::Relationship),
+    ("customers export", &[], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
     ("quote", &["--currency", "EUR", "--line", "products/a:1"], Reads::Campaign),
@@ -159,7 +162,7 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
-        let column = if words[0] == "customers" { "id" } else { "code" };
+        let column = if words[0] == "vouchers" { "code" } else { "id" };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
         let typed = |word: &&'static str| match *word {
             TABLE => table.clone(),

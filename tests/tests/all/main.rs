@@ -10,6 +10,7 @@ mod clients;
 mod equal;
 mod events;
 mod faults;
+mod files;
 mod flags;
 mod guesses;
 mod journeys;
