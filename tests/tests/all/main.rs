@@ -12,6 +12,7 @@ mod events;
 mod faults;
 mod flags;
 mod guesses;
+mod handbook;
 mod journeys;
 mod masks;
 mod metrics;
