@@ -3,9 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{
-    ClientTlsConfig, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig,
-};
+use tandem_platform::config::{ClientTlsConfig, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::LanesConfig;
 use tandem_platform::outbox::RelayConfig;
 use tandem_platform::secret::{Address, Secret};

@@ -27,9 +27,12 @@ pub fn pages(pool: &DescriptorPool) -> Result<Vec<Page>, Failure> {
     {
         index += &format!("\n## {service}\n\n");
         // What has a page of its own.
-        let events = if package == "common" { Vec::new() } else { declared(&format!("tandem.{package}.v1"))? };
-        let files = pool.files().filter(|file| file.package_name() == format!("tandem.{package}.v1"));
-        for file in files.filter(|file| !is_of_errors(file)) {
+        let events =
+            if package == "common" { Vec::new() } else { declared(&format!("tandem.{package}.v1"))? };
+        let of_package = |file: &FileDescriptor| file.package_name() == format!("tandem.{package}.v1");
+        let mut files: Vec<_> = pool.files().filter(|file| of_package(file) && !is_of_errors(file)).collect();
+        files.sort_by_key(|file| (file.services().len() == 0, file.name().to_owned()));
+        for file in files {
             index += &listed(&file);
             pages.push(Page { path: path(&file), text: page(&file, &events) });
         }

@@ -44,7 +44,9 @@ pub fn page(pool: &DescriptorPool) -> Result<Page, Failure> {
         for value in reasons.values().filter(|value| value.number() != 0) {
             let name = value.name().trim_start_matches("ERROR_REASON_");
             let Reason { code, means, to_do } = read(&said(&reasons.parent_file(), value.path()))
-                .ok_or_else(|| Failure::said(format!("{name}: its comment is not CODE: meaning. To do: …")))?;
+                .ok_or_else(|| {
+                    Failure::said(format!("{name}: its comment is not CODE: meaning. To do: …"))
+                })?;
             text += &format!("| `{name}` | {} | {} | {} |\n", cell(&code), cell(&means), cell(&to_do));
         }
     }
@@ -65,10 +67,35 @@ fn read(comment: &str) -> Option<Reason> {
     let text = words.join(" ");
     let (says, to_do) = text.split_once(" To do: ")?;
     let (code, means) = says.split_once(": ")?;
-    let is_code = code.split([' ', ',']).next().is_some_and(|word| word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-    let sentence = |text: &str| {
-        let mut letters = text.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-    };
+    let is_code = code
+        .split([' ', ','])
+        .next()
+        .is_some_and(|word| word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     is_code.then(|| Reason { code: code.to_owned(), means: sentence(means), to_do: sentence(to_do) })
+}
+
+/// Begins with a capital letter, unless it begins with a name.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !word.contains(['.', '_']) => first.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_says_the_code_the_meaning_and_what_to_do() {
+        let said = " NOT_FOUND, of an item: there is\n none.\n To do: google.rpc.Help says it.\n";
+        let Reason { code, means, to_do } = read(said).unwrap();
+        assert_eq!((code.as_str(), means.as_str()), ("NOT_FOUND, of an item", "There is none."));
+        assert_eq!(to_do, "google.rpc.Help says it.");
+        for wrong in ["There is none.", "NOT_FOUND: there is none.", "There: is none. To do: nothing."] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -83,13 +83,17 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/handbook/src").join(FOLDER);
         let mut found = BTreeMap::new();
         kept(&folder, "", &mut found);
-        let wanted: BTreeMap<_, _> = pages().unwrap().into_iter().map(|page| (page.path, page.text)).collect();
+        let wanted: BTreeMap<_, _> =
+            pages().unwrap().into_iter().map(|page| (page.path, page.text)).collect();
         let anew = "write them anew: cargo run --bin tandem -- handbook --to docs/handbook/src";
         for (path, text) in &wanted {
             assert!(found.get(path) == Some(text), "{FOLDER}/{path} is not what it should be; {anew}");
         }
         for path in found.keys() {
-            assert!(wanted.contains_key(path), "{FOLDER}/{path} tells of what is not there any more: remove it");
+            assert!(
+                wanted.contains_key(path),
+                "{FOLDER}/{path} tells of what is not there any more: remove it"
+            );
         }
     }
 }

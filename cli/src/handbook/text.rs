@@ -76,8 +76,14 @@ mod tests {
 
     #[test]
     fn what_would_be_markup_stays_the_text_it_is() {
-        assert_eq!(prose(" named, \"*\" names all\n of [start, end)", 2), "named, \"\\*\" names all\n  of \\[start, end)");
-        assert_eq!(prose(" `map<string, A>` of snake_case, \"_\"", 0), "`map<string, A>` of snake_case, \"\\_\"");
+        assert_eq!(
+            prose(" named, \"*\" names all\n of [start, end)", 2),
+            "named, \"\\*\" names all\n  of \\[start, end)"
+        );
+        assert_eq!(
+            prose(" `map<string, A>` of snake_case, \"_\"", 0),
+            "`map<string, A>` of snake_case, \"\\_\""
+        );
         assert_eq!(prose(" a\n\n b", 2), "a\n\n  b");
         assert_eq!(cell(" a | b\n c"), "a \\| b c");
         assert_eq!(first_sentence(" One\n line. Another."), "One line.");

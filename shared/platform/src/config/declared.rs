@@ -127,7 +127,10 @@ mod tests {
         let all = known();
         let one = |key: &str| all.iter().find(|setting| setting.key == key).unwrap();
         assert_eq!((one("relay.poll_ms").default.clone(), one("relay.poll_ms").least), (Some(100.into()), 1));
-        assert_eq!((one("log.format").default.clone(), one("log.format").words.len()), (Some("text".into()), 2));
+        assert_eq!(
+            (one("log.format").default.clone(), one("log.format").words.len()),
+            (Some("text".into()), 2)
+        );
         assert_eq!(one("server.tls.certificate").default, None);
         assert_eq!(one("server.tls.require_client_certificate").default, Some(false.into()));
         assert!(all.iter().all(|setting| !setting.says.is_empty()), "{all:#?}");

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::config::{self, declared, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
+use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, declared};
 use crate::outbox::RelayConfig;
 
 /// What can be set.

@@ -66,7 +66,10 @@ fn anchor(heading: &str) -> String {
 pub fn broken(root: &Path, page: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root.join(page)).unwrap();
     let is_of_the_book = page.starts_with("docs/handbook/src/");
-    links(&text).into_iter().filter_map(|link| Some(format!("{page}: {link}: {}", wrong(root, page, is_of_the_book, &link)?))).collect()
+    links(&text)
+        .into_iter()
+        .filter_map(|link| Some(format!("{page}: {link}: {}", wrong(root, page, is_of_the_book, &link)?)))
+        .collect()
 }
 
 fn wrong(root: &Path, page: &str, is_of_the_book: bool, link: &str) -> Option<&'static str> {
@@ -106,7 +109,9 @@ fn plain(path: &Path) -> PathBuf {
 
 #[test]
 fn anchors_are_those_of_the_headings() {
-    let anchors = anchors("# What a *rule* may say\n## `basket`\n## ErrorReason\n## `basket`\n## Monday is 1, isn't it?\n");
+    let anchors = anchors(
+        "# What a *rule* may say\n## `basket`\n## ErrorReason\n## `basket`\n## Monday is 1, isn't it?\n",
+    );
     let wanted = ["basket", "basket-1", "errorreason", "monday-is-1-isnt-it", "what-a-rule-may-say"];
     assert_eq!(anchors.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
     assert_eq!(links("[a](b.md#c) <https://d> `[no](e)`\n```text\n[no](f)\n```\n"), ["b.md#c", "https://d"]);

@@ -96,6 +96,7 @@ fn typed(path: &str, text: &str) -> Vec<Step> {
 #[test]
 fn what_is_typed_goes_on_after_a_backslash_and_the_rest_is_printed() {
     let block = "$ a \\\n  b\nsaid\nmore\n$ c\n";
-    let step = |command: &str, prints: &str| Step::Type { command: command.to_owned(), prints: prints.to_owned() };
+    let step =
+        |command: &str, prints: &str| Step::Type { command: command.to_owned(), prints: prints.to_owned() };
     assert_eq!(typed("a.md", block), [step("a \\\n  b", "said\nmore\n"), step("c", "")]);
 }

@@ -40,7 +40,9 @@ pub fn wrong(page: &Page, up: &Up) -> Vec<String> {
                 if fails == well {
                     let ended = if well { "ends well" } else { "fails" };
                     wrong.push(format!("{}: $ {command}\n{ended}: {printed}", page.path));
-                } else if let Err(difference) = Assert::new().try_eq(None, printed.into_data(), prints.clone().into_data()) {
+                } else if let Err(difference) =
+                    Assert::new().try_eq(None, printed.into_data(), prints.clone().into_data())
+                {
                     wrong.push(format!("{}: $ {command}\n{difference}", page.path));
                 }
             }
@@ -69,10 +71,13 @@ fn did(page: &Page, steps: &[Step], up: &Up) -> Vec<Did> {
     let output = child.wait_with_output().unwrap();
     let _ = typing.join();
     let said = String::from_utf8(output.stdout).unwrap();
-    said.split(PRINTED).skip(1).filter_map(|part| {
-        let (printed, ended) = part.split_once(ENDED)?;
-        Some(Did { printed: printed.to_owned(), well: ended.trim() == "0" })
-    }).collect()
+    said.split(PRINTED)
+        .skip(1)
+        .filter_map(|part| {
+            let (printed, ended) = part.split_once(ENDED)?;
+            Some(Did { printed: printed.to_owned(), well: ended.trim() == "0" })
+        })
+        .collect()
 }
 
 fn script(steps: &[Step], moments: &[(&str, String)]) -> String {
