@@ -8,6 +8,7 @@ mod demo;
 mod events;
 mod failure;
 mod files;
+mod handbook;
 mod limits;
 mod money;
 mod name;
@@ -107,6 +108,8 @@ enum Command {
     /// Follow what happens.
     #[command(subcommand)]
     Events(events::Command),
+    /// Write the pages of the handbook that are made from the contracts and the code: API, errors, events, settings, rules.
+    Handbook(handbook::Arguments),
     /// Print the completion script of a shell.
     Completion(completion::Arguments),
 }
@@ -118,12 +121,7 @@ impl Command {
         const RELATIONSHIP: [&str; 2] = ["relationship", "tenant"];
         const TLS: [&str; 4] = ["tls_ca", "tls_server_name", "tls_certificate", "tls_key"];
         match self {
-            Self::Up(_) | Self::Demo(_) | Self::Completion(_) => Vec::new(),
-            Self::Rules(rules) => match rules.is_of_relationship() {
-                None => Vec::new(),
-                Some(true) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
-                Some(false) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
-            },
+            Self::Up(_) | Self::Demo(_) | Self::Handbook(_) | Self::Completion(_) => Vec::new(),
             Self::Apply(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS, &["output"]].concat(),
             // What they write has one form.
             Self::Diff(_) | Self::Export(_) => [&CAMPAIGN[..], &RELATIONSHIP, &TLS].concat(),
@@ -135,12 +133,16 @@ impl Command {
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
+            Self::Rules(rules) if rules.is_of_relationship() => {
+                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
+            }
             Self::Events(events::Command::Tail(tail)) if tail.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)
             | Self::Order(_)
             | Self::Limits(_)
+            | Self::Rules(_)
             | Self::Events(_)
             | Self::Objectives(_)
             | Self::Products(_)
@@ -212,6 +214,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
+        Command::Handbook(arguments) => handbook::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     }
 }

@@ -112,7 +112,7 @@ pub struct Product {
 pub struct Segment {
     #[command(flatten)]
     named: Named,
-    /// Who belongs to it, in CEL: see docs/rules.md and `tandem rules check`.
+    /// Who belongs to it, in CEL: see the handbook, "What a rule may say", and `tandem rules check`.
     #[arg(long)]
     rule: String,
 }

@@ -13,6 +13,7 @@ mod faults;
 mod files;
 mod flags;
 mod guesses;
+mod handbook;
 mod journeys;
 mod masks;
 mod metrics;
