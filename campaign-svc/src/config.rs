@@ -1,17 +1,16 @@
 //! The settings of the service: defaults, then a file, then the environment (`TANDEM_CAMPAIGN_…`). Units stand in the
 //! names.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tandem_platform::config::{
-    ClientTlsConfig, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig,
-};
+use tandem_platform::config::{ClientTlsConfig, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::LanesConfig;
 use tandem_platform::outbox::RelayConfig;
 use tandem_platform::secret::{Address, Secret};
 use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where and how it listens.
@@ -71,29 +70,10 @@ impl Settings for Config {
             relay: self.relay,
         }
     }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        for (name, value) in [
-            ("relationship.timeout_ms", self.relationship.timeout_ms),
-            ("relationship.retry_ms", self.relationship.retry_ms),
-            ("pricing.quote_ttl_s", self.pricing.quote_ttl_s.into()),
-            ("pricing.snapshot_poll_ms", self.pricing.snapshot_poll_ms),
-            ("pricing.snapshot_idle_s", self.pricing.snapshot_idle_s.into()),
-            ("pricing.first_load_ms", self.pricing.first_load_ms),
-            ("pricing.campaign_max_days", self.pricing.campaign_max_days.into()),
-            ("order.timeout_ms", self.order.timeout_ms),
-            ("order.retry_ms", u64::try_from(self.order.retry_ms).unwrap_or(0)),
-        ] {
-            if value == 0 {
-                return Err(ConfigError::new(format!("{name} must be at least 1")));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Where relationship-svc is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelationshipConfig {
     /// `http://host:port` or `https://host:port`.
@@ -105,8 +85,10 @@ pub struct RelationshipConfig {
     /// How long a quote waits at most for the customer's incentives before it answers without them, in milliseconds;
     /// less where half of what is left of its caller's deadline is less. Who has waited so long in vain, while nobody
     /// else heard anything, finds relationship-svc gone.
+    #[schemars(range(min = 1))]
     pub timeout_ms: u64,
     /// How long quotes do not ask a relationship-svc that is gone, before one of them tries again, in milliseconds.
+    #[schemars(range(min = 1))]
     pub retry_ms: u64,
 }
 
@@ -123,16 +105,18 @@ impl Default for RelationshipConfig {
 }
 
 /// Orders that count on both sides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrderConfig {
     /// Transactions side by side that write orders; on SQLite always one. `lanes` 0: one more than there are cores, at
     /// most 17.
     pub lanes: LanesConfig,
     /// How long one call waits for relationship-svc before the order is left to go on by itself, in milliseconds.
+    #[schemars(range(min = 1))]
     pub timeout_ms: u64,
     /// How long an open step is left to whoever has taken it up, before anybody takes it up again, in milliseconds.
     /// Longer than `timeout_ms`.
+    #[schemars(range(min = 1))]
     pub retry_ms: i64,
     /// After what time an open order is told of as stuck, in milliseconds.
     pub stuck_after_ms: i64,
@@ -156,21 +140,26 @@ impl Default for OrderConfig {
 }
 
 /// Quotes and the catalogue they are made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PricingConfig {
     /// How long a quote promises its amounts where the tenant has set nothing (SettingsService), in seconds; never past the
     /// end of anything applied.
+    #[schemars(range(min = 1))]
     pub quote_ttl_s: u32,
     /// How often a replica looks for a new version of the catalogue, in milliseconds.
+    #[schemars(range(min = 1))]
     pub snapshot_poll_ms: u64,
     /// After what time without a quote a tenant's catalogue is dropped from memory, in seconds. It is read again before
     /// the next quote.
+    #[schemars(range(min = 1))]
     pub snapshot_idle_s: u32,
     /// How long the start waits for the catalogue of any one tenant, in milliseconds; its quotes wait for it by
     /// themselves after that.
+    #[schemars(range(min = 1))]
     pub first_load_ms: u64,
     /// The longest window of a campaign of a tenant that has set none (SettingsService), in days.
+    #[schemars(range(min = 1))]
     pub campaign_max_days: u32,
     /// Evaluations that take long, as large baskets under many offers do, leave the threads that serve calls: so many
     /// are computed at once. 0: one for every two cores.
@@ -196,6 +185,8 @@ impl Default for PricingConfig {
 
 #[cfg(test)]
 mod tests {
+    use tandem_platform::config::declared;
+
     use super::*;
 
     #[test]
@@ -208,9 +199,12 @@ mod tests {
     #[test]
     fn what_must_not_be_zero_is_named() {
         let pricing = PricingConfig { snapshot_poll_ms: 0, ..PricingConfig::default() };
-        let error = Config { pricing, ..Config::default() }.check().unwrap_err().to_string();
+        let error = declared::check(&Config { pricing, ..Config::default() }).unwrap_err().to_string();
         assert!(error.contains("pricing.snapshot_poll_ms"), "{error}");
-        assert!(Config::default().check().is_ok());
+        let order = OrderConfig { retry_ms: -1, ..OrderConfig::default() };
+        let error = declared::check(&Config { order, ..Config::default() }).unwrap_err().to_string();
+        assert!(error.contains("order.retry_ms"), "{error}");
+        assert!(declared::check(&Config::default()).is_ok());
     }
 
     #[test]

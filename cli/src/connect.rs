@@ -12,6 +12,7 @@ use tandem_proto::campaign::v1::campaign_service_client::CampaignServiceClient;
 use tandem_proto::campaign::v1::event_service_client::EventServiceClient as CampaignEvents;
 use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
+use tandem_proto::campaign::v1::product_service_client::ProductServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
 use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
@@ -117,6 +118,11 @@ impl Target {
     /// Campaigns.
     pub async fn campaigns(&self) -> Result<CampaignServiceClient<Connection>, Failure> {
         Ok(CampaignServiceClient::new(self.to_campaign().await?))
+    }
+
+    /// What is sold.
+    pub async fn products(&self) -> Result<ProductServiceClient<Connection>, Failure> {
+        Ok(ProductServiceClient::new(self.to_campaign().await?))
     }
 
     /// Rules of offers and prices.

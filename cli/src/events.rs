@@ -3,6 +3,7 @@
 mod aside;
 
 use clap::{Args, Subcommand, ValueEnum};
+use prost_reflect::MessageDescriptor;
 use tandem_proto::common::v1::Event;
 use tandem_proto::{campaign, relationship};
 
@@ -104,7 +105,7 @@ fn types(service: Service, typed: &[String]) -> Result<Vec<String>, Failure> {
         Service::Campaign => "tandem.campaign.v1",
         Service::Relationship => "tandem.relationship.v1",
     };
-    let known = known(package)?;
+    let known: Vec<String> = declared(package)?.iter().map(|event| event.full_name().to_owned()).collect();
     let full = |typed: &String| {
         let own = format!("{package}.{typed}");
         if known.contains(&own) {
@@ -120,8 +121,8 @@ fn types(service: Service, typed: &[String]) -> Result<Vec<String>, Failure> {
     typed.iter().map(full).collect()
 }
 
-/// The full types of every event that a package tells of: what its file of events declares, the messages of calls apart.
-fn known(package: &str) -> Result<Vec<String>, Failure> {
+/// Every event that a package tells of: what its file of events declares, the messages of calls apart.
+pub fn declared(package: &str) -> Result<Vec<MessageDescriptor>, Failure> {
     let pool = output::pool()?;
     let service = pool.get_service_by_name(&format!("{package}.EventService"));
     let service =
@@ -130,8 +131,7 @@ fn known(package: &str) -> Result<Vec<String>, Failure> {
     let parts = called.iter().flat_map(|message| message.fields()).collect::<Vec<_>>();
     called.extend(parts.iter().filter_map(|field| field.kind().as_message().cloned()));
     let file = service.parent_file();
-    let declared = file.messages().filter(|message| !called.contains(message));
-    Ok(declared.map(|message| message.full_name().to_owned()).collect())
+    Ok(file.messages().filter(|message| !called.contains(message)).collect())
 }
 
 async fn tail(arguments: Tail, target: &Target, format: Format) -> Result<(), Failure> {

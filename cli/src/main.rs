@@ -8,12 +8,16 @@ mod decisions;
 mod demo;
 mod events;
 mod failure;
+mod files;
+mod handbook;
 mod interactions;
 mod limits;
 mod money;
 mod name;
 mod order;
 mod output;
+mod percent;
+mod products;
 mod quote;
 mod redeem;
 mod relationship;
@@ -77,9 +81,9 @@ enum Command {
     /// What marketing wants to reach.
     #[command(subcommand)]
     Objectives(browse::Command<create::Objective>),
-    /// What is sold, at what price.
+    /// What is sold, at what price; bring it in and take it out as files.
     #[command(subcommand)]
-    Products(browse::Command<create::Product>),
+    Products(products::Command),
     /// What runs when, and the steps of its life.
     #[command(subcommand)]
     Campaigns(browse::Campaigns),
@@ -95,7 +99,7 @@ enum Command {
     /// Make, take out and bring in codes.
     #[command(subcommand)]
     Vouchers(vouchers::Command),
-    /// Bring in customers, look at them, erase them.
+    /// Bring in customers, take them out, look at them, erase them.
     #[command(subcommand)]
     Customers(customers::Command),
     /// Tell of what people do, and read their timelines.
@@ -116,6 +120,8 @@ enum Command {
     /// Follow what happens.
     #[command(subcommand)]
     Events(events::Command),
+    /// Write the pages of the handbook that are made from the contracts and the code: API, errors, events, settings, rules.
+    Handbook(handbook::Arguments),
     /// Print the completion script of a shell.
     Completion(completion::Arguments),
 }
@@ -127,12 +133,7 @@ impl Command {
         const RELATIONSHIP: [&str; 2] = ["relationship", "tenant"];
         const TLS: [&str; 4] = ["tls_ca", "tls_server_name", "tls_certificate", "tls_key"];
         match self {
-            Self::Up(_) | Self::Demo(_) | Self::Completion(_) => Vec::new(),
-            Self::Rules(rules) => match rules.is_of_relationship() {
-                None => Vec::new(),
-                Some(true) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
-                Some(false) => [&CAMPAIGN[..], &TLS, &["output"]].concat(),
-            },
+            Self::Up(_) | Self::Demo(_) | Self::Handbook(_) | Self::Completion(_) => Vec::new(),
             Self::Settings(settings) => {
                 let campaign: &[&str] = if settings.is_of(CAMPAIGN[0]) { &CAMPAIGN } else { &[] };
                 let relationship: &[&str] = if settings.is_of(RELATIONSHIP[0]) { &RELATIONSHIP } else { &[] };
@@ -153,12 +154,16 @@ impl Command {
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
+            Self::Rules(rules) if rules.is_of_relationship() => {
+                [&RELATIONSHIP[..], &TLS, &["output"]].concat()
+            }
             Self::Events(events) if events.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)
             | Self::Order(_)
             | Self::Limits(_)
+            | Self::Rules(_)
             | Self::Events(_)
             | Self::Objectives(_)
             | Self::Products(_)
@@ -219,7 +224,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(arguments, &target).await,
         Command::Settings(command) => settings::run(command, &target, output).await,
         Command::Objectives(command) => browse::run(command, &target, output).await,
-        Command::Products(command) => browse::run(command, &target, output).await,
+        Command::Products(command) => products::run(command, &target, output).await,
         Command::Campaigns(command) => browse::campaigns(command, &target, output).await,
         Command::Incentives(command) => browse::run(command, &target, output).await,
         Command::Segments(command) => browse::run(command, &target, output).await,
@@ -233,6 +238,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
+        Command::Handbook(arguments) => handbook::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     }
 }

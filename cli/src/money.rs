@@ -1,6 +1,7 @@
 //! Money as people type and read it.
 
 use tandem_kernel::money::{Currency, Money};
+use tandem_proto::campaign::v1::ListPrice;
 use tandem_proto::common::v1 as common;
 
 use crate::failure::Failure;
@@ -32,6 +33,18 @@ pub fn read_signed(text: &str) -> Result<common::Money, String> {
         None => read(text),
         Some(amount) => read(amount).map(|money| negative(&money)),
     }
+}
+
+/// A list price: `12.50 EUR`, or of a place `DE=12.00 EUR`.
+pub fn read_price(text: &str) -> Result<ListPrice, String> {
+    let (place, amount) = text.split_once('=').unwrap_or(("", text));
+    Ok(ListPrice { place: place.trim().to_owned(), price: Some(read(amount.trim())?) })
+}
+
+/// The same, to be read again.
+pub fn show_price(price: &ListPrice) -> String {
+    let amount = show(price.price.as_ref());
+    if price.place.is_empty() { amount } else { format!("{}={amount}", price.place) }
 }
 
 /// As much below nothing.
@@ -73,6 +86,9 @@ mod tests {
         let eur = Currency::new("EUR").unwrap();
         assert_eq!(show(Some(&parse("19.9", eur).unwrap())), "19.90 EUR");
         assert_eq!(show(Some(&parse("7", Currency::new("JPY").unwrap()).unwrap())), "7 JPY");
+        for price in ["12.50 EUR", "DE/shops/web=7 JPY"] {
+            assert_eq!(show_price(&read_price(price).unwrap()), price);
+        }
         for wrong in ["", ".5", "1.999", "-1", "1,50", "1e3", "99999999999999999999"] {
             assert!(parse(wrong, eur).is_err(), "{wrong}");
         }

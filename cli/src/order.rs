@@ -383,7 +383,7 @@ fn show_discounts(order: &Order) {
             format!("{} of {}{pays}", code.code, code.incentive),
             code.version.to_string(),
             money::show(code.amount.as_ref()),
-            String::new(),
+            money::show(code.returned.as_ref()),
         ]);
     }
     println!("{table}");

@@ -76,6 +76,20 @@ pub fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
     bar
 }
 
+/// The same for a file of so many bytes, which is told in rows beside it; of what has no size only rows are told.
+pub fn reading(total: Option<u64>) -> indicatif::ProgressBar {
+    let Some(total) = total else { return counter() };
+    let bar = indicatif::ProgressBar::new(total);
+    let form = "{msg} {bar:40} {bytes}/{total_bytes} {percent}% {eta}";
+    bar.set_style(indicatif::ProgressStyle::with_template(form).unwrap_or_else(|_| bar.style()));
+    bar
+}
+
+/// The same for work whose end nobody knows.
+pub fn counter() -> indicatif::ProgressBar {
+    indicatif::ProgressBar::new_spinner()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

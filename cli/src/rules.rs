@@ -1,7 +1,7 @@
 //! `tandem rules`: what a rule may say, and what is wrong with one.
 
 use clap::{Args, Subcommand, ValueEnum};
-use tandem_kernel::rule::{Use, page};
+use tandem_kernel::rule::{self, Use};
 use tandem_proto::campaign::v1 as campaign;
 use tandem_proto::common::v1::RuleFinding;
 use tandem_proto::relationship::v1 as relationship;
@@ -15,8 +15,6 @@ use crate::output::{self, Format};
 pub enum Command {
     /// Judge a rule without saving it; what is wrong is told with its place.
     Check(Check),
-    /// Print what rules may say: facts, functions, examples, limits.
-    Page,
 }
 
 /// Arguments of `tandem rules check`.
@@ -48,13 +46,16 @@ enum What {
 }
 
 impl Command {
-    /// Whether relationship-svc is asked; nobody where nobody is asked.
-    pub fn is_of_relationship(&self) -> Option<bool> {
-        match self {
-            Self::Check(Check { what, .. }) => Some(matches!(what, What::Incentive | What::Segment)),
-            Self::Page => None,
-        }
+    /// Whether relationship-svc is asked.
+    pub fn is_of_relationship(&self) -> bool {
+        let Self::Check(Check { what, .. }) = self;
+        matches!(what, What::Incentive | What::Segment)
     }
+}
+
+/// What rules may say: facts, functions, examples, limits.
+pub fn page() -> String {
+    rule::page(&uses())
 }
 
 /// Every use of both services, each once.
@@ -70,13 +71,8 @@ fn uses() -> Vec<&'static Use> {
 
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
-    match command {
-        Command::Check(arguments) => check(arguments, target, format).await,
-        Command::Page => {
-            print!("{}", page(&uses()));
-            Ok(())
-        }
-    }
+    let Command::Check(arguments) = command;
+    check(arguments, target, format).await
 }
 
 async fn check(arguments: Check, target: &Target, format: Format) -> Result<(), Failure> {
@@ -130,16 +126,6 @@ fn shown(rule: &str, finding: &RuleFinding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_page_is_what_the_code_says() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rules.md");
-        let written = std::fs::read_to_string(file).unwrap();
-        assert!(
-            written == page(&uses()),
-            "write it anew: cargo run --bin tandem -- rules page > docs/rules.md"
-        );
-    }
 
     #[test]
     fn every_example_is_a_rule_of_its_use() {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"strings"
@@ -114,12 +115,20 @@ func setUp(shop, people *grpc.ClientConn) error {
 	if err := stream.Send(&relationship.ImportVouchersRequest{Vouchers: vouchers}); err != nil {
 		return err
 	}
-	imported, err := stream.CloseAndRecv()
-	if err != nil {
+	if err := stream.CloseSend(); err != nil {
 		return err
 	}
-	if imported.Failed != 0 {
-		return fmt.Errorf("the code was not imported: %v", imported.Failures)
+	for {
+		imported, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if imported.Failed != 0 {
+			return fmt.Errorf("the code was not imported: %v", imported.Failures)
+		}
 	}
 	fmt.Printf("set up: %s, %s, code %s\n", product, incentive, code)
 	return nil

@@ -59,9 +59,9 @@ def set_up(shop, people):
     unless_there(incentive_pb2_grpc.IncentiveServiceStub(people).CreateIncentive, create)
     voucher = voucher_pb2.Voucher(code=CODE, incentive=INCENTIVE, unlimited_uses=True)
     vouchers = iter([voucher_pb2.ImportVouchersRequest(vouchers=[voucher])])
-    imported = ask(voucher_service_pb2_grpc.VoucherServiceStub(people).ImportVouchers, vouchers)
-    if imported.failed:
-        sys.exit(f"the code was not imported: {imported.failures}")
+    for imported in ask(voucher_service_pb2_grpc.VoucherServiceStub(people).ImportVouchers, vouchers):
+        if imported.failed:
+            sys.exit(f"the code was not imported: {imported.failures}")
     print(f"set up: {PRODUCT}, {INCENTIVE}, code {CODE}")
 
 

@@ -69,12 +69,11 @@ async function setUp() {
   });
   const incentives = new IncentiveServiceClient(relationship, plain);
   await ask(incentives, incentives.createIncentive, tenOff).catch(unlessThere);
-  const imported = await new Promise<ImportVouchersResponse>((resolve, reject) => {
-    const vouchers = new VoucherServiceClient(relationship, plain);
-    const stream = vouchers.importVouchers(tenant, (error, answer) => (error ? reject(error) : resolve(answer)));
-    stream.end(ImportVouchersRequest.fromPartial({ vouchers: [{ code, incentive, unlimitedUses: true }] }));
-  });
-  if (imported.failed > 0n) throw new Error(`the code was not imported: ${imported.failures[0]?.status?.message}`);
+  const imported = new VoucherServiceClient(relationship, plain).importVouchers(tenant);
+  imported.end(ImportVouchersRequest.fromPartial({ vouchers: [{ code, incentive, unlimitedUses: true }] }));
+  for await (const { failed, failures } of imported as AsyncIterable<ImportVouchersResponse>) {
+    if (failed > 0n) throw new Error(`the code was not imported: ${failures[0]?.status?.message}`);
+  }
   console.log(`set up: ${product}, ${incentive}, code ${code}`);
 }
 

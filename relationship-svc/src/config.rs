@@ -1,6 +1,7 @@
 //! The settings of the service: defaults, then a file, then the environment (`TANDEM_RELATIONSHIP_…`). Units stand in
 //! the names.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tandem_platform::config::{ClientTlsConfig, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
 use tandem_platform::lanes::{LanesConfig, TENANTS_PER_TRANSACTION};
@@ -9,7 +10,7 @@ use tandem_platform::secret::{Address, Secret};
 use tandem_platform::shell::{Common, Settings};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where and how it listens.
@@ -114,7 +115,7 @@ impl Default for CampaignConfig {
 }
 
 /// How vouchers are held, redeemed and rolled back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedemptionConfig {
     /// Transactions side by side that redeem, hold and roll back; on SQLite always one. 0: one more than there are

@@ -1,10 +1,44 @@
 //! The service as tests start it.
 
+use futures::TryStreamExt;
 use tandem_platform::testing;
 pub use tandem_platform::testing::{Channel, fields, preconditions, reason};
+
+use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
+use tandem_proto::relationship::v1::{
+    ImportCustomersRequest, ImportCustomersResponse, ImportVouchersRequest, ImportVouchersResponse,
+};
+use tonic::Status;
 
 use crate::App;
 pub use crate::redemption::audit::{Audit, audit};
 
 /// The service without a socket; see [`testing::Harness`].
 pub type Harness = testing::Harness<App>;
+
+/// Brings customers in: the last answer, with the refusals of all.
+pub async fn import_customers(
+    client: &mut CustomerServiceClient<Channel>,
+    messages: Vec<ImportCustomersRequest>,
+) -> Result<ImportCustomersResponse, Status> {
+    let answers = client.import_customers(futures::stream::iter(messages)).await?.into_inner();
+    let together = |before: ImportCustomersResponse, mut next: ImportCustomersResponse| {
+        next.failures.splice(..0, before.failures);
+        std::future::ready(Ok(next))
+    };
+    answers.try_fold(ImportCustomersResponse::default(), together).await
+}
+
+/// The same of codes.
+pub async fn import_vouchers(
+    client: &mut VoucherServiceClient<Channel>,
+    messages: Vec<ImportVouchersRequest>,
+) -> Result<ImportVouchersResponse, Status> {
+    let answers = client.import_vouchers(futures::stream::iter(messages)).await?.into_inner();
+    let together = |before: ImportVouchersResponse, mut next: ImportVouchersResponse| {
+        next.failures.splice(..0, before.failures);
+        std::future::ready(Ok(next))
+    };
+    answers.try_fold(ImportVouchersResponse::default(), together).await
+}

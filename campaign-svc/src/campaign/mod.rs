@@ -16,7 +16,7 @@ use tandem_kernel::limits::Limits;
 use tandem_kernel::money::{Amounts, Money};
 use tandem_kernel::period::Zone;
 use tandem_kernel::problem::Problem;
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 mod audience;
 pub mod commands;
@@ -106,6 +106,8 @@ pub struct Draft {
     /// The whole mix.
     pub mix: Mix,
 }
+
+impl Maps for Draft {}
 
 /// What an update may name.
 pub const FIELDS: &[Field<Draft>] = &[

@@ -13,7 +13,7 @@ use tandem_kernel::id;
 use tandem_kernel::money::Money;
 use tandem_kernel::period::Window;
 use tandem_kernel::problem::Problem;
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -96,6 +96,8 @@ pub enum Refusal {
     /// Campaigns of these ids that have not ended name it.
     InUse(Vec<String>),
 }
+
+impl Maps for Definition {}
 
 /// What an update may name.
 pub const FIELDS: &[Field<Definition>] = &[

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use tandem_platform::db::Write;
 use tandem_platform::resource::{Change, New, Touch};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Outcome, once};
+use tandem_platform::{Fault, Outcome, once};
 
-use super::{Definition, Product, State, events, price_entries, store};
+use super::{Definition, MAX_ATTRIBUTES, Product, State, events, price_entries, store};
 use crate::catalogue;
 
 /// Takes a product into the catalogue.
@@ -31,6 +31,9 @@ pub async fn update(core: Core, asked: Asked<Change<Definition>>) -> Outcome<Pro
         let definition = change.of(&before.definition);
         if definition == before.definition {
             return Ok(before);
+        }
+        if !definition.fits() {
+            return Err(full("product.attributes"));
         }
         let product = unit.save(before.define(definition, unit.now()), events::updated)?;
         unit.write(prices_gained(version, &[(Some(before), product.clone())], unit.now()));
@@ -58,6 +61,23 @@ pub enum Upserted {
     Created,
     /// It existed, and has now what was sent.
     Replaced,
+    /// It would have had too many attributes, and stayed as it was.
+    Full,
+}
+
+impl Upserted {
+    /// Whether it did not exist before.
+    ///
+    /// # Errors
+    /// Why it stayed as it was.
+    pub fn stored(self) -> Outcome<bool> {
+        if self == Self::Full { Err(full("attributes")) } else { Ok(self == Self::Created) }
+    }
+}
+
+fn full(field: &str) -> Fault {
+    let most = format!("must have at most {MAX_ATTRIBUTES} entries, with those that are there");
+    Fault::invalid_field(field, most)
 }
 
 /// Creates products or changes those that are there, each id once. Answers in their order.
@@ -73,9 +93,14 @@ pub async fn upsert(core: Core, asked: Asked<Vec<Change<Definition>>>) -> Outcom
         for change in wanted {
             let id = &change.touch.id;
             let before = found.get(id.as_str()).copied();
+            let definition = before.map_or_else(|| change.whole().clone(), |one| change.of(&one.definition));
+            if !definition.fits() {
+                outcomes.push(Upserted::Full);
+                continue;
+            }
             let product = match before {
-                None => Product::create(id.clone(), change.whole().clone(), now),
-                Some(before) => before.replace(change.of(&before.definition), now),
+                None => Product::create(id.clone(), definition, now),
+                Some(before) => before.replace(definition, now),
             };
             outcomes.push(if before.is_some() { Upserted::Replaced } else { Upserted::Created });
             if before != Some(&product) {

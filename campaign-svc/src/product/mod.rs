@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::country;
 use tandem_kernel::id;
 use tandem_kernel::money::{Amounts, Currency, Money};
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 pub mod commands;
 pub mod events;
@@ -25,6 +25,8 @@ mod tests;
 pub const COLLECTION: &str = "products";
 /// The most products of one batch.
 pub const MAX_BATCH: usize = 1_000;
+/// The most attributes of one product.
+pub const MAX_ATTRIBUTES: usize = 64;
 
 /// Whether it is sold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,21 @@ pub const FIELDS: &[Field<Definition>] = &[
     ("unit_costs", |to, from| to.unit_costs.clone_from(&from.unit_costs)),
     ("tax_rate_ppm", |to, from| to.tax_rate_ppm = from.tax_rate_ppm),
 ];
+
+impl Maps for Definition {
+    const NAMES: &'static [&'static str] = &["attributes"];
+
+    fn map(&mut self, _: &str) -> Option<&mut BTreeMap<String, String>> {
+        Some(&mut self.attributes)
+    }
+}
+
+impl Definition {
+    /// Whether it has no more attributes than one may: entries that are named alone come to those that are there.
+    pub fn fits(&self) -> bool {
+        self.attributes.len() <= MAX_ATTRIBUTES
+    }
+}
 
 impl Product {
     /// A new one.

@@ -113,10 +113,12 @@ impl ProductService for Api {
                 Some(fault) => {
                     UpsertProductResult { name, status: Some(field::item_status(fault)), created: false }
                 }
-                None => {
-                    let created = stored.next() == Some(Upserted::Created);
-                    UpsertProductResult { name, status: Some(field::item_ok()), created }
-                }
+                None => match stored.next().unwrap_or(Upserted::Replaced).stored() {
+                    Ok(created) => UpsertProductResult { name, status: Some(field::item_ok()), created },
+                    Err(fault) => {
+                        UpsertProductResult { name, status: Some(field::item_status(fault)), created: false }
+                    }
+                },
             });
             BatchUpsertProductsResponse { results: results.collect() }
         }))

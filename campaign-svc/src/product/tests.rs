@@ -259,3 +259,46 @@ async fn an_archived_product_keeps_its_prices_and_is_found_by_its_state() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_attribute_that_is_named_alone_leaves_the_others_as_they_are() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut api = Clients::of(&harness).products;
+        let of = |id: &str, entries: &[&str]| v1::Product {
+            name: name(id),
+            attributes: entries.iter().map(|key| ((*key).to_owned(), "v".to_owned())).collect(),
+            ..v1::Product::default()
+        };
+        let many: Vec<String> = (0..64).map(|at| format!("k{at}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (id, entries) in [("few", &["a", "b"][..]), ("full", &many)] {
+            api.create_product(create(id, of(id, entries))).await.unwrap();
+        }
+        let batch = |paths: &[&str], products| BatchUpsertProductsRequest {
+            products,
+            update_mask: Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+            request_id: String::new(),
+        };
+        let products = vec![of("few", &["c"]), of("full", &["c"]), of("new", &["x"])];
+        let request = batch(&["attributes.b", "attributes.c"], products);
+        let done = api.batch_upsert_products(request).await.unwrap().into_inner();
+        let results: Vec<(i32, bool)> =
+            done.results.iter().map(|one| (one.status.as_ref().unwrap().code, one.created)).collect();
+        assert_eq!(results, [(0, false), (Code::InvalidArgument as i32, false), (0, true)]);
+        let mut stored = Vec::new();
+        for id in ["few", "full", "new"] {
+            let product = api.get_product(GetProductRequest { name: name(id) }).await.unwrap().into_inner();
+            stored.push(product.product.unwrap().attributes);
+        }
+        let wanted = [of("few", &["a", "c"]), of("full", &many), of("new", &["x"])];
+        assert_eq!(stored, wanted.map(|product| product.attributes), "what is new begins with all it says");
+        let update = UpdateProductRequest {
+            product: Some(of("full", &["c"])),
+            update_mask: Some(FieldMask { paths: vec!["attributes.c".to_owned()] }),
+            request_id: String::new(),
+        };
+        assert_eq!(fields(&api.update_product(update).await.unwrap_err()), ["product.attributes"]);
+    })
+    .await;
+}

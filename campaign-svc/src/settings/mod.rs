@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::locale::Locale;
 use tandem_kernel::period::Zone;
 use tandem_platform::config::ConfigError;
-use tandem_platform::resource::Field;
+use tandem_platform::resource::{Field, Maps};
 use tandem_platform::shell::Settings as _;
 use tandem_platform::tenancy::{self, Document};
 
@@ -85,6 +85,8 @@ impl Own {
         })
     }
 }
+
+impl Maps for Own {}
 
 impl Document for Own {
     const NAME: &'static str = "settings/campaign";

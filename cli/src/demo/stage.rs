@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::money::Currency;
 use tandem_proto::campaign::v1 as campaign;
@@ -55,7 +56,10 @@ pub async fn import_customers(shop: &Shop, known: &BTreeMap<String, Acquaintance
         .chunks(CUSTOMERS_PER_MESSAGE)
         .map(|block| relationship::ImportCustomersRequest { customers: block.to_vec(), update_mask: None })
         .collect();
-    let answer = shop.customers.clone().import_customers(futures::stream::iter(blocks)).await?.into_inner();
+    let answers = shop.customers.clone().import_customers(futures::stream::iter(blocks)).await?.into_inner();
+    // The last one counts all rows.
+    let latest = |_, next| std::future::ready(Ok(next));
+    let answer = answers.try_fold(relationship::ImportCustomersResponse::default(), latest).await?;
     if answer.failed > 0 {
         return Err(Failure::said(format!("{} customers were refused", answer.failed)));
     }

@@ -10,7 +10,7 @@ use tandem_proto::relationship::v1 as relationship;
 
 use super::kind::Kind;
 use crate::failure::Failure;
-use crate::{money, name};
+use crate::{money, name, percent};
 
 /// Flags that make a resource.
 pub trait Creates {
@@ -112,7 +112,7 @@ pub struct Product {
 pub struct Segment {
     #[command(flatten)]
     named: Named,
-    /// Who belongs to it, in CEL: see docs/rules.md and `tandem rules check`.
+    /// Who belongs to it, in CEL: see the handbook, "What a rule may say", and `tandem rules check`.
     #[arg(long)]
     rule: String,
 }
@@ -259,11 +259,7 @@ impl Creates for Product {
 
     fn resource(self, kind: &Kind) -> Result<DynamicMessage, Failure> {
         let (name, display_name) = self.named.read(Self::COLLECTION);
-        let price = |text: &String| {
-            let (place, amount) = text.split_once('=').unwrap_or(("", text));
-            let price = money::read(amount).map_err(|why| Failure::at("--price", why))?;
-            Ok(campaign::ListPrice { place: place.to_owned(), price: Some(price) })
-        };
+        let price = |text: &String| money::read_price(text).map_err(|why| Failure::at("--price", why));
         let product = campaign::Product {
             name,
             display_name,
@@ -357,30 +353,6 @@ fn moment(flag: &str, text: &Option<String>) -> Result<Option<prost_types::Times
     text.as_ref().map(read).transpose()
 }
 
-/// `10`, `12.5` per cent in parts per million, exact.
-fn ppm(flag: &str, percent: &str) -> Result<i32, Failure> {
-    let wrong = || Failure::at(flag, format!("`{percent}` is not per cent: write 10 or 12.5"));
-    let plain = percent.strip_suffix('%').unwrap_or(percent);
-    let (whole, parts) = plain.split_once('.').unwrap_or((plain, ""));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || parts.len() > 4 || !is_number(whole) || !is_number(parts) {
-        return Err(wrong());
-    }
-    format!("{whole}{parts:0<4}").parse().map_err(|_| wrong())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn per_cent_are_read_exactly_or_not_at_all() {
-        assert_eq!(
-            (ppm("", "10").unwrap(), ppm("", "12.5%").unwrap(), ppm("", "0.0001").unwrap()),
-            (100_000, 125_000, 1)
-        );
-        for wrong in ["", "ten", "-1", "1,5", "0.00001", "999999999"] {
-            assert!(ppm("--percent", wrong).unwrap_err().to_string().contains("--percent"), "{wrong}");
-        }
-    }
+fn ppm(flag: &str, text: &str) -> Result<i32, Failure> {
+    percent::read(text).map_err(|why| Failure::at(flag, why))
 }

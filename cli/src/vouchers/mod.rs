@@ -4,17 +4,22 @@ mod change;
 mod table;
 mod usable;
 
-use std::io::Write;
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
     CodeFormat, ExportVouchersRequest, GenerateVouchersRequest, ImportVouchersRequest,
-    ImportVouchersResponse, Voucher, VoucherImportFailure,
+    ImportVouchersResponse, Voucher,
 };
+use tonic::Status;
 
-use crate::connect::Target;
+use self::table::Codes;
+use crate::connect::{Connection, Target};
 use crate::failure::Failure;
+use crate::files::import::{self, Answers, Block, Import, Told};
+use crate::files::read::{Changing, Reading, Settle};
+use crate::files::write::{self, To};
 use crate::output::{self, Format};
 use crate::{money, name, request_id};
 
@@ -26,7 +31,7 @@ pub enum Command {
     /// Write the codes of an incentive as CSV, with --output json as one voucher of the contract on each line.
     Export(Export),
     /// Bring in codes made elsewhere, from CSV with a column `code`.
-    Import(Import),
+    Import(FromFile),
     /// Change a code by hand: its dates, its uses, whose it is; enable it again.
     Update(change::Update),
     /// Top a gift card up, or correct what is on it.
@@ -73,6 +78,14 @@ pub struct Generate {
 
 /// Arguments of `tandem vouchers export`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The columns are those that an import reads. A cell that a spreadsheet would run (=, +, -, @) has an
+apostrophe before it, which an import takes away again.
+
+Examples:
+  tandem vouchers export --incentive ten-off --file codes.csv
+  tandem --output json vouchers export --incentive ten-off | jq .code"
+)]
 pub struct Export {
     /// The incentive: `ten-off` or `incentives/ten-off`.
     #[arg(long)]
@@ -80,30 +93,29 @@ pub struct Export {
     /// Only this batch, as `tandem vouchers generate` names it.
     #[arg(long, default_value = "")]
     batch: String,
-    /// The file; default: standard output.
-    #[arg(long)]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    to: To,
 }
 
 /// Arguments of `tandem vouchers import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Columns: those that an export has. `code` is needed; an empty cell, or a column that is not there, says
-nothing: uses of one code are then the incentive's. Amounts are written 50.00 EUR, moments 2026-12-31T23:00:00Z,
-labels as one JSON object. Another column is refused by name; a row that is wrong is told by its line, and the others
-go in.
+    after_help = "Columns: those that an export has, in any order and case. `code` is needed; an empty cell, or a column that
+is not there, says nothing: uses of one code are then the incentive's. Amounts are written 50.00 EUR, moments
+2026-12-31T23:00:00Z, or as a date with --time-zone (valid_until: to the end of that day), labels as one JSON object. Another
+column is refused by name. Every row that can be read goes in; every other is told by line, column and reason.
 
 Examples:
-  tandem vouchers import --incentive ten-off --file codes.csv
+  tandem vouchers import --incentive ten-off --file codes.csv --rejects rejects.csv     (mend that, then import it)
+  tandem vouchers import --incentive ten-off --file - --date-format %d.%m.%Y --time-zone Europe/Vienna
   tandem vouchers import --incentive ten-off-again --file export.csv --move-archived"
 )]
-pub struct Import {
+pub struct FromFile {
     /// The incentive: `ten-off` or `incentives/ten-off`.
     #[arg(long)]
     incentive: String,
-    /// CSV with a head.
-    #[arg(long)]
-    file: PathBuf,
+    #[command(flatten)]
+    how: Reading,
     /// Keep upper and lower case apart, of codes without a column `name`.
     #[arg(long)]
     case_sensitive: bool,
@@ -112,8 +124,6 @@ pub struct Import {
     #[arg(long)]
     move_archived: bool,
 }
-
-const CODES_PER_MESSAGE: usize = 1_000;
 
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
@@ -183,108 +193,63 @@ async fn export(arguments: Export, target: &Target, format: Format) -> Result<()
         batch: name::optional("batches", &arguments.batch),
     };
     let mut blocks = target.vouchers().await?.export_vouchers(request).await?.into_inner();
-    let mut sink: Box<dyn Write> = match &arguments.file {
-        Some(path) => {
-            Box::new(std::fs::File::create(path).map_err(|error| Failure::at(path.display(), error))?)
-        }
-        None => Box::new(std::io::stdout()),
-    };
-    if format == Format::Json {
-        while let Some(block) = blocks.message().await? {
-            for voucher in &block.vouchers {
-                writeln!(sink, "{}", output::json("tandem.relationship.v1.Voucher", voucher)?)?;
-            }
-        }
-        return Ok(sink.flush()?);
-    }
-    let mut rows = csv::Writer::from_writer(sink);
-    let bar = indicatif::ProgressBar::new_spinner();
-    let failed = |error: csv::Error| Failure::said(error.to_string());
-    rows.write_record(table::COLUMNS.iter().map(|column| column.name)).map_err(failed)?;
+    let mut export = write::Export::<Codes>::begin(&arguments.to, format, Vec::new())?;
     while let Some(block) = blocks.message().await? {
-        for voucher in &block.vouchers {
-            rows.write_record(table::COLUMNS.iter().map(|column| (column.write)(voucher))).map_err(failed)?;
-        }
-        bar.inc(block.vouchers.len() as u64);
-        bar.set_message("codes written");
+        export.write(block.vouchers)?;
     }
-    rows.flush()?;
-    bar.finish();
-    Ok(())
+    export.end()
 }
 
-async fn import(arguments: Import, target: &Target, format: Format) -> Result<(), Failure> {
-    let (rows, mut bad) = table::read(&arguments.file)?;
-    let incentive = name::full("incentives", &arguments.incentive);
-    let (mut lines, mut vouchers) = (Vec::new(), Vec::new());
-    for (line, voucher) in rows {
-        let other = !voucher.incentive.is_empty() && voucher.incentive != incentive;
-        if other && !arguments.move_archived {
-            let why = format!("column incentive: is {}, and --incentive is {incentive}", voucher.incentive);
-            bad.push(table::Bad { line, why });
-            continue;
-        }
-        lines.push(line);
-        vouchers.push(Voucher { incentive: incentive.clone(), ..voucher });
-    }
-    let answer = send(&arguments, target, vouchers).await?;
-    match format {
-        Format::Json => {
-            println!("{}", output::json("tandem.relationship.v1.ImportVouchersResponse", &answer)?);
-            for row in &bad {
-                eprintln!("line {}: {}", row.line, row.why);
-            }
-        }
-        Format::Table => {
-            let refused = answer.failed + bad.len() as i64;
-            let ImportVouchersResponse { created, existing, moved, .. } = answer;
-            println!("{created} created, {existing} were there, {moved} moved, {refused} refused");
-            for row in &bad {
-                println!("  line {}: {}", row.line, row.why);
-            }
-            for failure in &answer.failures {
-                let line = usize::try_from(failure.index).ok().and_then(|index| lines.get(index));
-                let line = line.copied().unwrap_or_default();
-                println!("  line {line}: {}: {}", failure.code, why(failure));
-            }
-            let untold = answer.failed - answer.failures.len() as i64;
-            if untold > 0 {
-                println!("  and {untold} more");
-            }
-        }
-    }
-    if answer.failed > 0 || !bad.is_empty() { Err(Failure::said("some rows were refused")) } else { Ok(()) }
+async fn import(arguments: FromFile, target: &Target, format: Format) -> Result<(), Failure> {
+    let FromFile { incentive, how, case_sensitive, move_archived } = arguments;
+    let codes = Codes { incentive: name::full("incentives", &incentive), case_sensitive, move_archived };
+    import::run(codes, &how, &Changing::default(), target, format).await
 }
 
-async fn send(
-    arguments: &Import,
-    target: &Target,
-    vouchers: Vec<Voucher>,
-) -> Result<ImportVouchersResponse, Failure> {
-    let bar = output::progress(vouchers.len() as u64, "codes");
-    let (case_sensitive, move_archived) = (arguments.case_sensitive, arguments.move_archived);
-    let blocks: Vec<_> = vouchers.chunks(CODES_PER_MESSAGE).map(<[Voucher]>::to_vec).collect();
-    let sent = bar.clone();
-    let messages = futures::StreamExt::map(futures::stream::iter(blocks), move |vouchers| {
-        sent.inc(vouchers.len() as u64);
-        ImportVouchersRequest { vouchers, case_sensitive, move_archived }
-    });
-    let answer = target.vouchers().await?.import_vouchers(messages).await?.into_inner();
-    bar.finish();
-    Ok(answer)
+impl Import for Codes {
+    type Client = VoucherServiceClient<Connection>;
+
+    const OUTCOMES: &'static [(&'static str, &'static str)] =
+        &[("created", "created"), ("existing", "were there"), ("moved", "moved")];
+    const REASONS: &'static [(&'static str, &'static str)] = &[
+        ("CUSTOMER_NOT_FOUND", "customer"),
+        ("SOURCE_ID_TAKEN", "source_id"),
+        ("INCENTIVE_ARCHIVED", "incentive"),
+    ];
+
+    fn settle(&self) -> Settle<Voucher> {
+        let (incentive, may_move) = (self.incentive.clone(), self.move_archived);
+        Box::new(move |voucher| {
+            let named = std::mem::replace(&mut voucher.incentive, incentive.clone());
+            match named.is_empty() || named == incentive || may_move {
+                true => Ok(()),
+                false => Err(("incentive", format!("is {named}, and --incentive is {incentive}"))),
+            }
+        })
+    }
+
+    async fn connect(target: &Target) -> Result<Self::Client, Failure> {
+        target.vouchers().await
+    }
+
+    async fn open(
+        &self,
+        client: &Self::Client,
+        blocks: BoxStream<'static, Block<Voucher>>,
+    ) -> Result<Answers, Status> {
+        let (case_sensitive, move_archived) = (self.case_sensitive, self.move_archived);
+        let messages = blocks.map(move |block| ImportVouchersRequest {
+            vouchers: block.items,
+            case_sensitive,
+            move_archived,
+        });
+        let answers = client.clone().import_vouchers(messages).await?.into_inner();
+        Ok(answers.map_ok(told).boxed())
+    }
 }
 
-/// Why the service refused a row, on one line: a field of the contract has the name of its column.
-fn why(failure: &VoucherImportFailure) -> String {
-    let Some(status) = &failure.status else { return String::new() };
-    let details = prost::Message::encode_to_vec(status);
-    let status =
-        tonic::Status::with_details(tonic::Code::from(status.code), status.message.clone(), details.into());
-    let violations = tonic_types::StatusExt::get_details_bad_request(&status);
-    let violations: Vec<String> = violations
-        .iter()
-        .flat_map(|bad| &bad.field_violations)
-        .map(|violation| format!("{}: {}", violation.field, violation.description))
-        .collect();
-    if violations.is_empty() { status.message().to_owned() } else { violations.join("; ") }
+fn told(answer: ImportVouchersResponse) -> Told {
+    let failures = answer.failures.into_iter().map(|failure| (failure.index, failure.status));
+    let counts = vec![answer.created, answer.existing, answer.moved];
+    Told { done: answer.done, counts, failures: failures.collect() }
 }

@@ -1,178 +1,139 @@
-//! Codes as rows of a CSV file: one list of columns for both ways, so that what is written can be read.
-
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
+//! Codes as rows of a file.
 
 use tandem_proto::common::v1::{Interval, Money};
-use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::{Voucher, VoucherState};
 
-use crate::customers;
-use crate::failure::Failure;
-use crate::{money, output};
-
-/// What the head of a file may name.
-pub struct Column {
-    /// As the head has it.
-    pub name: &'static str,
-    /// The cell of a voucher; empty for what it has not.
-    pub write: fn(&Voucher) -> String,
-    /// Takes in a cell that is not empty.
-    read: fn(&str, &mut Voucher) -> Result<(), String>,
-}
+use crate::files::cells::{
+    amount, map, number, set_name, set_number, set_text, set_time, set_word, write_amount, write_map,
+};
+use crate::files::column::{Column, Table};
+use crate::files::forms::{Bound, Forms};
+use crate::output;
 
 /// In the order in which an export has them.
-pub const COLUMNS: &[Column] = &[
-    Column { name: "code", write: |v| v.code.clone(), read: |cell, v| set(&mut v.code, cell) },
+pub const COLUMNS: &[Column<Voucher>] = &[
+    Column {
+        name: "code",
+        fields: &["code"],
+        write: |v| v.code.clone(),
+        read: |cell, _, v| set_word(&mut v.code, cell),
+    },
     Column {
         name: "incentive",
+        fields: &["incentive"],
         write: |v| v.incentive.clone(),
-        read: |cell, v| named(&mut v.incentive, "incentives", cell),
+        read: |cell, _, v| set_name(&mut v.incentive, "incentives", cell),
     },
     Column {
         name: "customer",
+        fields: &["customer"],
         write: |v| v.customer.clone(),
-        read: |cell, v| named(&mut v.customer, "customers", cell),
+        read: |cell, _, v| set_name(&mut v.customer, "customers", cell),
     },
-    Column { name: "source_id", write: |v| v.source_id.clone(), read: |cell, v| set(&mut v.source_id, cell) },
+    Column {
+        name: "source_id",
+        fields: &["source_id"],
+        write: |v| v.source_id.clone(),
+        read: |cell, _, v| set_text(&mut v.source_id, cell),
+    },
     Column {
         name: "valid_from",
+        fields: &["validity.start_time"],
         write: |v| bound(v, |own| own.start_time),
-        read: |cell, v| set_time(&mut own(v).start_time, cell),
+        read: |cell, forms, v| set_time(&mut own(v).start_time, cell, Bound::Begin, forms),
     },
     Column {
         name: "valid_until",
+        fields: &["validity.end_time", "validity"],
         write: |v| bound(v, |own| own.end_time),
-        read: |cell, v| set_time(&mut own(v).end_time, cell),
+        read: |cell, forms, v| set_time(&mut own(v).end_time, cell, Bound::End, forms),
     },
-    Column { name: "max_uses", write: write_max_uses, read: read_max_uses },
-    Column { name: "uses", write: |v| v.uses.to_string(), read: |cell, v| set_number(&mut v.uses, cell) },
+    Column {
+        name: "max_uses",
+        fields: &["max_uses", "unlimited_uses"],
+        write: write_max_uses,
+        read: read_max_uses,
+    },
+    Column {
+        name: "uses",
+        fields: &["uses"],
+        write: |v| v.uses.to_string(),
+        read: |cell, _, v| set_number(&mut v.uses, cell),
+    },
     Column {
         name: "uses_held",
+        fields: &["uses_held"],
         write: |v| unless_zero(v.uses_held),
-        read: |cell, v| set_number(&mut v.uses_held, cell),
+        read: |cell, _, v| set_number(&mut v.uses_held, cell),
     },
     Column {
         name: "initial_balance",
-        write: |v| amount(v.initial_balance.as_ref()),
-        read: |cell, v| set_amount(&mut v.initial_balance, cell),
+        fields: &["initial_balance"],
+        write: |v| write_amount(v.initial_balance.as_ref()),
+        read: |cell, _, v| set_amount(&mut v.initial_balance, cell),
     },
     Column {
         name: "balance",
-        write: |v| amount(v.balance.as_ref()),
-        read: |cell, v| set_amount(&mut v.balance, cell),
+        fields: &["balance"],
+        write: |v| write_amount(v.balance.as_ref()),
+        read: |cell, _, v| set_amount(&mut v.balance, cell),
     },
     Column {
         name: "adjustments",
-        write: |v| amount(v.adjustments.as_ref()),
-        read: |cell, v| {
-            v.adjustments = Some(money::read_signed(cell)?);
+        fields: &["adjustments"],
+        write: |v| write_amount(v.adjustments.as_ref()),
+        read: |cell, _, v| {
+            v.adjustments = Some(amount(cell, true)?);
             Ok(())
         },
     },
-    Column { name: "state", write: write_state, read: read_state },
+    Column { name: "state", fields: &["state"], write: write_state, read: read_state },
     Column {
         name: "disabled",
+        fields: &["disabled"],
         write: |v| (if v.disabled { "true" } else { "" }).to_owned(),
         read: read_disabled,
     },
     Column {
         name: "create_time",
+        fields: &["create_time"],
         write: |v| output::time(v.create_time.as_ref()),
-        read: |cell, v| set_time(&mut v.create_time, cell),
+        read: |cell, forms, v| set_time(&mut v.create_time, cell, Bound::Begin, forms),
     },
     Column {
         name: "assign_time",
+        fields: &["assign_time"],
         write: |v| output::time(v.assign_time.as_ref()),
-        read: |cell, v| set_time(&mut v.assign_time, cell),
+        read: |cell, forms, v| set_time(&mut v.assign_time, cell, Bound::Begin, forms),
     },
     Column {
         name: "restored_until",
+        fields: &["restored_until_time"],
         write: |v| output::time(v.restored_until_time.as_ref()),
-        read: |cell, v| set_time(&mut v.restored_until_time, cell),
+        read: |cell, forms, v| set_time(&mut v.restored_until_time, cell, Bound::End, forms),
     },
     Column {
         name: "batch",
+        fields: &["batch"],
         write: |v| v.batch.clone(),
-        read: |cell, v| named(&mut v.batch, "batches", cell),
+        read: |cell, _, v| set_name(&mut v.batch, "batches", cell),
     },
-    Column { name: "labels", write: write_labels, read: read_labels },
-    Column { name: "name", write: |v| v.name.clone(), read: |cell, v| named(&mut v.name, "vouchers", cell) },
+    Column {
+        name: "labels",
+        fields: &["labels"],
+        write: |v| write_map(&v.labels),
+        read: |cell, _, v| {
+            v.labels = map(cell)?;
+            Ok(())
+        },
+    },
+    Column {
+        name: "name",
+        fields: &["name"],
+        write: |v| v.name.clone(),
+        read: |cell, _, v| set_name(&mut v.name, "vouchers", cell),
+    },
 ];
-
-/// A row that could not be read, for people.
-#[derive(Debug)]
-pub struct Bad {
-    /// Where it stands in the file.
-    pub line: u64,
-    /// Which column, and why.
-    pub why: String,
-}
-
-/// The rows of a file, each with its line, and those that cannot be read.
-pub type Read = (Vec<(u64, Voucher)>, Vec<Bad>);
-
-/// Reads a file whose head has a column `code`.
-///
-/// # Errors
-/// Where the head names a column twice, or one that nobody would look at.
-pub fn read(path: &Path) -> Result<Read, Failure> {
-    let mut rows = customers::csv_with(path, "code")?;
-    let columns = columns(path, &mut rows)?;
-    let (mut vouchers, mut bad) = (Vec::new(), Vec::new());
-    for row in rows.records() {
-        let row = match row {
-            Err(error) if matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. }) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad.push(Bad { line, why: "has not as many cells as the head has columns".to_owned() });
-                continue;
-            }
-            row => row.map_err(|error| Failure::at(path.display(), error))?,
-        };
-        let line = row.position().map_or(0, csv::Position::line);
-        let mut voucher = Voucher::default();
-        let cells = columns.iter().zip(&row).filter(|(_, cell)| !cell.is_empty());
-        let wrong = cells
-            .filter_map(|(column, cell)| {
-                let why = (column.read)(cell, &mut voucher).err()?;
-                Some(format!("column {}: {why}", column.name))
-            })
-            .collect::<Vec<_>>();
-        match wrong.is_empty() {
-            true => vouchers.push((line, voucher)),
-            false => bad.push(Bad { line, why: wrong.join("; ") }),
-        }
-    }
-    Ok((vouchers, bad))
-}
-
-fn columns(path: &Path, rows: &mut csv::Reader<File>) -> Result<Vec<&'static Column>, Failure> {
-    let head = rows.headers().map_err(|error| Failure::at(path.display(), error))?;
-    let mut columns: Vec<&'static Column> = Vec::new();
-    for name in head {
-        let known = COLUMNS.iter().find(|column| column.name == name).ok_or_else(|| {
-            let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
-            Failure::at(path.display(), format!("column `{name}` is not known; known are {}", all.join(", ")))
-        })?;
-        if columns.iter().any(|column| column.name == name) {
-            return Err(Failure::at(path.display(), format!("column `{name}` stands there twice")));
-        }
-        columns.push(known);
-    }
-    Ok(columns)
-}
-
-fn set(field: &mut String, cell: &str) -> Result<(), String> {
-    cell.clone_into(field);
-    Ok(())
-}
-
-/// `customers/7`, or `7` alone.
-fn named(field: &mut String, collection: &str, cell: &str) -> Result<(), String> {
-    *field = crate::name::full(collection, cell);
-    Ok(())
-}
 
 fn own(voucher: &mut Voucher) -> &mut Interval {
     voucher.validity.get_or_insert_default()
@@ -180,21 +141,6 @@ fn own(voucher: &mut Voucher) -> &mut Interval {
 
 fn bound(voucher: &Voucher, of: fn(Interval) -> Option<prost_types::Timestamp>) -> String {
     output::time(voucher.validity.and_then(of).as_ref())
-}
-
-fn set_time(field: &mut Option<prost_types::Timestamp>, cell: &str) -> Result<(), String> {
-    let at = cell.parse().map_err(|_| format!("`{cell}` is no moment: write 2026-12-31T23:00:00Z"))?;
-    *field = Some(to_timestamp(at));
-    Ok(())
-}
-
-fn number(cell: &str) -> Result<i64, String> {
-    cell.parse().map_err(|_| format!("`{cell}` is no number"))
-}
-
-fn set_number(field: &mut i64, cell: &str) -> Result<(), String> {
-    *field = number(cell)?;
-    Ok(())
 }
 
 fn unless_zero(number: i64) -> String {
@@ -208,8 +154,8 @@ fn write_max_uses(voucher: &Voucher) -> String {
     limit.or(voucher.unlimited_uses.then(|| UNLIMITED.to_owned())).unwrap_or_default()
 }
 
-fn read_max_uses(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
-    voucher.unlimited_uses = cell == UNLIMITED;
+fn read_max_uses(cell: &str, _: &Forms, voucher: &mut Voucher) -> Result<(), String> {
+    voucher.unlimited_uses = cell.trim() == UNLIMITED;
     if !voucher.unlimited_uses {
         let wrong = |_| format!("`{cell}` is neither a number nor `{UNLIMITED}`");
         voucher.max_uses = Some(number(cell).map_err(wrong)?);
@@ -217,12 +163,8 @@ fn read_max_uses(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
     Ok(())
 }
 
-fn amount(money: Option<&Money>) -> String {
-    money.map(|money| money::show(Some(money))).unwrap_or_default()
-}
-
 fn set_amount(field: &mut Option<Money>, cell: &str) -> Result<(), String> {
-    *field = Some(money::read(cell)?);
+    *field = Some(amount(cell, false)?);
     Ok(())
 }
 
@@ -230,15 +172,15 @@ fn write_state(voucher: &Voucher) -> String {
     voucher.state().as_str_name().trim_start_matches("VOUCHER_STATE_").to_owned()
 }
 
-fn read_state(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
-    let known = VoucherState::from_str_name(&format!("VOUCHER_STATE_{}", cell.to_ascii_uppercase()));
+fn read_state(cell: &str, _: &Forms, voucher: &mut Voucher) -> Result<(), String> {
+    let known = VoucherState::from_str_name(&format!("VOUCHER_STATE_{}", cell.trim().to_ascii_uppercase()));
     let state = known.filter(|state| *state != VoucherState::Unspecified);
     voucher.set_state(state.ok_or_else(|| format!("`{cell}` is no state"))?);
     Ok(())
 }
 
-fn read_disabled(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
-    voucher.disabled = match cell {
+fn read_disabled(cell: &str, _: &Forms, voucher: &mut Voucher) -> Result<(), String> {
+    voucher.disabled = match cell.trim().to_ascii_lowercase().as_str() {
         "true" => true,
         "false" => false,
         _ => return Err(format!("`{cell}` is neither true nor false")),
@@ -246,77 +188,119 @@ fn read_disabled(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
     Ok(())
 }
 
-fn write_labels(voucher: &Voucher) -> String {
-    if voucher.labels.is_empty() { String::new() } else { serde_json::json!(voucher.labels).to_string() }
+/// The codes of a file, which are brought in under one incentive.
+#[derive(Debug, Default)]
+pub struct Codes {
+    /// `incentives/ten-off`.
+    pub incentive: String,
+    /// Upper and lower case are kept apart.
+    pub case_sensitive: bool,
+    /// Those of an archived incentive are brought here.
+    pub move_archived: bool,
 }
 
-fn read_labels(cell: &str, voucher: &mut Voucher) -> Result<(), String> {
-    let labels: Result<BTreeMap<String, String>, _> = serde_json::from_str(cell);
-    voucher.labels =
-        labels.map_err(|_| format!("`{cell}` is no object of texts: write {{\"channel\":\"print\"}}"))?;
-    Ok(())
+impl Table for Codes {
+    type Item = Voucher;
+
+    const KEY: &'static str = "code";
+    const MESSAGE: &'static str = "tandem.relationship.v1.Voucher";
+    const MANY: &'static str = "codes";
+    /// What is there is never changed.
+    const IS_MASKED: bool = false;
+
+    fn columns() -> &'static [Column<Voucher>] {
+        COLUMNS
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("codes.csv");
-        std::fs::write(&path, text).unwrap();
-        (folder, path)
+    use super::*;
+    use crate::files::testing::{read, there_and_back};
+    use crate::money;
+
+    fn euros(minor: i64) -> Money {
+        let euro = tandem_kernel::money::Currency::new("EUR").unwrap();
+        money::from_minor(minor, euro)
     }
 
-    #[test]
-    fn what_is_written_is_read_as_it_was() {
-        let at = |text: &str| Some(to_timestamp(text.parse().unwrap()));
-        let voucher = Voucher {
-            name: "vouchers/Spring".to_owned(),
-            code: "Spring".to_owned(),
-            incentive: "incentives/ten-off".to_owned(),
-            customer: "customers/7".to_owned(),
-            source_id: "order 1, line 2".to_owned(),
-            validity: Some(Interval { start_time: None, end_time: at("2026-12-31T23:00:00.5Z") }),
-            max_uses: Some(3),
-            uses: 2,
-            initial_balance: Some(money::read("50.00 EUR").unwrap()),
-            balance: Some(money::read("10.00 EUR").unwrap()),
-            adjustments: Some(money::read_signed("-5.25 EUR").unwrap()),
-            state: VoucherState::Exhausted.into(),
-            create_time: at("2026-01-01T00:00:00Z"),
-            assign_time: at("2026-01-02T00:00:00Z"),
-            batch: "batches/b".to_owned(),
-            labels: [("channel".to_owned(), "print, \"B\"".to_owned())].into(),
-            disabled: true,
-            restored_until_time: at("2027-01-01T00:00:00Z"),
-            ..Voucher::default()
-        };
-        let mut rows = csv::Writer::from_writer(Vec::new());
-        rows.write_record(COLUMNS.iter().map(|column| column.name)).unwrap();
-        rows.write_record(COLUMNS.iter().map(|column| (column.write)(&voucher))).unwrap();
-        let (_folder, path) = file(&String::from_utf8(rows.into_inner().unwrap()).unwrap());
-        let (read, bad) = read(&path).unwrap();
-        assert!(bad.is_empty());
-        assert_eq!(read, [(2, voucher)]);
+    prop_compose! {
+        fn any_voucher()(
+            code in "[!-~é夏]{1,8}",
+            texts in (
+                proptest::option::of("[a-z]{1,5}"),
+                "([=+'\" ,-]|[a-z]){0,6}",
+                proptest::option::of("[a-z]{1,5}"),
+            ),
+            times in proptest::collection::vec(
+                proptest::option::of((0..4_000_000_000_i64, 0..1_000_000_000_i32)),
+                5,
+            ),
+            max_uses in proptest::option::of(1..9_i64),
+            numbers in (0..9_i64, 0..9_i64),
+            amounts in proptest::collection::vec(proptest::option::of(-10_000..10_000_i64), 3),
+            state in 1..=6_i32,
+            disabled in any::<bool>(),
+            labels in proptest::collection::btree_map("[ -~]{1,8}", "[ -~]{0,8}", 0..3),
+        ) -> Voucher {
+            let at = |place: usize| {
+                times[place].map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos })
+            };
+            let least = |place: usize| amounts[place].map(|minor| euros(minor.abs()));
+            let of = |collection: &str, id: Option<String>| {
+                id.map_or_else(String::new, |id| format!("{collection}/{id}"))
+            };
+            let (customer, source_id, batch) = texts;
+            let own = at(0).is_some() || at(1).is_some();
+            Voucher {
+                name: format!("vouchers/{code}"),
+                code,
+                incentive: "incentives/ten-off".to_owned(),
+                customer: of("customers", customer),
+                source_id: if source_id.trim().is_empty() { String::new() } else { source_id },
+                validity: own.then(|| Interval { start_time: at(0), end_time: at(1) }),
+                max_uses,
+                unlimited_uses: max_uses.is_none(),
+                uses: numbers.0,
+                uses_held: numbers.1,
+                initial_balance: least(0),
+                balance: least(1),
+                adjustments: amounts[2].map(euros),
+                state,
+                create_time: at(2),
+                assign_time: at(3),
+                restored_until_time: at(4),
+                batch: of("batches", batch),
+                labels,
+                disabled,
+                ..Voucher::default()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(voucher in any_voucher()) {
+            prop_assert_eq!(there_and_back::<Codes>(std::slice::from_ref(&voucher)), [voucher]);
+        }
     }
 
     #[test]
     fn a_cell_that_cannot_be_read_fails_its_row_alone_and_an_absent_one_says_nothing() {
-        let (_folder, path) = file("code,max_uses,valid_until\nA,x,tomorrow\nB,unlimited,\nC,,\n");
-        let (read, bad) = read(&path).unwrap();
-        assert_eq!(bad.len(), 1);
-        assert_eq!(bad[0].line, 2);
-        assert!(bad[0].why.contains("column max_uses") && bad[0].why.contains("column valid_until"));
-        assert_eq!((read[0].1.max_uses, read[0].1.unlimited_uses), (None, true));
-        assert_eq!((read[1].1.max_uses, read[1].1.unlimited_uses), (None, false));
+        let text = "code,max_uses,valid_until\nA,x,tomorrow\nB,unlimited,\nC,,\n";
+        let (read, bad) = read::<Codes>(text).unwrap();
+        assert_eq!((bad.len(), bad[0].line, bad[0].column.as_str()), (1, 2, "max_uses, valid_until"));
+        assert_eq!((read[0].item.max_uses, read[0].item.unlimited_uses), (None, true));
+        assert_eq!((read[1].item.max_uses, read[1].item.unlimited_uses), (None, false));
     }
 
     #[test]
     fn a_column_that_nobody_would_look_at_is_refused_by_name() {
-        let (_folder, path) = file("code,valid_untill\nA,\n");
-        assert!(read(&path).unwrap_err().to_string().contains("column `valid_untill` is not known"));
-        let (_folder, path) = file("code,code\nA,A\n");
-        assert!(read(&path).unwrap_err().to_string().contains("`code` stands there twice"));
+        let said = |text: &str| read::<Codes>(text).unwrap_err().to_string();
+        assert!(said("code,valid_untill\nA,\n").contains("column `valid_untill` is not known"));
+        assert!(said("code,attr.x\nA,\n").contains("column `attr.x` is not known"), "codes have labels");
+        assert!(said("code,code\nA,A\n").contains("`code` stands there twice"));
     }
 }

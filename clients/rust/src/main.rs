@@ -83,10 +83,14 @@ async fn set_up(shop: &Service, people: &Service) -> Result<(), Failure> {
         ..Default::default()
     };
     let import = relationship::ImportVouchersRequest { vouchers: vec![voucher], ..Default::default() };
-    let imported =
-        VoucherServiceClient::new(people.clone()).import_vouchers(tokio_stream::once(import)).await?;
-    if imported.get_ref().failed > 0 {
-        return Err(format!("the code was not imported: {:?}", imported.get_ref().failures).into());
+    let mut imported = VoucherServiceClient::new(people.clone())
+        .import_vouchers(tokio_stream::once(import))
+        .await?
+        .into_inner();
+    while let Some(told) = imported.message().await? {
+        if told.failed > 0 {
+            return Err(format!("the code was not imported: {:?}", told.failures).into());
+        }
     }
     println!("set up: {PRODUCT}, {INCENTIVE}, code {CODE}");
     Ok(())

@@ -8,15 +8,33 @@ use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch, Recorded};
 use tandem_platform::resource::{Change, New};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Call, Outcome, Tenant, Tx, once, transact};
+use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, once, transact};
 
-use super::{Customer, Profile, events, store};
+use super::{Customer, MAX_ATTRIBUTES, Profile, events, store};
 
 /// What became of one customer of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upserted {
     /// It did not exist before.
     pub created: bool,
+    /// It would have had too many attributes, and stayed as it was.
+    #[serde(default)]
+    pub full: bool,
+}
+
+impl Upserted {
+    /// Whether it did not exist before.
+    ///
+    /// # Errors
+    /// Why it stayed as it was.
+    pub fn stored(self) -> Outcome<bool> {
+        if self.full { Err(full("attributes")) } else { Ok(self.created) }
+    }
+}
+
+fn full(field: &str) -> Fault {
+    let most = format!("must have at most {MAX_ATTRIBUTES} entries, with those that are there");
+    Fault::invalid_field(field, most)
 }
 
 /// Creates a customer.
@@ -31,6 +49,9 @@ pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Custom
     once!(core, asked, |unit, change| {
         let customer: Customer = unit.lock(&change.touch).await?;
         let profile = change.of(&customer.profile);
+        if !profile.fits() {
+            return Err(full("customer.attributes"));
+        }
         unit.save(customer.known(profile, unit.now()), events::updated)
     })
 }
@@ -70,8 +91,8 @@ fn told(customer: &Customer) -> Recorded {
 
 /// Rows that are written together.
 struct Block {
-    /// Of each row as it came: where its id stands in `rows`, and whether it is the first of its id.
-    places: Vec<(usize, bool)>,
+    /// Of each row as it came: where its id stands in `rows`, and the how many-th it is of its id.
+    places: Vec<(usize, usize)>,
     /// Sorted by id, each once, with what is done to it in the order it came.
     rows: Vec<(String, Vec<Change<Profile>>)>,
 }
@@ -84,10 +105,11 @@ impl Block {
             rows.entry(change.touch.id.clone()).or_default().push(change);
         }
         let rows: Vec<_> = rows.into_iter().collect();
-        let mut seen = vec![false; rows.len()];
+        let mut seen = vec![0; rows.len()];
         let places = ids.iter().map(|id| {
             let place = rows.partition_point(|row| row.0 < *id);
-            (place, !std::mem::replace(&mut seen[place], true))
+            seen[place] += 1;
+            (place, seen[place] - 1)
         });
         Self { places: places.collect(), rows }
     }
@@ -103,23 +125,37 @@ impl Block {
         let found = store::CUSTOMERS.lock_many(tx, tenant, ids).await?;
         let mut found: HashMap<String, Customer> =
             found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        let next = |(id, changes): &(String, Vec<Change<Profile>>)| match found.remove(id) {
-            Some(customer) => {
-                let profile = changed(customer.profile.clone(), changes);
-                customer.known(profile, now)
-            }
-            None => {
-                let profile = changes.split_first().map(|(first, rest)| changed(first.whole().clone(), rest));
-                Customer::new(id.clone(), profile.unwrap_or_default(), now)
-            }
+        let (mut fits, mut is_new, mut customers) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, changes) in &self.rows {
+            let there = found.remove(id);
+            let before = there.as_ref().map(|customer| customer.profile.clone());
+            is_new.push(before.is_none());
+            let (profile, taken) = changed(before, changes);
+            let customer = match there {
+                Some(customer) => customer.known(profile, now),
+                None => Customer::new(id.clone(), profile, now),
+            };
+            customers.extend(taken.contains(&true).then_some(customer));
+            fits.push(taken);
+        }
+        let outcome = |(place, number): &(usize, usize)| Upserted {
+            created: *number == 0 && is_new[*place],
+            full: !fits[*place][*number],
         };
-        let customers: Vec<Customer> = self.rows.iter().map(next).collect();
-        let outcome =
-            |(place, first): &(usize, bool)| Upserted { created: *first && customers[*place].version == 1 };
         Ok((self.places.iter().map(outcome).collect(), customers))
     }
 }
 
-fn changed(profile: Profile, changes: &[Change<Profile>]) -> Profile {
-    changes.iter().fold(profile, |profile, change| change.of(&profile))
+/// What a profile becomes by these changes, one after the other, and which of them were taken. What is new begins with all that
+/// the first says.
+fn changed(before: Option<Profile>, changes: &[Change<Profile>]) -> (Profile, Vec<bool>) {
+    let (mut profile, mut taken) = (before, Vec::new());
+    for change in changes {
+        let next = profile.as_ref().map_or_else(|| change.whole().clone(), |profile| change.of(profile));
+        taken.push(next.fits());
+        if next.fits() {
+            profile = Some(next);
+        }
+    }
+    (profile.unwrap_or_default(), taken)
 }

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::period::Date;
 use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 /// The first part of every customer's name.
 pub const COLLECTION: &str = "customers";
@@ -30,7 +30,7 @@ pub const COLLECTION: &str = "customers";
 pub const MAX_ATTRIBUTES: usize = 64;
 /// The most tags of one customer.
 pub const MAX_TAGS: usize = 64;
-/// The most customers of one batch, and of one block of an import.
+/// The most customers of one batch.
 pub const MAX_BATCH: usize = 1_000;
 
 /// One person.
@@ -86,6 +86,21 @@ pub const FIELDS: &[Field<Profile>] = &[
     ("tags", |to, from| to.tags.clone_from(&from.tags)),
     ("since_time", |to, from| to.since = from.since),
 ];
+
+impl Profile {
+    /// Whether it has no more attributes than one may: entries that are named alone come to those that are there.
+    pub fn fits(&self) -> bool {
+        self.attributes.len() <= MAX_ATTRIBUTES
+    }
+}
+
+impl Maps for Profile {
+    const NAMES: &'static [&'static str] = &["attributes"];
+
+    fn map(&mut self, _: &str) -> Option<&mut BTreeMap<String, String>> {
+        Some(&mut self.attributes)
+    }
+}
 
 impl Customer {
     /// A customer that did not exist before.

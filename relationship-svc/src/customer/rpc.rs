@@ -1,24 +1,29 @@
 //! The customer service of the contract.
 
+mod import;
+
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use prost_types::FieldMask;
 use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Call, Core, Fault, Kind, Outcome, Violations, field, grpc, service};
+use tandem_platform::{Core, Fault, Violations, field, grpc, service};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
     self, BatchUpsertCustomersRequest, BatchUpsertCustomersResponse, CreateCustomerRequest,
     CreateCustomerResponse, EraseCustomerRequest, EraseCustomerResponse, ExportCustomerRequest,
-    GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest, ImportCustomersResponse, ImportFailure,
+    GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest, ImportCustomersResponse,
     ListCustomersRequest, ListCustomersResponse, UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
 };
 use tonic::{Request, Response, Status, Streaming};
 
+use self::import::Customers;
 use super::commands::{self, Upserted};
 use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
 use crate::erasure::rpc::Parts;
@@ -26,9 +31,6 @@ use crate::{App, erasure};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
-
-/// Refusals that an import tells of; the others are counted.
-const MAX_FAILURES: usize = 100;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ impl Api {
 
 #[tonic::async_trait]
 impl CustomerService for Api {
+    type ImportCustomersStream = Pin<Box<dyn Stream<Item = Result<ImportCustomersResponse, Status>> + Send>>;
+
     async fn create_customer(
         &self,
         request: Request<CreateCustomerRequest>,
@@ -100,25 +104,9 @@ impl CustomerService for Api {
     async fn import_customers(
         &self,
         request: Request<Streaming<ImportCustomersRequest>>,
-    ) -> Result<Response<ImportCustomersResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let mut stream = request.into_inner();
-        let mut import = Import::new(&self.0.core, call);
-        while let Some(message) = stream.message().await? {
-            let fits = message.customers.len() <= MAX_BATCH;
-            if !fits {
-                let description = format!("must have at most {MAX_BATCH} entries in one message");
-                return Err(Fault::invalid_field("customers", description).into());
-            }
-            let mut v = Violations::new();
-            asked::upsert_mask(&mut v, message.update_mask.as_ref(), FIELDS);
-            v.finish()?;
-            for customer in message.customers {
-                import.take(message.update_mask.as_ref(), customer).await?;
-            }
-        }
-        import.flush().await?;
-        Ok(Response::new(import.answer))
+    ) -> Result<Response<Self::ImportCustomersStream>, Status> {
+        let customers = Customers::new(&self.0, grpc::call(&request)?);
+        Ok(Response::new(grpc::import(customers, request.into_inner()).boxed()))
     }
 
     type ExportCustomerStream = Parts;
@@ -141,49 +129,6 @@ impl CustomerService for Api {
 impl Listed for Customer {
     fn facts(&self, now: Timestamp) -> Facts<'_> {
         Facts::new().with("customer", fact(self, now))
-    }
-}
-
-/// An import in progress: what is not written yet, and what became of the rest.
-struct Import<'a> {
-    core: &'a Core,
-    call: Call,
-    waiting: Vec<Change<Profile>>,
-    next: i64,
-    answer: ImportCustomersResponse,
-}
-
-impl<'a> Import<'a> {
-    fn new(core: &'a Core, call: Call) -> Self {
-        Self { core, call, waiting: Vec::new(), next: 0, answer: ImportCustomersResponse::default() }
-    }
-
-    /// Takes one row; writes a block where one is full.
-    async fn take(&mut self, mask: Option<&FieldMask>, customer: v1::Customer) -> Outcome<()> {
-        let (index, name) = (self.next, customer.name.clone());
-        self.next += 1;
-        match parse_item(mask, customer) {
-            Ok(row) => self.waiting.push(row),
-            Err(fault) => {
-                self.answer.failed += 1;
-                if self.answer.failures.len() < MAX_FAILURES {
-                    let status = Some(field::item_status(fault));
-                    self.answer.failures.push(ImportFailure { index, name, status });
-                }
-            }
-        }
-        if self.waiting.len() < MAX_BATCH { Ok(()) } else { self.flush().await }
-    }
-
-    /// Makes durable what waits.
-    async fn flush(&mut self) -> Outcome<()> {
-        let (core, call, block) = (self.core.clone(), self.call.clone(), std::mem::take(&mut self.waiting));
-        let write = async move { commands::import(&core, &call, block).await };
-        for upserted in grpc::detached(&self.core.tasks, &self.call, write).await? {
-            let count = if upserted.created { &mut self.answer.created } else { &mut self.answer.updated };
-            *count += 1;
-        }
-        Ok(())
     }
 }
 
@@ -259,10 +204,10 @@ fn results(verdicts: Vec<Verdict>, upserted: Vec<Upserted>) -> Vec<UpsertResult>
     let mut upserted = upserted.into_iter();
     let result = |(name, fault): Verdict| match fault {
         Some(fault) => UpsertResult { name, status: Some(field::item_status(fault)), created: false },
-        None => {
-            let created = upserted.next().is_some_and(|one| one.created);
-            UpsertResult { name, status: Some(field::item_ok()), created }
-        }
+        None => match upserted.next().unwrap_or_default().stored() {
+            Ok(created) => UpsertResult { name, status: Some(field::item_ok()), created },
+            Err(fault) => UpsertResult { name, status: Some(field::item_status(fault)), created: false },
+        },
     };
     verdicts.into_iter().map(result).collect()
 }

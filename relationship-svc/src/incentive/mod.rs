@@ -28,7 +28,7 @@ use tandem_kernel::period::Window;
 use tandem_kernel::pricing::Compiled;
 use tandem_kernel::problem::Problem;
 use tandem_kernel::rule::{self, Fact, Rule, RuleError, Type, Vocabulary};
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 /// The first part of every incentive's name.
 pub const COLLECTION: &str = "incentives";
@@ -117,6 +117,8 @@ pub struct Definition {
     /// For callers.
     pub labels: BTreeMap<String, String>,
 }
+
+impl Maps for Definition {}
 
 /// What an update may name.
 pub const FIELDS: &[Field<Definition>] = &[

@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vocabulary};
 use tandem_kernel::work::Allowance;
-use tandem_platform::resource::{Field, Resource, Stem, Table};
+use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
 use crate::customer::{self, Customer};
 
@@ -58,6 +58,8 @@ pub struct Definition {
     /// Who belongs, as text; it compiles.
     pub rule: String,
 }
+
+impl Maps for Definition {}
 
 /// What an update may name.
 pub const FIELDS: &[Field<Definition>] = &[

@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 
 use crate::MIGRATIONS;
 use crate::incentive::tests::{create_incentive, percent};
-use crate::testing::{Channel, Harness, fields, preconditions, reason};
+use crate::testing::{Channel, Harness, fields, import_customers, preconditions, reason};
 
 type Client = SegmentServiceClient<Channel>;
 
@@ -42,7 +42,7 @@ pub async fn create_segment_of(harness: &Harness, tenant: &str, id: &str, rule: 
 }
 
 /// Imports customers `c0`, `c1`, …, every third of them in Austria, the others in Germany.
-pub async fn import_customers(harness: &Harness, count: usize) {
+pub async fn open_customers(harness: &Harness, count: usize) {
     let customer = |place: usize| Customer {
         name: format!("customers/c{place}"),
         country: if place.is_multiple_of(3) { "AT" } else { "DE" }.to_owned(),
@@ -54,7 +54,7 @@ pub async fn import_customers(harness: &Harness, count: usize) {
         .map(|chunk| ImportCustomersRequest { customers: chunk.to_vec(), update_mask: None })
         .collect();
     let mut client = CustomerServiceClient::new(harness.channel());
-    client.import_customers(futures::stream::iter(messages)).await.unwrap();
+    import_customers(&mut client, messages).await.unwrap();
 }
 
 async fn update(client: &mut Client, segment: Message, paths: &[&str]) -> Result<Message, Status> {
@@ -148,7 +148,7 @@ async fn membership_is_judged_when_it_is_asked_for() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         let mut client = client(&harness);
-        import_customers(&harness, 2).await;
+        open_customers(&harness, 2).await;
         create_segment(&harness, "austria", "customer.country == 'AT'").await.unwrap();
         create_segment(&harness, "germany", "customer.country == 'DE'").await.unwrap();
         assert_eq!(membership(&mut client, "c0", &[]).await.unwrap(), ["segments/austria"]);
@@ -185,7 +185,7 @@ async fn members_are_counted_and_streamed_over_many_blocks() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         let mut client = client(&harness);
-        import_customers(&harness, 3_000).await;
+        open_customers(&harness, 3_000).await;
         create_segment(&harness, "austria", "customer.country == 'AT'").await.unwrap();
         let saved =
             CountSegmentRequest { name: "segments/austria".to_owned(), ..CountSegmentRequest::default() };
@@ -273,7 +273,7 @@ async fn import_tagged(harness: &Harness, count: usize, tags: usize) {
     let message =
         ImportCustomersRequest { customers: (0..count).map(customer).collect(), ..Default::default() };
     let mut client = CustomerServiceClient::new(harness.channel());
-    client.import_customers(futures::stream::iter([message])).await.unwrap();
+    import_customers(&mut client, vec![message]).await.unwrap();
 }
 
 #[tokio::test]
@@ -281,7 +281,7 @@ async fn costly_rules_are_judged_apart_from_calls_and_too_many_are_refused() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         import_tagged(&harness, 1, 64).await;
-        import_customers(&harness, 1).await;
+        open_customers(&harness, 1).await;
         for at in 0..12 {
             create_segment(&harness, &format!("s{at:02}"), COSTLY).await.unwrap();
         }
@@ -316,7 +316,7 @@ async fn members_of_a_costly_segment_are_counted_slice_by_slice() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
         import_tagged(&harness, 5, 64).await;
-        import_customers(&harness, 2).await;
+        open_customers(&harness, 2).await;
         create_segment(&harness, "s", COSTLY).await.unwrap();
         let mut client = client(&harness);
         let request = CountSegmentRequest { name: "segments/s".to_owned(), ..CountSegmentRequest::default() };

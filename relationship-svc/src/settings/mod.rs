@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::locale::Locale;
 use tandem_kernel::period::Zone;
 use tandem_platform::config::ConfigError;
-use tandem_platform::resource::Field;
+use tandem_platform::resource::{Field, Maps};
 use tandem_platform::shell::Settings as _;
 use tandem_platform::tenancy::{self, Document};
 
@@ -97,6 +97,8 @@ impl Own {
         Ok(Self { zone, restored_days, ..Self::default() })
     }
 }
+
+impl Maps for Own {}
 
 impl Document for Own {
     const NAME: &'static str = "settings/relationship";

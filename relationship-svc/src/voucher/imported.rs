@@ -31,14 +31,13 @@ pub struct Item {
     pub disabled: bool,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// It may be brought from an archived incentive, whose codes are DISABLED without saying so themselves.
+    pub may_move: bool,
 }
 
 impl Item {
-    /// The voucher, where the incentive allows `max_uses` of one code.
-    ///
-    /// `of_archived` where it may come from an archived incentive, whose codes are DISABLED without saying so themselves.
-    /// Whatever of it does not fit together is reported.
-    pub fn settled(&self, v: &mut Violations, max_uses: Option<i64>, of_archived: bool) -> Voucher {
+    /// The voucher, where the incentive allows `max_uses` of one code. Whatever of it does not fit together is reported.
+    pub fn settled(&self, v: &mut Violations, max_uses: Option<i64>) -> Voucher {
         let adjusted = self.adjusted.unwrap_or(0);
         let balance = self.voucher.balance.map(|balance| Balance { adjusted, ..balance });
         let worth = balance.map(|balance| balance.worth());
@@ -51,7 +50,7 @@ impl Item {
         }
         v.check(spent >= 0, "balance", "must be at most initial_balance with its adjustments");
         let spent_up = max_uses.is_some_and(|most| uses >= most) || worth.is_some_and(|all| spent >= all);
-        if let Some(contradiction) = self.contradiction(spent_up, of_archived) {
+        if let Some(contradiction) = self.contradiction(spent_up) {
             v.add("state", contradiction);
         }
         let usage = Usage { uses, spent, disabled: self.disabled, ..self.voucher.usage };
@@ -60,12 +59,12 @@ impl Item {
     }
 
     /// What the state says that the rest does not.
-    fn contradiction(&self, spent_up: bool, of_archived: bool) -> Option<String> {
+    fn contradiction(&self, spent_up: bool) -> Option<String> {
         match self.state? {
             State::Exhausted if !spent_up => {
                 Some("EXHAUSTED contradicts what is left of its uses or its balance".to_owned())
             }
-            State::Disabled if !self.disabled && !of_archived => {
+            State::Disabled if !self.disabled && !self.may_move => {
                 let message =
                     "DISABLED needs disabled = true: codes of an archived incentive are DISABLED too";
                 Some(message.to_owned())
@@ -136,16 +135,11 @@ pub enum Fate {
 ///
 /// # Errors
 /// VOUCHER_DIFFERS, INCENTIVE_ARCHIVED, or why it cannot be moved.
-pub fn fate(
-    item: &Item,
-    wanted: &Voucher,
-    there: Option<(&Voucher, &Ready)>,
-    may_move: bool,
-) -> Outcome<Fate> {
+pub fn fate(item: &Item, wanted: &Voucher, there: Option<(&Voucher, &Ready)>) -> Outcome<Fate> {
     let Some((there, owner)) = there else { return Ok(Fate::New) };
     let archived = owner.incentive.state == incentive::State::Archived;
     if archived && there.incentive != wanted.incentive {
-        return if may_move { moved(item, wanted, there) } else { Err(stands_archived(there)) };
+        return if item.may_move { moved(item, wanted, there) } else { Err(stands_archived(there)) };
     }
     match item.differences(wanted, there).as_slice() {
         [] => Ok(Fate::Same),

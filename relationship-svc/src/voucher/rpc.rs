@@ -2,6 +2,7 @@
 //! [`crate::redemption::rpc`].
 
 mod change;
+mod import;
 mod parse;
 
 use std::pin::Pin;
@@ -17,7 +18,8 @@ use tandem_proto::relationship::v1::voucher_service_server::VoucherService;
 use tandem_proto::relationship::v1::{self, *};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::commands::{assign, generate, import};
+use self::import::Codes;
+use super::commands::{assign, generate};
 use super::store::list::Of;
 use super::{Frame, Voucher, events, store};
 use crate::incentive::{self, Incentive};
@@ -25,8 +27,6 @@ use crate::{App, customer, redemption};
 
 /// Vouchers in one message of an export.
 const EXPORTED_AT_ONCE: usize = 1_000;
-/// Refusals that an import tells of; the others are counted.
-const MAX_FAILURES: usize = 100;
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ impl Api {
 #[tonic::async_trait]
 impl VoucherService for Api {
     type GenerateVouchersStream = Answers<GenerateVouchersResponse>;
+    type ImportVouchersStream = Answers<ImportVouchersResponse>;
     type ExportVouchersStream = Answers<ExportVouchersResponse>;
 
     async fn generate_vouchers(
@@ -86,36 +87,9 @@ impl VoucherService for Api {
     async fn import_vouchers(
         &self,
         request: Request<Streaming<ImportVouchersRequest>>,
-    ) -> Result<Response<ImportVouchersResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let mut blocks = request.into_inner();
-        let mut answer = ImportVouchersResponse::default();
-        let mut taken = 0;
-        while let Some(block) = blocks.message().await? {
-            let sent: Vec<String> = block.vouchers.iter().map(|voucher| voucher.code.clone()).collect();
-            let may_move = block.move_archived;
-            let (items, mut refused) = parse::import(block, self.0.clock.now())?;
-            let (app, caller) = (self.0.clone(), call.clone());
-            let write = async move { import::block(&app, &caller, items, may_move).await };
-            let done = grpc::detached(&self.0.tasks, &call, write).await?;
-            refused.extend(done.refused);
-            refused.sort_by_key(|(index, _)| *index);
-            answer.created += done.created;
-            answer.existing += done.existing;
-            answer.moved += done.moved;
-            answer.failed += i64::try_from(refused.len()).unwrap_or(i64::MAX);
-            for (index, fault) in refused {
-                if answer.failures.len() < MAX_FAILURES {
-                    answer.failures.push(VoucherImportFailure {
-                        index: i64::try_from(taken + index).unwrap_or(i64::MAX),
-                        code: sent.get(index).cloned().unwrap_or_default(),
-                        status: Some(field::item_status(fault)),
-                    });
-                }
-            }
-            taken += sent.len();
-        }
-        Ok(Response::new(answer))
+    ) -> Result<Response<Self::ImportVouchersStream>, Status> {
+        let codes = Codes::new(&self.0, grpc::call(&request)?);
+        Ok(Response::new(grpc::import(codes, request.into_inner()).boxed()))
     }
 
     async fn export_vouchers(

@@ -3,6 +3,8 @@
 //! A key that no section knows is an error that names it and where it came from: a typing error must not silently
 //! leave a default in force. Units stand in the names.
 
+pub mod declared;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,13 +13,14 @@ use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Address;
 
 /// Where and how a service listens, how much it takes on at once, and how it stops.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// The address to listen on; port 0 takes a free one, which the first line on standard output then names.
@@ -88,7 +91,7 @@ impl ServerConfig {
 
 /// The server's side of TLS, 1.2 and 1.3, all files in PEM. They are read at the start, and again when they change:
 /// connections go on as they are, new ones begin with what the files say then.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// The certificate, and those between it and its root.
@@ -105,7 +108,7 @@ pub struct TlsConfig {
 }
 
 /// The client's side of TLS, all files in PEM, for an endpoint that begins with `https://`. They are read at the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientTlsConfig {
     /// The roots that are trusted. Default: those of the system.
@@ -119,7 +122,7 @@ pub struct ClientTlsConfig {
 }
 
 /// The database of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// `postgres://user:password@host/name` or `sqlite:/path/to/file`, which is created where it is missing. Shown without
@@ -155,7 +158,7 @@ impl Default for DatabaseConfig {
 }
 
 /// Where the other service is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientConfig {
     /// `http://host:port` or `https://host:port`; a name is resolved again on each connect.
@@ -180,7 +183,7 @@ impl Default for ClientConfig {
 }
 
 /// How the log is written.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One line per event, for people.
@@ -191,7 +194,7 @@ pub enum LogFormat {
 }
 
 /// The log, on standard error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// `text` or `json`.
@@ -211,7 +214,7 @@ impl Default for LogConfig {
 }
 
 /// The metrics, for a Prometheus server to scrape.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsConfig {
     /// The address on which `GET /metrics` answers over plain HTTP; port 0 takes a free one, which the log names. Nobody

@@ -24,6 +24,7 @@ pub use people::{by_locale, country, locale, place, titles, zone};
 /// What is told of one item of a batch: an answer about a thousand of them stays within what every client reads.
 const ITEM_VIOLATIONS: usize = 4;
 
+const MAX_ECHO: usize = 128;
 const MAX_LABELS: usize = 64;
 const MAX_LABEL_BYTES: usize = 256;
 
@@ -222,6 +223,11 @@ pub fn hold_ttl(
         v.add("ttl", "must be 1 second to 24 hours");
         usual
     })
+}
+
+/// What was sent, as an answer about it names it: its first 128 characters.
+pub fn echo(sent: &str) -> String {
+    sent.chars().take(MAX_ECHO).collect()
 }
 
 /// What became of one item of a batch that was refused.

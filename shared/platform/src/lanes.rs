@@ -19,6 +19,7 @@ use std::hash::{BuildHasher, Hash};
 use std::num::NonZero;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -65,10 +66,10 @@ impl<I> Clone for Group<'_, I> {
 impl<I> Copy for Group<'_, I> {}
 
 /// The shape of a set of lanes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LanesConfig {
-    /// Lanes, each of which holds at most one connection. On SQLite always 1 (see [`crate::Db::writers`]).
+    /// Lanes, each of which holds at most one connection. On SQLite always 1.
     pub lanes: usize,
     /// Items that wait in one lane; one more is refused with RESOURCE_EXHAUSTED.
     pub capacity: usize,

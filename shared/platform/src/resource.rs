@@ -12,7 +12,7 @@
 //! use jiff::Timestamp;
 //! use serde::{Deserialize, Serialize};
 //! use tandem_platform::outbox::Recorded;
-//! use tandem_platform::resource::{Change, Field, Resource, Stem, Table};
+//! use tandem_platform::resource::{Change, Field, Maps, Resource, Stem, Table};
 //! use tandem_platform::service::{Asked, Core};
 //! use tandem_platform::{Outcome, columns, once};
 //!
@@ -35,6 +35,9 @@
 //! fn updated(note: &Note) -> Recorded {
 //!     Recorded { type_: "NoteUpdated", aggregate: note.name(), version: note.version, payload: Default::default() }
 //! }
+//!
+//! /// It has no map of which an update might name one entry.
+//! impl Maps for Note {}
 //!
 //! const FIELDS: &[Field<Note>] = &[("title", |note, given| note.title.clone_from(&given.title))];
 //!
@@ -59,7 +62,7 @@ pub mod unit;
 pub mod word;
 
 pub use cell::{Cell, Kind, Plain, of_document, to_document};
-pub use change::{Change, Field, New, Touch};
+pub use change::{Change, Field, Maps, New, Touch};
 pub use column::{Col, kind_of, plain};
 pub use place::{Order, Position, Stem};
 pub use read::{find, told};

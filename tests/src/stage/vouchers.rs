@@ -161,8 +161,10 @@ impl Relationship {
     pub async fn import(&self, vouchers: Vec<Voucher>) {
         let wanted = vouchers.len();
         let message = ImportVouchersRequest { vouchers, ..ImportVouchersRequest::default() };
-        let answer = self.vouchers.clone().import_vouchers(tokio_stream::once(message)).await;
-        let answer = answer.expect("vouchers are imported").into_inner();
+        let answers = self.vouchers.clone().import_vouchers(tokio_stream::once(message)).await;
+        let mut answers = answers.expect("an import begins").into_inner();
+        let answer =
+            answers.message().await.expect("vouchers are imported").expect("one message, one answer");
         assert_eq!(usize::try_from(answer.created), Ok(wanted), "{:?}", answer.failures);
     }
 

@@ -69,16 +69,21 @@ impl Up {
 
     /// Runs a command against the two, whatever comes of it.
     pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// A command against the two, to be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
-        command.args(arguments).stdin(Stdio::null()).output().unwrap()
+        command.args(arguments);
+        command
     }
 
     /// As [`Self::tandem`], with `input` on standard input.
     pub fn piped(&self, arguments: &[&str], input: &str) -> String {
-        let mut command = Command::new(program());
-        command.env("TANDEM_CAMPAIGN", &self.campaign).env("TANDEM_RELATIONSHIP", &self.relationship);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -179,7 +184,8 @@ async fn an_operator_makes_codes_brings_customers_in_quotes_redeems_and_follows_
     let caller = Relationship::over(Endpoint::from_shared(up.relationship.clone()).unwrap().connect_lazy());
     caller.incentive("ten-off", incentive(percent(100_000))).await;
 
-    let customers = up.file("customers.csv", "id,country,tags,shoe_size\nada,AT,vip|early,38\nbob,DE,,\n");
+    let customers =
+        up.file("customers.csv", "id,country,tags,attr.shoe_size\nada,AT,vip|early,38\nbob,DE,,\n");
     let imported = up.json(&["customers", "import", "--file", &customers]);
     assert_eq!(imported["created"], "2", "{imported}");
     let codes =

@@ -13,6 +13,7 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("up", &[], Reads::Nothing),
     ("demo", &[], Reads::Nothing),
     ("completion", &["bash"], Reads::Nothing),
+    ("handbook", &["--to", "/tmp/nowhere"], Reads::Nothing),
     ("apply", &["-f", FILE], Reads::Both),
     ("diff", &["-f", FILE], Reads::BothAsText),
     ("export", &["--to", "/tmp/nowhere"], Reads::BothAsText),
@@ -24,6 +25,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("products create", &["a"], Reads::Campaign),
     ("products show", &["a"], Reads::Campaign),
     ("products list", &[], Reads::Campaign),
+    ("products import", &["--file", TABLE], Reads::Campaign),
+    ("products export", &[], Reads::Campaign),
     ("campaigns create", &["a", "--objective", "a"], Reads::Campaign),
     ("campaigns show", &["a"], Reads::Campaign),
     ("campaigns list", &[], Reads::Campaign),
@@ -41,7 +44,6 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("segments show", &["a"], Reads::Relationship),
     ("segments list", &[], Reads::Relationship),
     ("rules check", &["true", "--for", "offer"], Reads::Campaign),
-    ("rules page", &[], Reads::Nothing),
     ("vouchers generate", &["--incentive", "a", "--quantity", "1"], Reads::Relationship),
     ("vouchers export", &["--incentive", "a"], Reads::Relationship),
     ("vouchers import", &["--incentive", "a", "--file", TABLE], Reads::Relationship),
@@ -50,6 +52,7 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("vouchers changes", &["A"], Reads::Relationship),
     ("vouchers usable", &["--customer", "7", "--line", "p:1:1"], Reads::Relationship),
     ("customers import", &["--file", TABLE], Reads::Relationship),
+    ("customers export", &[], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
     ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
@@ -182,7 +185,7 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
-        let column = if words[0] == "customers" { "id" } else { "code" };
+        let column = if words[0] == "vouchers" { "code" } else { "id" };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
         let typed = |word: &&'static str| match *word {
             TABLE => table.clone(),

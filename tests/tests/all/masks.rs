@@ -84,11 +84,12 @@ impl Wire {
         let mut client = tonic::client::Grpc::new(self.channel(path));
         client.ready().await.expect("a connection");
         let answer = if method.is_client_streaming() {
-            client.client_streaming(Request::new(tokio_stream::iter([message])), uri, Raw).await?
+            let answers = client.streaming(Request::new(tokio_stream::iter([message])), uri, Raw).await?;
+            answers.into_inner().message().await?.expect("one message, one answer")
         } else {
-            client.unary(Request::new(message), uri, Raw).await?
+            client.unary(Request::new(message), uri, Raw).await?.into_inner()
         };
-        let mut answer = DynamicMessage::decode(method.output(), answer.into_inner()).expect("an answer");
+        let mut answer = DynamicMessage::decode(method.output(), answer).expect("an answer");
         without_details(&mut answer);
         Ok(serde_json::to_value(&answer).expect("JSON"))
     }

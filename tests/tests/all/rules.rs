@@ -31,6 +31,5 @@ fn a_rule_is_judged_for_what_it_is_for_and_the_place_of_an_error_is_named() {
     let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(answer["findings"][0]["message"], "a rule must be true or false, this one is a whole number");
     assert!(answer["findings"][0].get("line").is_none(), "the rule as a whole is meant: {answer}");
-    assert!(up.tandem(&["rules", "page"]).contains("Monday is 1"));
     up.stop();
 }

@@ -10,7 +10,7 @@ async fn a_costly_filter_makes_short_pages_and_a_costlier_one_is_refused() {
         let message =
             ImportCustomersRequest { customers: (0..60).map(customer).collect(), ..Default::default() };
         let mut client = client(&harness);
-        client.import_customers(futures::stream::iter([message])).await.unwrap();
+        import_customers(&mut client, vec![message]).await.unwrap();
         let exists = "customer.tags.exists(t, t + 'a' == 'b' || t + 'c' == 'd')";
         let mut request = ListCustomersRequest {
             filter: format!("{}true", format!("!{exists} && ").repeat(7)),

@@ -115,16 +115,82 @@ async fn rows_of_an_import_about_one_customer_are_done_one_after_the_other() {
         let title = Message { display_name: "A".to_owned(), ..named("a") };
         let message = |customers, update_mask| ImportCustomersRequest { customers, update_mask };
         let rows = vec![message(vec![country, title.clone()], None), message(vec![title.clone()], None)];
-        let answer = client.import_customers(futures::stream::iter(rows)).await.unwrap().into_inner();
+        let answer = import_customers(&mut client, rows).await.unwrap();
         assert_eq!((answer.created, answer.updated, answer.failed), (1, 2, 0));
         let after = get(&mut client, "a").await;
         assert_eq!((after.display_name.as_str(), after.country.as_str()), ("A", "AT"));
-        let rows = [message(vec![title.clone()], mask(&["country"]))];
-        client.import_customers(futures::stream::iter(rows)).await.unwrap();
+        let rows = vec![message(vec![title.clone()], mask(&["country"]))];
+        import_customers(&mut client, rows).await.unwrap();
         assert_eq!(get(&mut client, "a").await.country, "");
-        let rows = [message(vec![title], mask(&["shoe_size"]))];
-        let unknown = client.import_customers(futures::stream::iter(rows)).await.unwrap_err();
+        let rows = vec![message(vec![title], mask(&["shoe_size"]))];
+        let unknown = import_customers(&mut client, rows).await.unwrap_err();
         assert_eq!(fields(&unknown), ["update_mask"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_attribute_that_is_named_alone_leaves_the_others_as_they_are() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = client(&harness);
+        let of = |entries: &[(&str, &str)]| Message {
+            attributes: entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            country: "DE".to_owned(),
+            ..named("ada")
+        };
+        create(&mut client, of(&[("a", "1"), ("b", "2"), ("é.x", "3")])).await.unwrap();
+        let paths = ["attributes.a", "attributes.b", "attributes.e\u{301}.x"];
+        let after = update(&mut client, of(&[("a", "4"), ("c", "5"), ("é.x", "6")]), &paths).await.unwrap();
+        assert_eq!(after.attributes, of(&[("a", "4"), ("é.x", "6")]).attributes, "b is named and not said");
+        let message = |customer, paths: &[&str]| ImportCustomersRequest {
+            customers: vec![customer],
+            update_mask: mask(paths),
+        };
+        let rows = vec![message(of(&[("c", "5")]), &["attributes.c"]), message(of(&[]), &["attributes.a"])];
+        import_customers(&mut client, rows).await.unwrap();
+        assert_eq!(get(&mut client, "ada").await.attributes, of(&[("c", "5"), ("é.x", "6")]).attributes);
+
+        let many: Vec<(String, String)> = (0..63).map(|at| (format!("k{at}"), "v".to_owned())).collect();
+        let many: Vec<(&str, &str)> =
+            many.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let full = Message { attributes: of(&many).attributes, ..named("full") };
+        create(&mut client, full).await.unwrap();
+        let one = |key: &str| Message { attributes: of(&[(key, "v")]).attributes, ..named("full") };
+        let rows = ["x", "y", "x"].map(|key| message(one(key), &[&format!("attributes.{key}")]));
+        let answer = import_customers(&mut client, rows.to_vec()).await.unwrap();
+        assert_eq!((answer.updated, answer.failed, answer.failures[0].index), (2, 1, 1), "64 and no more");
+        let status = update(&mut client, one("y"), &["attributes.y"]).await.unwrap_err();
+        assert_eq!(fields(&status), ["customer.attributes"]);
+        let attributes = get(&mut client, "full").await.attributes;
+        assert!(attributes.len() == 64 && attributes.contains_key("x"));
+        let status = update(&mut client, one("y"), &["tags.y"]).await.unwrap_err();
+        assert_eq!(fields(&status), ["update_mask"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_import_tells_every_block_once_it_is_durable() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let mut client = client(&harness);
+        let (send, messages) = futures::channel::mpsc::unbounded();
+        let mut answers = client.import_customers(messages).await.unwrap().into_inner();
+        let wrong = Message { country: "UK".to_owned(), ..named("b") };
+        let block = |customers| ImportCustomersRequest { customers, update_mask: None };
+        send.unbounded_send(block(vec![named("a"), wrong.clone(), named("c")])).unwrap();
+        let told = answers.message().await.unwrap().unwrap();
+        assert_eq!((told.done, told.created, told.failed, told.failures[0].index), (3, 2, 1, 1));
+        assert_eq!(get(&mut client, "c").await.name, "customers/c", "while the stream goes on");
+        send.unbounded_send(block(vec![named("a"), wrong])).unwrap();
+        let told = answers.message().await.unwrap().unwrap();
+        assert_eq!((told.done, told.updated, told.failed, told.failures.len()), (5, 1, 2, 1));
+        assert_eq!(told.failures[0].index, 4, "each refusal is told once");
+        send.unbounded_send(block(vec![named("d")])).unwrap();
+        send.unbounded_send(block((0..1_001).map(|at| named(&format!("x{at}"))).collect())).unwrap();
+        assert_eq!(answers.message().await.unwrap().unwrap().done, 6, "what came before is written and told");
+        assert_eq!(fields(&answers.message().await.unwrap_err()), ["customers"]);
     })
     .await;
 }

@@ -16,7 +16,7 @@ use tonic::Status;
 use super::{Message, client, create_incentive, get, gift_card, percent};
 use crate::MIGRATIONS;
 use crate::segment::tests::create_segment;
-use crate::testing::{Harness, fields};
+use crate::testing::{Harness, fields, import_vouchers};
 
 fn eur(cents: i64) -> Money {
     let nanos = i32::try_from(cents % 100 * 10_000_000).unwrap();
@@ -59,9 +59,8 @@ async fn customer(harness: &Harness, id: &str, country: &str) {
 async fn code(harness: &Harness, code: &str, incentive: &str, voucher: Voucher) {
     let voucher = Voucher { code: code.to_owned(), incentive: format!("incentives/{incentive}"), ..voucher };
     let request = ImportVouchersRequest { vouchers: vec![voucher], ..ImportVouchersRequest::default() };
-    let stream = futures::stream::iter([request]);
-    let answer =
-        VoucherServiceClient::new(harness.channel()).import_vouchers(stream).await.unwrap().into_inner();
+    let mut client = VoucherServiceClient::new(harness.channel());
+    let answer = import_vouchers(&mut client, vec![request]).await.unwrap();
     assert_eq!(answer.created, 1, "{:?}", answer.failures);
 }
 

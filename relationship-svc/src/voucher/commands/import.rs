@@ -17,24 +17,25 @@ use crate::voucher::imported::{Fate, Item, fate, twice};
 use crate::voucher::{self, Frame, Timeliness, Voucher, events, formats, store};
 use crate::{App, customer};
 
-/// What became of a block.
-#[derive(Debug, Default)]
-pub struct Done {
+/// What became of an item that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
     /// Stored.
-    pub created: i64,
+    Created,
     /// There before with the same content; or twice in the block.
-    pub existing: i64,
+    Existing,
     /// There before under an archived incentive.
-    pub moved: i64,
-    /// Refused, by their place in the block.
-    pub refused: Vec<(usize, Fault)>,
+    Moved,
 }
+
+/// What became of an item, with its place in the block.
+pub type Done = (usize, Outcome<Taken>);
 
 /// An item that could be read, and the voucher that it would be.
 type Wanted = (Item, Voucher);
 
 /// Stores a block. An item that is refused does not stop the others.
-pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> Outcome<Done> {
+pub async fn block(app: &App, call: &Call, items: Vec<Item>) -> Outcome<Vec<Done>> {
     let now = app.clock.now();
     let incentives = {
         let ids = each_once(items.iter().map(|item| item.voucher.incentive.clone()));
@@ -44,16 +45,16 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
     let mut refused = Vec::new();
     let mut wanted: Vec<Wanted> = Vec::with_capacity(items.len());
     for item in items {
-        match fitting(&incentives, &item, now, may_move) {
+        match fitting(&incentives, &item, now) {
             Ok(voucher) => wanted.push((item, voucher)),
-            Err(fault) => refused.push((item.index, fault)),
+            Err(fault) => refused.push((item.index, Err(fault))),
         }
     }
     formats::admit(app, &call.tenant, wanted.iter().map(|(_, voucher)| voucher.code.as_str())).await?;
     let mut done = transact!(app.db, |tx| {
         let mut block = Block::begin(app, call, tx, &wanted).await?;
         for (item, voucher) in &wanted {
-            let judged = block.judge(item, voucher, may_move);
+            let judged = block.judge(item, voucher);
             block.take(item, voucher, judged);
         }
         store::import::insert(tx, &call.tenant, &block.fresh.values().copied().collect::<Vec<_>>()).await?;
@@ -67,17 +68,12 @@ pub async fn block(app: &App, call: &Call, items: Vec<Item>, may_move: bool) -> 
         }
         Ok(block.done)
     })?;
-    done.refused.extend(refused);
+    done.extend(refused);
     Ok(done)
 }
 
 /// The voucher that an item would be under its incentive.
-fn fitting(
-    incentives: &HashMap<String, Arc<Ready>>,
-    item: &Item,
-    now: Timestamp,
-    may_move: bool,
-) -> Outcome<Voucher> {
+fn fitting(incentives: &HashMap<String, Arc<Ready>>, item: &Item, now: Timestamp) -> Outcome<Voucher> {
     let voucher = &item.voucher;
     let name = || incentive::name(&voucher.incentive);
     let ready = incentives.get(&voucher.incentive).ok_or_else(|| Fault::not_found(name()))?;
@@ -87,7 +83,7 @@ fn fitting(
     }
     let mut v = Violations::new();
     let max_uses = settled(&mut v, ready, voucher.balance, "initial_balance", item.uses_asked);
-    let voucher = item.settled(&mut v, max_uses, may_move);
+    let voucher = item.settled(&mut v, max_uses);
     let frame = Frame::of(&ready.incentive);
     let over =
         item.state != Some(voucher::State::Expired) || voucher.timeliness(&frame, now) == Timeliness::Late;
@@ -106,7 +102,7 @@ struct Block<'b> {
     /// By code: what is to be stored, the same code once.
     fresh: BTreeMap<&'b str, &'b Voucher>,
     moved: Vec<Voucher>,
-    done: Done,
+    done: Vec<Done>,
 }
 
 impl<'b> Block<'b> {
@@ -141,11 +137,11 @@ impl<'b> Block<'b> {
             sources,
             fresh: BTreeMap::new(),
             moved: Vec::new(),
-            done: Done::default(),
+            done: Vec::with_capacity(wanted.len()),
         })
     }
 
-    fn judge(&self, item: &Item, voucher: &'b Voucher, may_move: bool) -> Outcome<Fate> {
+    fn judge(&self, item: &Item, voucher: &'b Voucher) -> Outcome<Fate> {
         if let Some(customer) = voucher.customer.as_ref().filter(|id| !self.customers.contains(*id)) {
             return Err(unknown_customer(customer));
         }
@@ -155,7 +151,7 @@ impl<'b> Block<'b> {
         }
         let there = self.there.get(&voucher.code);
         let there = there.and_then(|there| Some((there, &**self.owners.get(&there.incentive)?)));
-        let fate = fate(item, voucher, there, may_move)?;
+        let fate = fate(item, voucher, there)?;
         if let Fate::Moved(moved) = &fate {
             self.has_source(moved)?;
         }
@@ -173,21 +169,21 @@ impl<'b> Block<'b> {
     }
 
     fn take(&mut self, item: &Item, voucher: &'b Voucher, judged: Outcome<Fate>) {
-        match judged {
-            Err(fault) => self.done.refused.push((item.index, fault)),
-            Ok(Fate::Same) => self.done.existing += 1,
-            Ok(Fate::New) => {
-                self.done.created += 1;
+        let taken = judged.map(|fate| match fate {
+            Fate::Same => Taken::Existing,
+            Fate::New => {
                 self.fresh.insert(&voucher.code, voucher);
                 self.note_source(voucher);
+                Taken::Created
             }
-            Ok(Fate::Moved(moved)) => {
-                self.done.moved += 1;
+            Fate::Moved(moved) => {
                 self.note_source(&moved);
                 self.there.insert(moved.code.clone(), (*moved).clone());
                 self.moved.push(*moved);
+                Taken::Moved
             }
-        }
+        });
+        self.done.push((item.index, taken));
     }
 
     fn note_source(&mut self, voucher: &Voucher) {

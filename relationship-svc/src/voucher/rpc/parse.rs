@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use tandem_kernel::basket::MAX_AMOUNT_MINOR;
-use tandem_kernel::code::{self, Typed};
+use tandem_kernel::code::Typed;
 use tandem_kernel::id;
 use tandem_kernel::page::Listing;
 use tandem_kernel::period::Zone;
@@ -20,9 +19,8 @@ use super::encode;
 use crate::voucher::commands::assign::{self, Assignment};
 use crate::voucher::commands::generate;
 use crate::voucher::format::{Format, SPACE_FACTOR, Written};
-use crate::voucher::imported::Item;
 use crate::voucher::store::list::Of;
-use crate::voucher::{Balance, Dates, Frame, State, Usage, Uses, Voucher, batch, store};
+use crate::voucher::{Balance, Dates, Frame, Uses, Voucher, batch, store};
 use crate::{App, customer};
 
 const MAX_BLOCK: usize = 1_000;
@@ -87,135 +85,12 @@ pub fn uses(v: &mut Violations, most: Option<i64>, unlimited: bool) -> Uses {
     }
 }
 
-fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
+pub fn balance(v: &mut Violations, field: &str, money: Option<&common::v1::Money>) -> Option<Balance> {
     let read = money.and_then(|money| field::read(v, |found| convert::money(field, money, found)));
     let balance = read.map(|money| Balance::new(money.minor, money.currency));
     let fits = balance.is_none_or(|balance| (1..=MAX_AMOUNT_MINOR).contains(&balance.initial));
     v.check(fits, field, format!("must be above 0, and at most {MAX_AMOUNT_MINOR} minor units"));
     balance
-}
-
-/// The items of a block that can be judged, and the others with what is wrong.
-type Block = (Vec<Item>, Vec<(usize, Fault)>);
-
-pub fn import(message: ImportVouchersRequest, now: Timestamp) -> Outcome<Block> {
-    let mut v = Violations::new();
-    let count = message.vouchers.len();
-    v.check(
-        count <= MAX_BLOCK,
-        "vouchers",
-        format!("must have at most {MAX_BLOCK} entries in one message, has {count}"),
-    );
-    v.finish()?;
-    let (mut items, mut refused) = (Vec::with_capacity(count), Vec::new());
-    for (index, voucher) in message.vouchers.into_iter().enumerate() {
-        match item(index, voucher, message.case_sensitive, now) {
-            Ok(item) => items.push(item),
-            Err(fault) => refused.push((index, fault)),
-        }
-    }
-    Ok((items, refused))
-}
-
-fn item(
-    index: usize,
-    given: tandem_proto::relationship::v1::Voucher,
-    case_sensitive: bool,
-    now: Timestamp,
-) -> Outcome<Item> {
-    let mut v = Violations::new();
-    let code = code_of(&mut v, &given, case_sensitive);
-    let incentive = field::resource(&mut v, "incentive", "incentives", &given.incentive);
-    let customer = field::optional_resource(&mut v, "customer", "customers", &given.customer);
-    let (starts, ends) = dates(&mut v, given.validity.as_ref());
-    let uses_asked = uses(&mut v, given.max_uses, given.unlimited_uses);
-    let initial = balance(&mut v, "initial_balance", given.initial_balance.as_ref());
-    let left = on_card(&mut v, "balance", initial, given.balance.as_ref());
-    v.check(left.is_none_or(|left| left >= 0), "balance", "must be at least 0");
-    let adjusted = on_card(&mut v, "adjustments", initial, given.adjustments.as_ref());
-    let worth = initial.zip(adjusted).map(|(initial, adjusted)| initial.initial.saturating_add(adjusted));
-    let fits = worth.is_none_or(|worth| (0..=MAX_AMOUNT_MINOR).contains(&worth));
-    let message = format!("must come with initial_balance to 0 to {MAX_AMOUNT_MINOR} minor units");
-    v.check(fits, "adjustments", message);
-    let state = state(&mut v, given.state);
-    v.check(given.uses >= 0, "uses", "must be at least 0");
-    v.check(given.uses_held == 0, "uses_held", "must be 0: a hold cannot be brought in");
-    let source_id = (!given.source_id.is_empty())
-        .then(|| field::text(&mut v, "source_id", given.source_id, 1..=MAX_SOURCE_CHARS));
-    v.check(source_id.is_none() || customer.is_some(), "source_id", "needs the customer it was given to");
-    let assigned = time(&mut v, "assign_time", given.assign_time.as_ref());
-    v.check(assigned.is_none() || customer.is_some(), "assign_time", "needs the customer it was given to");
-    let created = time(&mut v, "create_time", given.create_time.as_ref());
-    let restored_until = time(&mut v, "restored_until_time", given.restored_until_time.as_ref());
-    let batch = field::optional_resource(&mut v, "batch", "batches", &given.batch);
-    let labels = labels(&mut v, given.labels);
-    v.finish()?;
-    let voucher = Voucher {
-        batch,
-        assigned: assigned.or(customer.is_some().then_some(now)),
-        customer,
-        source_id,
-        starts,
-        ends,
-        balance: initial,
-        usage: Usage { restored_until, ..Usage::default() },
-        labels,
-        ..Voucher::new(code, incentive, created.unwrap_or(now))
-    };
-    let uses = (given.uses > 0).then_some(given.uses);
-    let disabled = given.disabled;
-    Ok(Item { index, voucher, uses_asked, uses, balance: left, adjusted, state, disabled, created })
-}
-
-/// The code as it is to be stored: as its name says, which an export has, else folded unless case is kept.
-fn code_of(
-    v: &mut Violations,
-    given: &tandem_proto::relationship::v1::Voucher,
-    case_sensitive: bool,
-) -> String {
-    let named = given.name.strip_prefix("vouchers/");
-    v.check(given.name.is_empty() || named.is_some(), "name", "must be \"vouchers/{code}\"");
-    let code = named.map_or_else(|| code::stored(&given.code, case_sensitive), code::kept);
-    let same = given.code.is_empty() || code::folded(&given.code) == code::folded(&code);
-    v.check(same, "name", "must name the code");
-    if let Err(error) = code::check(&code) {
-        v.add("code", error.to_string());
-    }
-    code
-}
-
-/// An amount on a gift card, in minor units.
-fn on_card(
-    v: &mut Violations,
-    field: &str,
-    initial: Option<Balance>,
-    money: Option<&common::v1::Money>,
-) -> Option<i64> {
-    let read = field::read(v, |found| convert::money(field, money?, found))?;
-    v.check(initial.is_some(), field, "needs initial_balance");
-    let same = initial.is_none_or(|initial| initial.currency == read.currency);
-    v.check(same, field, "must be in the currency of initial_balance");
-    Some(read.minor)
-}
-
-fn state(v: &mut Violations, number: i32) -> Option<State> {
-    match VoucherState::try_from(number) {
-        Ok(VoucherState::Unspecified) => None,
-        Ok(VoucherState::Generated) => Some(State::Generated),
-        Ok(VoucherState::Assigned) => Some(State::Assigned),
-        Ok(VoucherState::Active) => Some(State::Active),
-        Ok(VoucherState::Exhausted) => Some(State::Exhausted),
-        Ok(VoucherState::Expired) => Some(State::Expired),
-        Ok(VoucherState::Disabled) => Some(State::Disabled),
-        Err(_) => {
-            v.add("state", "must be one of the states");
-            None
-        }
-    }
-}
-
-fn time(v: &mut Violations, field: &str, given: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
-    field::read(v, |found| convert::timestamp(field, given?, found))
 }
 
 pub fn labels(v: &mut Violations, given: BTreeMap<String, String>) -> BTreeMap<String, String> {

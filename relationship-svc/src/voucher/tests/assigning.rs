@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::{client, customers, euros, generate, gift_card, open, percent, ten_off, wanted};
 use crate::MIGRATIONS;
-use crate::testing::{Harness, fields};
+use crate::testing::{Harness, fields, import_vouchers};
 
 fn assignments(pairs: &[(&str, &str)], request_id: &str) -> AssignVouchersRequest {
     let assignment = |(customer, source): &(&str, &str)| Assignment {
@@ -100,7 +100,7 @@ async fn a_card_that_was_spent_elsewhere_is_given_to_nobody() {
         let mut client = client(&harness);
         let vouchers = vec![card("BEGUN", 10), card("FRESH", 50)];
         let request = ImportVouchersRequest { vouchers, ..ImportVouchersRequest::default() };
-        client.import_vouchers(futures::stream::iter([request])).await.unwrap();
+        import_vouchers(&mut client, vec![request]).await.unwrap();
         let request = AssignVouchersRequest {
             incentive: "incentives/card".to_owned(),
             ..assignments(&[("ada", "a"), ("bob", "b")], "one")

@@ -7,7 +7,7 @@ use tandem_platform::{Call, testing};
 
 use super::*;
 use crate::MIGRATIONS;
-use crate::testing::{Harness, fields, reason};
+use crate::testing::{Harness, fields, import_vouchers, reason};
 
 pub(super) fn item(code: &str) -> Voucher {
     Voucher { code: code.to_owned(), incentive: "incentives/ten-off".to_owned(), ..Voucher::default() }
@@ -27,7 +27,7 @@ pub(super) async fn import(client: &mut Client, vouchers: Vec<Voucher>) -> Impor
 }
 
 async fn send(client: &mut Client, request: ImportVouchersRequest) -> ImportVouchersResponse {
-    client.import_vouchers(futures::stream::iter([request])).await.unwrap().into_inner()
+    import_vouchers(client, vec![request]).await.unwrap()
 }
 
 pub(super) async fn get(client: &mut Client, code: &str) -> Voucher {
@@ -72,6 +72,31 @@ async fn uses_that_are_not_said_are_the_incentives_and_zero_is_refused() {
         assert_eq!(get(&mut client, "THREE").await.max_uses, Some(3));
         let free = get(&mut client, "FREE").await;
         assert_eq!((free.max_uses, free.unlimited_uses), (None, true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_block_is_told_once_it_is_durable_and_a_break_loses_nothing_that_was_told() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        stage(&harness).await;
+        let mut client = client(&harness);
+        let (send, messages) = futures::channel::mpsc::unbounded();
+        let mut answers = client.import_vouchers(messages).await.unwrap().into_inner();
+        let block = |vouchers| ImportVouchersRequest { vouchers, ..ImportVouchersRequest::default() };
+        send.unbounded_send(block(vec![item("ONE"), item("T W O"), item("THREE")])).unwrap();
+        let told = answers.message().await.unwrap().unwrap();
+        assert_eq!((told.done, told.created, told.failed), (3, 2, 1));
+        assert_eq!(refusals(&told)[0].0, 1);
+        assert_eq!(get(&mut client, "ONE").await.code, "ONE", "while the stream goes on");
+        send.unbounded_send(block(vec![item("ONE"), item("F O U R")])).unwrap();
+        let told = answers.message().await.unwrap().unwrap();
+        assert_eq!((told.done, told.created, told.existing, told.failed), (5, 2, 1, 2));
+        assert_eq!((told.failures.len(), told.failures[0].index), (1, 4), "each refusal is told once");
+        drop(answers);
+        let again = import(&mut client, vec![item("ONE"), item("THREE"), item("FIVE")]).await;
+        assert_eq!((again.done, again.existing, again.created), (3, 2, 1));
     })
     .await;
 }

@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::{client, euros, export, generate, gift_card, open, ten_off, wanted};
 use crate::MIGRATIONS;
-use crate::testing::{Harness, fields, reason};
+use crate::testing::{Harness, fields, import_vouchers, reason};
 
 #[tokio::test]
 async fn codes_are_made_in_the_wanted_number_each_once_and_durable_with_progress() {
@@ -133,7 +133,7 @@ async fn an_import_counts_what_is_new_what_was_there_and_what_is_wrong() {
             block(vec![row("alpha", "ten-off"), row("ALPHA", "ten-off"), row("x y", "ten-off")]),
             block(vec![row("beta", "nothing"), row("Alpha", "ten-off"), row("gamma", "ten-off")]),
         ];
-        let answer = client.import_vouchers(futures::stream::iter(blocks)).await.unwrap().into_inner();
+        let answer = import_vouchers(&mut client, blocks).await.unwrap();
         assert_eq!((answer.created, answer.existing, answer.failed), (2, 2, 2));
         let failed: Vec<(i64, &str)> =
             answer.failures.iter().map(|failure| (failure.index, failure.code.as_str())).collect();

@@ -57,6 +57,7 @@ mod deadline;
 mod edge;
 mod handle;
 mod health;
+mod import;
 mod metrics;
 mod panic;
 mod peer;
@@ -83,10 +84,13 @@ pub use deadline::{LimitTime, Limited};
 pub use edge::{Edge, Edged, EdgedBody};
 pub use handle::{Entered, Entry, Handle, ResponseBody};
 pub use health::{Health, Serving};
+pub use import::{BLOCK_ROWS, Import, import};
 pub use metrics::{MethodId, Metrics};
 pub use panic::{CatchPanics, Catching, CatchingBody};
 pub use peer::{check_peers, only_peer};
-pub use request::{Mask, check_etag, etag, field_mask, optional_request_id, page_size, request_id};
+pub use request::{
+    Mask, check_etag, entry_mask, etag, field_mask, optional_request_id, page_size, request_id,
+};
 pub use services::Services;
 pub use shed::{HeldBody, Shed, Shedding};
 pub use streams::Streams;

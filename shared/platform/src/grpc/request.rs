@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use tandem_kernel::text;
+
 use crate::fault::{Fault, Outcome, Violations};
 
 const DEFAULT_PAGE: i32 = 50;
@@ -45,6 +47,8 @@ pub fn check_etag(given: &str, version: i64, resource: impl Display) -> Outcome<
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     fields: Vec<&'static str>,
+    /// The map and the key of each.
+    entries: Vec<(&'static str, String)>,
     is_named: bool,
 }
 
@@ -57,6 +61,16 @@ impl Mask {
     /// The fields that are written.
     pub fn fields(&self) -> &[&'static str] {
         &self.fields
+    }
+
+    /// The entries of maps that are written beside them.
+    pub fn entries(&self) -> &[(&'static str, String)] {
+        &self.entries
+    }
+
+    /// The fields that anything is written in.
+    pub fn asked(&self) -> Vec<&'static str> {
+        self.fields.iter().copied().chain(self.entries.iter().map(|(map, _)| *map)).collect()
     }
 
     /// Whether the caller names `field`, rather than meaning whatever is said or everything.
@@ -74,20 +88,39 @@ pub fn field_mask(
     known: &[&'static str],
     said: &[&'static str],
 ) -> Mask {
+    entry_mask(v, mask, known, &[], said)
+}
+
+/// The same where a path may be one entry of one of `maps`: `attributes.shoe_size`. All behind the first dot is the key.
+pub fn entry_mask(
+    v: &mut Violations,
+    mask: Option<&prost_types::FieldMask>,
+    known: &[&'static str],
+    maps: &[&'static str],
+    said: &[&'static str],
+) -> Mask {
     let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
     let of =
         |is_meant: &dyn Fn(&str) -> bool| known.iter().copied().filter(|field| is_meant(field)).collect();
     if paths.is_empty() {
-        return Mask { fields: of(&|field| said.contains(&field)), is_named: false };
+        let fields = of(&|field| said.contains(&field));
+        return Mask { fields, entries: Vec::new(), is_named: false };
     }
     if paths == ["*"] {
-        return Mask { fields: known.to_vec(), is_named: false };
+        return Mask { fields: known.to_vec(), entries: Vec::new(), is_named: false };
     }
+    let mut entries = Vec::new();
     for path in paths.iter().filter(|path| !known.contains(&path.as_str())) {
+        let entry = path.split_once('.').filter(|(_, key)| !key.is_empty());
+        let map = entry.and_then(|(map, _)| maps.iter().find(|known| **known == map));
+        if let (Some(map), Some((_, key))) = (map, entry) {
+            entries.push((*map, text::composed(key).into_owned()));
+            continue;
+        }
         let path: String = path.chars().take(64).collect();
         v.add("update_mask", format!("{path:?} cannot be updated; it is one of {}", known.join(", ")));
     }
-    Mask { fields: of(&|field| paths.iter().any(|path| path == field)), is_named: true }
+    Mask { fields: of(&|field| paths.iter().any(|path| path == field)), entries, is_named: true }
 }
 
 #[cfg(test)]
@@ -148,7 +181,12 @@ mod tests {
             );
         }
         assert!(v.is_empty());
+        let one = entry_mask(&mut v, Some(&mask(&["labels.a.b", "ends"])), &known, &["labels"], &said);
+        assert_eq!(one.entries(), [("labels", "a.b".to_owned())]);
+        assert_eq!((one.asked(), one.has("labels")), (vec!["ends", "labels"], false));
+        assert!(v.is_empty());
         field_mask(&mut v, Some(&mask(&["name.first", "state", "*"])), &["name"], &[]);
-        assert_eq!(v.len(), 3);
+        entry_mask(&mut v, Some(&mask(&["labels.", "name.x"])), &["labels", "name"], &["labels"], &[]);
+        assert_eq!(v.len(), 5);
     }
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::clock::Clock;
 use tokio::time::Instant;
 
 use crate::call::Tenant;
-use crate::config::ConfigError;
 use crate::db::signals::lock;
 use crate::db::{BindColumns, Column, Db, Instant as At, Replays, Statement, Tx, conclude, same_count};
 use crate::fault::{Fault, Kind, Outcome};
@@ -121,36 +121,23 @@ const OVERLAP: SignedDuration = SignedDuration::from_secs(2);
 const LEFT_ALONE: Duration = Duration::from_secs(1);
 
 /// How the relay runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayConfig {
     /// How often it looks for the commits of other processes, in milliseconds; those of this one wake it at once.
+    #[schemars(range(min = 1))]
     pub poll_ms: u64,
     /// The pause after a pass that had work, in milliseconds: how many commits one numbering gathers under load.
     pub gather_ms: u64,
     /// Tenants whose events one transaction numbers or takes in together. 1 where each tenant may live on a node of its
     /// own.
+    #[schemars(range(min = 1))]
     pub tenants_per_transaction: usize,
 }
 
 impl Default for RelayConfig {
     fn default() -> Self {
         Self { poll_ms: 100, gather_ms: 10, tenants_per_transaction: 256 }
-    }
-}
-
-impl RelayConfig {
-    /// Fails on what would never rest or never begin.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        for (name, zero) in [
-            ("relay.poll_ms", self.poll_ms == 0),
-            ("relay.tenants_per_transaction", self.tenants_per_transaction == 0),
-        ] {
-            if zero {
-                return Err(ConfigError::new(format!("{name} must be at least 1")));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use prost_types::FieldMask;
 use tandem_kernel::rule::Vocabulary;
 use tandem_proto::requests::{Creating, Etagged, Listing, Named, Partial, Repeatable, Updating};
 
-use super::change::{self, Change, New, Touch};
+use super::change::{self, Change, Maps, New, Touch};
 use super::list::{List, Listed, Page};
 use super::read::find;
 use super::table::Resource;
@@ -63,7 +63,7 @@ pub fn create<T: Resource, B: Creating, D>(
 
 /// A write that asks for other values in those of `fields` that its mask names, else in those that it says. What `parse`
 /// finds wrong with those that are not changed is passed over.
-pub fn update<T: Resource, B: Updating, D: Clone>(
+pub fn update<T: Resource, B: Updating, D: Clone + Maps>(
     core: &Core,
     request: tonic::Request<B>,
     fields: &[change::Field<D>],
@@ -73,7 +73,7 @@ pub fn update<T: Resource, B: Updating, D: Clone>(
 }
 
 /// The same of the one that each tenant has, whose name may be left out.
-pub fn update_only<B: Updating, D: Clone>(
+pub fn update_only<B: Updating, D: Clone + Maps>(
     core: &Core,
     request: tonic::Request<B>,
     name: &'static str,
@@ -87,7 +87,7 @@ pub fn update_only<B: Updating, D: Clone>(
     changed(core, request, fields, only, parse)
 }
 
-fn changed<B: Updating, D: Clone>(
+fn changed<B: Updating, D: Clone + Maps>(
     core: &Core,
     request: tonic::Request<B>,
     fields: &[change::Field<D>],
@@ -96,16 +96,16 @@ fn changed<B: Updating, D: Clone>(
 ) -> Outcome<Asked<Change<D>>> {
     let Write { call, request, mut v, mut body } = write(core, request)?;
     let resource = body.take_resource();
-    let mask = grpc::field_mask(&mut v, body.mask(), &names(fields), &resource.said());
+    let mask = grpc::entry_mask(&mut v, body.mask(), &names(fields), D::NAMES, &resource.said());
     let touch = touch(&mut v.nest(B::RESOURCE), "name", resource.name(), resource.etag());
-    let given = parse(&mut v.nest_asked(B::RESOURCE, mask.fields().to_vec()), resource);
+    let given = parse(&mut v.nest_asked(B::RESOURCE, mask.asked()), resource);
     v.finish()?;
     Ok(Asked { call, request, what: Change::new(touch, fields, mask, given) })
 }
 
 /// One item of a batch that creates what is not there and changes what is: other values in those of `fields` that the mask
 /// names, else in those that the item says. It may be new, so that whatever it says must be right.
-pub fn upsert<T: Resource, R: Named + Etagged + Partial, D: Clone>(
+pub fn upsert<T: Resource, R: Named + Etagged + Partial, D: Clone + Maps>(
     mask: Option<&FieldMask>,
     resource: R,
     fields: &[change::Field<D>],
@@ -113,7 +113,7 @@ pub fn upsert<T: Resource, R: Named + Etagged + Partial, D: Clone>(
 ) -> Outcome<Change<D>> {
     let mut v = Violations::new();
     // What is wrong with the mask is said once, of the request.
-    let mask = grpc::field_mask(&mut Violations::new(), mask, &names(fields), &resource.said());
+    let mask = grpc::entry_mask(&mut Violations::new(), mask, &names(fields), D::NAMES, &resource.said());
     let touch = Touch::read::<T>(&mut v, "name", resource.name(), resource.etag());
     let given = parse(&mut v, resource);
     v.finish()?;
@@ -121,8 +121,8 @@ pub fn upsert<T: Resource, R: Named + Etagged + Partial, D: Clone>(
 }
 
 /// Reports what is wrong with the mask of a batch.
-pub fn upsert_mask<D>(v: &mut Violations, mask: Option<&FieldMask>, fields: &[change::Field<D>]) {
-    grpc::field_mask(v, mask, &names(fields), &[]);
+pub fn upsert_mask<D: Maps>(v: &mut Violations, mask: Option<&FieldMask>, fields: &[change::Field<D>]) {
+    grpc::entry_mask(v, mask, &names(fields), D::NAMES, &[]);
 }
 
 fn names<D>(fields: &[change::Field<D>]) -> Vec<&'static str> {

@@ -2,25 +2,21 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tandem_kernel::period::Zone;
 
-use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig};
+use crate::config::{self, ConfigError, DatabaseConfig, LogConfig, MetricsConfig, ServerConfig, declared};
 use crate::outbox::RelayConfig;
 
 /// What can be set.
-pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
+pub trait Settings: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send {
     /// The prefix of every environment variable: `TANDEM_CAMPAIGN_`.
     const ENV_PREFIX: &'static str;
 
     /// What every service has.
     fn common(&self) -> Common<'_>;
-
-    /// What cannot be used of the rest.
-    fn check(&self) -> Result<(), ConfigError> {
-        Ok(())
-    }
 
     /// Reads the settings; an unknown key, or a value that cannot be used, is an error that names it.
     fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -30,8 +26,7 @@ pub trait Settings: Serialize + DeserializeOwned + Default + Clone + Send {
     /// The same over other defaults, in which nothing is secret.
     fn overridden(self, file: Option<&Path>) -> Result<Self, ConfigError> {
         let settings: Self = config::load(self, file, Self::ENV_PREFIX)?;
-        settings.check()?;
-        settings.common().relay.check()?;
+        declared::check(&settings)?;
         settings.zone().map(|_| settings)
     }
 

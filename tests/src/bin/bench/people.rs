@@ -159,7 +159,12 @@ async fn codes(channel: Channel, codes: Vec<(String, String)>) -> Outcome {
         codes.chunks(share).map(|part| part.chunks(PER_MESSAGE).map(import).collect()).collect();
     let imports = parts.into_iter().map(|messages| {
         let mut client = VoucherServiceClient::new(channel.clone());
-        async move { client.import_vouchers(stream::iter(messages)).await.map(tonic::Response::into_inner) }
+        async move {
+            let answers = client.import_vouchers(stream::iter(messages)).await?.into_inner();
+            // The last one counts all rows.
+            let latest = |_, next| std::future::ready(Ok(next));
+            answers.try_fold(relationship::ImportVouchersResponse::default(), latest).await
+        }
     });
     let done: Vec<_> = stream::iter(imports).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
     let created: i64 = done.iter().map(|part| part.created).sum();

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use prost::bytes::Bytes;
 use tandem_proto::campaign::v1 as campaign;
 use tandem_proto::campaign::v1::objective_service_client::ObjectiveServiceClient;
@@ -173,7 +174,9 @@ async fn stage(pair: &Pair) -> Outcome {
         ..Default::default()
     };
     let message = relationship::ImportVouchersRequest { vouchers: vec![voucher], ..Default::default() };
-    VoucherServiceClient::new(vouchers).import_vouchers(futures::stream::iter([message])).await?;
+    let imported =
+        VoucherServiceClient::new(vouchers).import_vouchers(futures::stream::iter([message])).await?;
+    imported.into_inner().try_for_each(|_| std::future::ready(Ok(()))).await?;
     let target = Target::connect(pair.campaign.address(), COMMIT).await?;
     let order = target.call(order()?).await;
     order.map_err(|status| format!("the order to be copied: {}", said(&status)))?;

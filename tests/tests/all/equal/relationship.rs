@@ -226,7 +226,9 @@ async fn gift_card(stage: &mut Stage) {
     };
     let block = ImportVouchersRequest { vouchers: vec![card], ..ImportVouchersRequest::default() };
     let mut vouchers = stage.shop.relationship(0).vouchers.clone();
-    vouchers.import_vouchers(futures::stream::iter([block])).await.expect("a card");
+    let mut import =
+        vouchers.import_vouchers(futures::stream::iter([block])).await.expect("an import").into_inner();
+    assert_eq!(import.message().await.expect("a card").map(|told| told.created), Some(1));
     let adjust = AdjustBalanceRequest {
         name: "vouchers/CARD".to_owned(),
         amount: Some(euros(20)),

@@ -122,7 +122,9 @@ async fn clients_that_never_close_do_not_keep_a_process_from_stopping() {
     let import = caller.clone();
     tasks.spawn(async move {
         let stream = tokio_stream::wrappers::ReceiverStream::new(endless);
-        import.customers.clone().import_customers(stream).await.map(|_| ())
+        let mut answers = import.customers.clone().import_customers(stream).await?.into_inner();
+        while answers.message().await?.is_some() {}
+        Ok::<(), tonic::Status>(())
     });
     // Speaks HTTP/2 as far as it must, and then listens to nothing.
     let mut silent = TcpStream::connect(service.address()).unwrap();

@@ -116,7 +116,8 @@ impl Stage {
         let vouchers = (0..CODES_EACH).map(voucher).collect();
         let message = relationship::ImportVouchersRequest { vouchers, ..Default::default() };
         let request = self.of(futures::stream::iter([message]));
-        let imported = VoucherServiceClient::new(channel).import_vouchers(request).await?.into_inner();
+        let mut answers = VoucherServiceClient::new(channel).import_vouchers(request).await?.into_inner();
+        let imported = answers.message().await?.unwrap_or_default();
         match imported.created == i64::from(CODES_EACH) {
             true => Ok(()),
             false => Err(format!("codes were refused: {:?}", imported.failures).into()),

@@ -122,7 +122,7 @@ public final class Main {
     unlessThere(() -> soon(IncentiveServiceGrpc.newBlockingStub(people)).createIncentive(tenOff));
     Voucher voucher = Voucher.newBuilder().setCode(CODE).setIncentive(INCENTIVE).setUnlimitedUses(true).build();
     CompletableFuture<ImportVouchersResponse> answer = new CompletableFuture<>();
-    var stream = VoucherServiceGrpc.newStub(people).importVouchers(new Only<>(answer));
+    var stream = VoucherServiceGrpc.newStub(people).importVouchers(new Last<>(answer));
     stream.onNext(ImportVouchersRequest.newBuilder().addVouchers(voucher).build());
     stream.onCompleted();
     ImportVouchersResponse imported = answer.get(10, TimeUnit.SECONDS);
@@ -132,11 +132,18 @@ public final class Main {
     System.out.printf("set up: %s, %s, code %s%n", PRODUCT, INCENTIVE, CODE);
   }
 
-  /** Completes with the only answer of a stream. */
-  private record Only<A>(CompletableFuture<A> answer) implements StreamObserver<A> {
+  /** Completes with the last answer of a stream. */
+  private static final class Last<A> implements StreamObserver<A> {
+    private final CompletableFuture<A> answer;
+    private A latest;
+
+    Last(CompletableFuture<A> answer) {
+      this.answer = answer;
+    }
+
     @Override
     public void onNext(A value) {
-      answer.complete(value);
+      latest = value;
     }
 
     @Override
@@ -145,7 +152,9 @@ public final class Main {
     }
 
     @Override
-    public void onCompleted() {}
+    public void onCompleted() {
+      answer.complete(latest);
+    }
   }
 
   private static void unlessThere(Supplier<?> call) {
