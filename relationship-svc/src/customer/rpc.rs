@@ -12,7 +12,7 @@ use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Core, Fault, Violations, field, grpc, service};
+use tandem_platform::{Fault, Kind, Violations, field, grpc, service};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
