@@ -91,8 +91,8 @@ pub async fn run<K: Import>(
     let slots = reader.slots.clone();
     let added = slots.iter().map(|slot| matches!(slot, Slot::Reject)).collect();
     let like = Like { head: &reader.head, separator: reader.separator(), marked: reader.marked, added };
-    let rejects = Rejects::open(how, like)?;
     let client = K::connect(target).await?;
+    let rejects = Rejects::open(how, like)?;
     let bar = output::reading(reader.total);
     let (hand, windows) = mpsc::channel(WINDOWS_AHEAD);
     // A thread of its own, which may wait for standard input when everything else is over.
@@ -118,18 +118,21 @@ pub async fn run<K: Import>(
     run.bar.finish_and_clear();
     run.tell(format);
     match ended {
-        Err(failure) if run.next_line > from => {
-            let line = run.next_line;
-            let said = failure.to_string();
-            Err(Failure::said(format!(
-                "{said}\n  all rows before line {line} are done; go on with --from-line {line}"
-            )))
-        }
-        Err(failure) => Err(failure),
+        Err(failure) => Err(Failure::said(format!("{}\n  {}", broken(&failure), run.goes_on(from)))),
         Ok(()) if run.rejects.count > 0 => {
             Err(Failure::said(format!("{} rows were refused", run.rejects.count)))
         }
         Ok(()) => Ok(()),
+    }
+}
+
+/// Why an import ended before its end.
+fn broken(failure: &Failure) -> String {
+    match failure {
+        Failure::Refused(status) if may_pass(failure) => {
+            format!("the import broke off: {}", status.message())
+        }
+        failure => failure.to_string(),
     }
 }
 
@@ -303,6 +306,16 @@ impl<K: Import> Run<K> {
             .join(", ")
     }
 
+    /// Where an import goes on that began at this line.
+    fn goes_on(&self, from: u64) -> String {
+        match self.next_line {
+            line if line > from => {
+                format!("all rows before line {line} are done; go on with --from-line {line}")
+            }
+            _ => "no row is done; try again".to_owned(),
+        }
+    }
+
     /// Says what became of the rows.
     fn tell(&self, format: Format) {
         let counted = || K::OUTCOMES.iter().zip(&self.counts);
@@ -363,7 +376,12 @@ fn may_pass(failure: &Failure) -> bool {
     let Failure::Refused(status) = failure else { return false };
     matches!(
         status.code(),
-        Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::Unknown | Code::Cancelled
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Aborted
+            | Code::Unknown
+            | Code::Cancelled
     )
 }
 

@@ -3,12 +3,9 @@
 use prost_reflect::{DescriptorPool, EnumDescriptor};
 
 use super::Page;
-use super::api::said;
+use super::contract::{ERRORS, said};
 use super::text::{cell, prose, written};
 use crate::failure::Failure;
-
-/// Where the reasons stand.
-pub const PATH: &str = "errors.md";
 
 const HEAD: &str = "# Errors
 
@@ -22,7 +19,9 @@ A call that fails has a gRPC code, a message for developers, and details in `grp
 | `google.rpc.RetryInfo` | that trying again makes sense, and after what time |
 
 Decide by reason and domain, not by the message. Which calls may be sent again, and for how long: [Retries](../retries.md).
-Where two services refuse for the same thing, the reason has one name and two domains.
+Where two services refuse for the same thing, the reason has one name and two domains. A field's own reason is `INVALID` unless it
+is one of those below that say so. Why an offer or a code is not in a quote is no error but a decision:
+[DecisionReason](api/campaign/pricing.md#decisionreason).
 ";
 
 /// What a comment says of a reason.
@@ -50,7 +49,7 @@ pub fn page(pool: &DescriptorPool) -> Result<Page, Failure> {
             text += &format!("| `{name}` | {} | {} | {} |\n", cell(&code), cell(&means), cell(&to_do));
         }
     }
-    Ok(Page { path: PATH.to_owned(), text })
+    Ok(Page { path: ERRORS.to_owned(), text })
 }
 
 fn enums(pool: &DescriptorPool) -> Result<Vec<EnumDescriptor>, Failure> {

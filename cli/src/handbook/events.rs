@@ -3,13 +3,10 @@
 use prost_reflect::MessageDescriptor;
 
 use super::Page;
-use super::api::{fields, said};
+use super::contract::{EVENTS, fields, said};
 use super::text::{anchor, prose, written};
 use crate::events::declared;
 use crate::failure::Failure;
-
-/// Where the events stand.
-pub const PATH: &str = "events.md";
 
 const HEAD: &str = "# Every event
 
@@ -27,10 +24,10 @@ pub fn page() -> Result<Page, Failure> {
         text += &(names.collect::<Vec<_>>().join(" · ") + "\n");
         events.iter().for_each(|event| text += &shown(event));
     }
-    Ok(Page { path: PATH.to_owned(), text })
+    Ok(Page { path: EVENTS.to_owned(), text })
 }
 
 fn shown(event: &MessageDescriptor) -> String {
     let says = prose(&said(&event.parent_file(), event.path()), 0);
-    format!("\n### {}\n\n{says} Type `{}`.\n\n{}", event.name(), event.full_name(), fields(event, PATH))
+    format!("\n### {}\n\n{says} Type `{}`.\n\n{}", event.name(), event.full_name(), fields(event, EVENTS))
 }

@@ -2,6 +2,7 @@
 //! kept in docs/handbook to what is written here.
 
 mod api;
+mod contract;
 mod errors;
 mod events;
 mod settings;

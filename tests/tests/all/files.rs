@@ -46,33 +46,33 @@ fn every_row_that_can_be_read_goes_in_and_the_others_are_mended_and_imported_aga
     let customers = file(
         &up,
         "customers.csv",
-        b"ID;Display Name;Country;Birthday;Tags\r\n\
-          1;Ada;AT;1990-02-28;vip|early\r\n\
-          2;Jos\xE9;ES;;\r\n\
+        b"ID;Display Name;Country;Birthday;Tags;Attr.Note\r\n\
+          1;Ada;AT;1990-02-28;vip|early;\r\n\
+          2;Jos\xE9;ES;;;\r\n\
           3;short\r\n\
-          4;\"Eve\r\nthe second\";AT;--02-29;\r\n\
-          5;Bob;UK;;\r\n\
-          6;Zoe;DE;28.2.90;\r\n\
-          7;\"open;DE;;\r\n\
-          8;Kim;DE;;\r\n",
+          4;Eve;AT;--02-29;;\"two\r\nlines\"\r\n\
+          5;Bob;UK;;;\r\n\
+          6;Zoe;DE;28.2.90;;\r\n\
+          7;\"open;DE;;;\r\n\
+          8;Kim;DE;;;\r\n",
     );
     let told = refused(&up, &["customers", "import", "--file", &customers, "--rejects", &rejects]);
     assert!(told.starts_with("3 created, 0 updated, 5 refused"), "{told}");
     let birthday = customer(&up, "1")["birthday"].clone();
     assert_eq!((birthday["year"].as_i64(), birthday["day"].as_i64()), (Some(1990), Some(28)));
     assert!(customer(&up, "1")["attributes"].is_null(), "a birthday is no attribute");
-    assert_eq!(customer(&up, "1")["tags"], serde_json::json!(["vip", "early"]));
+    assert_eq!(customer(&up, "1")["tags"], serde_json::json!(["early", "vip"]));
+    assert_eq!(customer(&up, "4")["attributes"]["Note"], "two\r\nlines");
     assert_eq!(customer(&up, "8")["displayName"], "Kim");
 
     let kept = lines(&rejects);
-    assert_eq!(kept[0], "reject.line;reject.column;reject.reason;ID;Display Name;Country;Birthday;Tags");
+    assert_eq!(
+        kept[0],
+        "reject.line;reject.column;reject.reason;ID;Display Name;Country;Birthday;Tags;Attr.Note"
+    );
     let places: Vec<String> =
         kept[1..].iter().map(|row| row.split(';').take(2).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(
-        places,
-        ["3 Display Name", "4 ", "7 country", "8 birthday", "9 "]
-            .map(|place| place.replace("Display Name", "display_name"))
-    );
+    assert_eq!(places, ["3 display_name", "4 ", "7 country", "8 birthday", "9 "]);
     assert!(kept[1].contains("--encoding windows-1252"), "{}", kept[1]);
     assert!(kept[3].contains("GB"), "the service says what may be meant: {}", kept[3]);
 
@@ -80,11 +80,10 @@ fn every_row_that_can_be_read_goes_in_and_the_others_are_mended_and_imported_aga
     let mended: Vec<u8> = std::fs::read(&rejects).unwrap();
     let mended = String::from_utf8_lossy(&mended)
         .replace('\u{FFFD}', "é")
-        .replace(";3;short", ";3;short;AT;;")
+        .replace(";3;short", ";3;short;AT;;;")
         .replace(";UK;", ";GB;")
         .replace(";28.2.90;", ";1990-02-28;")
-        .replace("\"\"\"open", "open")
-        .replace("\"open", "open");
+        .replace("\"\"\"open\"", "open");
     let mended = up.file("mended.csv", &mended);
     let imported = up.json(&["customers", "import", "--file", &mended]);
     assert_eq!((&imported["created"], &imported["failed"]), (&"5".into(), &"0".into()), "{imported}");
@@ -146,7 +145,8 @@ fn standard_input_is_a_file_and_a_head_that_is_wrong_is_refused_before_anything_
     let attributes = up.file("attributes.csv", "id,Shoe Size,attr.Hat\nbob,42,straw\n");
     up.tandem(&["customers", "import", "--file", &attributes, "--attributes", "shoe_size"]);
     assert_eq!(customer(&up, "bob")["attributes"], serde_json::json!({ "shoe_size": "42", "Hat": "straw" }));
-    let same = up.refused(&["customers", "import", "--file", &attributes, "--rejects", &attributes]);
+    let plain = up.file("plain.csv", "id\nbob\n");
+    let same = up.refused(&["customers", "import", "--file", &plain, "--rejects", &plain]);
     assert!(same.contains("--rejects"), "{same}");
     up.stop();
 }

@@ -7,7 +7,9 @@ mod run;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::architecture::root;
+use prost_reflect::DescriptorPool;
+
+use crate::architecture::{files, root};
 use crate::cli::Up;
 use page::{Kind, Page};
 
@@ -83,4 +85,26 @@ fn every_link_from_page_to_page_leads_somewhere() {
     pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned));
     let broken: Vec<String> = pages.iter().flat_map(|page| links::broken(&root(), page)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_reason_that_the_contracts_have_is_given_by_somebody() {
+    let mut sources = String::new();
+    for folder in ["shared/platform/src", "campaign-svc/src", "relationship-svc/src"] {
+        let all = files(&root().join(folder)).into_iter();
+        for file in all.filter(|file| !file.to_string_lossy().contains("/tests")) {
+            sources += &std::fs::read_to_string(file).unwrap();
+        }
+    }
+    let pool = DescriptorPool::decode(tandem_proto::DESCRIPTORS).unwrap();
+    for package in ["common", "campaign", "relationship"] {
+        let reasons = pool.get_enum_by_name(&format!("tandem.{package}.v1.ErrorReason")).unwrap();
+        for value in reasons.values().filter(|value| value.number() != 0) {
+            let name = value.name().trim_start_matches("ERROR_REASON_");
+            let word = |word: &str| word[..1].to_owned() + &word[1..].to_lowercase();
+            let variant = format!("::{}", name.split('_').map(word).collect::<String>());
+            let is_given = sources.contains(&variant) || sources.contains(&format!("{name:?}"));
+            assert!(is_given, "nobody gives {name} of {package}");
+        }
+    }
 }
