@@ -178,6 +178,9 @@ const TRACES: &[(&str, &str)] = &[
     ("customer", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM customer"),
     ("segment", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM segment"),
     ("incentive", "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM incentive"),
+    ("interaction", "SELECT count(*) AS traces FROM interaction"),
+    ("customer_order", "SELECT count(*) AS traces FROM customer_order"),
+    ("relationship", "SELECT count(*) AS traces FROM relationship"),
 ];
 
 /// The same of campaign-svc.
