@@ -182,6 +182,9 @@ const TRACES: &[(&str, &str)] = &[
     ("consent", "SELECT count(*) AS traces FROM consent"),
     ("suppression", "SELECT count(*) AS traces FROM suppression"),
     ("erasure", "SELECT count(*) AS traces FROM erasure"),
+    ("interaction", "SELECT count(*) AS traces FROM interaction"),
+    ("customer_order", "SELECT count(*) AS traces FROM customer_order"),
+    ("relationship", "SELECT count(*) AS traces FROM relationship"),
 ];
 
 const SETTINGS: &str = "SELECT CAST(COALESCE(sum(version), 0) AS bigint) AS traces FROM tenant_settings";

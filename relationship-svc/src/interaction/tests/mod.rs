@@ -2,6 +2,7 @@
 //! sorted.
 
 mod claims;
+mod order;
 mod second;
 mod taken;
 mod timeline;

@@ -30,7 +30,7 @@ const ORDERS: i64 = 30;
 /// One thing that comes.
 #[derive(Debug, Clone)]
 enum Act {
-    Sent(Interaction),
+    Sent(Box<Interaction>),
     Told(Told),
 }
 
@@ -63,13 +63,13 @@ fn history(random: &mut StdRng) -> Vec<Act> {
         let rating = Rating { value: random.random_range(1..=5), lowest: 1, highest: 5 };
         let one = whose(of(&format!("e{n}"), kind, hours_ago(random.random_range(1..9_000))), owner(n));
         let rating = Some(rating).filter(|_| kind == InteractionType::Review);
-        acts.push(Act::Sent(Interaction { rating, ..one }));
+        acts.push(Act::Sent(Box::new(Interaction { rating, ..one })));
     }
     for n in 0..ORDERS {
         let (id, placed) = (format!("o-{n}"), hours_ago(random.random_range(1..18_000)));
         let minor = random.random_range(100..10_000_i64);
         if random.random_bool(0.7) {
-            acts.push(Act::Sent(whose(order(&id, placed, minor), owner(n))));
+            acts.push(Act::Sent(Box::new(whose(order(&id, placed, minor), owner(n)))));
         }
         if random.random_bool(0.5) {
             told(random, &mut acts, n, placed);
@@ -78,7 +78,7 @@ fn history(random: &mut StdRng) -> Vec<Act> {
             let back =
                 of(&format!("b{n}"), InteractionType::Return, hours_ago(random.random_range(1..9_000)));
             let back = Interaction { order_id: id, amount: Some(euros(minor / 3)), ..back };
-            acts.push(Act::Sent(whose(back, owner(n))));
+            acts.push(Act::Sent(Box::new(whose(back, owner(n)))));
         }
     }
     acts
@@ -125,7 +125,7 @@ async fn deliver(random: &mut StdRng, harness: &Harness, acts: &[Act]) {
     let mut told = Vec::new();
     for act in acts {
         match act {
-            Act::Sent(one) => sent.push(one.clone()),
+            Act::Sent(one) => sent.push((**one).clone()),
             Act::Told(one) => told.push(What::Told(one.clone())),
         }
     }
