@@ -7,18 +7,29 @@ mod rules;
 mod suppressing;
 
 use jiff::Timestamp;
+use tandem_platform::Db;
 use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::*;
 use tonic::Status;
 
+use crate::Config;
 use crate::testing::{Channel as Wire, Harness};
 
 pub(crate) type Client = ConsentServiceClient<Wire>;
 
 pub(crate) fn client(harness: &Harness) -> Client {
     ConsentServiceClient::new(harness.channel())
+}
+
+/// The same database under other settings. The ids of a test begin anew with each: so many are passed over.
+pub(crate) fn under(db: &Db, config: Config) -> Harness {
+    let harness = Harness::with(db.clone(), config);
+    for _ in 0..1_000 {
+        harness.app.ids.next(harness.app.clock.now());
+    }
+    harness
 }
 
 /// A customer with an e-mail address and a telephone.

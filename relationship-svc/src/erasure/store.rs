@@ -45,10 +45,9 @@ const OLD: Statement = Statement::same(
 
 // Whether something is held under an id, wherever an index finds it.
 const LEFT: Statement = Statement::same(
-    "SELECT CASE WHEN EXISTS (SELECT 1 FROM redemption WHERE tenant = $1 AND customer = $2)
-                   OR EXISTS (SELECT 1 FROM voucher WHERE tenant = $1 AND customer = $2)
-                   OR EXISTS (SELECT 1 FROM consent WHERE tenant = $1 AND customer = $2)
-                 THEN 1 ELSE 0 END",
+    "SELECT customer FROM redemption WHERE tenant = $1 AND customer = $2
+     UNION ALL SELECT customer FROM voucher WHERE tenant = $1 AND customer = $2
+     UNION ALL SELECT customer FROM consent WHERE tenant = $1 AND customer = $2 LIMIT 1",
 );
 
 const FORGET_CUSTOMER: Statement = Statement::same("DELETE FROM customer WHERE tenant = $1 AND id = $2");
@@ -212,10 +211,10 @@ pub async fn old(session: &mut impl Session, now: Timestamp, limit: i64) -> Outc
 
 /// Whether something is held under an id.
 pub async fn left(session: &mut impl Session, tenant: &Tenant, customer: &str) -> Outcome<bool> {
-    let left: i32 = on_engine!(session, LEFT, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(customer).fetch_one(conn).await
+    let left: Option<String> = on_engine!(session, LEFT, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(customer).fetch_optional(conn).await
     })?;
-    Ok(left != 0)
+    Ok(left.is_some())
 }
 
 /// What is known of a person, and what holds of their consents, goes.

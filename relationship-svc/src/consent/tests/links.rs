@@ -98,7 +98,7 @@ async fn a_link_opens_as_long_as_its_key_is_there() {
         let token = pending(&mut client(&before), 0).await;
         let gone = Harness::with(db.clone(), with("U"));
         assert_eq!(reason(&confirm(&mut client(&gone), &token).await.unwrap_err()), "CONSENT_LINK_INVALID");
-        let rotated = Harness::with(db, with("UQ"));
+        let rotated = under(&db, with("UQ"));
         confirm(&mut client(&rotated), &token).await.unwrap();
     })
     .await;

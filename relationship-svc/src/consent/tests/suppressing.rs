@@ -91,7 +91,7 @@ async fn what_is_suppressed_stays_so_when_the_key_is_changed() {
         let before = Harness::with(db.clone(), with(&old));
         customer(&before, "ada").await;
         client(&before).suppress(bounce(email("ada@example.org"))).await.unwrap();
-        let rotated = Harness::with(db, with(&format!("{new},{old}")));
+        let rotated = under(&db, with(&format!("{new},{old}")));
         let mut client = client(&rotated);
         assert_eq!(refusal(&mut client).await, ContactRefusal::Suppressed);
         let again = client.suppress(bounce(email("ada@example.org"))).await.unwrap().into_inner();

@@ -68,6 +68,14 @@ async fn a_limit_per_customer_stands_as_it_stood_for_who_comes_back() {
         redeem(&harness, "o2", "A2", NAME).await.unwrap();
         let third = redeem(&harness, "o3", "A3", NAME).await.unwrap_err();
         assert_eq!(reason(&third), "CUSTOMER_LIMIT_REACHED", "one before she was erased, one after");
+        let look = GetLimitsRequest {
+            name: "incentives/twice".to_owned(),
+            customer: NAME.to_owned(),
+            ..GetLimitsRequest::default()
+        };
+        let limits =
+            IncentiveServiceClient::new(harness.channel()).get_limits(look).await.unwrap().into_inner();
+        assert_eq!(limits.limits.iter().map(|limit| limit.uses).max(), Some(2));
         redeem(&harness, "o4", "A4", "customers/eve").await.unwrap();
         // What comes back of the order from before gives its use back.
         let back = RollbackRedemptionRequest {
