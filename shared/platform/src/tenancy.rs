@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Tenant;
 use crate::fault::Outcome;
 use crate::outbox::Recorded;
-use crate::resource::Change;
+use crate::resource::{Change, Maps};
 use crate::service::{Asked, Core};
 use crate::{grpc, once};
 
@@ -32,7 +32,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 
 /// What a tenant may set at one service. A field that says nothing is as the process says.
 pub trait Document:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Maps + Send + Sync + 'static
 {
     /// The name of the resource: `settings/campaign`.
     const NAME: &'static str;

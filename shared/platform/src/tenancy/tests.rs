@@ -24,6 +24,8 @@ struct Own {
 const FIELDS: &[Field<Own>] =
     &[("colour", |to, from| to.colour.clone_from(&from.colour)), ("days", |to, from| to.days = from.days)];
 
+impl Maps for Own {}
+
 impl Document for Own {
     const NAME: &'static str = "settings/test";
 
