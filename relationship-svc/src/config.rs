@@ -96,7 +96,7 @@ impl Settings for Config {
 }
 
 /// Where campaign-svc is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CampaignConfig {
     /// `http://host:port` or `https://host:port`. Empty: its orders do not come by themselves, and a shop sends them by hand.

@@ -12,7 +12,7 @@ use tonic::Status;
 
 use crate::consent::tests as consents;
 use crate::erasure::tasks;
-use crate::testing::{Channel as Wire, Harness};
+use crate::testing::{Channel as Wire, Harness, import_vouchers};
 
 /// Values of Ada that nobody else has. The first is her id.
 pub const VALUES: [&str; 6] = ["ada-17", "Ada-17@", "ada-17@", "436601234567", "Augusta", "walnut-grove"];
@@ -106,8 +106,8 @@ pub async fn incentive(harness: &Harness, id: &str, per_customer: i64, codes: &[
     };
     let message =
         ImportVouchersRequest { vouchers: codes.iter().map(voucher).collect(), ..Default::default() };
-    let answer = vouchers(harness).import_vouchers(futures::stream::iter([message])).await.unwrap();
-    assert_eq!(answer.into_inner().failed, 0);
+    let answer = import_vouchers(&mut vouchers(harness), vec![message]).await.unwrap();
+    assert_eq!(answer.failed, 0);
 }
 
 /// Gives a code to a customer by hand.
