@@ -178,7 +178,7 @@ pub fn of_field<K: Table>(field: &str, slots: &[Slot<K::Item>]) -> String {
     let fills = |known: &&str| {
         plain == **known || plain.strip_prefix(*known).is_some_and(|rest| rest.starts_with('.'))
     };
-    let column = K::columns().iter().find(|column| column.fields.iter().any(|known| fills(known)));
+    let column = K::columns().iter().find(|column| column.fields.iter().any(&fills));
     attribute.or_else(|| column.map(|column| column.name.to_owned())).unwrap_or_else(|| field.to_owned())
 }
 
