@@ -166,8 +166,8 @@ fn slot<K: Table>(name: &str, attributes: &[String]) -> Option<Slot<K::Item>> {
     own.and_then(attribute)
 }
 
-/// The column that a field of the contract is filled from: `email`, of `customers[3].email`, `valid_until`, of
-/// `validity.end_time`. What none fills keeps its name.
+/// The column that a field of an item is filled from: `tags`, of `tags[2]`, `valid_until`, of `validity.end_time`. What none
+/// fills keeps its name.
 pub fn of_field<K: Table>(field: &str, slots: &[Slot<K::Item>]) -> String {
     let plain: String =
         field.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
@@ -178,6 +178,39 @@ pub fn of_field<K: Table>(field: &str, slots: &[Slot<K::Item>]) -> String {
     let fills = |known: &&str| {
         plain == **known || plain.strip_prefix(*known).is_some_and(|rest| rest.starts_with('.'))
     };
-    let column = K::columns().iter().find(|column| column.fields.iter().any(|known| fills(&known)));
+    let column = K::columns().iter().find(|column| column.fields.iter().any(&fills));
     attribute.or_else(|| column.map(|column| column.name.to_owned())).unwrap_or_else(|| field.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customers::table::Customers;
+    use crate::vouchers::table::Codes;
+
+    #[test]
+    fn a_field_of_the_contract_is_told_by_the_column_that_fills_it() {
+        let head = [b"id".to_vec(), b"attr.shoe size".to_vec()];
+        let slots = slots::<Customers>(&head, &[]).unwrap();
+        for (field, column) in [
+            ("name", "id"),
+            ("email", "email"),
+            ("birthday.month", "birthday"),
+            ("tags[2]", "tags"),
+            ("attributes[\"shoe size\"]", "attr.shoe size"),
+            ("attributes[\"hat\"]", "attributes"),
+            ("attributes", "attributes"),
+        ] {
+            assert_eq!(of_field::<Customers>(field, &slots), column, "{field}");
+        }
+        for (field, column) in [
+            ("validity", "valid_until"),
+            ("validity.start_time", "valid_from"),
+            ("unlimited_uses", "max_uses"),
+            ("restored_until_time", "restored_until"),
+            ("labels[channel]", "labels"),
+        ] {
+            assert_eq!(of_field::<Codes>(field, &[]), column, "{field}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
 use super::column::{self, Slot, Table};
-use super::read::{Changing, Reader, Reading, Refused, Sent, Settle, Window, together};
+use super::read::{Changing, Mask, Reader, Reading, Refused, Sent, Settle, Window, together};
 use super::rejects::{Like, Rejects};
 use crate::connect::Target;
 use crate::failure::Failure;
@@ -359,15 +359,14 @@ impl<T> Flight<T> {
 /// Rows as messages: those behind one another that change the same.
 fn blocks_of<'r, T: Clone + 'r>(rows: impl Iterator<Item = &'r Sent<T>>) -> Vec<Block<T>> {
     const ROWS: usize = 1_000;
-    let mut blocks: Vec<(&Option<Arc<Vec<String>>>, Vec<T>)> = Vec::new();
+    let mut blocks: Vec<(&Mask, Vec<T>)> = Vec::new();
     for row in rows {
         match blocks.last_mut() {
             Some((mask, items)) if **mask == row.mask && items.len() < ROWS => items.push(row.item.clone()),
             _ => blocks.push((&row.mask, vec![row.item.clone()])),
         }
     }
-    let mask =
-        |paths: &Option<Arc<Vec<String>>>| paths.as_ref().map(|paths| FieldMask { paths: paths.to_vec() });
+    let mask = |paths: &Mask| paths.as_ref().map(|paths| FieldMask { paths: paths.to_vec() });
     blocks.into_iter().map(|(paths, items)| Block { items, mask: mask(paths) }).collect()
 }
 

@@ -71,6 +71,9 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// The fields that a row changes; `None`: those that it says.
+pub type Mask = Option<Arc<Vec<String>>>;
+
 /// A row to be sent.
 #[derive(Debug, Clone)]
 pub struct Sent<T> {
@@ -81,7 +84,7 @@ pub struct Sent<T> {
     /// What it says.
     pub item: T,
     /// What it changes, where that is not just what the item says.
-    pub mask: Option<Arc<Vec<String>>>,
+    pub mask: Mask,
 }
 
 /// Rows that are sent and settled together.
@@ -114,7 +117,7 @@ pub struct Reader<K: Table> {
     is_decoded: bool,
     taken: Taken,
     forms: Forms,
-    clears: Option<Arc<Vec<String>>>,
+    clears: Mask,
     from_line: u64,
     settle: Settle<K::Item>,
     held: Option<Sent<K::Item>>,
@@ -280,7 +283,7 @@ impl<K: Table> Reader<K> {
     }
 
     /// What a row changes. Nothing is named where the item says it all itself: then its fields are those that it says.
-    fn mask(&self, item: &K::Item, mut said: Vec<String>) -> Option<Arc<Vec<String>>> {
+    fn mask(&self, item: &K::Item, mut said: Vec<String>) -> Mask {
         if self.clears.is_some() || !K::IS_MASKED {
             return self.clears.clone();
         }

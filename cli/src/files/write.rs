@@ -150,12 +150,37 @@ impl<K: Table> Export<K> {
     }
 }
 
-/// The cells of attributes that have columns of their own; the others stay. An empty one stays too: its cell would say nothing.
+/// The cells of attributes that have columns of their own; the others stay. So does one of white space: its cell would say nothing.
 fn own(of: Option<&mut BTreeMap<String, String>>, names: &[String]) -> Vec<String> {
     let Some(of) = of else { return Vec::new() };
     let mut take = |name: &String| {
-        let is_said = of.get(name).is_some_and(|value| !value.is_empty());
+        let is_said = of.get(name).is_some_and(|value| !value.trim().is_empty());
         if is_said { of.remove(name) } else { None }
     };
     names.iter().map(|name| take(name).unwrap_or_default()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_get_columns_of_their_own_where_a_cell_says_them() {
+        let pairs = [("hat", "straw"), ("shoe", " "), ("size", "L")];
+        let mut of: BTreeMap<String, String> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let names = ["size", "none", "shoe"].map(str::to_owned);
+        assert_eq!(own(Some(&mut of), &names), ["L", "", ""]);
+        assert_eq!(of.into_keys().collect::<Vec<_>>(), ["hat", "shoe"]);
+        assert!(own(None, &names).is_empty(), "codes have none");
+    }
+
+    #[test]
+    fn rows_with_white_space_around_a_cell_are_quoted_and_an_empty_row_is_no_empty_line() {
+        let mut rows = Rows::new(Vec::new(), b';');
+        for row in [&["a", "b,c"][..], &["a ", "b"], &[""]] {
+            rows.write(row).unwrap();
+        }
+        assert_eq!(rows.into_inner(), b"a;b,c\n\"a \";\"b\"\n\"\"\n");
+    }
 }

@@ -1,7 +1,7 @@
 //! `tandem vouchers`: make, take out and bring in codes, and what support does to one by hand.
 
 mod change;
-mod table;
+pub mod table;
 mod usable;
 
 use clap::{Args, Subcommand};

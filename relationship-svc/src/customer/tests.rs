@@ -175,7 +175,7 @@ async fn an_unknown_field_in_a_mask_is_refused() {
         let mut client = client(&harness);
         create(&mut client, ada()).await.unwrap();
         let status =
-            update(&mut client, ada(), &["country", "create_time", "attributes.channel"]).await.unwrap_err();
+            update(&mut client, ada(), &["country", "create_time", "birthday.year"]).await.unwrap_err();
         assert_eq!(fields(&status), ["update_mask", "update_mask"]);
     })
     .await;

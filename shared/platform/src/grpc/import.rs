@@ -243,7 +243,7 @@ mod tests {
         let answers: Vec<_> =
             import(Shelf::default(), stream::iter([Ok(Rows { rows: rows.clone() })])).collect().await;
         let answers: Vec<Answer> = answers.into_iter().map(Result::unwrap).collect();
-        assert_eq!(answers.iter().map(|answer| answer.done).collect::<Vec<_>>(), [3, 6]);
+        assert_eq!(answers.iter().map(|answer| answer.done).collect::<Vec<_>>(), [2, 4, 6]);
         let refused: Vec<String> = answers.into_iter().flat_map(|answer| answer.refused).collect();
         assert_eq!(refused, rows[..5]);
     }

@@ -1,11 +1,13 @@
 //! Runs the examples of a page, one after the other in one shell, against a pair that all pages share.
 
+use std::env;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use snapbox::{Assert, IntoData};
+use tandem_kernel::clock::{Clock, SystemClock};
 
 use super::page::{Page, Step};
 use crate::cli::{Up, program};
@@ -55,12 +57,13 @@ pub fn wrong(page: &Page, up: &Up) -> Vec<String> {
 fn did(page: &Page, steps: &[Step], up: &Up) -> Vec<Did> {
     let folder = tempfile::tempdir().unwrap();
     let own = program();
-    let path = format!("{}:{}", own.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let others: Vec<_> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    let path = env::join_paths(own.parent().map(ToOwned::to_owned).into_iter().chain(others)).unwrap();
     let mut command = Command::new("sh");
     command.arg("-s").current_dir(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.env("PATH", path).env("TANDEM_TENANT", page.tenant());
     command.env("TANDEM_CAMPAIGN", &up.campaign).env("TANDEM_RELATIONSHIP", &up.relationship);
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let moments = [("TODAY", now), ("IN_30_DAYS", now + SignedDuration::from_hours(30 * 24))];
     let moments = moments.map(|(name, at)| (name, at.strftime("%Y-%m-%dT00:00:00Z").to_string()));
     command.envs(moments.iter().map(|(name, at)| (name, at)));
