@@ -25,7 +25,9 @@ pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
         let pseudonym = app.people.pseudonym(tenant.as_str(), id);
         let person = CUSTOMERS.lock_any(unit.tx(), tenant, id).await?;
         let before = store::lock(unit.tx(), tenant, &pseudonym).await?;
-        if person.is_none() && !store::left(unit.tx(), tenant, id).await? {
+        // What is going on takes whatever is left; it does not begin anew for being asked for again.
+        let goes_on = before.as_ref().is_some_and(|before| before.step.is_some());
+        if person.is_none() && (goes_on || !store::left(unit.tx(), tenant, id).await?) {
             let known = before.ok_or_else(|| Fault::not_found(customer::name(id)))?;
             return Ok(known.told());
         }
