@@ -28,7 +28,7 @@ pub enum Recorded {
     /// It is kept, or was already.
     Kept {
         /// As kept.
-        consent: Consent,
+        consent: Box<Consent>,
         /// Something newer is known.
         superseded: bool,
     },
@@ -99,7 +99,7 @@ pub async fn confirm(app: Arc<App>, asked: Asked<Confirm>) -> Outcome<Consent> {
             ..pending
         };
         match take::take(&app, unit, vec![grant]).await?.pop() {
-            Some(Recorded::Kept { consent, .. }) => Ok(consent),
+            Some(Recorded::Kept { consent, .. }) => Ok(*consent),
             _ => Err(link::invalid()),
         }
     })

@@ -25,7 +25,9 @@ pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
         let pseudonym = app.people.pseudonym(tenant.as_str(), id);
         let person = CUSTOMERS.lock_any(unit.tx(), tenant, id).await?;
         let before = store::lock(unit.tx(), tenant, &pseudonym).await?;
-        if person.is_none() && !store::left(unit.tx(), tenant, id).await? {
+        // What is going on takes whatever is left; it does not begin anew for being asked for again.
+        let goes_on = before.as_ref().is_some_and(|before| before.step.is_some());
+        if person.is_none() && (goes_on || !store::left(unit.tx(), tenant, id).await?) {
             let known = before.ok_or_else(|| Fault::not_found(customer::name(id)))?;
             return Ok(known.told());
         }
@@ -69,7 +71,7 @@ pub async fn proceed(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp
             return Ok(false);
         };
         let went = match &erasure.customer {
-            Some(id) => part(tx, tenant, step, &Person::new(id, pseudonym), &erasure.place).await?,
+            Some(id) => part(tx, tenant, step, &Person::new(id, pseudonym), &erasure).await?,
             None => Went::Through,
         };
         let next = erasure.gone(went, now);
@@ -93,7 +95,8 @@ pub async fn forget(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp)
 }
 
 /// One part of one step, from a place on.
-async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, place: &str) -> Outcome<Went> {
+async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, erasure: &Erasure) -> Outcome<Went> {
+    let place = erasure.place.as_str();
     let (from, to) = (person.id(), person.pseudonym());
     let most = usize::try_from(PART).unwrap_or(usize::MAX);
     // What these three have gone through is found no more.
@@ -111,7 +114,7 @@ async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, place: 
         }
         Step::Changes => changes(tx, tenant, person, place).await,
         Step::Answers => answers(tx, tenant, person, place).await,
-        Step::Events => told(tx, tenant, person, place).await,
+        Step::Events => told(tx, tenant, person, erasure).await,
         Step::SetAside => set_aside(tx, tenant, person, place).await,
     }
 }
@@ -155,11 +158,11 @@ async fn answers(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> 
     Ok(went(&page, |(method, request_id, _)| format!("{method}\n{request_id}")))
 }
 
-async fn told(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
-    let page = rewrite::events(tx, tenant, uuid(place), person.id(), PART).await?;
+async fn told(tx: &mut Tx, tenant: &Tenant, person: &Person, erasure: &Erasure) -> Outcome<Went> {
+    let page = rewrite::events(tx, tenant, uuid(&erasure.place), person.id(), PART).await?;
     for (id, payload) in &page {
         let Some(payload) = payload else { continue };
-        if let Some(payload) = scrub::events(person, payload)? {
+        if let Some(payload) = scrub::events(person, payload, *id == erasure.told)? {
             rewrite::save_event(tx, tenant, *id, payload).await?;
         }
     }

@@ -88,12 +88,14 @@ fn object(person: &Person, fields: &mut Map<String, Json>) -> bool {
     changed
 }
 
-/// The events of a transaction without them; `None` where none names them. What tells others of the erasure stays.
-pub fn events(person: &Person, payload: &[u8]) -> Outcome<Option<Vec<u8>>> {
+/// The events of a transaction without them; `None` where none names them. `tells`: what tells others of this erasure stays.
+pub fn events(person: &Person, payload: &[u8], tells: bool) -> Outcome<Option<Vec<u8>>> {
     let mut batch = EventBatch::decode(payload).map_err(unreadable)?;
     let mut changed = false;
-    for told in batch.events.iter_mut().filter(|told| told.r#type != list::TELLS_OF_ERASURE) {
-        changed |= event(person, told)?;
+    for told in &mut batch.events {
+        if !(tells && told.r#type == list::TELLS_OF_ERASURE) {
+            changed |= event(person, told)?;
+        }
     }
     Ok(changed.then(|| batch.encode_to_vec()))
 }

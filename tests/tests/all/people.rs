@@ -46,7 +46,7 @@ fn a_customer_is_asked_opts_in_unsubscribes_and_is_erased_from_the_command_line(
     up.tandem(&["customers", "import", "--file", &table]);
     assert_eq!(check(), "no: suppressed, erasure");
     let rows = up.tandem(&["consents", "suppressions", "--email", "ADA@EXAMPLE.ORG"]);
-    assert!(rows.contains("erasure") && !rows.to_lowercase().contains("ada"), "{rows}");
+    assert!(rows.contains("erasure") && !rows.to_lowercase().contains("example"), "{rows}");
     up.stop();
 }
 

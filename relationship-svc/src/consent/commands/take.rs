@@ -52,7 +52,7 @@ pub(super) async fn take(app: &App, unit: &mut Unit<'_>, given: Vec<Consent>) ->
     new.iter().for_each(|one| unit.tell(events::recorded(one, !holds(one))));
     lifted.iter().for_each(|row| unit.tell(events::cleared(row)));
     let answer = |one: &Consent| match known.get(&once(one)) {
-        Some(consent) => Recorded::Kept { consent: consent.clone(), superseded: !holds(consent) },
+        Some(consent) => Recorded::Kept { consent: Box::new(consent.clone()), superseded: !holds(consent) },
         None => Recorded::Unknown,
     };
     Ok(given.iter().map(answer).collect())

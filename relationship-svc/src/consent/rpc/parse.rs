@@ -37,7 +37,7 @@ pub(super) fn consent(v: &mut Violations, app: &App, given: v1::Consent) -> Cons
     v.check(state != State::Expired, "state", "EXPIRED follows from expire_time and is not recorded");
     let purpose = purpose(v, &given.purpose, state.refuses());
     let channel = channel(v, given.channel);
-    let wide = channel != Channel::All || state.refuses();
+    let wide = channel != Channel::All || state.refuses() || v.has("channel");
     v.check(wide, "channel", "ALL is only for what is DENIED or WITHDRAWN");
     let basis = basis(v, given.legal_basis, state);
     let needs_text = state == State::Pending || (state == State::Granted && basis == Basis::Consent);
@@ -141,8 +141,10 @@ fn basis(v: &mut Violations, given: i32, state: State) -> Basis {
         Ok(v1::LegalBasis::LegalObligation) => Some(Basis::LegalObligation),
         Err(_) => None,
     };
-    v.check(known.is_some(), "legal_basis", "must be a legal basis");
-    let basis = known.unwrap_or(Basis::None);
+    let Some(basis) = known else {
+        v.add("legal_basis", "must be a legal basis");
+        return Basis::None;
+    };
     match state {
         State::Granted => v.check(basis != Basis::None, "legal_basis", "is required of what is GRANTED"),
         State::Pending => {

@@ -109,6 +109,11 @@ async fn who_was_erased_is_told_so_and_erasing_again_changes_nothing() {
         let request = EraseCustomerRequest { name: NAME.to_owned(), request_id: "erase".to_owned() };
         let begun = customers(&harness).erase_customer(request.clone()).await.unwrap().into_inner();
         assert!(begun.erasure.as_ref().unwrap().done_time.is_none());
+        assert_eq!(
+            Some(erase(&harness, NAME).await.unwrap()),
+            begun.erasure,
+            "it goes on, and does not begin anew"
+        );
         tasks::go_on(&harness.app).await.unwrap();
         let again = customers(&harness).erase_customer(request).await.unwrap().into_inner();
         assert_eq!(again, begun, "a repeated request hears what it heard");
