@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 use opentelemetry::metrics::{Counter, Gauge};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::Cursor;
@@ -27,6 +28,10 @@ const RETRY: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(50);
 /// How long the peer may take to begin its stream.
 const OPENING: Duration = Duration::from_secs(10);
+/// How long the peer may be away before the log hears of it, so that the two may start in any order; and how often it hears
+/// while that lasts.
+const PATIENCE: Duration = Duration::from_secs(5);
+const REMINDER: Duration = Duration::from_secs(60);
 /// Deliveries that are taken in together.
 const BATCH: usize = 256;
 /// Cursors in one message.
@@ -118,19 +123,41 @@ impl Told {
     }
 }
 
+/// While the peer is not followed by the one who leads.
+#[derive(Debug, Default)]
+struct Outage {
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Outage {
+    fn failed<F: Follower>(&mut self, fault: &Fault) {
+        let now = Instant::now();
+        let lasts = now - *self.since.get_or_insert(now);
+        if lasts >= PATIENCE && self.told.is_none_or(|told| now - told >= REMINDER) {
+            self.told = Some(now);
+            let (what, peer, seconds) = (F::WHAT, F::PEER, lasts.as_secs());
+            tracing::warn!(what, peer, seconds, ?fault, "the other service is not followed at the moment");
+        }
+    }
+
+    fn is_over<F: Follower>(&mut self) {
+        if std::mem::take(self).told.is_some() {
+            tracing::info!(what = F::WHAT, peer = F::PEER, "the other service is followed again");
+        }
+    }
+}
+
 /// Follows until the process stops.
 async fn follow<F: Follower>(follower: &F, holder: Uuid, told: &Told) {
-    let (core, what, peer) = (follower.core(), F::WHAT, F::PEER);
-    let mut broken = false;
+    let (core, what) = (follower.core(), F::WHAT);
+    let mut outage = Outage::default();
     while !core.tasks.soft().is_cancelled() {
         let wait = match lead::lead(core, F::CONSUMER, holder, LEASE).await {
-            Ok(true) => match listen(follower, holder, told, &mut broken).await {
+            Ok(true) => match listen(follower, holder, told, &mut outage).await {
                 Ok(()) => RENEW,
                 Err(fault) => {
-                    if !broken {
-                        tracing::warn!(what, peer, ?fault, "the other service is not followed at the moment");
-                    }
-                    broken = true;
+                    outage.failed::<F>(&fault);
                     RETRY
                 }
             },
@@ -152,7 +179,7 @@ async fn follow<F: Follower>(follower: &F, holder: Uuid, told: &Told) {
 }
 
 /// Takes in what comes until another replica leads, the process stops (`Ok`) or the stream breaks.
-async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, broken: &mut bool) -> Outcome<()> {
+async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, outage: &mut Outage) -> Outcome<()> {
     let core = follower.core();
     let known = load_cursors(&mut core.db.read().await?, F::CONSUMER).await?;
     let mut stream = tokio::select! {
@@ -161,6 +188,7 @@ async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, broken: &m
         () = tokio::time::sleep(OPENING) => return Err(Fault::deadline_exceeded()),
     };
     told.followed(true);
+    let opened = Instant::now();
     let mut renew = tokio::time::interval(RENEW);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -169,6 +197,10 @@ async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, broken: &m
             _ = renew.tick() => {
                 if !lead::lead(core, F::CONSUMER, holder, LEASE).await? {
                     return Ok(());
+                }
+                // A stream that tells of nothing stands as well.
+                if opened.elapsed() >= RENEW {
+                    outage.is_over::<F>();
                 }
                 continue;
             }
@@ -180,11 +212,9 @@ async fn listen<F: Follower>(follower: &F, holder: Uuid, told: &Told, broken: &m
         {
             delivered.push(expected(next)?);
         }
-        if std::mem::take(broken) {
-            tracing::info!(what = F::WHAT, peer = F::PEER, "the other service is followed again");
-        }
         let full = delivered.len() == BATCH;
         told.count(take_in(follower, delivered).await?);
+        outage.is_over::<F>();
         if !full {
             tokio::time::sleep(GATHER).await;
         }
