@@ -28,3 +28,6 @@ CREATE TABLE relationship (
 
 -- Across tenants: whose stage the clock changes.
 CREATE INDEX relationship_next_change ON relationship (next_change) WHERE next_change IS NOT NULL;
+
+-- Guests that a customer has claimed.
+CREATE INDEX relationship_merged ON relationship (tenant, merged_into) WHERE merged_into IS NOT NULL;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::person::Address;
+use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::service::Asked;
 use tandem_platform::{Fault, Outcome, Tenant, Tx, once, rewrite, transact};
@@ -13,7 +14,8 @@ use super::scrub::{self, Person};
 use super::{Erasure, Step, Told, Went, events, store};
 use crate::customer::Profile;
 use crate::customer::store::CUSTOMERS;
-use crate::{App, consent, customer, redemption};
+use crate::relationship::{self, Relationship, StageRules, Who};
+use crate::{App, consent, customer, interaction, redemption};
 
 /// Rows that one transaction goes through at most.
 const PART: i64 = 500;
@@ -71,7 +73,7 @@ pub async fn proceed(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp
             return Ok(false);
         };
         let went = match &erasure.customer {
-            Some(id) => part(tx, tenant, step, &Person::new(id, pseudonym), &erasure).await?,
+            Some(id) => part(app, tx, tenant, step, &Person::new(id, pseudonym), &erasure).await?,
             None => Went::Through,
         };
         let next = erasure.gone(went, now);
@@ -95,17 +97,30 @@ pub async fn forget(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp)
 }
 
 /// One part of one step, from a place on.
-async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, erasure: &Erasure) -> Outcome<Went> {
+async fn part(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    step: Step,
+    person: &Person,
+    erasure: &Erasure,
+) -> Outcome<Went> {
     let place = erasure.place.as_str();
     let (from, to) = (person.id(), person.pseudonym());
-    let most = usize::try_from(PART).unwrap_or(usize::MAX);
-    // What these three have gone through is found no more.
-    let again = |done: usize| if done < most { Went::Through } else { Went::On(String::new()) };
+    let (was, is) = (Who::Customer(from.to_owned()), Who::Customer(to.to_owned()));
+    // What these have gone through is found no more.
+    let again = |done: u64| if done < PART.unsigned_abs() { Went::Through } else { Went::On(String::new()) };
     match step {
-        Step::Consents => store::rename_consents(tx, tenant, from, to, PART).await.map(again),
-        Step::Vouchers => {
-            let done = store::rename_vouchers(tx, tenant, from, to, PART).await?;
-            Ok(again(usize::try_from(done).unwrap_or(usize::MAX)))
+        Step::Consents => {
+            let done = store::rename_consents(tx, tenant, from, to, PART).await?;
+            Ok(again(u64::try_from(done).unwrap_or(u64::MAX)))
+        }
+        Step::Vouchers => store::rename_vouchers(tx, tenant, from, to, PART).await.map(again),
+        Step::Interactions => store::forget_interactions(tx, tenant, &was, PART).await.map(again),
+        Step::Orders => store::rename_orders(tx, tenant, &was, &is, PART).await.map(again),
+        Step::Relationship => {
+            let rules = app.stage_rules(tenant);
+            stands(tx, tenant, person, &rules, app.clock.now()).await.map(|()| Went::Through)
         }
         // Whole orders at a time, so that a part may be more than it was asked for; less than one is the last.
         Step::Redemptions => {
@@ -117,6 +132,34 @@ async fn part(tx: &mut Tx, tenant: &Tenant, step: Step, person: &Person, erasure
         Step::Events => told(tx, tenant, person, erasure).await,
         Step::SetAside => set_aside(tx, tenant, person, place).await,
     }
+}
+
+/// Adds the figures of somebody to those of the pseudonym, whose orders theirs are by now.
+async fn stands(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    person: &Person,
+    rules: &StageRules,
+    now: Timestamp,
+) -> Outcome<()> {
+    let (from, to) = (person.id(), person.pseudonym());
+    let (was, is) = (Who::Customer(from.to_owned()), Who::Customer(to.to_owned()));
+    let mut found = relationship::store::lock(tx, tenant, vec![was.clone(), is.clone()]).await?;
+    let Some(at) = found.iter().position(|row| row.who == was) else { return Ok(()) };
+    let theirs = found.swap_remove(at);
+    let stored = found.pop();
+    let write = if stored.is_some() { relationship::store::update } else { relationship::store::insert };
+    let mut hidden = stored.unwrap_or_else(|| Relationship::new(is.clone()));
+    hidden.claim(&theirs);
+    let (dates, first) = interaction::store::order::dates(tx, tenant, &is).await?;
+    hidden.read_again(dates, first);
+    // Nobody hears where a pseudonym stands.
+    hidden.tell(rules, now);
+    hidden.next_change = None;
+    let mut writes = Writes::of(tenant);
+    store::forget_relationship(from, to).into_iter().for_each(|write| writes.push(write));
+    writes.push(write(&[&hidden])?);
+    writes.run(tx).await
 }
 
 /// The place behind the last row of a page that was full.

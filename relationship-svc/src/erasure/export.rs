@@ -21,9 +21,12 @@ use super::store;
 use crate::consent::Channel;
 use crate::customer::store::CUSTOMERS;
 use crate::incentive::store::INCENTIVES;
+use crate::interaction::order::Order;
+use crate::interaction::store::Span;
 use crate::redemption::store::By;
+use crate::relationship::{Relationship, Who};
 use crate::voucher::{Frame, Voucher};
-use crate::{App, consent, customer, redemption, voucher};
+use crate::{App, consent, customer, interaction, redemption, relationship, voucher};
 
 /// Rows that are read at once.
 const PAGE: usize = 500;
@@ -72,6 +75,9 @@ impl Export {
             Shown::Consents => self.consents(reader, behind).await,
             Shown::ConsentStates => self.states(reader).await,
             Shown::Suppressions => self.suppressions(reader).await,
+            Shown::Interactions => self.interactions(reader, behind).await,
+            Shown::Orders => self.orders(reader, behind).await,
+            Shown::Relationship => self.relationship(reader).await,
             Shown::Vouchers => self.vouchers(reader, behind).await,
             Shown::Changes => self.changes(reader, behind).await,
             Shown::Redemptions => self.redemptions(reader, behind).await,
@@ -94,11 +100,8 @@ impl Export {
     }
 
     async fn consents(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
-        let (at, id) = two(behind);
-        let before = match at.parse().ok().and_then(|at| Timestamp::from_microsecond(at).ok()) {
-            Some(at) => (at, uuid(&id)),
-            None => (Timestamp::MAX, Uuid::max()),
-        };
+        let (at, id) = when(behind);
+        let before = (at, if behind.is_empty() { Uuid::max() } else { uuid(&id) });
         let found = consent::store::newest(reader, &self.tenant, self.id(), before, PAGE).await?;
         let on = full(&found, |last| format!("{}\n{}", last.at.as_microsecond(), last.id));
         Ok((found.iter().map(|one| Part::Consent(consent::events::message(one))).collect(), on))
@@ -122,6 +125,62 @@ impl Export {
             .collect();
         let rows = consent::store::suppression::of(reader, &self.tenant, &hashes).await?;
         Ok((rows.iter().map(|one| Part::Suppression(consent::events::suppression(one))).collect(), None))
+    }
+
+    fn who(&self) -> Who {
+        Who::Customer(self.id().to_owned())
+    }
+
+    async fn interactions(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
+        let (at, id) = when(behind);
+        let span = Span { from: Timestamp::MIN, before: (at, &id) };
+        let found = interaction::store::newest(reader, &self.tenant, &self.who(), span, PAGE as i64).await?;
+        let on = full(&found, |last| format!("{}\n{}", last.at.as_microsecond(), last.event_id));
+        let shown = |one: interaction::store::Entry| {
+            let (at, recorded) = (one.at.to_string(), one.recorded.to_string());
+            let of = json!({
+                "event_id": one.event_id, "type": one.kind.text(), "happened": at, "recorded": recorded,
+                "amount": one.amount.map(|amount| amount.to_string()), "order_id": one.order,
+                "details": one.details,
+            });
+            row("interaction", &of)
+        };
+        Ok((found.into_iter().map(shown).collect(), on))
+    }
+
+    /// Those that were placed: of others only a return is known, which is shown as what they did.
+    async fn orders(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
+        let (at, id) = when(behind);
+        let span = Span { from: Timestamp::MIN, before: (at, &id) };
+        let found =
+            interaction::store::order::newest(reader, &self.tenant, &self.who(), span, PAGE as i64).await?;
+        let place =
+            |last: &Order| format!("{}\n{}", last.placed.unwrap_or(Timestamp::MIN).as_microsecond(), last.id);
+        let on = full(&found, place);
+        let shown = |one: Order| {
+            let of = json!({
+                "order_id": one.id, "placed": one.placed.map(|at| at.to_string()),
+                "amount": one.amount.map(|amount| amount.to_string()), "returned": one.back(),
+                "cancelled": one.cancelled, "details": one.details,
+            });
+            row("customer_order", &of)
+        };
+        Ok((found.into_iter().map(shown).collect(), on))
+    }
+
+    async fn relationship(&self, reader: &mut Reader) -> Outcome<Page> {
+        let found = relationship::store::find(reader, &self.tenant, &self.who()).await?;
+        let shown = |one: Relationship| {
+            let of = json!({
+                "orders": one.orders, "amounts": one.amounts, "stage": one.told,
+                "first_order": one.first_order.map(|at| at.to_string()),
+                "last_order": one.last_order.map(|at| at.to_string()),
+                "last_activity": one.last_activity.map(|at| at.to_string()),
+                "ratings": one.ratings.count, "ratings_sum": one.ratings.sum,
+            });
+            row("relationship", &of)
+        };
+        Ok((found.into_iter().map(shown).collect(), None))
     }
 
     async fn vouchers(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
@@ -253,6 +312,13 @@ fn row(table: &str, row: &Value) -> Part {
 /// The last row of a page that was full.
 fn full<T>(page: &[T], place: impl Fn(&T) -> String) -> Option<String> {
     page.last().filter(|_| page.len() >= PAGE).map(place)
+}
+
+/// The moment and the key of a place; from the newest on where there is none.
+fn when(place: &str) -> (Timestamp, String) {
+    let (at, key) = two(place);
+    let at = at.parse().ok().and_then(|at| Timestamp::from_microsecond(at).ok());
+    (at.unwrap_or(Timestamp::MAX), key)
 }
 
 fn two(place: &str) -> (String, String) {

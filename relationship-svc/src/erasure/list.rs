@@ -28,7 +28,7 @@ pub enum Join {
     Nobody,
     /// This column is the id.
     Id(&'static str),
-    /// This column is the subject of limits per customer.
+    /// This column is who it is, `c/{id}`, as limits per customer have it too.
     Subject(&'static str),
     /// This column is a keyed hash of an address of theirs.
     Address(&'static str),
@@ -53,6 +53,12 @@ pub enum Shown {
     Vouchers,
     /// What was done by hand to codes and names them.
     Changes,
+    /// What they did.
+    Interactions,
+    /// What they ordered, as it counts for the relationship.
+    Orders,
+    /// How they stand.
+    Relationship,
     /// What they redeemed.
     Redemptions,
     /// What is counted of it.
@@ -179,6 +185,67 @@ pub const TABLES: &[Table] = &[
             ("cleared", Keeps),
             ("note", Keeps),
             ("principal", Keeps),
+        ],
+    ),
+    table(
+        "interaction",
+        Join::Subject("person"),
+        Shown::Interactions,
+        &[
+            ("tenant", Removes),
+            ("event_id", Removes),
+            ("person", Removes),
+            ("type", Removes),
+            ("happened", Removes),
+            ("recorded", Removes),
+            ("hash", Removes),
+            ("currency", Removes),
+            ("amount", Removes),
+            ("order_id", Removes),
+            ("rating", Removes),
+            ("details", Removes),
+        ],
+    ),
+    table(
+        "customer_order",
+        Join::Subject("person"),
+        Shown::Orders,
+        &[
+            ("tenant", Keeps),
+            ("order_id", Keeps),
+            ("person", Pseudonym),
+            ("placed", Keeps),
+            ("recorded", Keeps),
+            ("hash", Hashed),
+            ("currency", Keeps),
+            ("amount", Keeps),
+            ("returned", Keeps),
+            ("returned_by_hand", Keeps),
+            ("cancelled", Keeps),
+            ("told_version", Keeps),
+            ("details", Removes),
+        ],
+    ),
+    table(
+        "relationship",
+        Join::Subject("person"),
+        Shown::Relationship,
+        &[
+            ("tenant", Keeps),
+            ("person", Pseudonym),
+            ("version", Keeps),
+            ("merged_into", Pseudonym),
+            ("orders", Keeps),
+            ("first_order", Keeps),
+            ("last_order", Keeps),
+            ("amounts", Keeps),
+            ("dates", Keeps),
+            ("last_activity", Keeps),
+            ("ratings", Keeps),
+            ("ratings_sum", Keeps),
+            ("ratings_latest", Keeps),
+            ("stage", Keeps),
+            ("next_change", Keeps),
         ],
     ),
     table(
@@ -334,6 +401,10 @@ pub const TABLES: &[Table] = &[
             ("told", Keeps),
             ("forget", Keeps),
         ],
+    ),
+    nobody(
+        "tenant_settings",
+        &[("tenant", Keeps), ("version", Keeps), ("settings", Keeps), ("updated", Keeps)],
     ),
     nobody(
         "segment",

@@ -40,6 +40,12 @@ pub enum Step {
     Consents,
     /// Their codes.
     Vouchers,
+    /// What they did: it goes.
+    Interactions,
+    /// What they ordered: kept under the pseudonym, without what says more.
+    Orders,
+    /// How they stand: figures, under the pseudonym.
+    Relationship,
     /// What they redeemed, with the counters of their limits.
     Redemptions,
     /// What was done by hand to codes.
@@ -54,9 +60,12 @@ pub enum Step {
 
 impl Step {
     /// All of them, in their order.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Consents, "CONSENTS"),
         (Self::Vouchers, "VOUCHERS"),
+        (Self::Interactions, "INTERACTIONS"),
+        (Self::Orders, "ORDERS"),
+        (Self::Relationship, "RELATIONSHIP"),
         (Self::Redemptions, "REDEMPTIONS"),
         (Self::Changes, "CHANGES"),
         (Self::Answers, "ANSWERS"),

@@ -7,6 +7,7 @@ use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 use uuid::Uuid;
 
 use super::{Erasure, Step};
+use crate::relationship::Who;
 
 const FIND: Statement = Statement::same(
     "SELECT pseudonym, customer, principal, erased, step, place, done, told, forget FROM erasure
@@ -79,6 +80,26 @@ const RENAME_VOUCHERS: Statement = Statement::same(
             (SELECT code FROM voucher WHERE tenant = $1 AND customer = $2 ORDER BY code LIMIT $4)",
 );
 
+const FORGET_INTERACTIONS: Statement = Statement::same(
+    "DELETE FROM interaction WHERE tenant = $1 AND event_id IN
+            (SELECT event_id FROM interaction WHERE tenant = $1 AND person = $2 ORDER BY happened, event_id LIMIT $3)",
+);
+
+const RENAME_ORDERS: Statement = Statement::pair(
+    "UPDATE customer_order SET person = $3, details = '{}'::jsonb
+      WHERE tenant = $1 AND order_id IN
+            (SELECT order_id FROM customer_order WHERE tenant = $1 AND person = $2 ORDER BY placed, order_id LIMIT $4)",
+    "UPDATE customer_order SET person = $3, details = '{}'
+      WHERE tenant = $1 AND order_id IN
+            (SELECT order_id FROM customer_order WHERE tenant = $1 AND person = $2 ORDER BY placed, order_id LIMIT $4)",
+);
+
+const FORGET_RELATIONSHIP: Statement =
+    Statement::same("DELETE FROM relationship WHERE tenant = $1 AND person = $2");
+
+const RENAME_CLAIMED: Statement =
+    Statement::same("UPDATE relationship SET merged_into = $3 WHERE tenant = $1 AND merged_into = $2");
+
 const CHANGES: Statement = Statement::pair(
     "SELECT code, id, CASE WHEN strpos(fields, $4) > 0 THEN fields END
        FROM (SELECT code, id, fields::text AS fields FROM voucher_change
@@ -108,6 +129,10 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("erasure::rename_consent", RENAME_CONSENT),
     ("erasure::forget_consent", FORGET_CONSENT),
     ("erasure::rename_vouchers", RENAME_VOUCHERS),
+    ("erasure::forget_interactions", FORGET_INTERACTIONS),
+    ("erasure::rename_orders", RENAME_ORDERS),
+    ("erasure::forget_relationship", FORGET_RELATIONSHIP),
+    ("erasure::rename_claimed", RENAME_CLAIMED),
     ("erasure::changes", CHANGES),
     ("erasure::save_change", SAVE_CHANGE),
 ];
@@ -250,6 +275,28 @@ pub async fn rename_vouchers(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str,
         let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to).bind(limit);
         query.execute(conn).await.map(|done| done.rows_affected())
     })?)
+}
+
+/// At most `limit` of what a person did goes; answers how many.
+pub async fn forget_interactions(tx: &mut Tx, tenant: &Tenant, who: &Who, limit: i64) -> Outcome<u64> {
+    Ok(on_engine!(tx, FORGET_INTERACTIONS, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(who.key()).bind(limit);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?)
+}
+
+/// At most `limit` orders of a person get the pseudonym, without what says more of them; answers how many.
+pub async fn rename_orders(tx: &mut Tx, tenant: &Tenant, from: &Who, to: &Who, limit: i64) -> Outcome<u64> {
+    Ok(on_engine!(tx, RENAME_ORDERS, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(from.key()).bind(to.key()).bind(limit);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?)
+}
+
+/// The figures of a person go, and guests that they have claimed are the pseudonym's.
+pub fn forget_relationship(from: &str, to: &str) -> [Write; 2] {
+    let person = Write::new(FORGET_RELATIONSHIP).text(&Who::Customer(from.to_owned()).key());
+    [person, Write::new(RENAME_CLAIMED).text(from).text(to)].map(Write::where_needed)
 }
 
 /// What was done by hand to codes behind a place, at most `limit`: each with what it changed, where that has `text`.

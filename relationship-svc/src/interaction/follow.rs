@@ -1,6 +1,6 @@
 //! What this service makes of campaign-svc's events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -15,8 +15,9 @@ use tandem_proto::common::v1::Event;
 
 use super::commands::{self, What};
 use super::order::Told;
-use super::orders;
-use crate::App;
+use super::{orders, store};
+use crate::relationship::Who;
+use crate::{App, customer};
 
 impl Follower for App {
     /// `None`: it is of nobody.
@@ -44,12 +45,14 @@ impl Follower for App {
 
     /// As what is sent by hand, tenant by tenant.
     async fn save(&self, tx: &mut Tx, news: &[(&Tenant, &Self::News)], now: Timestamp) -> Outcome<()> {
-        let mut of: BTreeMap<&Tenant, Vec<What>> = BTreeMap::new();
+        let mut of: BTreeMap<&Tenant, Vec<Told>> = BTreeMap::new();
         for (tenant, news) in news {
-            of.entry(tenant).or_default().extend(news.iter().cloned().map(What::Told));
+            of.entry(tenant).or_default().extend(news.iter().cloned());
         }
-        for (tenant, told) in of {
-            let rules = self.stage_rules(tenant);
+        for (tenant, mut told) in of {
+            self.hide_erased(tx, tenant, &mut told).await?;
+            let (told, rules): (Vec<What>, _) =
+                (told.into_iter().map(What::Told).collect(), self.stage_rules(tenant));
             commands::take(self, tx, tenant, &[&told], &rules, now).await?;
         }
         Ok(())
@@ -68,6 +71,30 @@ impl Follower for App {
         let mut client = EventServiceClient::new(channel);
         let told = client.subscribe_all(outgoing).await.map_err(Fault::from_peer)?.into_inner();
         Ok(told.map(|next| next.map_err(Fault::from_peer).and_then(delivered)).boxed())
+    }
+}
+
+impl App {
+    /// Orders of people who were erased, and are not known again, are the pseudonym's: campaign-svc may tell of them late.
+    async fn hide_erased(&self, tx: &mut Tx, tenant: &Tenant, told: &mut [Told]) -> Outcome<()> {
+        let of = |told: &Told| match &told.who {
+            Who::Customer(id) => Some(id.clone()),
+            Who::Guest(_) => None,
+        };
+        let mut ids: BTreeSet<String> = told.iter().filter_map(of).collect();
+        let asked: Vec<String> = ids.iter().cloned().collect();
+        for known in customer::store::known_ids(tx, tenant, &asked).await? {
+            ids.remove(&known);
+        }
+        let hidden = |id: String| (self.people.pseudonym(tenant.as_str(), &id), id);
+        let hidden: BTreeMap<String, String> = ids.into_iter().map(hidden).collect();
+        let erased = store::erased(tx, tenant, hidden.keys().cloned().collect()).await?;
+        for pseudonym in erased {
+            let was = hidden.get(&pseudonym).map(|id| Who::Customer(id.clone()));
+            let theirs = told.iter_mut().filter(|one| Some(&one.who) == was.as_ref());
+            theirs.for_each(|one| one.who = Who::Customer(pseudonym.clone()));
+        }
+        Ok(())
     }
 }
 

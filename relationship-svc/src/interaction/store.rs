@@ -48,6 +48,12 @@ const FORGET: Statement = Statement::pair(
         (SELECT tenant, event_id FROM interaction WHERE type = $1 AND happened < $2 ORDER BY happened LIMIT $3)",
 );
 
+// Which of these pseudonyms stand for somebody who was erased.
+const ERASED: Statement = Statement::pair(
+    "SELECT pseudonym FROM erasure WHERE tenant = $1 AND pseudonym = ANY($2::text[])",
+    "SELECT pseudonym FROM erasure WHERE tenant = $1 AND pseudonym IN (SELECT value->>0 FROM json_each($2))",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("interaction::known", KNOWN),
@@ -55,6 +61,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("interaction::newest", NEWEST),
     ("interaction::hand_over", HAND_OVER),
     ("interaction::forget", FORGET),
+    ("interaction::erased", ERASED),
 ];
 
 /// What is stored under these ids: the hashes of what was sent.
@@ -98,6 +105,21 @@ pub fn insert(rows: &[(Who, Interaction)], now: Timestamp) -> Outcome<Write> {
 /// Gives all that a guest did to the customer.
 pub fn hand_over(from: &Who, to: &Who) -> Write {
     Write::new(HAND_OVER).text(&from.key()).text(&to.key()).where_needed()
+}
+
+/// Those of these pseudonyms that stand for somebody who was erased.
+pub async fn erased(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    pseudonyms: Vec<String>,
+) -> Outcome<Vec<String>> {
+    if pseudonyms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [Column::Text(pseudonyms)];
+    Ok(on_engine!(session, ERASED, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?)
 }
 
 /// One interaction of a timeline.

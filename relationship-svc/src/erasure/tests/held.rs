@@ -32,6 +32,11 @@ async fn no_column_of_any_table_has_anything_of_somebody_who_was_erased() {
             "voucher_change.fields",
             "counter.subject",
             "hold_claim.subject",
+            "interaction.person",
+            "interaction.details",
+            "customer_order.person",
+            "customer_order.details",
+            "relationship.person",
         ] {
             assert!(before.contains(&column.to_owned()), "{column} of {before:?}");
         }
@@ -53,10 +58,12 @@ async fn no_column_of_any_table_has_anything_of_somebody_who_was_erased() {
             [
                 "consent.customer",
                 "counter.subject",
+                "customer_order.person",
                 "erasure.pseudonym",
                 "event_batch.payload",
                 "hold_claim.subject",
                 "redemption.customer",
+                "relationship.person",
                 "request_claim.outcome",
                 "voucher.customer",
                 "voucher_change.fields",

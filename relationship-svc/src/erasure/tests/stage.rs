@@ -6,6 +6,7 @@ use tandem_platform::testing;
 use tandem_proto::common::v1::{self as common, discount};
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
+use tandem_proto::relationship::v1::interaction_service_client::InteractionServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::*;
 use tonic::Status;
@@ -152,6 +153,29 @@ pub async fn set(harness: &Harness) {
     redeem(harness, "o3", "A4", "customers/eve").await.unwrap();
     consent(harness, ConsentState::Pending, -20).await;
     consent(harness, ConsentState::Granted, -10).await;
+    visited(harness).await;
+}
+
+/// Tells of what Ada did: an order, and a visit that says more of her than it should.
+pub async fn visited(harness: &Harness) {
+    let now = harness.clock.now().as_second();
+    let of = |event_id: &str, kind: InteractionType| Interaction {
+        event_id: event_id.to_owned(),
+        r#type: kind.into(),
+        event_time: Some(prost_types::Timestamp { seconds: now - 60, nanos: 0 }),
+        customer: NAME.to_owned(),
+        attributes: BTreeMap::from([("street".to_owned(), "walnut-grove".to_owned())]),
+        ..Interaction::default()
+    };
+    let amount = common::Money { currency_code: "EUR".to_owned(), units: 100, nanos: 0 };
+    let order =
+        Interaction { order_id: "o1".to_owned(), amount: Some(amount), ..of("e1", InteractionType::Order) };
+    let request = RecordInteractionsRequest { interactions: vec![order, of("e2", InteractionType::Visit)] };
+    let mut client = InteractionServiceClient::new(harness.channel());
+    let answer = client.record_interactions(request).await.unwrap().into_inner();
+    for result in answer.results {
+        assert_eq!(result.status.map_or(0, |status| status.code), 0);
+    }
 }
 
 /// What Ada says of the newsletter by e-mail.
