@@ -34,7 +34,9 @@ fn record(number: usize, state: State, at: i64, expires: Option<i64>) -> Consent
 
 fn holds(records: &[Consent], now: i64) -> Option<State> {
     let mut current = Current::default();
-    records.iter().for_each(|one| drop(current.take(one)));
+    for one in records {
+        current.take(one);
+    }
     current.state(moment(now)).map(|(state, _)| state)
 }
 
