@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tandem_kernel::clock::Clock;
 use tandem_platform::testing;
 use tandem_proto::common::v1::{self as common, discount};
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
