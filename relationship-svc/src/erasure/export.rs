@@ -133,7 +133,7 @@ impl Export {
 
     async fn interactions(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
         let (at, id) = when(behind);
-        let span = Span { from: Timestamp::MIN, before: (at, &id) };
+        let span = Span { from: Timestamp::UNIX_EPOCH, before: (at, &id) };
         let found = interaction::store::newest(reader, &self.tenant, &self.who(), span, PAGE as i64).await?;
         let on = full(&found, |last| format!("{}\n{}", last.at.as_microsecond(), last.event_id));
         let shown = |one: interaction::store::Entry| {
@@ -151,11 +151,12 @@ impl Export {
     /// Those that were placed: of others only a return is known, which is shown as what they did.
     async fn orders(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {
         let (at, id) = when(behind);
-        let span = Span { from: Timestamp::MIN, before: (at, &id) };
+        let span = Span { from: Timestamp::UNIX_EPOCH, before: (at, &id) };
         let found =
             interaction::store::order::newest(reader, &self.tenant, &self.who(), span, PAGE as i64).await?;
-        let place =
-            |last: &Order| format!("{}\n{}", last.placed.unwrap_or(Timestamp::MIN).as_microsecond(), last.id);
+        let place = |last: &Order| {
+            format!("{}\n{}", last.placed.unwrap_or(Timestamp::UNIX_EPOCH).as_microsecond(), last.id)
+        };
         let on = full(&found, place);
         let shown = |one: Order| {
             let of = json!({

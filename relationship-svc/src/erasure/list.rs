@@ -402,9 +402,10 @@ pub const TABLES: &[Table] = &[
             ("forget", Keeps),
         ],
     ),
+    nobody("consumer_leader", &[("consumer", Keeps), ("holder", Keeps), ("expires", Keeps)]),
     nobody(
         "tenant_settings",
-        &[("tenant", Keeps), ("version", Keeps), ("settings", Keeps), ("updated", Keeps)],
+        &[("tenant", Keeps), ("version", Keeps), ("document", Keeps), ("updated", Keeps)],
     ),
     nobody(
         "segment",

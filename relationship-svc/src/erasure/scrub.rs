@@ -37,6 +37,12 @@ impl Person {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// What their name, or that of something of theirs (`customers/ada/relationship`), becomes.
+    fn renamed(&self, name: &str) -> Option<String> {
+        let rest = name.strip_prefix(&self.name)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", self.hidden))
+    }
 }
 
 /// A stored answer without them; `None` where it does not name them.
@@ -48,10 +54,7 @@ pub fn answer(person: &Person, stored: &str) -> Outcome<Option<String>> {
 
 fn json(person: &Person, value: &mut Json) -> bool {
     match value {
-        Json::String(text) if *text == person.name => {
-            person.hidden.clone_into(text);
-            true
-        }
+        Json::String(text) => renamed(person, text),
         Json::Array(items) => items.iter_mut().fold(false, |changed, item| json(person, item) | changed),
         Json::Object(fields) => {
             let changed = object(person, fields);
@@ -59,6 +62,12 @@ fn json(person: &Person, value: &mut Json) -> bool {
         }
         _ => false,
     }
+}
+
+fn renamed(person: &Person, text: &mut String) -> bool {
+    let Some(hidden) = person.renamed(text) else { return false };
+    *text = hidden;
+    true
 }
 
 /// What of an object is theirs by its place: the bare id says nothing by itself.
@@ -132,11 +141,7 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Fault {
 }
 
 fn event(person: &Person, told: &mut Event) -> Outcome<bool> {
-    let mut changed = false;
-    if told.aggregate == person.name {
-        told.aggregate.clone_from(&person.hidden);
-        changed = true;
-    }
+    let mut changed = renamed(person, &mut told.aggregate);
     let Some(any) = told.payload.as_mut() else { return Ok(changed) };
     let name = any.type_url.rsplit('/').next().unwrap_or_default();
     let descriptor = contracts()?.get_message_by_name(name);
@@ -189,10 +194,7 @@ fn sources(person: &Person, of: &mut DynamicMessage) -> bool {
 
 fn value(person: &Person, value: &mut Value) -> bool {
     match value {
-        Value::String(text) if *text == person.name => {
-            person.hidden.clone_into(text);
-            true
-        }
+        Value::String(text) => renamed(person, text),
         Value::Message(inner) => message(person, inner),
         Value::List(items) => {
             items.iter_mut().fold(false, |changed, item| self::value(person, item) | changed)
