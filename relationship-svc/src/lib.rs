@@ -1,9 +1,10 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
+//! One folder per aggregate: [`attribute`], [`customer`], [`segment`], [`incentive`], [`voucher`] and its [`redemption`]. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
+pub mod attribute;
 pub mod config;
 pub mod customer;
 pub mod event;

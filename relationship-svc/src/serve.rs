@@ -9,6 +9,7 @@ use tandem_platform::db::Migrations;
 use tandem_platform::grpc::{Services, Streams};
 
 use tandem_platform::shell::{Program, Settings};
+use tandem_proto::relationship::v1::attribute_service_server::AttributeServiceServer;
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
 use tandem_proto::relationship::v1::incentive_service_server::IncentiveServiceServer;
@@ -16,7 +17,9 @@ use tandem_proto::relationship::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::relationship::v1::segment_service_server::SegmentServiceServer;
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
-use crate::{App, Config, MIGRATIONS, customer, event, incentive, redemption, rule, segment, voucher};
+use crate::{
+    App, Config, MIGRATIONS, attribute, customer, event, incentive, redemption, rule, segment, voucher,
+};
 
 impl Program for App {
     const NAME: &'static str = "relationship-svc";
@@ -29,6 +32,7 @@ impl Program for App {
     ])
     .and_long(&[
         "/tandem.relationship.v1.CustomerService/ImportCustomers",
+        "/tandem.relationship.v1.SegmentService/ImportSegmentMembers",
         "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
         "/tandem.relationship.v1.VoucherService/GenerateVouchers",
         "/tandem.relationship.v1.VoucherService/ImportVouchers",
@@ -56,14 +60,19 @@ impl Program for App {
                 CustomerServiceServer::new(customer::rpc::Api::new(&self.core))
                     .max_decoding_message_size(most),
             )
+            .add(
+                AttributeServiceServer::new(attribute::rpc::Api::new(&self.core))
+                    .max_decoding_message_size(most),
+            )
             .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
-            .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
+            .add(RuleServiceServer::new(rule::rpc::Api::new(&self.core)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
     }
 
     fn start(self: &Arc<Self>) {
         redemption::tasks::start(self);
+        segment::tasks::start(self);
     }
 }

@@ -11,7 +11,7 @@ use tonic::{Code, Streaming};
 
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
-use crate::{MIGRATIONS, customer, incentive, redemption, segment, voucher};
+use crate::{MIGRATIONS, attribute, customer, incentive, redemption, segment, voucher};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -22,11 +22,15 @@ async fn both_engines_have_the_same_schema() {
 async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         for statements in [
-            &customer::store::statements()[..],
+            &attribute::store::statements()[..],
+            &customer::store::statements(),
             &incentive::store::statements(),
             redemption::store::STATEMENTS,
             redemption::store::audit::STATEMENTS,
             &segment::store::statements(),
+            segment::store::lists::STATEMENTS,
+            segment::store::members::STATEMENTS,
+            segment::store::watch::STATEMENTS,
             voucher::store::STATEMENTS,
             voucher::store::assignment::STATEMENTS,
             voucher::store::batch::STATEMENTS,

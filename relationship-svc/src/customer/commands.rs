@@ -4,25 +4,35 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::problem::Problem;
 use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch, Recorded};
 use tandem_platform::resource::{Change, New};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Call, Outcome, Tenant, Tx, once, transact};
+use tandem_platform::{Call, Outcome, Tenant, Tx, Violations, field, once, transact};
 
 use super::{Customer, Profile, events, store};
+use crate::attribute::{self, Declared};
 
 /// What became of one customer of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upserted {
     /// It did not exist before.
     pub created: bool,
+    /// What is wrong with it by what its tenant declares; where there is anything, it was not written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 /// Creates a customer.
 pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer> {
     once!(core, asked, |unit, new| {
-        unit.create(Customer::new(new.id.clone(), new.given.clone(), unit.now()), events::created).await
+        let tenant = unit.tenant();
+        let declared = declared(unit.tx(), tenant, &new.given).await?;
+        let profile = kept(&declared, new.given.clone())?;
+        let now = unit.now();
+        unit.write(store::look(vec![new.id.clone()], now));
+        unit.create(Customer::new(new.id.clone(), profile, now), events::created).await
     })
 }
 
@@ -30,9 +40,36 @@ pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer>
 pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Customer> {
     once!(core, asked, |unit, change| {
         let customer: Customer = unit.lock(&change.touch).await?;
-        let profile = change.of(&customer.profile);
-        unit.save(customer.known(profile, unit.now()), events::updated)
+        let profile = match change.given("attributes") {
+            None => change.of(&customer.profile),
+            Some(given) => {
+                let tenant = unit.tenant();
+                let declared = declared(unit.tx(), tenant, given).await?;
+                kept(&declared, change.of(&customer.profile))?
+            }
+        };
+        let now = unit.now();
+        unit.write(store::look(vec![customer.id.clone()], now));
+        unit.save(customer.known(profile, now), events::updated)
     })
+}
+
+/// What the tenant declares of attributes, read where a profile has any.
+async fn declared(tx: &mut Tx, tenant: &Tenant, profile: &Profile) -> Outcome<Declared> {
+    if profile.attributes.is_empty() {
+        return Ok(Declared::default());
+    }
+    attribute::store::declared(tx, tenant).await
+}
+
+/// A profile as it is kept by what is declared.
+fn kept(declared: &Declared, mut profile: Profile) -> Outcome<Profile> {
+    let mut problems = Vec::new();
+    declared.keep(&mut profile.attributes, &mut problems);
+    let mut v = Violations::new();
+    field::problems(&mut v.nest("customer"), problems);
+    v.finish()?;
+    Ok(profile)
 }
 
 /// Creates customers or changes those that are there, each id once; answers in their order.
@@ -42,6 +79,7 @@ pub async fn upsert(core: Core, asked: Asked<Vec<Change<Profile>>>) -> Outcome<V
         let (tenant, now) = (unit.tenant(), unit.now());
         let (upserted, customers) = block.apply(unit.tx(), tenant, now).await?;
         unit.write(store::CUSTOMERS.save(&customers, None)?.or_replay());
+        unit.write(store::look(ids(&customers), now));
         customers.iter().for_each(|customer| unit.tell(told(customer)));
         Ok(upserted)
     })
@@ -58,10 +96,15 @@ pub async fn import(core: &Core, call: &Call, customers: Vec<Change<Profile>>) -
         customers.iter().for_each(|customer| events.push(told(customer)));
         let mut writes = Writes::of(tenant);
         writes.push(store::CUSTOMERS.save(&customers, None)?.or_replay());
+        writes.push(store::look(ids(&customers), now));
         writes.push(outbox::write(events));
         writes.run(tx).await?;
         Ok(upserted)
     })
+}
+
+fn ids(customers: &[Customer]) -> Vec<String> {
+    customers.iter().map(|customer| customer.id.clone()).collect()
 }
 
 fn told(customer: &Customer) -> Recorded {
@@ -70,26 +113,20 @@ fn told(customer: &Customer) -> Recorded {
 
 /// Rows that are written together.
 struct Block {
-    /// Of each row as it came: where its id stands in `rows`, and whether it is the first of its id.
-    places: Vec<(usize, bool)>,
-    /// Sorted by id, each once, with what is done to it in the order it came.
-    rows: Vec<(String, Vec<Change<Profile>>)>,
+    /// How many rows came.
+    count: usize,
+    /// Sorted by id, each once, with what is done to it in the order it came, and where that stood.
+    rows: Vec<(String, Vec<(usize, Change<Profile>)>)>,
 }
 
 impl Block {
     fn new(changes: Vec<Change<Profile>>) -> Self {
-        let ids: Vec<String> = changes.iter().map(|change| change.touch.id.clone()).collect();
-        let mut rows: BTreeMap<String, Vec<Change<Profile>>> = BTreeMap::new();
-        for change in changes {
-            rows.entry(change.touch.id.clone()).or_default().push(change);
+        let count = changes.len();
+        let mut rows: BTreeMap<String, Vec<(usize, Change<Profile>)>> = BTreeMap::new();
+        for (place, change) in changes.into_iter().enumerate() {
+            rows.entry(change.touch.id.clone()).or_default().push((place, change));
         }
-        let rows: Vec<_> = rows.into_iter().collect();
-        let mut seen = vec![false; rows.len()];
-        let places = ids.iter().map(|id| {
-            let place = rows.partition_point(|row| row.0 < *id);
-            (place, !std::mem::replace(&mut seen[place], true))
-        });
-        Self { places: places.collect(), rows }
+        Self { count, rows: rows.into_iter().collect() }
     }
 
     /// What is there, which is locked, as its next versions, and what is new; and what becomes of each row as it came.
@@ -103,23 +140,46 @@ impl Block {
         let found = store::CUSTOMERS.lock_many(tx, tenant, ids).await?;
         let mut found: HashMap<String, Customer> =
             found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        let next = |(id, changes): &(String, Vec<Change<Profile>>)| match found.remove(id) {
-            Some(customer) => {
-                let profile = changed(customer.profile.clone(), changes);
-                customer.known(profile, now)
-            }
-            None => {
-                let profile = changes.split_first().map(|(first, rest)| changed(first.whole().clone(), rest));
-                Customer::new(id.clone(), profile.unwrap_or_default(), now)
-            }
+        let mut changes = self.rows.iter().flat_map(|(_, changes)| changes);
+        let declared = match changes.find(|(_, change)| !change.whole().attributes.is_empty()) {
+            None => Declared::default(),
+            Some((_, change)) => declared(tx, tenant, change.whole()).await?,
         };
-        let customers: Vec<Customer> = self.rows.iter().map(next).collect();
-        let outcome =
-            |(place, first): &(usize, bool)| Upserted { created: *first && customers[*place].version == 1 };
-        Ok((self.places.iter().map(outcome).collect(), customers))
+        let mut upserted = vec![Upserted::default(); self.count];
+        let mut customers = Vec::with_capacity(self.rows.len());
+        for (id, changes) in &self.rows {
+            let before = found.remove(id);
+            let is_new = before.is_none();
+            let (mut profile, mut is_changed) = (before.as_ref().map(|one| one.profile.clone()), false);
+            for (place, change) in changes {
+                match changed(&declared, profile.as_ref(), change) {
+                    Err(problems) => upserted[*place].problems = problems,
+                    Ok(next) => {
+                        upserted[*place].created = is_new && !is_changed;
+                        (profile, is_changed) = (Some(next), true);
+                    }
+                }
+            }
+            let next = profile.filter(|_| is_changed);
+            customers.extend(next.map(|profile| match before {
+                Some(customer) => customer.known(profile, now),
+                None => Customer::new(id.clone(), profile, now),
+            }));
+        }
+        Ok((upserted, customers))
     }
 }
 
-fn changed(profile: Profile, changes: &[Change<Profile>]) -> Profile {
-    changes.iter().fold(profile, |profile, change| change.of(&profile))
+/// What a change makes of a profile, or of nothing; or what is wrong with it.
+fn changed(
+    declared: &Declared,
+    before: Option<&Profile>,
+    change: &Change<Profile>,
+) -> Result<Profile, Vec<Problem>> {
+    let mut next = before.map_or_else(|| change.whole().clone(), |before| change.of(before));
+    let mut problems = Vec::new();
+    if before.is_none() || change.given("attributes").is_some() {
+        declared.keep(&mut next.attributes, &mut problems);
+    }
+    if problems.is_empty() { Ok(next) } else { Err(problems) }
 }

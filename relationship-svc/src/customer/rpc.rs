@@ -1,5 +1,6 @@
 //! The customer service of the contract.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -20,7 +21,8 @@ use tandem_proto::relationship::v1::{
 use tonic::{Request, Response, Status, Streaming};
 
 use super::commands::{self, Upserted};
-use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
+use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, name, vocabulary};
+use crate::attribute;
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
@@ -36,6 +38,16 @@ impl Api {
     /// Of this process.
     pub fn new(core: &Core) -> Self {
         Self(core.clone())
+    }
+
+    /// What a filter may read: attributes as they are declared, where it reads any.
+    async fn vocabulary(&self, request: &Request<ListCustomersRequest>) -> Outcome<Cow<'static, Vocabulary>> {
+        if !request.get_ref().filter.contains("attributes") {
+            return Ok(Cow::Borrowed(&*VOCABULARY));
+        }
+        let call = grpc::call(request)?;
+        let declared = attribute::store::declared(&mut self.0.db.read().await?, &call.tenant).await?;
+        Ok(Cow::Owned(declared.within(&VOCABULARY)))
     }
 }
 
@@ -62,7 +74,8 @@ impl CustomerService for Api {
         &self,
         request: Request<ListCustomersRequest>,
     ) -> Result<Response<ListCustomersResponse>, Status> {
-        let page = asked::list(&self.0, request, &VOCABULARY).await?;
+        let vocabulary = self.vocabulary(&request).await?;
+        let page = asked::list(&self.0, request, &vocabulary).await?;
         let (customers, next_page_token) = page.shown(|one: &Customer| Some(events::message(one)));
         Ok(Response::new(ListCustomersResponse { customers, next_page_token }))
     }
@@ -123,7 +136,8 @@ impl Listed for Customer {
 struct Import<'a> {
     core: &'a Core,
     call: Call,
-    waiting: Vec<Change<Profile>>,
+    /// With their places.
+    waiting: Vec<(i64, Change<Profile>)>,
     next: i64,
     answer: ImportCustomersResponse,
 }
@@ -138,26 +152,36 @@ impl<'a> Import<'a> {
         let (index, name) = (self.next, customer.name.clone());
         self.next += 1;
         match parse_item(mask, customer) {
-            Ok(row) => self.waiting.push(row),
-            Err(fault) => {
-                self.answer.failed += 1;
-                if self.answer.failures.len() < MAX_FAILURES {
-                    let status = Some(field::item_status(fault));
-                    self.answer.failures.push(ImportFailure { index, name, status });
-                }
-            }
+            Ok(row) => self.waiting.push((index, row)),
+            Err(fault) => self.refuse(index, name, fault),
         }
         if self.waiting.len() < MAX_BATCH { Ok(()) } else { self.flush().await }
+    }
+
+    fn refuse(&mut self, index: i64, name: String, fault: Fault) {
+        self.answer.failed += 1;
+        if self.answer.failures.len() < MAX_FAILURES {
+            let status = Some(field::item_status(fault));
+            self.answer.failures.push(ImportFailure { index, name, status });
+        }
     }
 
     /// Makes durable what waits.
     async fn flush(&mut self) -> Outcome<()> {
         let (core, call, block) = (self.core.clone(), self.call.clone(), std::mem::take(&mut self.waiting));
+        let (places, block): (Vec<_>, Vec<_>) =
+            block.into_iter().map(|(index, row)| ((index, name(&row.touch.id)), row)).unzip();
         let write = async move { commands::import(&core, &call, block).await };
-        for upserted in grpc::detached(&self.core.tasks, &self.call, write).await? {
-            let count = if upserted.created { &mut self.answer.created } else { &mut self.answer.updated };
-            *count += 1;
+        let upserted = grpc::detached(&self.core.tasks, &self.call, write).await?;
+        for ((index, name), upserted) in places.into_iter().zip(upserted) {
+            match (unfit(&upserted), upserted.created) {
+                (Some(fault), _) => self.refuse(index, name, fault),
+                (None, true) => self.answer.created += 1,
+                (None, false) => self.answer.updated += 1,
+            }
         }
+        // In the order of the stream, although what is declared is judged with the block.
+        self.answer.failures.sort_by_key(|failure| failure.index);
         Ok(())
     }
 }
@@ -232,12 +256,17 @@ fn sort_out(items: Vec<(String, Item)>) -> (Vec<Change<Profile>>, Vec<Verdict>) 
 
 fn results(verdicts: Vec<Verdict>, upserted: Vec<Upserted>) -> Vec<UpsertResult> {
     let mut upserted = upserted.into_iter();
-    let result = |(name, fault): Verdict| match fault {
-        Some(fault) => UpsertResult { name, status: Some(field::item_status(fault)), created: false },
-        None => {
-            let created = upserted.next().is_some_and(|one| one.created);
-            UpsertResult { name, status: Some(field::item_ok()), created }
-        }
+    let result = |(name, fault): Verdict| {
+        let done = if fault.is_none() { upserted.next().unwrap_or_default() } else { Upserted::default() };
+        let status = fault.or_else(|| unfit(&done)).map_or_else(field::item_ok, field::item_status);
+        UpsertResult { name, status: Some(status), created: done.created }
     };
     verdicts.into_iter().map(result).collect()
+}
+
+/// What is wrong with an item by what is declared.
+fn unfit(upserted: &Upserted) -> Option<Fault> {
+    let mut v = Violations::new();
+    field::problems(&mut v, upserted.problems.clone());
+    v.finish().err()
 }
