@@ -18,6 +18,7 @@ use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClie
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
 use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceClient;
 use tandem_proto::relationship::v1::rule_service_client::RuleServiceClient as RelationshipRules;
+use tandem_proto::relationship::v1::segment_service_client::SegmentServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -130,6 +131,11 @@ impl Target {
     /// What codes give.
     pub async fn incentives(&self) -> Result<IncentiveServiceClient<Connection>, Failure> {
         Ok(IncentiveServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// Groups of customers.
+    pub async fn segments(&self) -> Result<SegmentServiceClient<Connection>, Failure> {
+        Ok(SegmentServiceClient::new(self.to_relationship().await?))
     }
 
     /// Codes.

@@ -22,7 +22,8 @@ const CAMPAIGN: &str = "tandem.campaign.v1";
 const RELATIONSHIP: &str = "tandem.relationship.v1";
 
 /// Every kind, each behind those that it names: the order in which they are created.
-pub const KINDS: [Kind; 5] = [
+pub const KINDS: [Kind; 6] = [
+    Kind { collection: "attributes", message: "Attribute", package: RELATIONSHIP },
     Kind { collection: "segments", message: "Segment", package: RELATIONSHIP },
     Kind { collection: "objectives", message: "Objective", package: CAMPAIGN },
     Kind { collection: "products", message: "Product", package: CAMPAIGN },

@@ -35,7 +35,10 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "order",
         ],
     ),
-    ("relationship-svc/src", &["event", "customer", "segment", "incentive", "rule", "voucher", "redemption"]),
+    (
+        "relationship-svc/src",
+        &["event", "attribute", "customer", "segment", "incentive", "rule", "voucher", "redemption"],
+    ),
 ];
 
 /// The whole service, which knows all of its rooms and is known to all.

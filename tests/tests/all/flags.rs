@@ -35,9 +35,16 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("incentives create", &["a", "--percent", "10"], Reads::Relationship),
     ("incentives show", &["a"], Reads::Relationship),
     ("incentives list", &[], Reads::Relationship),
+    ("attributes create", &["a", "--type", "number"], Reads::Relationship),
+    ("attributes show", &["a"], Reads::Relationship),
+    ("attributes list", &[], Reads::Relationship),
     ("segments create", &["a", "--rule", "true"], Reads::Relationship),
     ("segments show", &["a"], Reads::Relationship),
     ("segments list", &[], Reads::Relationship),
+    ("segments count", &["a"], Reads::Relationship),
+    ("segments members", &["a"], Reads::Relationship),
+    ("segments explain", &["--rule", "true"], Reads::Relationship),
+    ("segments import", &["a", "--file", TABLE], Reads::Relationship),
     ("rules check", &["true", "--for", "offer"], Reads::Campaign),
     ("rules page", &[], Reads::Nothing),
     ("vouchers generate", &["--incentive", "a", "--quantity", "1"], Reads::Relationship),
@@ -159,7 +166,7 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
-        let column = if words[0] == "customers" { "id" } else { "code" };
+        let column = if ["customers", "segments"].contains(&words[0]) { "id" } else { "code" };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
         let typed = |word: &&'static str| match *word {
             TABLE => table.clone(),

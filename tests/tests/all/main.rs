@@ -20,6 +20,7 @@ mod races;
 mod readme;
 mod rules;
 mod secure;
+mod segments;
 mod setup;
 mod standard;
 mod starts;

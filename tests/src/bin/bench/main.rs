@@ -17,6 +17,7 @@ mod ground;
 mod hard;
 mod idle;
 mod load;
+mod members;
 mod orders;
 mod people;
 mod pgbench;
