@@ -11,7 +11,7 @@ use tandem_proto::relationship::v1::{
 use crate::connect::Target;
 use crate::customers::csv_with;
 use crate::failure::Failure;
-use crate::name::{full, id, optional};
+use crate::name::{full, id};
 use crate::output::{self, Format};
 use crate::rules;
 use crate::setup::{browse, create};
@@ -39,11 +39,19 @@ pub enum Command {
   tandem segments explain --rule 'customer.age_days > 365 && customer.email.matches(\"@example\")'")]
 pub struct Wanted {
     /// Its name: `vips` or `segments/vips`.
-    #[arg(required_unless_present = "rule", conflicts_with = "rule", default_value = "")]
-    name: String,
+    #[arg(required_unless_present = "rule", conflicts_with = "rule")]
+    name: Option<String>,
     /// A rule in CEL.
-    #[arg(long, default_value = "")]
-    rule: String,
+    #[arg(long)]
+    rule: Option<String>,
+}
+
+impl Wanted {
+    /// The name of the segment, or nothing, and the rule, or nothing.
+    fn read(self) -> (String, String) {
+        let name = self.name.map(|name| full("segments", &name));
+        (name.unwrap_or_default(), self.rule.unwrap_or_default())
+    }
 }
 
 /// Which segment.
@@ -80,7 +88,8 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
 }
 
 async fn count(wanted: Wanted, target: &Target, format: Format) -> Result<(), Failure> {
-    let request = CountSegmentRequest { name: optional("segments", &wanted.name), rule: wanted.rule };
+    let (name, rule) = wanted.read();
+    let request = CountSegmentRequest { name, rule };
     let answer = target.segments().await?.count_segment(request).await?.into_inner();
     match format {
         Format::Json => println!("{}", output::json("tandem.relationship.v1.CountSegmentResponse", &answer)?),
@@ -107,8 +116,8 @@ async fn stream(members: Members, target: &Target, format: Format) -> Result<(),
 }
 
 async fn explain(wanted: Wanted, target: &Target, format: Format) -> Result<(), Failure> {
-    let name = optional("segments", &wanted.name);
-    let request = ExplainSegmentRequest { name: name.clone(), rule: wanted.rule.clone() };
+    let (name, rule) = wanted.read();
+    let request = ExplainSegmentRequest { name: name.clone(), rule: rule.clone() };
     let mut segments = target.segments().await?;
     let answer = segments.explain_segment(request).await?.into_inner();
     if format == Format::Json {
@@ -123,12 +132,11 @@ async fn explain(wanted: Wanted, target: &Target, format: Format) -> Result<(), 
         println!("the database says it all");
         return Ok(());
     }
-    let rule = match wanted.rule {
-        rule if !rule.is_empty() => rule,
-        _ => {
-            let found = segments.get_segment(GetSegmentRequest { name }).await?.into_inner();
-            found.segment.unwrap_or_default().rule
-        }
+    let rule = if rule.is_empty() {
+        let found = segments.get_segment(GetSegmentRequest { name }).await?.into_inner();
+        found.segment.unwrap_or_default().rule
+    } else {
+        rule
     };
     println!("judged customer by customer, of those:");
     answer.kept.iter().for_each(|kept| print!("{}", rules::shown(&rule, kept)));

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::country;
 use tandem_kernel::period::{Date, LeapDay};
 use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
 use tandem_platform::resource::{Field, Resource, Stem, Table};
@@ -105,9 +106,10 @@ impl Customer {
         self.profile.since.unwrap_or(self.created)
     }
 
-    /// The zone of their days: their own, else the tenant's.
+    /// The zone of their days: their own, else that of their country, else the tenant's.
     pub fn zone(&self, tenant: &TimeZone) -> TimeZone {
-        zone(&self.profile.time_zone).unwrap_or_else(|| tenant.clone())
+        let country = || country::zone(&self.profile.country).and_then(zone);
+        zone(&self.profile.time_zone).or_else(country).unwrap_or_else(|| tenant.clone())
     }
 
     /// Days until the next birthday; 0 on that day, which is one of their zone. 29 February is 1 March in common years.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tandem_platform::testing;
+use tandem_proto::common::v1::Date;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::{
     CreateSegmentRequest, Customer, DeleteSegmentRequest, ImportCustomersRequest, Segment as Message,
@@ -140,6 +141,54 @@ async fn who_enters_and_leaves_by_the_clock_is_told() {
         }
         let refused = watch(&harness, "hourly", "now.hour == 3").await.unwrap_err();
         assert_eq!(fields(&refused), ["segment.watched"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_birthday_begins_and_ends_with_the_day_where_the_customer_is() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let person = |id: &str, zone: &str, day| Customer {
+            name: format!("customers/{id}"),
+            time_zone: zone.to_owned(),
+            birthday: Some(Date { year: 0, month: 7, day }),
+            ..Customer::default()
+        };
+        let customers = vec![
+            person("kiritimati", "Pacific/Kiritimati", 2),
+            person("angeles", "America/Los_Angeles", 2),
+            person("tenants", "", 2),
+            Customer { country: "TO".to_owned(), ..person("tonga", "", 2) },
+            person("later", "", 3),
+            Customer { name: "customers/unknown".to_owned(), ..Customer::default() },
+        ];
+        let message = ImportCustomersRequest { customers, update_mask: None };
+        let mut people = CustomerServiceClient::new(harness.channel());
+        people.import_customers(futures::stream::iter([message])).await.unwrap();
+        let mut since = 0;
+        watch(&harness, "today", "days_to_birthday == 0").await.unwrap();
+        // It is noon of 1 July in UTC, and two in the morning of the 2nd in Kiritimati.
+        assert_eq!(told(&harness, &mut since).await, ["+today kiritimati", "+today tonga"]);
+        let begun = harness.app.clock.now();
+        for (hours, wanted) in [
+            (11, &[][..]),
+            (12, &["+today tenants"]),
+            (19, &["+today angeles"]),
+            (22, &["-today kiritimati"]),
+            (23, &["-today tonga"]),
+            (36, &["+today later", "-today tenants"]),
+            (43, &["-today angeles"]),
+        ] {
+            harness.clock.set(begun + SignedDuration::from_hours(hours));
+            assert_eq!(told(&harness, &mut since).await, wanted, "after {hours} hours");
+        }
+        let mut reader = harness.app.db.read().await.unwrap();
+        assert_eq!(
+            testing::count(&mut reader, "customer_look").await,
+            4,
+            "nobody waits whose birthday is unknown"
+        );
     })
     .await;
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil;
+use tandem_kernel::country;
 use tandem_kernel::period::{Date, LeapDay};
 use tandem_platform::db::{Bound, Composed};
 
@@ -12,7 +13,7 @@ use crate::customer;
 
 /// Writes them: NULL where no birthday is known.
 pub fn days_to_birthday(out: &mut Composed, at: &Moment) {
-    let Days { dates, zones, usual } = Days::of(at);
+    let Days { dates, zones, countries, usual } = Days::of(at);
     out.pair(
         "(CASE WHEN t.birth_month IS NOT NULL THEN (((SELECT ",
         "(CASE WHEN t.birth_month IS NOT NULL THEN (",
@@ -20,7 +21,12 @@ pub fn days_to_birthday(out: &mut Composed, at: &Moment) {
     out.text(&json(&dates));
     out.pair("::jsonb) -> COALESCE(((SELECT ", " ->> ('$[' || COALESCE((SELECT z.value FROM json_each(");
     out.text(&json(&zones));
-    out.pair("::jsonb) ->> t.time_zone)::int, ", ") AS z WHERE z.key = t.time_zone), ");
+    out.pair(
+        "::jsonb) ->> t.time_zone)::int, ((SELECT ",
+        ") AS z WHERE z.key = t.time_zone), (SELECT z.value FROM json_each(",
+    );
+    out.text(&json(&countries));
+    out.pair("::jsonb) ->> t.country)::int, ", ") AS z WHERE z.key = t.country), ");
     out.bind(Bound::Int(usual));
     out.pair(
         "::int)) ->> ((t.birth_month - 1) * 31 + t.birth_day - 1)::int)::bigint END)",
@@ -34,6 +40,8 @@ struct Days {
     dates: Vec<Vec<i64>>,
     /// Which of them it is in each zone.
     zones: BTreeMap<String, i64>,
+    /// Which of them it is in each country that keeps one time.
+    countries: BTreeMap<&'static str, i64>,
     /// Which of them it is for the tenant.
     usual: i64,
 }
@@ -55,7 +63,12 @@ impl Days {
             Some((name, place(day)))
         });
         let zones = zones.collect();
-        Self { dates: known.into_iter().map(dates).collect(), zones, usual }
+        let countries = country::zones().filter_map(|(country, name)| {
+            let day = customer::zone(name)?.to_datetime(at.now).date();
+            Some((country, place(day)))
+        });
+        let countries = countries.collect();
+        Self { dates: known.into_iter().map(dates).collect(), zones, countries, usual }
     }
 }
 
