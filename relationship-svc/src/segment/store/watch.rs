@@ -20,11 +20,12 @@ const STILL: Statement = Statement::pair(
         AND customer IN (SELECT value->>0 FROM json_each($3)) AND due <= $2 ORDER BY customer",
 );
 
+/// Of rows that are there.
 const LATER: Statement = Statement::pair(
-    "UPDATE customer_look AS l SET due = next.due FROM UNNEST($2::text[], $3::timestamptz[]) AS next (customer, due)
-      WHERE l.tenant = $1 AND l.customer = next.customer",
-    "UPDATE customer_look AS l SET due = next.value->>1 FROM json_each($2) AS next
-      WHERE l.tenant = $1 AND l.customer = next.value->>0",
+    "INSERT INTO customer_look (tenant, customer, due) SELECT $1, * FROM UNNEST($2::text[], $3::timestamptz[])
+     ON CONFLICT (tenant, customer) DO UPDATE SET due = excluded.due",
+    "INSERT INTO customer_look (tenant, customer, due) SELECT $1, value->>0, value->>1 FROM json_each($2) WHERE true
+     ON CONFLICT (tenant, customer) DO UPDATE SET due = excluded.due",
 );
 
 const DONE: Statement = Statement::pair(
