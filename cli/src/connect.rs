@@ -21,6 +21,7 @@ use tandem_proto::relationship::v1::incentive_service_client::IncentiveServiceCl
 use tandem_proto::relationship::v1::interaction_service_client::InteractionServiceClient;
 use tandem_proto::relationship::v1::relationship_service_client::RelationshipServiceClient;
 use tandem_proto::relationship::v1::rule_service_client::RuleServiceClient as RelationshipRules;
+use tandem_proto::relationship::v1::segment_service_client::SegmentServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -138,6 +139,11 @@ impl Target {
     /// What codes give.
     pub async fn incentives(&self) -> Result<IncentiveServiceClient<Connection>, Failure> {
         Ok(IncentiveServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// Groups of customers.
+    pub async fn segments(&self) -> Result<SegmentServiceClient<Connection>, Failure> {
+        Ok(SegmentServiceClient::new(self.to_relationship().await?))
     }
 
     /// Codes.

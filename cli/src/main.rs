@@ -23,6 +23,7 @@ mod redeem;
 mod relationship;
 mod request_id;
 mod rules;
+mod segments;
 mod setup;
 mod up;
 mod vouchers;
@@ -90,9 +91,12 @@ enum Command {
     /// What codes give.
     #[command(subcommand)]
     Incentives(browse::Command<create::Incentive>),
-    /// Groups of customers.
+    /// What the attributes of customers are.
     #[command(subcommand)]
-    Segments(browse::Command<create::Segment>),
+    Attributes(browse::Command<create::Attribute>),
+    /// Groups of customers, and who is in them.
+    #[command(subcommand)]
+    Segments(segments::Command),
     /// What rules may say, and what is wrong with one.
     #[command(subcommand)]
     Rules(rules::Command),
@@ -150,6 +154,7 @@ impl Command {
             | Self::Consents(_)
             | Self::Redeem(_)
             | Self::Incentives(_)
+            | Self::Attributes(_)
             | Self::Segments(_) => [&RELATIONSHIP[..], &TLS, &["output"]].concat(),
             Self::Limits(limits) if limits.is_of_relationship() => {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
@@ -227,7 +232,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Products(command) => products::run(command, &target, output).await,
         Command::Campaigns(command) => browse::campaigns(command, &target, output).await,
         Command::Incentives(command) => browse::run(command, &target, output).await,
-        Command::Segments(command) => browse::run(command, &target, output).await,
+        Command::Attributes(command) => browse::run(command, &target, output).await,
+        Command::Segments(command) => segments::run(command, &target, output).await,
         Command::Rules(command) => rules::run(command, &target, output).await,
         Command::Vouchers(command) => vouchers::run(command, &target, output).await,
         Command::Customers(command) => customers::run(command, &target, output).await,

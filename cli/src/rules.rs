@@ -111,7 +111,7 @@ async fn check(arguments: Check, target: &Target, format: Format) -> Result<(), 
 }
 
 /// The finding with the line of the rule and a mark below its place.
-fn shown(rule: &str, finding: &RuleFinding) -> String {
+pub fn shown(rule: &str, finding: &RuleFinding) -> String {
     let RuleFinding { line, column, message } = finding;
     let (Ok(at), Ok(before)) = (usize::try_from(line - 1), usize::try_from(column - 1)) else {
         return format!("{message}\n");

@@ -1,11 +1,12 @@
 //! Relationship marketing: each customer, followed personally and over time, rewarded with incentives.
 //!
-//! One folder per aggregate: [`customer`] and its [`consent`], the [`relationship`] with each and the [`interaction`]s that
+//! One folder per aggregate: [`attribute`], [`customer`] and its [`consent`], the [`relationship`] with each and the [`interaction`]s that
 //! make it, [`segment`], [`incentive`], [`voucher`] and its [`redemption`]; [`erasure`] goes through all of them. [`settings`]
 //! are what each tenant has set for itself. [`serve`] is
 //! the order of everything a process starts; [`app`] is what all calls share.
 
 pub mod app;
+pub mod attribute;
 pub mod campaign;
 pub mod config;
 pub mod consent;

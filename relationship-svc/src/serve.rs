@@ -9,6 +9,7 @@ use tandem_platform::db::Migrations;
 use tandem_platform::grpc::{Services, Streams};
 
 use tandem_platform::shell::{Program, Settings};
+use tandem_proto::relationship::v1::attribute_service_server::AttributeServiceServer;
 use tandem_proto::relationship::v1::consent_service_server::ConsentServiceServer;
 use tandem_proto::relationship::v1::customer_service_server::CustomerServiceServer;
 use tandem_proto::relationship::v1::event_service_server::EventServiceServer;
@@ -22,7 +23,7 @@ use tandem_proto::relationship::v1::settings_service_server::SettingsServiceServ
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, consent, customer, erasure, event, incentive, interaction, redemption,
+    App, Config, MIGRATIONS, attribute, consent, customer, erasure, event, incentive, interaction, redemption,
     relationship, rule, segment, settings, voucher,
 };
 
@@ -39,6 +40,7 @@ impl Program for App {
         "/tandem.relationship.v1.CustomerService/ImportCustomers",
         "/tandem.relationship.v1.InteractionService/StreamInteractions",
         "/tandem.relationship.v1.CustomerService/ExportCustomer",
+        "/tandem.relationship.v1.SegmentService/ImportSegmentMembers",
         "/tandem.relationship.v1.SegmentService/StreamSegmentMembers",
         "/tandem.relationship.v1.VoucherService/GenerateVouchers",
         "/tandem.relationship.v1.VoucherService/ImportVouchers",
@@ -64,6 +66,10 @@ impl Program for App {
         Services::new()
             .add(CustomerServiceServer::new(customer::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(ConsentServiceServer::new(consent::rpc::Api::new(self)).max_decoding_message_size(most))
+            .add(
+                AttributeServiceServer::new(attribute::rpc::Api::new(&self.core))
+                    .max_decoding_message_size(most),
+            )
             .add(SegmentServiceServer::new(segment::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(IncentiveServiceServer::new(incentive::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(
@@ -79,7 +85,7 @@ impl Program for App {
                     .max_decoding_message_size(most),
             )
             .add(VoucherServiceServer::new(voucher::rpc::Api::new(self)).max_decoding_message_size(most))
-            .add(RuleServiceServer::new(rule::rpc::Api).max_decoding_message_size(most))
+            .add(RuleServiceServer::new(rule::rpc::Api::new(&self.core)).max_decoding_message_size(most))
             .add(SettingsServiceServer::new(settings::rpc::Api::new(self)).max_decoding_message_size(most))
             .add(EventServiceServer::new(event::Api::new(self)).max_decoding_message_size(most))
     }
@@ -91,5 +97,6 @@ impl Program for App {
         interaction::tasks::start(self);
         consent::tasks::start(self);
         erasure::tasks::start(self);
+        segment::tasks::start(self);
     }
 }

@@ -12,8 +12,8 @@ use tonic::{Code, Streaming};
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
 use crate::{
-    MIGRATIONS, consent, customer, erasure, incentive, interaction, redemption, relationship, segment,
-    voucher,
+    MIGRATIONS, attribute, consent, customer, erasure, incentive, interaction, redemption, relationship,
+    segment, voucher,
 };
 
 #[tokio::test]
@@ -25,7 +25,8 @@ async fn both_engines_have_the_same_schema() {
 async fn every_statement_prepares_on_both_engines() {
     testing::engines(&MIGRATIONS, |db| async move {
         for statements in [
-            &customer::store::statements()[..],
+            &attribute::store::statements()[..],
+            &customer::store::statements(),
             consent::store::STATEMENTS,
             consent::store::suppression::STATEMENTS,
             erasure::store::STATEMENTS,
@@ -37,6 +38,9 @@ async fn every_statement_prepares_on_both_engines() {
             redemption::store::savings::STATEMENTS,
             relationship::store::STATEMENTS,
             &segment::store::statements(),
+            segment::store::lists::STATEMENTS,
+            segment::store::members::STATEMENTS,
+            segment::store::watch::STATEMENTS,
             voucher::store::STATEMENTS,
             voucher::store::assignment::STATEMENTS,
             voucher::store::batch::STATEMENTS,

@@ -105,16 +105,51 @@ pub struct Product {
     tax: Option<String>,
 }
 
-/// Arguments of `tandem segments create`.
+/// What the values of an attribute are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Type {
+    Text,
+    Number,
+    Boolean,
+    Date,
+    Texts,
+}
+
+/// Arguments of `tandem attributes create`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  tandem segments create vips --rule '\"vip\" in customer.tags'")]
+  tandem attributes create shoe_size --type number --personal")]
+pub struct Attribute {
+    #[command(flatten)]
+    named: Named,
+    /// What its values are.
+    #[arg(long = "type", value_enum)]
+    value_type: Type,
+    /// What it means.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    description: String,
+    /// It says something about a person that is nobody else's business.
+    #[arg(long)]
+    personal: bool,
+}
+
+/// Arguments of `tandem segments create`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tandem segments create vips --rule '\"vip\" in customer.tags'
+  tandem segments create friends --list --watched")]
 pub struct Segment {
     #[command(flatten)]
     named: Named,
     /// Who belongs to it, in CEL: see the handbook, "What a rule may say", and `tandem rules check`.
+    #[arg(long, required_unless_present = "list")]
+    rule: Option<String>,
+    /// It is kept as a list: see `tandem segments import`.
+    #[arg(long, conflicts_with = "rule")]
+    list: bool,
+    /// Who enters it and who leaves it is told as an event.
     #[arg(long)]
-    rule: String,
+    watched: bool,
 }
 
 /// Arguments of `tandem incentives create`.
@@ -273,12 +308,45 @@ impl Creates for Product {
     }
 }
 
+impl Creates for Attribute {
+    const COLLECTION: &'static str = "attributes";
+
+    fn resource(self, kind: &Kind) -> Result<DynamicMessage, Failure> {
+        let (name, display_name) = self.named.read(Self::COLLECTION);
+        let value_type = match self.value_type {
+            Type::Text => relationship::AttributeType::Text,
+            Type::Number => relationship::AttributeType::Number,
+            Type::Boolean => relationship::AttributeType::Boolean,
+            Type::Date => relationship::AttributeType::Date,
+            Type::Texts => relationship::AttributeType::Texts,
+        };
+        let attribute = relationship::Attribute {
+            name,
+            display_name,
+            description: self.description,
+            value_type: value_type.into(),
+            personal: self.personal,
+            ..Default::default()
+        };
+        dynamic(kind, &attribute)
+    }
+}
+
 impl Creates for Segment {
     const COLLECTION: &'static str = "segments";
 
     fn resource(self, kind: &Kind) -> Result<DynamicMessage, Failure> {
         let (name, display_name) = self.named.read(Self::COLLECTION);
-        dynamic(kind, &relationship::Segment { name, display_name, rule: self.rule, ..Default::default() })
+        let of_list = relationship::SegmentKind::List;
+        let segment = relationship::Segment {
+            name,
+            display_name,
+            rule: self.rule.unwrap_or_default(),
+            kind: if self.list { of_list } else { relationship::SegmentKind::Rule }.into(),
+            watched: self.watched,
+            ..Default::default()
+        };
+        dynamic(kind, &segment)
     }
 }
 

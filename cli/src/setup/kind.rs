@@ -24,9 +24,10 @@ const CAMPAIGN: &str = "tandem.campaign.v1";
 const RELATIONSHIP: &str = "tandem.relationship.v1";
 
 /// Every kind, each behind those that it names: the order in which they are created.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 8] = [
     Kind { only: Some("campaign"), ..Kind::new("settings", "Settings", CAMPAIGN) },
     Kind { only: Some("relationship"), ..Kind::new("settings", "Settings", RELATIONSHIP) },
+    Kind::new("attributes", "Attribute", RELATIONSHIP),
     Kind::new("segments", "Segment", RELATIONSHIP),
     Kind::new("objectives", "Objective", CAMPAIGN),
     Kind::new("products", "Product", CAMPAIGN),

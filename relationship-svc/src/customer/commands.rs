@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_kernel::problem::Problem;
 use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch, Recorded};
 use tandem_platform::resource::{Change, New};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, once, transact};
+use tandem_platform::{Call, Outcome, Tenant, Tx, Violations, field, once, transact};
 
 use super::{Customer, MAX_ATTRIBUTES, Profile, events, store};
+use crate::attribute::{self, Declared};
 
 /// What became of one customer of a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upserted {
     /// It did not exist before.
     pub created: bool,
-    /// It would have had too many attributes, and stayed as it was.
-    #[serde(default)]
-    pub full: bool,
+    /// What is wrong with it by what its tenant declares, and by what it has already; where there is anything, it was not
+    /// written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
 }
 
 impl Upserted {
@@ -28,19 +31,21 @@ impl Upserted {
     /// # Errors
     /// Why it stayed as it was.
     pub fn stored(self) -> Outcome<bool> {
-        if self.full { Err(full("attributes")) } else { Ok(self.created) }
+        let mut v = Violations::new();
+        field::problems(&mut v, self.problems);
+        v.finish().map(|()| self.created)
     }
-}
-
-fn full(field: &str) -> Fault {
-    let most = format!("must have at most {MAX_ATTRIBUTES} entries, with those that are there");
-    Fault::invalid_field(field, most)
 }
 
 /// Creates a customer.
 pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer> {
     once!(core, asked, |unit, new| {
-        unit.create(Customer::new(new.id.clone(), new.given.clone(), unit.now()), events::created).await
+        let tenant = unit.tenant();
+        let declared = declared(unit.tx(), tenant, &new.given).await?;
+        let profile = kept(&declared, new.given.clone())?;
+        let now = unit.now();
+        unit.write(store::look(vec![new.id.clone()], now));
+        unit.create(Customer::new(new.id.clone(), profile, now), events::created).await
     })
 }
 
@@ -48,12 +53,43 @@ pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer>
 pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Customer> {
     once!(core, asked, |unit, change| {
         let customer: Customer = unit.lock(&change.touch).await?;
-        let profile = change.of(&customer.profile);
-        if !profile.fits() {
-            return Err(full("customer.attributes"));
+        let mut profile = change.of(&customer.profile);
+        if profile.attributes != customer.profile.attributes {
+            let tenant = unit.tenant();
+            profile = kept(&declared(unit.tx(), tenant, &profile).await?, profile)?;
         }
-        unit.save(customer.known(profile, unit.now()), events::updated)
+        let now = unit.now();
+        unit.write(store::look(vec![customer.id.clone()], now));
+        unit.save(customer.known(profile, now), events::updated)
     })
+}
+
+/// What the tenant declares of attributes, read where a profile has any.
+async fn declared(tx: &mut Tx, tenant: &Tenant, profile: &Profile) -> Outcome<Declared> {
+    if profile.attributes.is_empty() {
+        return Ok(Declared::default());
+    }
+    attribute::store::declared(tx, tenant).await
+}
+
+/// A profile as it is kept by what is declared.
+fn kept(declared: &Declared, mut profile: Profile) -> Outcome<Profile> {
+    let problems = keep(declared, &mut profile);
+    let mut v = Violations::new();
+    field::problems(&mut v.nest("customer"), problems);
+    v.finish()?;
+    Ok(profile)
+}
+
+/// Brings attributes into the form in which they are kept; answers what is wrong with them.
+fn keep(declared: &Declared, profile: &mut Profile) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !profile.fits() {
+        let most = format!("must have at most {MAX_ATTRIBUTES} entries, with those that are there");
+        problems.push(Problem::new("attributes", most));
+    }
+    declared.keep(&mut profile.attributes, &mut problems);
+    problems
 }
 
 /// Creates customers or changes those that are there, each id once; answers in their order.
@@ -63,6 +99,7 @@ pub async fn upsert(core: Core, asked: Asked<Vec<Change<Profile>>>) -> Outcome<V
         let (tenant, now) = (unit.tenant(), unit.now());
         let (upserted, customers) = block.apply(unit.tx(), tenant, now).await?;
         unit.write(store::CUSTOMERS.save(&customers, None)?.or_replay());
+        unit.write(store::look(ids(&customers), now));
         customers.iter().for_each(|customer| unit.tell(told(customer)));
         Ok(upserted)
     })
@@ -79,10 +116,15 @@ pub async fn import(core: &Core, call: &Call, customers: Vec<Change<Profile>>) -
         customers.iter().for_each(|customer| events.push(told(customer)));
         let mut writes = Writes::of(tenant);
         writes.push(store::CUSTOMERS.save(&customers, None)?.or_replay());
+        writes.push(store::look(ids(&customers), now));
         writes.push(outbox::write(events));
         writes.run(tx).await?;
         Ok(upserted)
     })
+}
+
+fn ids(customers: &[Customer]) -> Vec<String> {
+    customers.iter().map(|customer| customer.id.clone()).collect()
 }
 
 fn told(customer: &Customer) -> Recorded {
@@ -91,27 +133,20 @@ fn told(customer: &Customer) -> Recorded {
 
 /// Rows that are written together.
 struct Block {
-    /// Of each row as it came: where its id stands in `rows`, and the how many-th it is of its id.
-    places: Vec<(usize, usize)>,
-    /// Sorted by id, each once, with what is done to it in the order it came.
-    rows: Vec<(String, Vec<Change<Profile>>)>,
+    /// How many rows came.
+    count: usize,
+    /// Sorted by id, each once, with what is done to it in the order it came, and where that stood.
+    rows: Vec<(String, Vec<(usize, Change<Profile>)>)>,
 }
 
 impl Block {
     fn new(changes: Vec<Change<Profile>>) -> Self {
-        let ids: Vec<String> = changes.iter().map(|change| change.touch.id.clone()).collect();
-        let mut rows: BTreeMap<String, Vec<Change<Profile>>> = BTreeMap::new();
-        for change in changes {
-            rows.entry(change.touch.id.clone()).or_default().push(change);
+        let count = changes.len();
+        let mut rows: BTreeMap<String, Vec<(usize, Change<Profile>)>> = BTreeMap::new();
+        for (place, change) in changes.into_iter().enumerate() {
+            rows.entry(change.touch.id.clone()).or_default().push((place, change));
         }
-        let rows: Vec<_> = rows.into_iter().collect();
-        let mut seen = vec![0; rows.len()];
-        let places = ids.iter().map(|id| {
-            let place = rows.partition_point(|row| row.0 < *id);
-            seen[place] += 1;
-            (place, seen[place] - 1)
-        });
-        Self { places: places.collect(), rows }
+        Self { count, rows: rows.into_iter().collect() }
     }
 
     /// What is there, which is locked, as its next versions, and what is new; and what becomes of each row as it came.
@@ -125,37 +160,44 @@ impl Block {
         let found = store::CUSTOMERS.lock_many(tx, tenant, ids).await?;
         let mut found: HashMap<String, Customer> =
             found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        let (mut fits, mut is_new, mut customers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changes = self.rows.iter().flat_map(|(_, changes)| changes);
+        let declared = match changes.find(|(_, change)| !change.whole().attributes.is_empty()) {
+            None => Declared::default(),
+            Some((_, change)) => declared(tx, tenant, change.whole()).await?,
+        };
+        let mut upserted = vec![Upserted::default(); self.count];
+        let mut customers = Vec::with_capacity(self.rows.len());
         for (id, changes) in &self.rows {
-            let there = found.remove(id);
-            let before = there.as_ref().map(|customer| customer.profile.clone());
-            is_new.push(before.is_none());
-            let (profile, taken) = changed(before, changes);
-            let customer = match there {
+            let before = found.remove(id);
+            let is_new = before.is_none();
+            let (mut profile, mut is_changed) = (before.as_ref().map(|one| one.profile.clone()), false);
+            for (place, change) in changes {
+                match changed(&declared, profile.as_ref(), change) {
+                    Err(problems) => upserted[*place].problems = problems,
+                    Ok(next) => {
+                        upserted[*place].created = is_new && !is_changed;
+                        (profile, is_changed) = (Some(next), true);
+                    }
+                }
+            }
+            let next = profile.filter(|_| is_changed);
+            customers.extend(next.map(|profile| match before {
                 Some(customer) => customer.known(profile, now),
                 None => Customer::new(id.clone(), profile, now),
-            };
-            customers.extend(taken.contains(&true).then_some(customer));
-            fits.push(taken);
+            }));
         }
-        let outcome = |(place, number): &(usize, usize)| Upserted {
-            created: *number == 0 && is_new[*place],
-            full: !fits[*place][*number],
-        };
-        Ok((self.places.iter().map(outcome).collect(), customers))
+        Ok((upserted, customers))
     }
 }
 
-/// What a profile becomes by these changes, one after the other, and which of them were taken. What is new begins with all that
-/// the first says.
-fn changed(before: Option<Profile>, changes: &[Change<Profile>]) -> (Profile, Vec<bool>) {
-    let (mut profile, mut taken) = (before, Vec::new());
-    for change in changes {
-        let next = profile.as_ref().map_or_else(|| change.whole().clone(), |profile| change.of(profile));
-        taken.push(next.fits());
-        if next.fits() {
-            profile = Some(next);
-        }
-    }
-    (profile.unwrap_or_default(), taken)
+/// What a change makes of a profile, or of nothing; or what is wrong with it.
+fn changed(
+    declared: &Declared,
+    before: Option<&Profile>,
+    change: &Change<Profile>,
+) -> Result<Profile, Vec<Problem>> {
+    let mut next = before.map_or_else(|| change.whole().clone(), |before| change.of(before));
+    let is_written = before.is_none_or(|before| before.attributes != next.attributes);
+    let problems = if is_written { keep(declared, &mut next) } else { Vec::new() };
+    if problems.is_empty() { Ok(next) } else { Err(problems) }
 }

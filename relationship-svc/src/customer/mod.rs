@@ -19,8 +19,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tandem_kernel::period::Date;
+use tandem_kernel::country;
+use tandem_kernel::period::{Date, LeapDay};
 use tandem_kernel::rule::{Fact, Fullness, Type, Vocabulary};
 use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
@@ -118,6 +120,18 @@ impl Customer {
     pub fn since(&self) -> Timestamp {
         self.profile.since.unwrap_or(self.created)
     }
+
+    /// The zone of their days: their own, else that of their country, else the tenant's.
+    pub fn zone(&self, tenant: &TimeZone) -> TimeZone {
+        let country = || country::zone(&self.profile.country).and_then(zone);
+        zone(&self.profile.time_zone).or_else(country).unwrap_or_else(|| tenant.clone())
+    }
+
+    /// Days until the next birthday; 0 on that day, which is one of their zone. 29 February is 1 March in common years.
+    pub fn days_to_birthday(&self, now: Timestamp, tenant: &TimeZone) -> Option<i64> {
+        let birthday = self.profile.birthday?;
+        birthday.days_from(self.zone(tenant).to_datetime(now).date(), LeapDay::default())
+    }
 }
 
 impl Resource for Customer {
@@ -129,12 +143,18 @@ impl Resource for Customer {
     }
 }
 
+/// The zone of this name, where the database of zones has it.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    Some(name).filter(|name| !name.is_empty()).and_then(|name| TimeZone::get(name).ok())
+}
+
 /// The resource name of a customer's id.
 pub fn name(id: &str) -> String {
     tandem_kernel::id::name(COLLECTION, id)
 }
 
-/// What a rule over customers may read, in segments and in filters of lists alike.
+/// What a rule over customers may read, in segments and in filters of lists alike; see [`crate::attribute::Declared`] for what
+/// a tenant adds.
 pub fn vocabulary() -> Vocabulary {
     let size = |most: usize| u64::try_from(most).unwrap_or(u64::MAX);
     let kind = Type::facts([
@@ -146,7 +166,7 @@ pub fn vocabulary() -> Vocabulary {
         ("country", Type::Text, "ISO 3166-1 alpha-2, or empty"),
         ("time_zone", Type::Text, "IANA zone, or empty"),
         ("tags", Type::list(Type::Text, size(MAX_TAGS)), ""),
-        ("attributes", Type::map(Type::Text, size(MAX_ATTRIBUTES)), ""),
+        ("attributes", Type::Declared(BTreeMap::new(), size(MAX_ATTRIBUTES)), ""),
         ("birthday_month", Type::Int, "1 to 12; 0 where it is not known"),
         ("birthday_day", Type::Int, "1 to 31; 0 where it is not known"),
         ("age_days", Type::Int, "days since the relationship began"),

@@ -38,6 +38,8 @@ impl Profile {
             String::new()
         });
         check_attributes(&self.attributes, problems);
+        text::compose(&mut self.display_name);
+        text::compose(&mut self.email);
         text::compose_map(&mut self.attributes);
         text::compose_all(&mut self.tags);
         self.tags = tags(self.tags, problems);

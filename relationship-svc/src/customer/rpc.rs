@@ -2,6 +2,7 @@
 
 mod import;
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +13,7 @@ use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Fault, Kind, Violations, field, grpc, service};
+use tandem_platform::{Fault, Kind, Outcome, Violations, field, grpc, service};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
@@ -27,7 +28,7 @@ use self::import::Customers;
 use super::commands::{self, Upserted};
 use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
 use crate::erasure::rpc::Parts;
-use crate::{App, erasure};
+use crate::{App, attribute, erasure};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
@@ -40,6 +41,16 @@ impl Api {
     /// Of this process.
     pub fn new(app: &Arc<App>) -> Self {
         Self(app.clone())
+    }
+
+    /// What a filter may read: attributes as they are declared, where it reads any.
+    async fn vocabulary(&self, request: &Request<ListCustomersRequest>) -> Outcome<Cow<'static, Vocabulary>> {
+        if !request.get_ref().filter.contains("attributes") {
+            return Ok(Cow::Borrowed(&*VOCABULARY));
+        }
+        let call = grpc::call(request)?;
+        let declared = attribute::store::declared(&mut self.0.db.read().await?, &call.tenant).await?;
+        Ok(Cow::Owned(declared.within(&VOCABULARY)))
     }
 }
 
@@ -75,7 +86,8 @@ impl CustomerService for Api {
         &self,
         request: Request<ListCustomersRequest>,
     ) -> Result<Response<ListCustomersResponse>, Status> {
-        let page = asked::list(&self.0.core, request, &VOCABULARY).await?;
+        let vocabulary = self.vocabulary(&request).await?;
+        let page = asked::list(&self.0.core, request, &vocabulary).await?;
         let (customers, next_page_token) = page.shown(|one: &Customer| Some(events::message(one)));
         Ok(Response::new(ListCustomersResponse { customers, next_page_token }))
     }

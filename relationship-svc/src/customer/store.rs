@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use tandem_kernel::period::Date;
-use tandem_platform::db::{BindColumns, Column, Session, Statement};
+use tandem_platform::db::{BindColumns, Column, Session, Statement, Write};
 use tandem_platform::resource::{Cell, Order, Position, Table};
 use tandem_platform::{Fault, Outcome, Tenant, Tx, columns, on_engine};
 
@@ -82,6 +82,16 @@ const KNOWN_IDS: Statement = Statement::pair(
 );
 
 // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
+/// Nothing where no segment of the tenant is watched.
+const LOOK: Statement = Statement::pair(
+    "INSERT INTO customer_look (tenant, customer, due) SELECT $1, wanted.id, $2 FROM UNNEST($3::text[]) AS wanted (id)
+      WHERE EXISTS (SELECT 1 FROM segment WHERE tenant = $1 AND watched)
+     ON CONFLICT (tenant, customer) DO UPDATE SET due = LEAST(customer_look.due, excluded.due)",
+    "INSERT INTO customer_look (tenant, customer, due) SELECT $1, wanted.value->>0, $2 FROM json_each($3) AS wanted
+      WHERE EXISTS (SELECT 1 FROM segment INDEXED BY segment_watched WHERE tenant = $1 AND watched)
+     ON CONFLICT (tenant, customer) DO UPDATE SET due = min(customer_look.due, excluded.due)",
+);
+
 static FIND_WITH_CATALOGUE: LazyLock<Statement> = LazyLock::new(|| {
     let catalogue = "(SELECT version FROM segment_catalogue WHERE tenant = $1) AS catalogue";
     let customer = CUSTOMERS.listed("t");
@@ -99,9 +109,19 @@ static FIND_WITH_CATALOGUE: LazyLock<Statement> = LazyLock::new(|| {
 
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> Vec<(&'static str, Statement)> {
-    let own =
-        [("lock_ids", LOCK_IDS), ("known_ids", KNOWN_IDS), ("find_with_catalogue", *FIND_WITH_CATALOGUE)];
+    let own = [
+        ("lock_ids", LOCK_IDS),
+        ("known_ids", KNOWN_IDS),
+        ("look", LOOK),
+        ("find_with_catalogue", *FIND_WITH_CATALOGUE),
+    ];
     CUSTOMERS.statements().into_iter().chain(own).collect()
+}
+
+/// These customers, who are locked or new, have changed in what watched segments may read: it is to be found out who enters
+/// one and who leaves. Costs a look at an index where nothing is watched.
+pub fn look(ids: Vec<String>, now: Timestamp) -> Write {
+    Write::new(LOOK).instant(now).columns([Column::Text(ids)]).where_needed()
 }
 
 /// Locks these customers in the order of their ids, and answers those that exist.

@@ -205,7 +205,8 @@ impl Asked {
         let (catalogue, now, work) = (&read.customers.catalogue, read.now, RefCell::new(work));
         let customer = self.person.customer.as_deref().filter(|customer| read.customers.know(customer));
         // Most codes are for everyone: the facts are put together only where a rule reads them.
-        let facts = LazyCell::new(|| customer.and_then(|customer| read.customers.facts(customer, now, zone)));
+        let facts =
+            LazyCell::new(|| customer.and_then(|customer| read.customers.somebody(customer, now, zone)));
         let is_in = |segment: &str| {
             let facts = facts.as_ref();
             facts.is_some_and(|facts| catalogue.has_member(segment, facts, &mut work.borrow_mut()))

@@ -25,7 +25,7 @@ pub static SEGMENT: Use = Use {
     vocabulary: || &segment::VOCABULARY,
     examples: &[
         ("customer.country == 'AT' && 'vip' in customer.tags", "Austrian customers with a tag"),
-        ("customer.birthday_month == now.month && customer.birthday_day == now.day", "whose birthday it is"),
+        ("days_to_birthday <= 7", "whose birthday comes within a week; of whom it is known"),
         ("customer.age_days > 365 && has(customer.attributes.club)", "members for a year"),
     ],
 };

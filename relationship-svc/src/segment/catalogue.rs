@@ -1,19 +1,21 @@
-//! The compiled segments of a tenant. Every write to a tenant's segments raises its version; whoever reads a customer
+//! The compiled segments of a tenant. Every write to a tenant's segments, and to what it declares of attributes, raises its version; whoever reads a customer
 //! reads that version in the same statement, so what is kept here is never older than the customer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tandem_kernel::rule::{Facts, Fullness, Rule};
-use tandem_kernel::work::Work;
+use tandem_kernel::work::{Allowance, Work};
 use tandem_platform::db::Session;
 use tandem_platform::kept::Kept;
 use tandem_platform::resource::Resource;
 use tandem_platform::{Fault, Outcome, Tenant};
 
-use super::{Segment, compile, facts, steps, store};
+use super::ageing::Ageing;
+use super::{Kind, Needed, Segment, compile, facts, steps, store};
+use crate::attribute::{self, Declared};
 use crate::customer::{self, Customer};
 
 /// Tenants kept at least; twice as many at most.
@@ -23,19 +25,41 @@ const TENANTS: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Catalogue {
     version: i64,
+    /// What the tenant declares of attributes.
+    pub declared: Declared,
+    /// What some rule reads.
+    needed: Needed,
+    /// Some are lists.
+    has_lists: bool,
     segments: BTreeMap<String, Arc<Compiled>>,
 }
 
 #[derive(Debug)]
 struct Compiled {
     version: i64,
-    rule: Rule,
+    who: Who,
+    is_watched: bool,
+}
+
+/// How it is known who belongs.
+#[derive(Debug)]
+enum Who {
+    Rule(Rule),
+    Listed,
+}
+
+/// Somebody, as segments see them.
+#[derive(Debug)]
+pub struct Somebody<'a> {
+    facts: Facts<'a>,
+    /// Ids of the lists that they are on.
+    lists: Option<&'a BTreeSet<String>>,
 }
 
 impl Catalogue {
     /// The work of judging these segments, or all, on a customer whose lists are so full.
     pub fn steps<'a>(&self, asked: Option<impl IntoIterator<Item = &'a str>>, fullness: Fullness) -> u64 {
-        let steps = |segment: &Arc<Compiled>| steps(&segment.rule, fullness);
+        let steps = |segment: &Arc<Compiled>| segment.steps(fullness);
         match asked {
             None => self.segments.values().map(steps).fold(0, u64::saturating_add),
             Some(asked) => asked
@@ -46,15 +70,40 @@ impl Catalogue {
         }
     }
 
-    /// The ids of the segments that somebody with these facts is in, in order.
-    pub fn all_of<'a>(&'a self, facts: &Facts<'_>, work: &mut Work) -> Vec<&'a str> {
-        let is_in = |(_, segment): &(&String, &Arc<Compiled>)| segment.has_member(facts, work);
+    /// The ids of the segments that somebody is in, in order.
+    pub fn all_of<'a>(&'a self, somebody: &Somebody<'_>, work: &mut Work) -> Vec<&'a str> {
+        let is_in = |(id, segment): &(&String, &Arc<Compiled>)| segment.has_member(id, somebody, work);
         self.segments.iter().filter(is_in).map(|(id, _)| id.as_str()).collect()
     }
 
-    /// Whether somebody with these facts is in the segment; no more once the work is over. Unknown ones have no members.
-    pub fn has_member(&self, segment: &str, facts: &Facts<'_>, work: &mut Work) -> bool {
-        self.segments.get(segment).is_some_and(|segment| segment.has_member(facts, work))
+    /// Whether somebody is in the segment; no more once the work is over. Unknown ones have no members.
+    pub fn has_member(&self, segment: &str, somebody: &Somebody<'_>, work: &mut Work) -> bool {
+        self.segments.get(segment).is_some_and(|one| one.has_member(segment, somebody, work))
+    }
+
+    /// The watched segments that somebody is in, with their versions.
+    pub fn watched_of(&self, somebody: &Somebody<'_>) -> BTreeMap<String, i64> {
+        let mut work = Work::new(Allowance { search: 0, total: u64::MAX });
+        let watched = self.segments.iter().filter(|(_, segment)| segment.is_watched);
+        watched
+            .filter(|(id, segment)| segment.has_member(id, somebody, &mut work))
+            .map(|(id, segment)| (id.clone(), segment.version))
+            .collect()
+    }
+
+    /// The version of a segment that is watched.
+    pub fn watched(&self, segment: &str) -> Option<i64> {
+        self.segments.get(segment).filter(|one| one.is_watched).map(|one| one.version)
+    }
+
+    /// What the clock changes of what watched rules read.
+    pub fn ageing(&self) -> Ageing {
+        let watched = self.segments.values().filter(|segment| segment.is_watched);
+        let ageing = watched.filter_map(|segment| match &segment.who {
+            Who::Rule(rule) => Some(Ageing::of(rule)),
+            Who::Listed => None,
+        });
+        ageing.fold(Ageing::default(), Ageing::and)
     }
 
     /// Whether there is such a segment.
@@ -74,7 +123,7 @@ impl Default for Catalogues {
 }
 
 impl Catalogues {
-    /// The catalogue of a tenant whose version was read to be `version`. No statement where it is known, else one. Rows
+    /// The catalogue of a tenant whose version was read to be `version`. No statement where it is known, else two. Rows
     /// that are newer than the version do no harm: the next reader finds a higher version and reads again.
     pub async fn at(
         &self,
@@ -89,14 +138,15 @@ impl Catalogues {
             return Ok(known.clone());
         }
         let segments = store::all(session, tenant).await?;
-        let catalogue = Arc::new(compiled(version, segments, known.as_deref())?);
+        let declared = attribute::store::declared(session, tenant).await?;
+        let catalogue = Arc::new(compiled(version, declared, segments, known.as_deref())?);
         // Where an older one takes the place of a newer, the next reader finds a higher version and reads again.
         self.0.put(tenant.clone(), catalogue.clone());
         Ok(catalogue)
     }
 
-    /// Those of these customers that exist, with the segments of the same moment. One statement, and one more after a
-    /// segment has changed; none where nobody is asked for.
+    /// Those of these customers that exist, with the segments of the same moment. One statement, and two more after a
+    /// segment or a declaration has changed; one where there are lists; none where nobody is asked for.
     pub async fn customers(
         &self,
         session: &mut impl Session,
@@ -110,9 +160,25 @@ impl Catalogues {
         if found.is_empty() {
             return Ok(Customers::default());
         }
+        self.of(session, tenant, version, found).await
+    }
+
+    /// The same of customers that were read, when the tenant's version was this.
+    pub async fn of(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        version: i64,
+        found: Vec<Customer>,
+    ) -> Outcome<Customers> {
         let catalogue = self.at(session, tenant, version).await?;
+        let lists = if catalogue.has_lists {
+            store::lists::of(session, tenant, found.iter().map(|one| one.id.clone()).collect()).await?
+        } else {
+            HashMap::new()
+        };
         let customers = found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        Ok(Customers { catalogue, customers })
+        Ok(Customers { catalogue, customers, lists })
     }
 }
 
@@ -122,6 +188,8 @@ pub struct Customers {
     /// The segments.
     pub catalogue: Arc<Catalogue>,
     customers: HashMap<String, Customer>,
+    /// Ids of the lists that customers are on.
+    lists: HashMap<String, BTreeSet<String>>,
 }
 
 impl Customers {
@@ -135,44 +203,87 @@ impl Customers {
         self.customers.get(customer).map(customer::fullness)
     }
 
-    /// What the rules of segments read of a customer at `now`; `None` where there is no such customer.
-    pub fn facts(&self, customer: &str, now: Timestamp, zone: &TimeZone) -> Option<Facts<'_>> {
-        self.customers.get(customer).map(|customer| facts(customer, now, zone))
+    /// A customer as segments see them at `now`; `None` where there is no such customer.
+    pub fn somebody(&self, customer: &str, now: Timestamp, zone: &TimeZone) -> Option<Somebody<'_>> {
+        let (lists, needed) = (self.lists.get(customer), self.catalogue.needed);
+        let customer = self.customers.get(customer)?;
+        Some(Somebody { facts: facts(customer, now, zone, needed), lists })
+    }
+
+    /// The customer of this id.
+    pub fn get(&self, customer: &str) -> Option<&Customer> {
+        self.customers.get(customer)
     }
 }
 
-/// Compiles what has changed since `known`.
-fn compiled(version: i64, segments: Vec<Segment>, known: Option<&Catalogue>) -> Outcome<Catalogue> {
-    let mut catalogue = Catalogue { version, segments: BTreeMap::new() };
+/// Compiles what has changed since `known`; all, where something else is declared.
+fn compiled(
+    version: i64,
+    declared: Declared,
+    segments: Vec<Segment>,
+    known: Option<&Catalogue>,
+) -> Outcome<Catalogue> {
+    let known = known.filter(|known| known.declared == declared);
+    let mut catalogue = Catalogue {
+        version,
+        declared,
+        needed: Needed::default(),
+        has_lists: false,
+        segments: BTreeMap::new(),
+    };
     for segment in segments {
         let before = known.and_then(|known| known.segments.get(&segment.id));
         let compiled = match before.filter(|before| before.is(&segment)) {
             Some(before) => before.clone(),
-            None => Arc::new(Compiled::new(&segment)?),
+            None => Arc::new(Compiled::new(&segment, &catalogue.declared)?),
         };
+        match &compiled.who {
+            Who::Rule(rule) => catalogue.needed = catalogue.needed.and(Needed::by(rule)),
+            Who::Listed => catalogue.has_lists = true,
+        }
         catalogue.segments.insert(segment.id, compiled);
     }
     Ok(catalogue)
 }
 
 impl Compiled {
-    fn has_member(&self, facts: &Facts<'_>, work: &mut Work) -> bool {
-        work.spend(steps(&self.rule, facts.fullness()));
-        !work.is_over() && self.rule.matches(facts)
+    fn steps(&self, fullness: Fullness) -> u64 {
+        match &self.who {
+            Who::Rule(rule) => steps(rule, fullness),
+            Who::Listed => 1,
+        }
+    }
+
+    fn has_member(&self, id: &str, somebody: &Somebody<'_>, work: &mut Work) -> bool {
+        work.spend(self.steps(somebody.facts.fullness()));
+        match &self.who {
+            _ if work.is_over() => false,
+            Who::Rule(rule) => rule.matches(&somebody.facts),
+            Who::Listed => somebody.lists.is_some_and(|lists| lists.contains(id)),
+        }
     }
 
     /// What was valid when it was saved compiles when it is loaded.
-    fn new(segment: &Segment) -> Outcome<Self> {
-        let rule = compile(&segment.definition.rule).map_err(|error| {
-            Fault::internal("a stored rule does not compile")
-                .with("resource", segment.name())
-                .caused_by(error)
-        })?;
-        Ok(Self { version: segment.version, rule })
+    fn new(segment: &Segment, declared: &Declared) -> Outcome<Self> {
+        let who = match segment.definition.kind {
+            Kind::List => Who::Listed,
+            Kind::Rule => Who::Rule(compile(&segment.definition.rule, declared).map_err(|error| {
+                Fault::internal("a stored rule does not compile")
+                    .with("resource", segment.name())
+                    .caused_by(error)
+            })?),
+        };
+        Ok(Self { version: segment.version, who, is_watched: segment.definition.watched })
     }
 
     /// A segment that was deleted and made again has an old version and, perhaps, another rule.
     fn is(&self, segment: &Segment) -> bool {
-        self.version == segment.version && self.rule.text() == segment.definition.rule
+        let who = match &self.who {
+            Who::Rule(rule) => {
+                segment.definition.kind == Kind::Rule && rule.text() == segment.definition.rule
+            }
+            Who::Listed => segment.definition.kind == Kind::List,
+        };
+        who && self.version == segment.version && self.is_watched == segment.definition.watched
     }
 }

@@ -1,19 +1,26 @@
-//! Groups of customers by rule.
+//! Groups of customers, by rule or kept as a list.
 //!
 //! - A rule is CEL over `customer` and `now`, judged when it is saved: one that does not compile, names something
-//!   unknown or costs too much is refused.
-//! - Membership is judged when it is asked for and never stored: a customer who has just moved is in the new country's
+//!   unknown, reads an attribute as what is not declared of it or costs too much is refused.
+//! - Members are looked for in the database, by the rule in SQL ([`store::said`]); what cannot be said there is judged here, of
+//!   those that the rest leaves, block by block.
+//! - Membership by a rule is judged when it is asked for and never stored: a customer who has just moved is in the new country's
 //!   segment in the same moment. A rule that reads what a customer lacks does not hold for that customer.
 //! - Nobody who is not a customer is in a segment.
 //! - The work of judging is bounded, for one customer ([`CUSTOMER`]) and for every slice of many; what is long leaves the
 //!   threads that serve calls.
+//! - Of a watched segment it is told who enters and who leaves. Who was told to be in it is written down, and it is judged
+//!   again when the customer is written, when what is watched changes, and when the clock may change it ([`ageing`]).
 //! - A segment stays as long as an active incentive names it.
 
+pub mod ageing;
 pub mod catalogue;
 pub mod commands;
+pub mod declared;
 pub mod events;
 pub mod rpc;
 pub mod store;
+pub mod tasks;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -26,14 +33,19 @@ use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vo
 use tandem_kernel::work::Allowance;
 use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
 
+use crate::attribute::Declared;
 use crate::customer::{self, Customer};
 
 /// The first part of every segment's name.
 pub const COLLECTION: &str = "segments";
 
-/// What a rule may read: `customer` and `now`.
+/// What a rule may read: `customer`, `now`, and what only some rules read ([`Needed`]). What a tenant declares of attributes comes
+/// to it ([`Declared::within`]).
 pub static VOCABULARY: LazyLock<Vocabulary> =
-    LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()));
+    LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()).with(DAYS_TO_BIRTHDAY, Type::Int));
+
+/// Days until the next birthday, where it is known.
+pub const DAYS_TO_BIRTHDAY: &str = "days_to_birthday";
 
 /// A group of customers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +62,28 @@ pub struct Segment {
     pub updated: Timestamp,
 }
 
+/// How it is known who belongs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    /// Whom the rule holds of.
+    #[default]
+    Rule,
+    /// Who is on its list.
+    List,
+}
+
 /// The part of a segment that its owner writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// For operators.
     pub display_name: String,
-    /// Who belongs, as text; it compiles.
+    /// Not changed once it is there.
+    pub kind: Kind,
+    /// Who belongs, as text; it compiles. Empty for a list.
     pub rule: String,
+    /// It is told who enters and who leaves.
+    pub watched: bool,
 }
 
 impl Maps for Definition {}
@@ -65,6 +92,7 @@ impl Maps for Definition {}
 pub const FIELDS: &[Field<Definition>] = &[
     ("display_name", |to, from| to.display_name.clone_from(&from.display_name)),
     ("rule", |to, from| to.rule.clone_from(&from.rule)),
+    ("watched", |to, from| to.watched = from.watched),
 ];
 
 impl Segment {
@@ -94,17 +122,49 @@ pub fn name(id: &str) -> String {
     tandem_kernel::id::name(COLLECTION, id)
 }
 
-/// Compiles the rule of a segment.
-pub fn compile(text: &str) -> Result<Rule, RuleError> {
-    Rule::compile(text, &VOCABULARY)
+/// Compiles the rule of a segment, of a tenant that declares this of attributes.
+pub fn compile(text: &str, declared: &Declared) -> Result<Rule, RuleError> {
+    Rule::compile(text, &declared.within(&VOCABULARY))
 }
 
-/// What the rules of segments read of one customer at `now`; built once, for all rules.
-pub fn facts<'a>(customer: &'a Customer, now: Timestamp, zone: &TimeZone) -> Facts<'a> {
-    Facts::new()
+/// What of a rule is wrong whatever is declared of attributes.
+pub fn check(text: &str) -> Result<(), RuleError> {
+    static ANY: LazyLock<Vocabulary> =
+        LazyLock::new(|| VOCABULARY.clone().declaring_nothing("customer", "attributes"));
+    Rule::compile(text, &ANY).map(drop)
+}
+
+/// Facts that are put together only where a rule reads them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needed {
+    days_to_birthday: bool,
+}
+
+impl Needed {
+    /// By a rule.
+    pub fn by(rule: &Rule) -> Self {
+        Self { days_to_birthday: rule.reads().contains(DAYS_TO_BIRTHDAY) }
+    }
+
+    /// By both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { days_to_birthday: self.days_to_birthday || other.days_to_birthday }
+    }
+}
+
+/// What the rules of segments read of one customer at `now`; built once, for all rules that need this.
+pub fn facts<'a>(customer: &'a Customer, now: Timestamp, zone: &TimeZone, needed: Needed) -> Facts<'a> {
+    let mut facts = Facts::new()
         .with("customer", customer::fact(customer, now))
         .with("now", rule::now_fact(now, zone))
-        .holding(customer::fullness(customer))
+        .holding(customer::fullness(customer));
+    // What is not known is not there: a rule that reads it fails.
+    let birthday = needed.days_to_birthday.then(|| customer.days_to_birthday(now, zone)).flatten();
+    if let Some(days) = birthday {
+        facts.set(DAYS_TO_BIRTHDAY, days);
+    }
+    facts
 }
 
 /// The work of judging the rules of segments on one customer: past it the question is refused. At some 10 ns a step that

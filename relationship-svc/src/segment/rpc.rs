@@ -1,30 +1,40 @@
 //! The segment service of the contract.
 
+mod parse;
+
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
-use tandem_kernel::rule::{Facts, Rule, Vocabulary};
+use tandem_kernel::rule::plan::Kept;
+use tandem_kernel::rule::{Facts, Finding, Vocabulary};
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc, service};
+use tandem_platform::{Call, Outcome, Violations, field, grpc, service};
 use tandem_proto::relationship::v1::segment_service_server::SegmentService;
 use tandem_proto::relationship::v1::{
-    self, CountSegmentRequest, CountSegmentResponse, CreateSegmentRequest, CreateSegmentResponse,
-    DeleteSegmentRequest, DeleteSegmentResponse, EvaluateMembershipRequest, EvaluateMembershipResponse,
-    GetSegmentRequest, GetSegmentResponse, ListSegmentsRequest, ListSegmentsResponse,
-    StreamSegmentMembersRequest, StreamSegmentMembersResponse, UpdateSegmentRequest, UpdateSegmentResponse,
+    self, AddSegmentMembersRequest, AddSegmentMembersResponse, CountSegmentRequest, CountSegmentResponse,
+    CreateSegmentRequest, CreateSegmentResponse, DeleteSegmentRequest, DeleteSegmentResponse,
+    EvaluateMembershipRequest, EvaluateMembershipResponse, ExplainSegmentRequest, ExplainSegmentResponse,
+    GetSegmentRequest, GetSegmentResponse, ImportSegmentMembersRequest, ImportSegmentMembersResponse,
+    ListSegmentsRequest, ListSegmentsResponse, RemoveSegmentMembersRequest, RemoveSegmentMembersResponse,
+    SegmentKind, StreamSegmentMembersRequest, StreamSegmentMembersResponse, UpdateSegmentRequest,
+    UpdateSegmentResponse,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{Definition, FIELDS, Segment, commands, compile, events, fact, name, vocabulary};
-use crate::App;
+use super::commands::lists;
+use super::commands::search::{self, Explained, Wanted};
+use super::{Definition, FIELDS, Kind, Segment, check, commands, events, fact, name, vocabulary};
+use crate::{App, customer};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
 
 const MAX_DISPLAY_NAME: usize = 200;
+/// Members in one message, of an answer and of an import.
+const MESSAGE: usize = 1_000;
 /// The most segments that one question about a customer names.
 const MAX_ASKED: usize = 100;
 
@@ -36,6 +46,14 @@ impl Api {
     /// Of this process.
     pub fn new(app: &Arc<App>) -> Self {
         Self(app.clone())
+    }
+
+    /// The rule of the segment that is named, or the one that is said.
+    async fn wanted(&self, call: &Call, name: &str, rule: &str) -> Outcome<Wanted> {
+        match parse_wanted(name, rule)? {
+            Some(id) => search::named(&self.0, call, &id).await,
+            None => search::unsaved(&self.0, call, rule).await,
+        }
     }
 }
 
@@ -93,11 +111,9 @@ impl SegmentService for Api {
         request: Request<CountSegmentRequest>,
     ) -> Result<Response<CountSegmentResponse>, Status> {
         let call = grpc::call(&request)?;
-        let rule = match parse_count(request.into_inner())? {
-            Counted::Segment(id) => commands::rule(&self.0, &call, &id).await?,
-            Counted::Rule(rule) => rule,
-        };
-        let count = commands::count(&self.0, &call, rule).await?;
+        let CountSegmentRequest { name, rule } = request.into_inner();
+        let wanted = self.wanted(&call, &name, &rule).await?;
+        let count = search::count(&self.0, &call, &wanted).await?;
         Ok(Response::new(CountSegmentResponse { members: count.members, customers: count.customers }))
     }
 
@@ -107,8 +123,59 @@ impl SegmentService for Api {
     ) -> Result<Response<Self::StreamSegmentMembersStream>, Status> {
         let call = grpc::call(&request)?;
         let id = asked::named::<Segment>(request.get_ref())?;
-        let rule = commands::rule(&self.0, &call, &id).await?;
-        Ok(Response::new(Box::pin(members(self.0.clone(), call, Arc::new(rule)))))
+        let wanted = search::named(&self.0, &call, &id).await?;
+        Ok(Response::new(Box::pin(members(self.0.clone(), call, wanted))))
+    }
+
+    async fn add_segment_members(
+        &self,
+        request: Request<AddSegmentMembersRequest>,
+    ) -> Result<Response<AddSegmentMembersResponse>, Status> {
+        let mut write = asked::write(&self.0, request)?;
+        let sent = std::mem::take(&mut write.body.customers);
+        let listing = parse::listing(&mut write.v, &write.body.name, &sent);
+        let listed = service::write(&self.0, write.asks(listing)?, lists::add).await?;
+        Ok(Response::new(AddSegmentMembersResponse { results: parse::results(sent, &listed) }))
+    }
+
+    async fn remove_segment_members(
+        &self,
+        request: Request<RemoveSegmentMembersRequest>,
+    ) -> Result<Response<RemoveSegmentMembersResponse>, Status> {
+        let mut write = asked::write(&self.0, request)?;
+        let sent = std::mem::take(&mut write.body.customers);
+        let listing = parse::listing(&mut write.v, &write.body.name, &sent);
+        let listed = service::write(&self.0, write.asks(listing)?, lists::remove).await?;
+        Ok(Response::new(RemoveSegmentMembersResponse { results: parse::results(sent, &listed) }))
+    }
+
+    async fn import_segment_members(
+        &self,
+        request: Request<Streaming<ImportSegmentMembersRequest>>,
+    ) -> Result<Response<ImportSegmentMembersResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let mut messages = request.into_inner();
+        let mut import = parse::Import::default();
+        while let Some(ImportSegmentMembersRequest { name, customers }) = messages.message().await? {
+            let listing = import.take(&name, customers)?;
+            let (core, caller) = (self.0.core.clone(), call.clone());
+            let write = async move { lists::import(&core, &caller, listing).await };
+            import.done(&grpc::detached(&self.0.tasks, &call, write).await?);
+        }
+        Ok(Response::new(import.answer))
+    }
+
+    async fn explain_segment(
+        &self,
+        request: Request<ExplainSegmentRequest>,
+    ) -> Result<Response<ExplainSegmentResponse>, Status> {
+        let call = grpc::call(&request)?;
+        let ExplainSegmentRequest { name, rule } = request.into_inner();
+        let wanted = self.wanted(&call, &name, &rule).await?;
+        let Explained { statement, bound, kept } = search::explained(&self.0, &call, &wanted);
+        let finding = |Kept { at, why }| Finding { line: at.line, column: at.column, message: why }.into();
+        let kept = kept.into_iter().map(finding).collect();
+        Ok(Response::new(ExplainSegmentResponse { statement, parameters: bound, kept }))
     }
 
     async fn evaluate_membership(
@@ -133,59 +200,73 @@ impl Listed for Segment {
 fn members(
     app: Arc<App>,
     call: Call,
-    rule: Arc<Rule>,
+    wanted: Wanted,
 ) -> impl Stream<Item = Result<StreamSegmentMembersResponse, Status>> + Send {
-    stream::unfold(Some((app, call, rule, String::new())), async |state| {
-        let (app, call, rule, mut after) = state?;
-        loop {
-            let (customers, next) = match commands::members(&app, &call, &rule, &after).await {
-                Ok(block) => block,
-                Err(fault) => return Some((Err(fault.into()), None)),
-            };
-            match next {
-                Some(next) if customers.is_empty() => after = next,
-                None if customers.is_empty() => return None,
-                next => {
-                    let rest = next.map(|next| (app, call, rule, next));
-                    return Some((Ok(StreamSegmentMembersResponse { customers }), rest));
-                }
-            }
+    let spans = stream::unfold(Some((app, call, wanted, String::new())), async |state| {
+        let (app, call, wanted, after) = state?;
+        match search::members(&app, &call, &wanted, &after).await {
+            Err(fault) => Some((Err(fault.into()), None)),
+            Ok((ids, next)) => Some((Ok(ids), next.map(|next| (app, call, wanted, next)))),
         }
+    });
+    spans.flat_map(|span: Result<Vec<String>, Status>| {
+        let blocks: Vec<_> = match span {
+            Err(status) => vec![Err(status)],
+            Ok(ids) => ids.chunks(MESSAGE).map(|block| Ok(shown(block))).collect(),
+        };
+        stream::iter(blocks)
     })
+}
+
+fn shown(block: &[String]) -> StreamSegmentMembersResponse {
+    StreamSegmentMembersResponse { customers: block.iter().map(|id| customer::name(id)).collect() }
 }
 
 /// What a caller says of a segment.
 fn parse_definition(v: &mut Violations, segment: v1::Segment) -> Definition {
     let display_name = field::text(v, "display_name", segment.display_name, 0..=MAX_DISPLAY_NAME);
-    parse_rule(v, &segment.rule);
-    Definition { display_name, rule: segment.rule }
+    let kind = match SegmentKind::try_from(segment.kind) {
+        Ok(SegmentKind::Unspecified | SegmentKind::Rule) => Kind::Rule,
+        Ok(SegmentKind::List) => Kind::List,
+        Err(_) => {
+            v.add("kind", "is none of the kinds of segments");
+            Kind::Rule
+        }
+    };
+    match kind {
+        Kind::Rule => parse_rule(v, &segment.rule),
+        Kind::List => drop(v.check(segment.rule.is_empty(), "rule", "must be empty for a list")),
+    }
+    Definition { display_name, kind, rule: segment.rule, watched: segment.watched }
 }
 
-fn parse_rule(v: &mut Violations, text: &str) -> Option<Rule> {
-    compile(text).map_err(|error| v.add_as("RULE_INVALID", "rule", error.to_string())).ok()
+/// What is wrong with a rule whatever is declared of attributes; the rest is found with the declarations.
+fn parse_rule(v: &mut Violations, text: &str) {
+    if let Err(error) = check(text) {
+        v.add_as("RULE_INVALID", "rule", error.to_string());
+    }
 }
 
-enum Counted {
-    Segment(String),
-    Rule(Rule),
-}
-
-fn parse_count(message: CountSegmentRequest) -> Outcome<Counted> {
+/// Of a request that names a segment or says a rule: which of them.
+fn parse_wanted(name: &str, rule: &str) -> Outcome<Option<String>> {
     let mut v = Violations::new();
-    let counted = match (message.name.as_str(), message.rule.as_str()) {
+    let named = match (name, rule) {
         ("", "") => {
             v.add("name", "exactly one of name and rule is needed");
             None
         }
-        (name, "") => Some(Counted::Segment(field::resource(&mut v, "name", "segments", name))),
-        ("", rule) => parse_rule(&mut v, rule).map(Counted::Rule),
+        (name, "") => Some(field::resource(&mut v, "name", "segments", name)),
+        ("", rule) => {
+            parse_rule(&mut v, rule);
+            None
+        }
         _ => {
             v.add("rule", "exactly one of name and rule is needed");
             None
         }
     };
     v.finish()?;
-    counted.ok_or_else(|| Fault::internal("a request without violations has no value"))
+    Ok(named)
 }
 
 fn parse_membership(message: EvaluateMembershipRequest) -> Outcome<(String, Vec<String>)> {

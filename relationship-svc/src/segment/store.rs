@@ -1,5 +1,11 @@
 //! Segments, and the version of all those of a tenant.
 
+pub mod lists;
+pub mod members;
+pub mod said;
+pub mod sources;
+pub mod watch;
+
 use std::sync::LazyLock;
 
 use tandem_platform::db::{BindColumns, Column, Session, Statement, Write};
@@ -16,7 +22,9 @@ pub static SEGMENTS: Table<Segment> = Table::new(
         "id" => plain(id),
         "version" => plain(version),
         "display_name" => plain(definition.display_name),
+        "kind" => word(definition.kind),
         "rule" => plain(definition.rule),
+        "watched" => plain(definition.watched),
         "created" => plain(created),
         "updated" => plain(updated),
     ],
@@ -35,6 +43,8 @@ const RAISE: Statement = Statement::same(
      ON CONFLICT (tenant) DO UPDATE SET version = segment_catalogue.version + 1",
 );
 
+const VERSION: Statement = Statement::same("SELECT version FROM segment_catalogue WHERE tenant = $1");
+
 const NAMING: Statement = Statement::same(
     "SELECT incentive FROM incentive_segment WHERE tenant = $1 AND segment = $2 ORDER BY incentive LIMIT $3",
 );
@@ -43,8 +53,14 @@ static ALL: LazyLock<Statement> = LazyLock::new(|| SEGMENTS.select(""));
 
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> Vec<(&'static str, Statement)> {
-    let own =
-        [("share_many", SHARE_MANY), ("delete", DELETE), ("raise", RAISE), ("naming", NAMING), ("all", *ALL)];
+    let own = [
+        ("share_many", SHARE_MANY),
+        ("delete", DELETE),
+        ("raise", RAISE),
+        ("version", VERSION),
+        ("naming", NAMING),
+        ("all", *ALL),
+    ];
     SEGMENTS.statements().into_iter().chain(own).collect()
 }
 
@@ -73,10 +89,18 @@ pub fn delete(id: &str) -> Write {
     Write::new(DELETE).text(id)
 }
 
-/// Raises the version of the tenant's segments: with the last writes of a command, since it makes the tenant's writers
-/// wait for each other.
+/// Raises the version of the tenant's segments, before what is judged by them and by what is declared is read: the tenant's
+/// writers of either wait for each other.
 pub fn raise() -> Write {
     Write::new(RAISE)
+}
+
+/// The version of the tenant's segments.
+pub async fn version(session: &mut impl Session, tenant: &Tenant) -> Outcome<i64> {
+    let version: Option<i64> = on_engine!(session, VERSION, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).fetch_optional(conn).await
+    })?;
+    Ok(version.unwrap_or(0))
 }
 
 /// Every segment of the tenant, in no order.

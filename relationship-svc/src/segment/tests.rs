@@ -1,5 +1,9 @@
 //! The rules of segments, on both engines.
 
+mod lists;
+mod said;
+mod watched;
+
 use futures::TryStreamExt;
 use tandem_platform::testing;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;

@@ -1,11 +1,15 @@
 //! Countries of ISO 3166-1, by their codes of two letters.
 
+mod zones;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use icu_locale::subtags::{Language, Region};
 use icu_locale::{LanguageIdentifier, Locale, LocaleCanonicalizer};
 use serde::{Deserialize, Deserializer};
+
+pub use zones::{zone, zones};
 
 /// A country, by its code in capital letters: `AT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -249,6 +249,15 @@ impl Date {
     }
 }
 
+impl Date {
+    /// Days from a day until it comes back; 0 on that day. `None` only at the end of the years that jiff knows.
+    pub fn days_from(self, today: civil::Date, leap_day: LeapDay) -> Option<i64> {
+        let this_year = self.in_year(today.year(), leap_day).filter(|day| *day >= today);
+        let next = this_year.or_else(|| self.in_year(today.year().checked_add(1)?, leap_day))?;
+        Some(i64::from(today.until(next).ok()?.get_days()))
+    }
+}
+
 impl TryFrom<DateFields> for Date {
     type Error = PeriodError;
 
@@ -305,6 +314,19 @@ mod tests {
         for name in ["", "Mars/Olympus", "+02:00", "CET-1CEST", "../etc/passwd", "Europe/Berlin\0"] {
             assert!(matches!(Zone::new(name), Err(PeriodError::UnknownZone(_))), "{name}");
         }
+    }
+
+    #[test]
+    fn a_day_that_comes_back_is_so_many_days_ahead() {
+        let days = |month, day, today| {
+            Date::new(None, month, day).unwrap().days_from(today, LeapDay::Mar01).unwrap()
+        };
+        assert_eq!(days(7, 1, civil::date(2_026, 7, 1)), 0);
+        assert_eq!(days(6, 30, civil::date(2_026, 7, 1)), 364);
+        assert_eq!(days(1, 2, civil::date(2_026, 12, 30)), 3);
+        assert_eq!(days(2, 29, civil::date(2_027, 2, 27)), 2, "1 March in a common year");
+        assert_eq!(days(2, 29, civil::date(2_028, 2, 27)), 2);
+        assert_eq!(days(2, 29, civil::date(2_027, 3, 2)), 364);
     }
 
     #[test]

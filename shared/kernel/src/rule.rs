@@ -13,11 +13,14 @@
 //!
 //! Money in rules is whole minor units of the basket's currency, never a decimal number.
 
+use std::collections::BTreeSet;
+
 use cel::Value;
 use cel::common::ast::IdedExpr;
 use cel::common::types::CelBool;
 use cel::parser::Parser;
 
+use self::check::Judged;
 use crate::text;
 
 mod check;
@@ -27,6 +30,9 @@ mod filter;
 mod functions;
 mod page;
 mod pattern;
+pub mod plan;
+mod reading;
+mod reads;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -39,6 +45,7 @@ pub use domain::{
 pub use facts::{Fact, Facts, Fullness};
 pub use filter::Filter;
 pub use page::page;
+pub use reading::{MAX_DIGITS, Reading};
 pub use usage::{Finding, SCOPE, Use};
 pub use vocabulary::{Field, Type, Vocabulary};
 
@@ -69,6 +76,9 @@ pub struct Position {
     /// The column.
     pub column: usize,
 }
+
+/// Where a text begins.
+pub const START: Position = Position { line: 1, column: 1 };
 
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -220,10 +230,11 @@ impl Rule {
         let parser = Parser::default().enable_optional_syntax(false).error_recovery_limit(4);
         let (mut expression, source) =
             parser.parse_with_source_info(text).map_err(|errors| syntax_error(text, &errors))?;
-        let cost = check::check(&expression, &source, text, vocabulary)?;
+        let Judged { cost, read } = check::check(&expression, &source, text, vocabulary)?;
         let smallest = || check::check(&expression, &source, text, &vocabulary.smallest());
-        let least = if cost > CHEAP { smallest().unwrap_or(cost).min(cost) } else { cost };
+        let least = if cost > CHEAP { smallest().map_or(cost, |least| least.cost.min(cost)) } else { cost };
         pattern::write_out(&mut expression);
+        reading::write_in(&mut expression, &read);
         Ok(Self { text: text.to_owned(), expression, cost, least })
     }
 
@@ -248,6 +259,13 @@ impl Rule {
     /// The text it was compiled from.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The paths of the facts that it reads: `customer.country`. Those of its loops are among them.
+    pub fn reads(&self) -> BTreeSet<String> {
+        let mut read = BTreeSet::new();
+        reads::paths(&self.expression, &mut read);
+        read
     }
 
     /// The bound on the steps of one evaluation, at most [`MAX_COST`].

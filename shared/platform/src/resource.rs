@@ -66,5 +66,5 @@ pub use change::{Change, Field, Maps, New, Touch};
 pub use column::{Col, kind_of, plain};
 pub use place::{Order, Position, Stem};
 pub use read::{find, told};
-pub use table::{Resource, Table};
+pub use table::{Resource, Table, Whole};
 pub use unit::{Begun, Unit};

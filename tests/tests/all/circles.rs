@@ -42,6 +42,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "event",
             "campaign",
             "settings",
+            "attribute",
             "customer",
             "consent",
             "relationship",

@@ -24,6 +24,7 @@ mod races;
 mod readme;
 mod rules;
 mod secure;
+mod segments;
 mod settings;
 mod setup;
 mod standard;

@@ -241,6 +241,7 @@ fn every_kind_is_created_by_flags_shown_and_listed_in_one_rhythm() {
     let objective = ["objectives", "create", "grow", "--metric", "revenue", "--target", "50000.00 EUR"];
     assert_eq!(up.tandem(&[&objective[..], &window].concat()), "objectives/grow is created\n");
     up.tandem(&["products", "create", "products/mug", "--price", "12.50 EUR", "--price", "CH=14.00 CHF"]);
+    up.tandem(&["attributes", "create", "shoe_size", "--type", "number", "--personal"]);
     up.tandem(&["segments", "create", "vips", "--rule", "'vip' in customer.tags"]);
     let campaign =
         ["campaigns", "create", "spring", "--objective", "grow", "--percent", "10", "--segment", "vips"];
@@ -259,6 +260,7 @@ fn every_kind_is_created_by_flags_shown_and_listed_in_one_rhythm() {
     for (collection, id) in [
         ("objectives", "grow"),
         ("products", "mug"),
+        ("attributes", "shoe_size"),
         ("segments", "vips"),
         ("campaigns", "spring"),
         ("incentives", "ten-off"),

@@ -26,7 +26,7 @@ struct Aggregate {
     example: fn() -> Value,
 }
 
-const AGGREGATES: [Aggregate; 6] = [
+const AGGREGATES: [Aggregate; 7] = [
     Aggregate {
         service: "tandem.campaign.v1.ObjectiveService",
         kind: "Objective",
@@ -50,6 +50,12 @@ const AGGREGATES: [Aggregate; 6] = [
                 "window": { "startTime": "2031-01-01T00:00:00Z", "endTime": "2031-02-01T00:00:00Z" },
             })
         },
+    },
+    Aggregate {
+        service: "tandem.relationship.v1.AttributeService",
+        kind: "Attribute",
+        end: Some("Delete"),
+        example: || json!({ "displayName": "a", "valueType": "ATTRIBUTE_TYPE_NUMBER" }),
     },
     Aggregate {
         service: "tandem.relationship.v1.CustomerService",

@@ -1,11 +1,14 @@
 //! The judgement of a rule when it is saved: names, kinds of operands, and a bound on the steps of an evaluation.
 
+use std::collections::BTreeMap;
+
 use cel::common::ast::operators as op;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo,
 };
 
 use super::functions::{self, Cost, Function, TEXT_COST};
+use super::reading::Reading;
 use super::vocabulary::{Type, Vocabulary};
 use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, pattern};
 
@@ -49,7 +52,7 @@ pub(super) fn nesting(text: &str) -> Result<(), RuleError> {
 }
 
 /// The place of the byte `index`.
-fn position(text: &str, index: usize) -> Position {
+pub(super) fn position(text: &str, index: usize) -> Position {
     let mut at = Position { line: 1, column: 1 };
     for (_, letter) in text.char_indices().take_while(|(byte, _)| *byte < index) {
         if letter == '\n' {
@@ -61,14 +64,23 @@ fn position(text: &str, index: usize) -> Position {
     at
 }
 
-/// The bound on the steps of one evaluation.
+/// What the judgement of a rule finds.
+pub(super) struct Judged {
+    /// The bound on the steps of one evaluation.
+    pub cost: u64,
+    /// Expressions, by their numbers, whose texts are read as is declared of them.
+    pub read: BTreeMap<u64, Reading>,
+}
+
+/// Judges a rule.
 pub(super) fn check(
     expression: &IdedExpr,
     source: &SourceInfo,
     text: &str,
     vocabulary: &Vocabulary,
-) -> Result<u64, RuleError> {
-    let mut checker = Checker { source, text, vocabulary, bound: Vec::new(), depth: 0, loops: 0, at: 0 };
+) -> Result<Judged, RuleError> {
+    let (bound, read) = (Vec::new(), BTreeMap::new());
+    let mut checker = Checker { source, text, vocabulary, bound, read, depth: 0, loops: 0, at: 0 };
     let found = checker.expression(expression)?;
     if !matches!(found.kind, Type::Bool | Type::Any) {
         return Err(RuleError::NotBool(found.kind.to_string()));
@@ -76,7 +88,7 @@ pub(super) fn check(
     if found.cost > MAX_COST {
         return Err(RuleError::TooCostly { cost: found.cost, limit: MAX_COST });
     }
-    Ok(found.cost)
+    Ok(Judged { cost: found.cost, read: checker.read })
 }
 
 struct Checker<'a> {
@@ -85,6 +97,7 @@ struct Checker<'a> {
     vocabulary: &'a Vocabulary,
     /// Variables of the loops around, innermost last.
     bound: Vec<(String, Type)>,
+    read: BTreeMap<u64, Reading>,
     depth: usize,
     loops: usize,
     /// The byte where the innermost expression with a place in the text begins; what a macro adds has none.
@@ -114,8 +127,8 @@ impl Checker<'_> {
                 known(literal_kind(literal), 1 + literal_size(literal) / BYTES_PER_STEP)
             }
             Expr::Ident(name) => self.name(name),
-            Expr::Select(select) => self.select(select, outer),
-            Expr::Call(call) => self.call(call, outer),
+            Expr::Select(select) => self.select(select, outer, expression.id),
+            Expr::Call(call) => self.call(call, outer, expression.id),
             Expr::List(list) => self.list(list),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
             Expr::Map(_) | Expr::Struct(_) => {
@@ -139,7 +152,7 @@ impl Checker<'_> {
         }
     }
 
-    fn select(&mut self, select: &SelectExpr, outer: usize) -> Checked {
+    fn select(&mut self, select: &SelectExpr, outer: usize, id: u64) -> Checked {
         let operand = self.expression(&select.operand)?;
         self.at = outer;
         let kind = match operand.kind {
@@ -155,12 +168,27 @@ impl Checker<'_> {
                 }
             },
             Type::Map(value, _) => *value,
+            Type::Declared(declared, _) => {
+                let reading = declared.get(&select.field).copied().unwrap_or_default();
+                if select.test {
+                    return known(Type::Bool, operand.cost + 1);
+                }
+                return self.reads(id, reading, operand.cost + 1);
+            }
             Type::Any => Type::Any,
             other => {
                 return self.mismatch(format!("`{}` is {other} and has no fields", spelled(&select.operand)));
             }
         };
         known(if select.test { Type::Bool } else { kind }, operand.cost + 1)
+    }
+
+    /// A text that is read as is declared of it.
+    fn reads(&mut self, id: u64, reading: Reading, cost: u64) -> Checked {
+        if reading != Reading::Text {
+            self.read.insert(id, reading);
+        }
+        known(reading.kind(), cost + reading.cost())
     }
 
     fn list(&mut self, list: &ListExpr) -> Checked {
@@ -182,7 +210,7 @@ impl Checker<'_> {
         let range = self.expression(&comprehension.iter_range)?;
         let (item, times) = match range.kind {
             Type::List(element, size) => (*element, size),
-            Type::Map(_, size) => (Type::Text, size),
+            Type::Map(_, size) | Type::Declared(_, size) => (Type::Text, size),
             other => return self.mismatch(format!("a loop needs a list or a map, this is {other}")),
         };
         if self.loops == MAX_LOOPS {
@@ -212,7 +240,7 @@ impl Checker<'_> {
         )
     }
 
-    fn call(&mut self, call: &CallExpr, outer: usize) -> Checked {
+    fn call(&mut self, call: &CallExpr, outer: usize, id: u64) -> Checked {
         let mut operands = Vec::with_capacity(call.args.len() + 1);
         let mut cost = 1_u64;
         for operand in call.target.as_deref().into_iter().chain(&call.args) {
@@ -221,8 +249,21 @@ impl Checker<'_> {
             operands.push(found.kind);
         }
         self.at = outer;
+        if let (op::INDEX, [Type::Declared(declared, _), Type::Text]) =
+            (call.func_name.as_str(), operands.as_slice())
+        {
+            let key = call.args.last().and_then(literal_text);
+            let reading = key.and_then(|key| declared.get(key)).copied().unwrap_or_default();
+            return self.reads(id, reading, cost);
+        }
+        let (kind, own) = self.applied(call, &operands).map_err(|error| self.hinted(error, call))?;
+        known(kind, cost.saturating_add(own))
+    }
+
+    /// What an operator or a function makes of these operands, and its own steps.
+    fn applied(&self, call: &CallExpr, operands: &[Type]) -> Result<(Type, u64), RuleError> {
         let method = call.target.is_some();
-        let (kind, own) = match (call.func_name.as_str(), operands.as_slice(), method) {
+        Ok(match (call.func_name.as_str(), operands, method) {
             (op::CONDITIONAL, [test, yes, no], _) => {
                 self.truth(test)?;
                 (yes.clone().either(no.clone()), 0)
@@ -248,10 +289,27 @@ impl Checker<'_> {
             (op::INDEX, [one, two], _) => (self.element(one, two)?, 0),
             (name, kinds, _) => match functions::takes(name, kinds, method) {
                 Some(function) => (function.gives.clone(), self.own_cost(function, call)?),
-                None => return self.misfit(name, &operands),
+                None => return self.misfit(name, operands),
             },
+        })
+    }
+
+    /// Says of what does not fit that it is a text only because nothing is declared of it.
+    fn hinted(&self, error: RuleError, call: &CallExpr) -> RuleError {
+        let RuleError::Mismatch { at, message } = error else { return error };
+        let undeclared = call.target.as_deref().into_iter().chain(&call.args).find_map(|operand| {
+            let Expr::Select(select) = &operand.expr else { return None };
+            let fresh = self.vocabulary.type_of(&select.operand)?;
+            let Type::Declared(declared, _) = fresh else { return None };
+            (!select.test && !declared.contains_key(&select.field)).then(|| (spelled(operand), &select.field))
+        });
+        let message = match undeclared {
+            None => message,
+            Some((spelled, key)) => {
+                format!("{message}; `{spelled}` is a text, since no attribute `{key}` is declared")
+            }
         };
-        known(kind, cost.saturating_add(own))
+        RuleError::Mismatch { at, message }
     }
 
     fn misfit<T>(&self, name: &str, operands: &[Type]) -> Result<T, RuleError> {
@@ -316,7 +374,9 @@ impl Checker<'_> {
     fn membership(&self, one: &Type, two: &Type) -> Result<(Type, u64), RuleError> {
         match two {
             Type::List(element, size) if *size == 0 || element.meets(one) => Ok((Type::Bool, *size)),
-            Type::Map(..) if matches!(one, Type::Text | Type::Any) => Ok((Type::Bool, 1)),
+            Type::Map(..) | Type::Declared(..) if matches!(one, Type::Text | Type::Any) => {
+                Ok((Type::Bool, 1))
+            }
             Type::Any => Ok((Type::Bool, 1)),
             Type::List(element, _) => {
                 self.mismatch(format!("{one} is never in a list of which each is {element}"))
@@ -329,6 +389,7 @@ impl Checker<'_> {
         match (one, two) {
             (Type::List(element, _), Type::Int | Type::Any) => Ok((**element).clone()),
             (Type::Map(value, _), Type::Text | Type::Any) => Ok((**value).clone()),
+            (Type::Declared(..), Type::Text | Type::Any) => Ok(Type::Text),
             (Type::Any, _) => Ok(Type::Any),
             (Type::Object(_), _) => self.mismatch("fields of an object are read with a dot".to_owned()),
             (one, two) => self.mismatch(format!("{one} has no element at {two}")),
@@ -354,7 +415,7 @@ impl Checker<'_> {
 
 fn size(kind: &Type) -> u64 {
     match kind {
-        Type::List(_, size) | Type::Map(_, size) => *size,
+        Type::List(_, size) | Type::Map(_, size) | Type::Declared(_, size) => *size,
         _ => 0,
     }
 }
@@ -375,6 +436,13 @@ fn literal_kind(literal: &LiteralValue) -> Type {
         LiteralValue::Double(_) => Type::Double,
         LiteralValue::String(_) => Type::Text,
         LiteralValue::Bytes(_) | LiteralValue::Null | LiteralValue::UInt(_) => Type::Any,
+    }
+}
+
+fn literal_text(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
     }
 }
 

@@ -11,9 +11,15 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError};
 
+use super::reading;
 use crate::text::{compose, composed};
 
-static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut language = Env::stdlib();
+    let declared = reading::declare(&mut language);
+    debug_assert!(declared.is_ok(), "names of ours that the language has: {declared:?}");
+    Arc::new(language)
+});
 
 /// One value, of a kind that a vocabulary declares.
 #[derive(Debug, Clone, PartialEq)]

@@ -44,7 +44,9 @@ impl Operand {
             (Self::Pattern, kind) => *kind == Type::Text,
             (_, Type::Any | Type::Text) => true,
             (Self::Text, _) => false,
-            (Self::TextListOrMap, kind) => matches!(kind, Type::List(..) | Type::Map(..)),
+            (Self::TextListOrMap, kind) => {
+                matches!(kind, Type::List(..) | Type::Map(..) | Type::Declared(..))
+            }
             (Self::TextOrNumber, kind) => kind.is_number(),
             (Self::TextNumberOrTruth, kind) => kind.is_number() || *kind == Type::Bool,
         }

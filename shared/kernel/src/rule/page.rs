@@ -21,6 +21,8 @@ does the method `RuleService.CheckRule` of either service.
 - A rule that reads what is not there (a key of a map) does not hold, whatever it says of it:
   `line.attributes.colour != 'red'` is false for a line without a colour. `has(line.attributes.colour)` asks for it.
 - Texts are compared as they are: case counts. A text stands in `'…'` or `\"…\"`.
+- Attributes of customers are texts, or what their tenant declares of them: a number, true or false, a day (`'2031-12-24'`), a
+  list of texts. What is kept and is nothing of that kind is as if it were not there.
 
 ## Operators
 
@@ -68,11 +70,15 @@ fn facts(text: &mut String, uses: &[&Use]) {
         all = all.and((one.vocabulary)().clone());
     }
     for name in all.names() {
-        line(text, &format!("\n### `{name}`\n\n| fact | kind | |\n|---|---|---|"));
-        if let Some(Type::Object(fields)) = all.get(name) {
-            for (field, what) in fields {
-                line(text, &format!("| `{name}.{field}` | {} | {} |", kind(&what.kind), what.says));
+        line(text, &format!("\n### `{name}`\n"));
+        match all.get(name) {
+            Some(Type::Object(fields)) => {
+                line(text, "| fact | kind | |\n|---|---|---|");
+                for (field, what) in fields {
+                    line(text, &format!("| `{name}.{field}` | {} | {} |", kind(&what.kind), what.says));
+                }
             }
+            plain => line(text, &format!("{}.", plain.map(kind).unwrap_or_default())),
         }
     }
 }
@@ -81,6 +87,9 @@ fn kind(of: &Type) -> String {
     match of {
         Type::List(element, size) => format!("list of up to {size}, each {element}"),
         Type::Map(value, size) => format!("map of up to {size} texts, each to {value}"),
+        Type::Declared(_, size) => {
+            format!("map of up to {size} texts, each to a text or to what is declared of it")
+        }
         plain => plain.to_string(),
     }
 }

@@ -6,6 +6,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 use cel::common::types::CelString;
 use cel::{Context, Env, Program};
 
+use super::reading::parts;
 use super::{MAX_PATTERN_BYTES, MAX_PATTERN_REPEAT};
 
 /// Steps of compiling a pattern: in all, and for each byte each time it is repeated.
@@ -76,32 +77,13 @@ fn compiles(pattern: &str) -> Result<(), ()> {
 
 /// Writes every pattern of a judged rule as the engine is to read it.
 pub(super) fn write_out(expression: &mut IdedExpr) {
-    match &mut expression.expr {
-        Expr::Call(call) => {
-            if call.func_name == "matches"
-                && let Some(Expr::Literal(LiteralValue::String(text))) =
-                    call.args.last_mut().map(|last| &mut last.expr)
-                && let Ok(plain) = plain(text.inner())
-            {
-                *text = CelString::from(plain);
-            }
-            call.target.iter_mut().for_each(|target| write_out(target));
-            call.args.iter_mut().for_each(write_out);
-        }
-        Expr::Comprehension(comprehension) => {
-            for part in [
-                &mut comprehension.iter_range,
-                &mut comprehension.accu_init,
-                &mut comprehension.loop_cond,
-                &mut comprehension.loop_step,
-                &mut comprehension.result,
-            ] {
-                write_out(part);
-            }
-        }
-        Expr::List(list) => list.elements.iter_mut().for_each(write_out),
-        Expr::Select(select) => write_out(&mut select.operand),
-        // The judgement leaves no maps and messages; the rest has no parts.
-        Expr::Map(_) | Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
+    if let Expr::Call(call) = &mut expression.expr
+        && call.func_name == "matches"
+        && let Some(Expr::Literal(LiteralValue::String(text))) =
+            call.args.last_mut().map(|last| &mut last.expr)
+        && let Ok(plain) = plain(text.inner())
+    {
+        *text = CelString::from(plain);
     }
+    parts(expression).into_iter().for_each(write_out);
 }

@@ -1,3 +1,5 @@
+mod declared;
+
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;

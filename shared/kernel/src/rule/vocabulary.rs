@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use cel::common::ast::{Expr, IdedExpr};
+
+use super::reading::Reading;
+
 /// The kind of a value in a rule. Sizes are the most a list or map ever holds; the cost of a rule is computed with
 /// them, so whoever provides the facts keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum Type {
     List(Box<Type>, u64),
     /// Texts to values of one kind, so many at most; a key may be missing.
     Map(Box<Type>, u64),
+    /// Texts to texts, so many at most; those under these keys are read as is declared.
+    Declared(BTreeMap<String, Reading>, u64),
     /// Exactly these fields.
     Object(BTreeMap<String, Field>),
 }
@@ -61,6 +67,7 @@ impl Type {
         match self {
             Self::List(element, size) => Self::list(element.smallest(), (*size).min(1)),
             Self::Map(value, size) => Self::map(value.smallest(), (*size).min(1)),
+            Self::Declared(declared, size) => Self::Declared(declared.clone(), (*size).min(1)),
             Self::Object(fields) => {
                 let smallest = |field: &Field| Field { kind: field.kind.smallest(), says: field.says };
                 Self::Object(fields.iter().map(|(name, field)| (name.clone(), smallest(field))).collect())
@@ -77,7 +84,10 @@ impl Type {
     pub(super) fn meets(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object(_), _) | (_, Self::Object(_)) => false,
-            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::Any, _) | (_, Self::Any) | (Self::Declared(..), Self::Declared(..)) => true,
+            (Self::Declared(..), Self::Map(value, _)) | (Self::Map(value, _), Self::Declared(..)) => {
+                value.meets(&Self::Text)
+            }
             (Self::List(one, _), Self::List(two, _)) | (Self::Map(one, _), Self::Map(two, _)) => {
                 one.meets(two)
             }
@@ -113,7 +123,7 @@ impl fmt::Display for Type {
             Self::Text => "a text",
             Self::Any => "of unknown kind",
             Self::List(..) => "a list",
-            Self::Map(..) => "a map",
+            Self::Map(..) | Self::Declared(..) => "a map",
             Self::Object(_) => "an object",
         })
     }
@@ -148,9 +158,46 @@ impl Vocabulary {
         Self(self.0.iter().map(|(name, kind)| (name.clone(), kind.smallest())).collect())
     }
 
+    /// The same, where the texts of the map `field` of `name` are read as is declared.
+    #[must_use]
+    pub fn declaring(mut self, name: &str, field: &str, declared: BTreeMap<String, Reading>) -> Self {
+        if let Some(Type::Declared(before, _)) = self.field(name, field) {
+            *before = declared;
+        }
+        self
+    }
+
+    /// The same, where it is not known how they are read: whatever one could be declared as is admitted.
+    #[must_use]
+    pub fn declaring_nothing(mut self, name: &str, field: &str) -> Self {
+        if let Some(kind) = self.field(name, field)
+            && let Type::Declared(_, size) = *kind
+        {
+            *kind = Type::map(Type::Any, size);
+        }
+        self
+    }
+
+    fn field(&mut self, name: &str, field: &str) -> Option<&mut Type> {
+        let Some(Type::Object(fields)) = self.0.get_mut(name) else { return None };
+        fields.get_mut(field).map(|field| &mut field.kind)
+    }
+
     /// What a name stands for.
     pub fn get(&self, name: &str) -> Option<&Type> {
         self.0.get(name)
+    }
+
+    /// The kind of a name or of a field of one.
+    pub(super) fn type_of(&self, expression: &IdedExpr) -> Option<&Type> {
+        match &expression.expr {
+            Expr::Ident(name) => self.get(name),
+            Expr::Select(select) => match self.type_of(&select.operand)? {
+                Type::Object(fields) => fields.get(&select.field).map(|field| &field.kind),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Every name, in order.

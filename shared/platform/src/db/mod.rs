@@ -65,6 +65,7 @@
 
 mod codes;
 mod column;
+mod composed;
 mod engine;
 mod held;
 mod instant;
@@ -84,6 +85,7 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
 pub use column::{BindColumns, Column};
+pub use composed::{Bound, Composed};
 pub use engine::{Engine, Reader, Session, Statement};
 pub use instant::Instant;
 pub use migrations::{Migrations, PLATFORM, Series};

@@ -4,6 +4,9 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 use tandem_kernel::id;
 
 use super::cell::{Cell, Cells};
@@ -11,7 +14,7 @@ use super::column::{Col, Shape};
 use super::place::{Order, Position, Stem};
 use super::statements::{self, Statements};
 use crate::call::Tenant;
-use crate::db::{BindColumns, Column, Instant, Session, Statement, Tx, Write};
+use crate::db::{BindColumns, Column, Composed, Instant, Session, Statement, Tx, Write};
 use crate::fault::{Fault, Outcome};
 
 use crate::on_engine;
@@ -39,6 +42,22 @@ pub struct Table<T: 'static> {
     shape: Shape,
     columns: &'static [Col<T>],
     statements: OnceLock<Statements>,
+}
+
+/// A row that begins with all columns of a resource, of a statement that was put together; see [`Table::compose`].
+#[derive(Debug)]
+pub struct Whole<T>(pub Outcome<T>);
+
+impl<'r, T: Resource> FromRow<'r, PgRow> for Whole<T> {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        T::TABLE.read(row).map(Self)
+    }
+}
+
+impl<'r, T: Resource> FromRow<'r, SqliteRow> for Whole<T> {
+    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+        T::TABLE.read(row).map(Self)
+    }
 }
 
 impl<T: Resource> Table<T> {
@@ -90,6 +109,13 @@ impl<T: Resource> Table<T> {
     pub fn select(&self, rest: &str) -> Statement {
         let text = statements::select(&self.shape, self.columns, rest);
         Statement::made(text.clone(), text)
+    }
+
+    /// Adds the names of all columns, each behind `alias`, to a statement that is put together; its rows are read as [`Whole`].
+    pub fn compose(&self, into: &mut Composed, alias: &'static str) {
+        for (place, column) in self.columns.iter().enumerate() {
+            into.sql(if place == 0 { "" } else { ", " }).sql(alias).sql(".").sql(column.name);
+        }
     }
 
     /// The names of all columns, each behind `alias`, for other statements that read them.

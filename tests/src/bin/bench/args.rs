@@ -61,6 +61,8 @@ pub enum Command {
 pub struct Scale {
     /// People the business knows.
     pub customers: u32,
+    /// People, where there are many.
+    pub people: u32,
     /// Codes spread over [`INCENTIVES`] incentives.
     pub many_codes: u32,
     /// Codes of the one incentive with a limit.
@@ -113,6 +115,7 @@ impl Args {
         let measure = |usual| Duration::from_secs(self.seconds.unwrap_or(usual));
         let full = Scale {
             customers: 10_000,
+            people: 1_000_000,
             many_codes: 250_000,
             one_codes: 100_000,
             crowd: 10_000,
@@ -132,6 +135,7 @@ impl Args {
             return full;
         }
         Scale {
+            people: 50_000,
             many_codes: 20_000,
             one_codes: 10_000,
             crowd: 1_000,

@@ -18,6 +18,7 @@ mod hard;
 mod idle;
 mod interactions;
 mod load;
+mod members;
 mod orders;
 mod people;
 mod pgbench;

@@ -5,7 +5,9 @@ use tandem_tests::process::Service;
 use crate::args::Args;
 use crate::report::{Beside, Report, Target};
 use crate::world::World;
-use crate::{Outcome, commit, generate, hard, interactions, people, quotes, redeem, start, tenants, year};
+use crate::{
+    Outcome, commit, generate, hard, interactions, members, people, quotes, redeem, start, tenants, year,
+};
 
 const MEMORY: &str = "resident memory after the run";
 const MEMORY_LIMIT_MIB: f64 = 200.0;
@@ -64,6 +66,7 @@ pub async fn all(args: &Args) -> Outcome<Report> {
     tenants::measure(args, &mut report, &scale).await;
     start::measure(args, &mut report, &scale).await;
     year::measure(args, &mut report, &scale).await;
+    members::measure(args, &mut report, &scale).await;
     hard::measure(args, &mut report, &scale).await;
     Ok(report)
 }

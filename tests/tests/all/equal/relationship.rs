@@ -10,8 +10,9 @@ use tandem_tests::stage::{
 
 use super::Stage;
 
-/// Each write of the services of customers, segments, incentives and vouchers.
+/// Each write of the services of attributes, customers, segments, incentives and vouchers.
 pub async fn writes(stage: &mut Stage) {
+    attributes(stage).await;
     customers(stage).await;
     consents(stage).await;
     segments(stage).await;
@@ -28,6 +29,32 @@ pub async fn writes(stage: &mut Stage) {
 
 fn id(text: &str) -> String {
     format!("r-{text}")
+}
+
+async fn attributes(stage: &mut Stage) {
+    let attribute = |value_type: AttributeType| Attribute {
+        name: "attributes/equal".to_owned(),
+        value_type: value_type.into(),
+        ..Attribute::default()
+    };
+    let create = CreateAttributeRequest {
+        attribute: Some(attribute(AttributeType::Number)),
+        attribute_id: "equal".to_owned(),
+        request_id: id("create"),
+    };
+    stage.twenty("CreateAttribute", &create).await;
+    let update = UpdateAttributeRequest {
+        attribute: Some(attribute(AttributeType::Date)),
+        request_id: id("update"),
+        ..UpdateAttributeRequest::default()
+    };
+    stage.twenty("UpdateAttribute", &update).await;
+    let delete = DeleteAttributeRequest {
+        name: "attributes/equal".to_owned(),
+        request_id: id("delete"),
+        ..DeleteAttributeRequest::default()
+    };
+    stage.twenty("DeleteAttribute", &delete).await;
 }
 
 async fn customers(stage: &mut Stage) {
@@ -144,6 +171,22 @@ async fn segments(stage: &mut Stage) {
         ..DeleteSegmentRequest::default()
     };
     stage.twenty("DeleteSegment", &delete).await;
+    let list = CreateSegmentRequest {
+        segment: Some(Segment { kind: SegmentKind::List.into(), ..Segment::default() }),
+        segment_id: "list".to_owned(),
+        request_id: id("list"),
+    };
+    stage.twenty("CreateSegment", &list).await;
+    let customers = vec!["customers/equal".to_owned(), "customers/nobody".to_owned()];
+    let add = AddSegmentMembersRequest {
+        name: "segments/list".to_owned(),
+        customers: customers.clone(),
+        request_id: id("add"),
+    };
+    stage.twenty("AddSegmentMembers", &add).await;
+    let remove =
+        RemoveSegmentMembersRequest { name: "segments/list".to_owned(), customers, request_id: id("remove") };
+    stage.twenty("RemoveSegmentMembers", &remove).await;
 }
 
 async fn incentives(stage: &mut Stage) {

@@ -70,10 +70,12 @@ pub const WRITES: [Write; 13] = [
     update("tandem.campaign.v1.ProductService/UpdateProduct", product),
     batch("tandem.campaign.v1.ProductService/BatchUpsertProducts", product),
     update("tandem.campaign.v1.CampaignService/UpdateCampaign", campaign),
+    update("tandem.relationship.v1.AttributeService/UpdateAttribute", attribute),
     update("tandem.relationship.v1.CustomerService/UpdateCustomer", customer),
     batch("tandem.relationship.v1.CustomerService/BatchUpsertCustomers", customer),
     batch("tandem.relationship.v1.CustomerService/ImportCustomers", customer),
     update("tandem.relationship.v1.SegmentService/UpdateSegment", segment),
+    Write { path: "tandem.relationship.v1.SegmentService/ImportSegmentMembers", of: None, is_batch: true },
     update("tandem.relationship.v1.IncentiveService/UpdateIncentive", reward),
     update("tandem.relationship.v1.VoucherService/UpdateVoucher", voucher),
     Write { path: "tandem.relationship.v1.VoucherService/ImportVouchers", of: None, is_batch: true },
@@ -82,7 +84,7 @@ pub const WRITES: [Write; 13] = [
 ];
 
 /// What there is before the writes: all but codes, which are brought in, and settings, which are there always.
-pub const STAGE: [fn() -> Resource; 6] = [segment, objective, product, campaign, customer, reward];
+pub const STAGE: [fn() -> Resource; 7] = [attribute, segment, objective, product, campaign, customer, reward];
 
 fn euros(units: i64) -> Value {
     json!({ "currencyCode": "EUR", "units": units.to_string() })
@@ -157,10 +159,29 @@ fn customer() -> Resource {
     }
 }
 
+fn attribute() -> Resource {
+    let full = json!({
+        "displayName": "a", "description": "d", "valueType": "ATTRIBUTE_TYPE_NUMBER", "personal": true,
+    });
+    let other = json!({
+        "displayName": "b", "description": "e", "valueType": "ATTRIBUTE_TYPE_DATE", "personal": true,
+    });
+    Resource {
+        default: json!({ "valueType": "ATTRIBUTE_TYPE_TEXT" }),
+        ..Resource::of(
+            "tandem.relationship.v1.AttributeService",
+            "Attribute",
+            "attributes/masked",
+            full,
+            other,
+        )
+    }
+}
+
 fn segment() -> Resource {
     let rule = |country: &str| format!("customer.country == '{country}'");
-    let full = json!({ "displayName": "a", "rule": rule("AT") });
-    let other = json!({ "displayName": "b", "rule": rule("DE") });
+    let full = json!({ "displayName": "a", "rule": rule("AT"), "watched": true });
+    let other = json!({ "displayName": "b", "rule": rule("DE"), "watched": true });
     Resource {
         required: vec!["rule"],
         ..Resource::of("tandem.relationship.v1.SegmentService", "Segment", "segments/masked", full, other)

@@ -1,0 +1,40 @@
+-- A segment is kept as a list, or found by a rule; who comes and goes is told where it is watched.
+ALTER TABLE segment ADD COLUMN kind text NOT NULL DEFAULT 'RULE';
+ALTER TABLE segment ADD COLUMN watched boolean NOT NULL DEFAULT false;
+CREATE INDEX segment_watched ON segment (tenant) WHERE watched;
+
+-- Who is in a list. What is no customer any more counts for nothing.
+CREATE TABLE segment_member (
+    tenant text NOT NULL,
+    segment text COLLATE "C" NOT NULL,
+    customer text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, segment, customer)
+);
+
+CREATE INDEX segment_member_customer ON segment_member (tenant, customer, segment);
+
+-- Who was told to be in a watched segment, whichever kind it is.
+CREATE TABLE segment_watched_member (
+    tenant text NOT NULL,
+    customer text COLLATE "C" NOT NULL,
+    segment text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, customer, segment)
+);
+
+-- Customers of whom it is to be found out, once it is due, which watched segments they are in. None where none is watched.
+CREATE TABLE customer_look (
+    tenant text NOT NULL,
+    customer text COLLATE "C" NOT NULL,
+    due timestamptz NOT NULL,
+    PRIMARY KEY (tenant, customer)
+);
+
+CREATE INDEX customer_look_due ON customer_look (due, tenant, customer);
+
+-- A tenant's customers are to be looked at one after the other, since what is watched has changed.
+CREATE TABLE segment_sweep (
+    tenant text NOT NULL PRIMARY KEY,
+    begun timestamptz NOT NULL,
+    -- Those behind this one are still to come; null: only those who were being written when it began.
+    after text COLLATE "C"
+);
