@@ -23,8 +23,8 @@ use tandem_proto::relationship::v1::settings_service_server::SettingsServiceServ
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, attribute, consent, customer, erasure, event, incentive, interaction, redemption,
-    relationship, rule, segment, settings, voucher,
+    App, Config, MIGRATIONS, attribute, consent, customer, erasure, event, incentive, interaction,
+    redemption, relationship, rule, segment, settings, voucher,
 };
 
 impl Program for App {

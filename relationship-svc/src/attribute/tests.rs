@@ -18,7 +18,7 @@ use tonic_types::StatusExt;
 
 use crate::MIGRATIONS;
 use crate::segment::tests::create_segment;
-use crate::testing::{Channel, Harness, fields, preconditions, reason};
+use crate::testing::{Channel, Harness, fields, import_customers, preconditions, reason};
 
 fn people(harness: &Harness) -> CustomerServiceClient<Channel> {
     CustomerServiceClient::new(harness.channel())
@@ -137,8 +137,7 @@ async fn a_batch_and_an_import_check_each_item_and_a_repetition_answers_the_same
         let rows =
             [customers, vec![person("b", &[("size", "3")]), person("b", &[("size", "high")])]].concat();
         let message = ImportCustomersRequest { customers: rows, update_mask: None };
-        let answer =
-            people(&harness).import_customers(futures::stream::iter([message])).await.unwrap().into_inner();
+        let answer = import_customers(&mut people(&harness), vec![message]).await.unwrap();
         assert_eq!((answer.created, answer.updated, answer.failed), (1, 2, 3));
         let places: Vec<_> = answer.failures.iter().map(|one| (one.index, one.name.as_str())).collect();
         assert_eq!(places, [(1, "customers/b"), (2, "customers/c"), (5, "customers/b")]);
@@ -169,7 +168,7 @@ async fn a_declaration_says_how_many_values_it_does_not_fit() {
                 customers: vec![person(id, &[("size", value)])],
                 ..Default::default()
             };
-            people(&harness).import_customers(futures::stream::iter([message])).await.unwrap();
+            import_customers(&mut people(&harness), vec![message]).await.unwrap();
         }
         retype(&harness, "size", AttributeType::Number).await.unwrap();
         assert_eq!(counted(&harness, "customer.attributes.size < 5").await.unwrap(), 3);

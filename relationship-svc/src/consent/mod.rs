@@ -41,7 +41,8 @@ pub const LINK: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const LONGEST_LINK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The word for every purpose.
 pub const ALL: &str = "all";
-const MAX_PURPOSE: usize = 64;
+/// The longest word for one.
+pub const MAX_PURPOSE: usize = 64;
 
 /// By what somebody is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +74,16 @@ impl Channel {
         (Self::Phone, "PHONE"),
         (Self::Whatsapp, "WHATSAPP"),
     ];
+
+    /// The names of all but [`Channel::All`].
+    pub const ONES: [&'static str; 6] = {
+        let (mut ones, mut at) = ([""; 6], 0);
+        while at < ones.len() {
+            ones[at] = Self::NAMES[at + 1].1;
+            at += 1;
+        }
+        ones
+    };
 
     /// As stored.
     pub fn name(self) -> &'static str {

@@ -26,7 +26,7 @@ use crate::interaction::store::Span;
 use crate::redemption::store::By;
 use crate::relationship::{Relationship, Who};
 use crate::voucher::{Frame, Voucher};
-use crate::{App, consent, customer, interaction, redemption, relationship, voucher};
+use crate::{App, consent, customer, interaction, redemption, relationship, segment, voucher};
 
 /// Rows that are read at once.
 const PAGE: usize = 500;
@@ -78,6 +78,9 @@ impl Export {
             Shown::Interactions => self.interactions(reader, behind).await,
             Shown::Orders => self.orders(reader, behind).await,
             Shown::Relationship => self.relationship(reader).await,
+            Shown::Lists => self.lists(reader).await,
+            Shown::Watched => self.watched(reader).await,
+            Shown::Look => self.look(reader).await,
             Shown::Vouchers => self.vouchers(reader, behind).await,
             Shown::Changes => self.changes(reader, behind).await,
             Shown::Redemptions => self.redemptions(reader, behind).await,
@@ -182,6 +185,24 @@ impl Export {
             row("relationship", &of)
         };
         Ok((found.into_iter().map(shown).collect(), None))
+    }
+
+    async fn lists(&self, reader: &mut Reader) -> Outcome<Page> {
+        let lists = segment::store::lists::of(reader, &self.tenant, vec![self.id().to_owned()]).await?;
+        let segments = lists.into_values().flatten();
+        Ok((segments.map(|one| row("segment_member", &json!({ "segment": one }))).collect(), None))
+    }
+
+    async fn watched(&self, reader: &mut Reader) -> Outcome<Page> {
+        let was = segment::store::watch::was(reader, &self.tenant, vec![self.id().to_owned()]).await?;
+        let shown = |(_, segment)| row("segment_watched_member", &json!({ "segment": segment }));
+        Ok((was.into_iter().map(shown).collect(), None))
+    }
+
+    async fn look(&self, reader: &mut Reader) -> Outcome<Page> {
+        let due = segment::store::watch::due_of(reader, &self.tenant, self.id()).await?;
+        let shown = |at: Timestamp| row("customer_look", &json!({ "due": at.to_string() }));
+        Ok((due.into_iter().map(shown).collect(), None))
     }
 
     async fn vouchers(&self, reader: &mut Reader, behind: &str) -> Outcome<Page> {

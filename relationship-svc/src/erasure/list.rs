@@ -59,6 +59,12 @@ pub enum Shown {
     Orders,
     /// How they stand.
     Relationship,
+    /// Lists that they are on.
+    Lists,
+    /// Watched segments that they were told to be in.
+    Watched,
+    /// When it is found out again which they are in.
+    Look,
     /// What they redeemed.
     Redemptions,
     /// What is counted of it.
@@ -249,6 +255,24 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     table(
+        "segment_member",
+        Join::Id("customer"),
+        Shown::Lists,
+        &[("tenant", Removes), ("segment", Removes), ("customer", Removes)],
+    ),
+    table(
+        "segment_watched_member",
+        Join::Id("customer"),
+        Shown::Watched,
+        &[("tenant", Removes), ("customer", Removes), ("segment", Removes)],
+    ),
+    table(
+        "customer_look",
+        Join::Id("customer"),
+        Shown::Look,
+        &[("tenant", Removes), ("customer", Removes), ("due", Removes)],
+    ),
+    table(
         "voucher",
         Join::Id("customer"),
         Shown::Vouchers,
@@ -408,6 +432,20 @@ pub const TABLES: &[Table] = &[
         &[("tenant", Keeps), ("version", Keeps), ("document", Keeps), ("updated", Keeps)],
     ),
     nobody(
+        "attribute",
+        &[
+            ("tenant", Keeps),
+            ("id", Keeps),
+            ("version", Keeps),
+            ("display_name", Keeps),
+            ("description", Keeps),
+            ("value_type", Keeps),
+            ("personal", Keeps),
+            ("created", Keeps),
+            ("updated", Keeps),
+        ],
+    ),
+    nobody(
         "segment",
         &[
             ("tenant", Keeps),
@@ -415,10 +453,14 @@ pub const TABLES: &[Table] = &[
             ("version", Keeps),
             ("display_name", Keeps),
             ("rule", Keeps),
+            ("kind", Keeps),
+            ("watched", Keeps),
             ("created", Keeps),
             ("updated", Keeps),
         ],
     ),
+    // Where a look at everybody stands: the id of whoever is known before them takes the place.
+    nobody("segment_sweep", &[("tenant", Keeps), ("begun", Keeps), ("after", Removes)]),
     nobody("segment_catalogue", &[("tenant", Keeps), ("version", Keeps)]),
     nobody(
         "incentive",

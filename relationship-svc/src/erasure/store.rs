@@ -56,6 +56,21 @@ const FORGET_CUSTOMER: Statement = Statement::same("DELETE FROM customer WHERE t
 const FORGET_STATES: Statement =
     Statement::same("DELETE FROM consent_state WHERE tenant = $1 AND customer = $2");
 
+const FORGET_LISTED: Statement =
+    Statement::same("DELETE FROM segment_member WHERE tenant = $1 AND customer = $2");
+
+const FORGET_WATCHED: Statement =
+    Statement::same("DELETE FROM segment_watched_member WHERE tenant = $1 AND customer = $2");
+
+const FORGET_LOOK: Statement =
+    Statement::same("DELETE FROM customer_look WHERE tenant = $1 AND customer = $2");
+
+const STEP_BACK: Statement = Statement::same(
+    "UPDATE segment_sweep
+        SET after = COALESCE((SELECT max(id) FROM customer WHERE tenant = $1 AND id < $2), '')
+      WHERE tenant = $1 AND after = $2",
+);
+
 const CONSENTS: Statement =
     Statement::same("SELECT id FROM consent WHERE tenant = $1 AND customer = $2 ORDER BY said, id LIMIT $3");
 
@@ -125,6 +140,10 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("erasure::left", LEFT),
     ("erasure::forget_customer", FORGET_CUSTOMER),
     ("erasure::forget_states", FORGET_STATES),
+    ("erasure::forget_listed", FORGET_LISTED),
+    ("erasure::forget_watched", FORGET_WATCHED),
+    ("erasure::forget_look", FORGET_LOOK),
+    ("erasure::step_back", STEP_BACK),
     ("erasure::consents", CONSENTS),
     ("erasure::rename_consent", RENAME_CONSENT),
     ("erasure::forget_consent", FORGET_CONSENT),
@@ -242,9 +261,10 @@ pub async fn left(session: &mut impl Session, tenant: &Tenant, customer: &str) -
     Ok(left.is_some())
 }
 
-/// What is known of a person, and what holds of their consents, goes.
-pub fn forget(customer: &str) -> [Write; 2] {
-    [FORGET_CUSTOMER, FORGET_STATES].map(|statement| Write::new(statement).text(customer).where_needed())
+/// What is known of a person, what holds of their consents, and which segments they are in goes: nobody is told that they left.
+pub fn forget(customer: &str) -> [Write; 6] {
+    [FORGET_CUSTOMER, FORGET_STATES, FORGET_LISTED, FORGET_WATCHED, FORGET_LOOK, STEP_BACK]
+        .map(|statement| Write::new(statement).text(customer).where_needed())
 }
 
 /// At most `limit` of what a person said gets the pseudonym, without what shows it; answers how many.

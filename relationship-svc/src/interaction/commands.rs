@@ -179,6 +179,8 @@ async fn write_back(core: &Core, tx: &mut Tx, tenant: &Tenant, mut world: World)
     for write in of_people(&world)? {
         writes.push(write);
     }
+    let changed = world.people.values().filter(|slot| slot.changed).filter_map(|slot| slot.row.who.id());
+    writes.push(customer::store::look(changed.map(str::to_owned).collect(), world.now));
     // A stage changes by what several callers have sent, or by the clock.
     let call = Call::system(tenant.as_str());
     let mut batch = Batch::new(&call, &*core.ids, world.now);

@@ -90,7 +90,7 @@ impl Kind {
     ];
 
     /// As rows have it.
-    pub fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Visit => "VISIT",
             Self::Basket => "BASKET",
@@ -123,6 +123,16 @@ impl Kind {
         matches!(self, Self::Review | Self::SurveyAnswer)
     }
 }
+
+/// The text of every kind.
+pub const TEXTS: [&str; Kind::ALL.len()] = {
+    let (mut texts, mut at) = ([""; Kind::ALL.len()], 0);
+    while at < texts.len() {
+        texts[at] = Kind::ALL[at].text();
+        at += 1;
+    }
+    texts
+};
 
 /// How long interactions are kept, in days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,6 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tandem_kernel::code::Typed;
 use tandem_kernel::money::Currency;
 use tandem_kernel::work::Work;
@@ -25,6 +24,7 @@ use tandem_platform::{Call, Fault, Outcome};
 
 use super::guesses::Leave;
 use super::{Person, Question, Refusal, Standing, standing};
+use crate::segment::Moment;
 use crate::segment::catalogue::Customers;
 use crate::voucher::formats;
 use crate::{App, segment};
@@ -110,18 +110,20 @@ async fn answered(app: &Arc<App>, call: &Call, lane: impl Hash, asked: Asked) ->
     let asked = Arc::new(asked);
     let read = app.evaluations.lanes(app).submit(call, lane, asked.clone()).await?;
     let settings = app.tenancy.of(app, &call.tenant).await?;
-    judged(app, asked, read, settings.zone.rules().clone()).await
+    let (zone, stages) = (settings.zone.rules().clone(), app.stage_rules(&call.tenant));
+    let at = Moment { now: read.now, zone, stages };
+    judged(app, asked, read, at).await
 }
 
 /// Judges here what is short, else where it holds nobody up.
-async fn judged(app: &App, asked: Arc<Asked>, read: Read, zone: TimeZone) -> Outcome<Evaluated> {
+async fn judged(app: &App, asked: Arc<Asked>, read: Read, at: Moment) -> Outcome<Evaluated> {
     let steps = asked.steps(&read);
     if steps <= segment::AT_ONCE {
-        return Ok(asked.judged(&read, &zone, &mut Work::new(segment::CUSTOMER)));
+        return Ok(asked.judged(&read, &at, &mut Work::new(segment::CUSTOMER)));
     }
     let judge = move |gone| {
         let mut work = Work::new(segment::CUSTOMER).until(gone);
-        let evaluated = asked.judged(&read, &zone, &mut work);
+        let evaluated = asked.judged(&read, &at, &mut work);
         work.end().map(|()| evaluated)
     };
     app.heavy.run(judge).await?.map_err(segment::commands::refused)
@@ -166,7 +168,7 @@ async fn read(
     let questions: Vec<Question<'_>> = items.iter().filter_map(|asked| asked.question()).collect();
     let settings = app.tenancy.of(app, tenant).await?;
     let mut reader = app.db.read().await?;
-    let customers = Arc::new(app.catalogues.customers(&mut reader, tenant, customers).await?);
+    let customers = Arc::new(app.catalogues.customers(&mut reader, tenant, customers, now).await?);
     let mut standings = match questions.is_empty() {
         true => Vec::new(),
         false => standing(app, &mut reader, tenant, &settings, now, &questions).await?,
@@ -201,12 +203,11 @@ impl Asked {
     }
 
     /// Adds what the customer's segments say.
-    fn judged(&self, read: &Read, zone: &TimeZone, work: &mut Work) -> Evaluated {
-        let (catalogue, now, work) = (&read.customers.catalogue, read.now, RefCell::new(work));
+    fn judged(&self, read: &Read, at: &Moment, work: &mut Work) -> Evaluated {
+        let (catalogue, work) = (&read.customers.catalogue, RefCell::new(work));
         let customer = self.person.customer.as_deref().filter(|customer| read.customers.know(customer));
         // Most codes are for everyone: the facts are put together only where a rule reads them.
-        let facts =
-            LazyCell::new(|| customer.and_then(|customer| read.customers.somebody(customer, now, zone)));
+        let facts = LazyCell::new(|| customer.and_then(|customer| read.customers.somebody(customer, at)));
         let is_in = |segment: &str| {
             let facts = facts.as_ref();
             facts.is_some_and(|facts| catalogue.has_member(segment, facts, &mut work.borrow_mut()))

@@ -9,6 +9,9 @@ use tandem_platform::{Call, Core, Outcome, Tenant, transact};
 
 use super::{StageRules, Who, events, store};
 
+/// People that one transaction looks after.
+const PART: i64 = 500;
+
 /// Tells of the stages of these people that the clock has changed; answers how many changes it told of. Who has been looked
 /// after by another replica meanwhile is not told of twice: what counts is what the locked rows say.
 pub async fn turn(
@@ -35,6 +38,17 @@ pub async fn turn(
         writes.run(tx).await?;
         Ok(told)
     })
+}
+
+/// Tells of every stage of a tenant's people that the clock has changed by `now`: from then on their rows say where they stand.
+pub async fn settle(core: &Core, tenant: &Tenant, rules: &StageRules, now: Timestamp) -> Outcome<()> {
+    loop {
+        let due = store::due_of(&mut core.db.read().await?, tenant, now, PART).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        turn(core, tenant, &due, rules, now).await?;
+    }
 }
 
 /// People by their tenants.

@@ -2,7 +2,7 @@
 //! both: `vocabulary.with(NAME, kind())` and `facts.with(NAME, fact(…))`.
 
 use jiff::Timestamp;
-use tandem_kernel::rule::{Fact, Type};
+use tandem_kernel::rule::{Fact, Parameter, Type};
 
 use super::{BEST, Relationship, StageRules, days_between};
 
@@ -10,9 +10,9 @@ use super::{BEST, Relationship, StageRules, days_between};
 pub const NAME: &str = "relationship";
 
 /// For "never": more days than any rule asks for.
-const NEVER: i64 = 1_000_000;
+pub const NEVER: i64 = 1_000_000;
 
-/// What it is made of.
+/// What it is made of; `amount` is asked for by a currency, and is no part of [`fact`].
 pub fn kind() -> Type {
     Type::facts([
         ("stage", Type::Text, "PROSPECT, FIRST_PURCHASE, ACTIVE, LOYAL, AT_RISK, LAPSED or WON_BACK"),
@@ -25,6 +25,11 @@ pub fn kind() -> Type {
             "mean of the ratings of the last 365 days, 0 to 100; -1 where there is none",
         ),
         ("ratings", Type::Int, "ratings of the last 365 days"),
+        (
+            "amount",
+            Type::asked([Parameter::Currency], Type::Int),
+            "what all orders brought net of returns, in minor units of the currency",
+        ),
     ])
 }
 

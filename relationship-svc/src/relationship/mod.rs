@@ -28,7 +28,7 @@ use tandem_kernel::limits;
 use tandem_kernel::money::Currency;
 
 use crate::customer;
-pub use stage::{Journey, MAX_DATES, Stage, StageRules, Why, days_between};
+pub use stage::{Journey, MAX_DATES, Stage, StageRules, Why, days, days_between};
 
 /// The latest ratings that satisfaction of late is judged by.
 pub const MAX_RATINGS: usize = 64;
@@ -71,6 +71,14 @@ impl Who {
         match self {
             Self::Customer(id) => format!("{}/relationship", customer::name(id)),
             Self::Guest(key) => format!("guests/{key}/relationship"),
+        }
+    }
+
+    /// The id of a customer.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Customer(id) => Some(id),
+            Self::Guest(_) => None,
         }
     }
 

@@ -34,9 +34,23 @@ const LOCK: Statement = Statement::pair(
 
 const FIND: Statement = Statement::same(select!("WHERE r.tenant = $1 AND r.person = $2"));
 
+const FIND_MANY: Statement = Statement::pair(
+    concat!(
+        "SELECT r.* FROM UNNEST($2::text[]) AS wanted (person) CROSS JOIN LATERAL (",
+        select!("WHERE r.tenant = $1 AND r.person = wanted.person LIMIT 1"),
+        ") AS r"
+    ),
+    select!("WHERE r.tenant = $1 AND r.person IN (SELECT value->>0 FROM json_each($2))"),
+);
+
 const DUE: Statement = Statement::same(
     "SELECT tenant, person FROM relationship
       WHERE next_change IS NOT NULL AND next_change <= $1 ORDER BY next_change LIMIT $2",
+);
+
+const DUE_OF: Statement = Statement::same(
+    "SELECT person FROM relationship
+      WHERE tenant = $1 AND next_change IS NOT NULL AND next_change <= $2 ORDER BY next_change LIMIT $3",
 );
 
 macro_rules! insert {
@@ -93,7 +107,9 @@ const UPDATE: Statement = Statement::pair(
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("relationship::lock", LOCK),
     ("relationship::find", FIND),
+    ("relationship::find_many", FIND_MANY),
     ("relationship::due", DUE),
+    ("relationship::due_of", DUE_OF),
     ("relationship::insert", INSERT),
     ("relationship::update", UPDATE),
 ];
@@ -169,12 +185,38 @@ pub async fn find(session: &mut impl Session, tenant: &Tenant, who: &Who) -> Out
     row.map(Relationship::try_from).transpose()
 }
 
+/// Those of these people of whom something is known, in no order.
+pub async fn find_many(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    people: &[Who],
+) -> Outcome<Vec<Relationship>> {
+    let columns = [Column::text(people.iter().map(Who::key))];
+    let rows: Vec<Row> = on_engine!(session, FIND_MANY, |sql, conn| {
+        sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
+    })?;
+    rows.into_iter().map(Relationship::try_from).collect()
+}
+
 /// At most `limit` people of any tenant whose stage the clock has changed by `now`, those that it changed first first.
 pub async fn due(session: &mut impl Session, now: Timestamp, limit: i64) -> Outcome<Vec<(Tenant, Who)>> {
     let rows: Vec<(String, String)> = on_engine!(session, DUE, |sql, conn| {
         sqlx::query_as(sql).bind(Instant(now)).bind(limit).fetch_all(conn).await
     })?;
     Ok(rows.iter().filter_map(|(tenant, person)| Tenant::parse(tenant).zip(Who::parse(person))).collect())
+}
+
+/// The same of one tenant.
+pub async fn due_of(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    now: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<Who>> {
+    let rows: Vec<String> = on_engine!(session, DUE_OF, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(Instant(now)).bind(limit).fetch_all(conn).await
+    })?;
+    Ok(rows.iter().filter_map(|person| Who::parse(person)).collect())
 }
 
 fn columns(rows: &[&Relationship]) -> Outcome<[Column; 14]> {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tandem_kernel::rule::{Facts, Fullness, Rule};
 use tandem_kernel::work::{Allowance, Work};
 use tandem_platform::db::Session;
@@ -14,7 +13,9 @@ use tandem_platform::resource::Resource;
 use tandem_platform::{Fault, Outcome, Tenant};
 
 use super::ageing::Ageing;
-use super::{Kind, Needed, Segment, compile, facts, steps, store};
+use super::asked::Needed;
+use super::known::Known;
+use super::{Kind, Moment, Segment, compile, facts, steps, store};
 use crate::attribute::{self, Declared};
 use crate::customer::{self, Customer};
 
@@ -146,12 +147,14 @@ impl Catalogues {
     }
 
     /// Those of these customers that exist, with the segments of the same moment. One statement, and two more after a
-    /// segment or a declaration has changed; one where there are lists; none where nobody is asked for.
+    /// segment or a declaration has changed; one where there are lists, and a few where rules read more than profiles; none
+    /// where nobody is asked for.
     pub async fn customers(
         &self,
         session: &mut impl Session,
         tenant: &Tenant,
         ids: Vec<String>,
+        now: Timestamp,
     ) -> Outcome<Customers> {
         if ids.is_empty() {
             return Ok(Customers::default());
@@ -160,7 +163,7 @@ impl Catalogues {
         if found.is_empty() {
             return Ok(Customers::default());
         }
-        self.of(session, tenant, version, found).await
+        self.of(session, tenant, version, found, now).await
     }
 
     /// The same of customers that were read, when the tenant's version was this.
@@ -170,15 +173,18 @@ impl Catalogues {
         tenant: &Tenant,
         version: i64,
         found: Vec<Customer>,
+        now: Timestamp,
     ) -> Outcome<Customers> {
         let catalogue = self.at(session, tenant, version).await?;
+        let ids = || found.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
         let lists = if catalogue.has_lists {
-            store::lists::of(session, tenant, found.iter().map(|one| one.id.clone()).collect()).await?
+            store::lists::of(session, tenant, ids()).await?
         } else {
             HashMap::new()
         };
+        let known = Known::of(session, tenant, &catalogue.needed, ids(), now).await?;
         let customers = found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        Ok(Customers { catalogue, customers, lists })
+        Ok(Customers { catalogue, customers, lists, known })
     }
 }
 
@@ -190,6 +196,7 @@ pub struct Customers {
     customers: HashMap<String, Customer>,
     /// Ids of the lists that customers are on.
     lists: HashMap<String, BTreeSet<String>>,
+    known: Known,
 }
 
 impl Customers {
@@ -203,11 +210,18 @@ impl Customers {
         self.customers.get(customer).map(customer::fullness)
     }
 
-    /// A customer as segments see them at `now`; `None` where there is no such customer.
-    pub fn somebody(&self, customer: &str, now: Timestamp, zone: &TimeZone) -> Option<Somebody<'_>> {
-        let (lists, needed) = (self.lists.get(customer), self.catalogue.needed);
+    /// A customer as segments see them; `None` where there is no such customer.
+    pub fn somebody(&self, customer: &str, at: &Moment) -> Option<Somebody<'_>> {
+        let lists = self.lists.get(customer);
         let customer = self.customers.get(customer)?;
-        Some(Somebody { facts: facts(customer, now, zone, needed), lists })
+        Some(Somebody { facts: facts(customer, &self.known, &self.catalogue.needed, at), lists })
+    }
+
+    /// When a customer is to be looked at again, who is looked at now; `None`: when something is written.
+    pub fn next(&self, ageing: Ageing, customer: &str, at: &Moment) -> Option<Timestamp> {
+        let profile = ageing.next(self.customers.get(customer)?, at.now, &at.zone);
+        let beside = self.known.next(customer, &self.catalogue.needed, at);
+        profile.into_iter().chain(beside).min()
     }
 
     /// The customer of this id.
@@ -238,7 +252,7 @@ fn compiled(
             None => Arc::new(Compiled::new(&segment, &catalogue.declared)?),
         };
         match &compiled.who {
-            Who::Rule(rule) => catalogue.needed = catalogue.needed.and(Needed::by(rule)),
+            Who::Rule(rule) => catalogue.needed = std::mem::take(&mut catalogue.needed).and(Needed::by(rule)),
             Who::Listed => catalogue.has_lists = true,
         }
         catalogue.segments.insert(segment.id, compiled);

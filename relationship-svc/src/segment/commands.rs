@@ -14,7 +14,7 @@ use tandem_platform::{Call, Fault, Outcome, Tenant, Violations, once};
 use tandem_proto::relationship::v1::ErrorReason;
 
 use super::catalogue::Customers;
-use super::{AT_ONCE, CUSTOMER, Definition, Kind, Segment, ageing, events, name, store};
+use super::{AT_ONCE, CUSTOMER, Definition, Kind, Moment, Segment, ageing, events, name, store};
 use crate::{App, attribute, customer};
 
 /// Incentives that a refusal to delete names.
@@ -117,7 +117,8 @@ pub async fn membership(
     asked: Vec<String>,
 ) -> Outcome<Vec<String>> {
     let mut reader = app.db.read().await?;
-    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![customer.clone()]).await?;
+    let now = app.clock.now();
+    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![customer.clone()], now).await?;
     drop(reader);
     if !found.know(&customer) {
         return Err(Fault::not_found(customer::name(&customer)));
@@ -140,10 +141,10 @@ pub async fn judged(
     let Some(fullness) = found.fullness(&customer) else { return Ok(Vec::new()) };
     let named = (!asked.is_empty()).then(|| asked.iter().map(String::as_str));
     let work = found.catalogue.steps(named, fullness);
-    let (settings, now) = (app.tenancy.of(app, tenant).await?, app.clock.now());
+    let at = Moment::of(app, tenant).await?;
     let judge = move |gone| {
         let mut work = Work::new(CUSTOMER).until(gone);
-        let somebody = found.somebody(&customer, now, settings.zone.rules());
+        let somebody = found.somebody(&customer, &at);
         let members: Vec<String> = match (somebody, asked.as_slice()) {
             (None, _) => Vec::new(),
             (Some(somebody), []) => {

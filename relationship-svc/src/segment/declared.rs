@@ -1,15 +1,13 @@
 //! Rules as readers of what is declared of attributes.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tandem_kernel::rule::Reading;
 use tandem_kernel::rule::plan::Term;
 use tandem_platform::resource::Resource;
 use tandem_platform::{Db, Outcome, Tenant, Tx};
 
 use super::store::members::Search;
-use super::store::sources::Moment;
-use super::{Kind, compile, store};
+use super::{Kind, Moment, compile, store};
 use crate::attribute::Declared;
 use crate::attribute::readers::Readers;
 
@@ -42,8 +40,9 @@ impl Readers for Rules {
         let kept = Term::Entry("customer.attributes".to_owned(), Box::new(Term::Text(key.to_owned())));
         let read = Term::There(Box::new(Term::Read(reading, Box::new(kept.clone()))));
         let said = [Term::There(Box::new(kept)), Term::Not(Box::new(read))];
-        let at = Moment { now: Timestamp::UNIX_EPOCH, zone: TimeZone::UTC };
-        let (members, _) = Search { db: &self.0, tenant, said: &said, at: &at }.count(tx).await?;
+        let at = Moment::any();
+        let search = Search { db: &self.0, tenant, said: &said, joined: false, at: &at };
+        let (members, _) = search.count(tx).await?;
         Ok(u64::try_from(members).unwrap_or_default())
     }
 }

@@ -14,10 +14,12 @@
 //! - A segment stays as long as an active incentive names it.
 
 pub mod ageing;
+pub mod asked;
 pub mod catalogue;
 pub mod commands;
 pub mod declared;
 pub mod events;
+pub mod known;
 pub mod rpc;
 pub mod store;
 pub mod tasks;
@@ -32,17 +34,24 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vocabulary};
 use tandem_kernel::work::Allowance;
 use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
+use tandem_platform::{Outcome, Tenant};
 
+use self::asked::Needed;
+use self::known::Known;
+use crate::App;
 use crate::attribute::Declared;
 use crate::customer::{self, Customer};
+use crate::relationship::StageRules;
 
 /// The first part of every segment's name.
 pub const COLLECTION: &str = "segments";
 
 /// What a rule may read: `customer`, `now`, and what only some rules read ([`Needed`]). What a tenant declares of attributes comes
 /// to it ([`Declared::within`]).
-pub static VOCABULARY: LazyLock<Vocabulary> =
-    LazyLock::new(|| customer::vocabulary().and(rule::now_vocabulary()).with(DAYS_TO_BIRTHDAY, Type::Int));
+pub static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let profile = customer::vocabulary().and(rule::now_vocabulary()).with(DAYS_TO_BIRTHDAY, Type::Int);
+    profile.and(asked::vocabulary())
+});
 
 /// Days until the next birthday, where it is known.
 pub const DAYS_TO_BIRTHDAY: &str = "days_to_birthday";
@@ -134,36 +143,42 @@ pub fn check(text: &str) -> Result<(), RuleError> {
     Rule::compile(text, &ANY).map(drop)
 }
 
-/// Facts that are put together only where a rule reads them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needed {
-    days_to_birthday: bool,
+/// When rules are judged, and by what of the tenant.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The instant.
+    pub now: Timestamp,
+    /// The tenant's zone.
+    pub zone: TimeZone,
+    /// By which people stand where they stand.
+    pub stages: StageRules,
 }
 
-impl Needed {
-    /// By a rule.
-    pub fn by(rule: &Rule) -> Self {
-        Self { days_to_birthday: rule.reads().contains(DAYS_TO_BIRTHDAY) }
+impl Moment {
+    /// Now, for a tenant. Not inside a transaction.
+    pub async fn of(app: &App, tenant: &Tenant) -> Outcome<Self> {
+        let zone = app.tenancy.of(app, tenant).await?.zone.rules().clone();
+        Ok(Self { now: app.clock.now(), zone, stages: app.stage_rules(tenant) })
     }
 
-    /// By both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { days_to_birthday: self.days_to_birthday || other.days_to_birthday }
+    /// Where nothing that is asked depends on it.
+    pub fn any() -> Self {
+        Self { now: Timestamp::UNIX_EPOCH, zone: TimeZone::UTC, stages: StageRules::default() }
     }
 }
 
-/// What the rules of segments read of one customer at `now`; built once, for all rules that need this.
-pub fn facts<'a>(customer: &'a Customer, now: Timestamp, zone: &TimeZone, needed: Needed) -> Facts<'a> {
+/// What the rules of segments read of one customer; built once, for all rules that need this.
+pub fn facts<'a>(customer: &'a Customer, known: &Known, needed: &Needed, at: &Moment) -> Facts<'a> {
     let mut facts = Facts::new()
-        .with("customer", customer::fact(customer, now))
-        .with("now", rule::now_fact(now, zone))
+        .with("customer", customer::fact(customer, at.now))
+        .with("now", rule::now_fact(at.now, &at.zone))
         .holding(customer::fullness(customer));
     // What is not known is not there: a rule that reads it fails.
-    let birthday = needed.days_to_birthday.then(|| customer.days_to_birthday(now, zone)).flatten();
+    let birthday = needed.days_to_birthday.then(|| customer.days_to_birthday(at.now, &at.zone)).flatten();
     if let Some(days) = birthday {
         facts.set(DAYS_TO_BIRTHDAY, days);
     }
+    known.show(&mut facts, &customer.id, needed, at);
     facts
 }
 

@@ -1,5 +1,6 @@
 //! Segments, and the version of all those of a tenant.
 
+pub mod beside;
 pub mod lists;
 pub mod members;
 pub mod said;

@@ -1,8 +1,8 @@
 //! The rules of segments, on both engines.
 
-mod lists;
+pub mod lists;
 mod said;
-mod watched;
+pub mod watched;
 
 use futures::TryStreamExt;
 use tandem_platform::testing;

@@ -23,6 +23,7 @@ use cel::parser::Parser;
 use self::check::Judged;
 use crate::text;
 
+mod asked;
 mod check;
 mod domain;
 mod facts;
@@ -38,6 +39,7 @@ mod tests;
 mod usage;
 mod vocabulary;
 
+pub use asked::Parameter;
 pub use domain::{
     LineView, PlaceView, basket_fact, basket_fullness, basket_vocabulary, line_fact, line_facts,
     line_fullness, line_vocabulary, now_fact, now_vocabulary, offer_facts, place_fact, place_vocabulary,
@@ -230,11 +232,12 @@ impl Rule {
         let parser = Parser::default().enable_optional_syntax(false).error_recovery_limit(4);
         let (mut expression, source) =
             parser.parse_with_source_info(text).map_err(|errors| syntax_error(text, &errors))?;
-        let Judged { cost, read } = check::check(&expression, &source, text, vocabulary)?;
+        let Judged { cost, read, asked } = check::check(&expression, &source, text, vocabulary)?;
         let smallest = || check::check(&expression, &source, text, &vocabulary.smallest());
         let least = if cost > CHEAP { smallest().map_or(cost, |least| least.cost.min(cost)) } else { cost };
         pattern::write_out(&mut expression);
         reading::write_in(&mut expression, &read);
+        asked::name(&mut expression, &asked);
         Ok(Self { text: text.to_owned(), expression, cost, least })
     }
 

@@ -11,8 +11,8 @@ use super::super::suppression::{self, Place, Reason, Suppression};
 use super::super::{Consent, Key, State, events, store};
 use super::Recorded;
 use crate::App;
-use crate::customer::Customer;
 use crate::customer::store::CUSTOMERS;
+use crate::customer::{self, Customer};
 
 /// What makes two records one.
 type Once = (Key, Timestamp, &'static str);
@@ -48,6 +48,8 @@ pub(super) async fn take(app: &App, unit: &mut Unit<'_>, given: Vec<Consent>) ->
     unit.write(store::insert(&new.iter().collect::<Vec<_>>())?);
     unit.write(store::save(&rows));
     unit.write(store::suppression::save(&lifted));
+    let changed: BTreeSet<String> = rows.iter().map(|(key, _)| key.customer.clone()).collect();
+    unit.write(customer::store::look(changed.into_iter().collect(), unit.now()));
     let holds = |one: &Consent| held.get(&one.key).is_some_and(|current| is_in(current, one));
     new.iter().for_each(|one| unit.tell(events::recorded(one, !holds(one))));
     lifted.iter().for_each(|row| unit.tell(events::cleared(row)));

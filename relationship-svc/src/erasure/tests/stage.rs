@@ -14,6 +14,8 @@ use tonic::Status;
 
 use crate::consent::tests as consents;
 use crate::erasure::tasks;
+use crate::segment;
+use crate::segment::tests::{lists, watched};
 use crate::testing::{Channel as Wire, Harness, import_vouchers};
 
 /// Values of Ada that nobody else has. The first is her id.
@@ -155,6 +157,15 @@ pub async fn set(harness: &Harness) {
     consent(harness, ConsentState::Pending, -20).await;
     consent(harness, ConsentState::Granted, -10).await;
     visited(harness).await;
+    segments(harness).await;
+}
+
+/// Puts Ada on a list, and into a segment that is watched and depends on the day.
+async fn segments(harness: &Harness) {
+    lists::create_list(harness, "guests-of-honour", false).await.unwrap();
+    lists::add(harness, "guests-of-honour", &["ada-17"]).await.unwrap();
+    watched::watch(harness, "vips", "'vip' in customer.tags && now.year > 2000").await.unwrap();
+    segment::tasks::pass(&harness.app).await.unwrap();
 }
 
 /// Tells of what Ada did: an order, and a visit that says more of her than it should.

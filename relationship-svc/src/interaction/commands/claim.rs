@@ -48,6 +48,7 @@ pub async fn claim(app: Arc<App>, asked: Asked<Claim>) -> Outcome<Claimed> {
         unit.tell(events::guest_claimed(&to, &guest));
         unit.write(store::hand_over(&from, &to));
         unit.write(store::order::hand_over(&from, &to));
+        unit.write(customer::store::look(vec![claim.customer.clone()], now));
         for (row, known) in [(&guest, known_guest), (&person, known_customer)] {
             let write = if known { relationship::store::update } else { relationship::store::insert };
             unit.write(write(&[row])?);

@@ -369,7 +369,8 @@ pub(super) fn usable(given: v1::ListUsableVouchersRequest) -> Outcome<Usable> {
 pub(super) async fn add_segments(app: &App, call: &Call, plain: &mut Plain, person: &Person) -> Outcome<()> {
     let Some(id) = &person.customer else { return Ok(()) };
     let mut reader = app.db.read().await?;
-    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()]).await?;
+    let now = app.clock.now();
+    let found = app.catalogues.customers(&mut reader, &call.tenant, vec![id.clone()], now).await?;
     drop(reader);
     plain.segments =
         Membership::In(segment::commands::judged(app, &call.tenant, found, id.clone(), Vec::new()).await?);

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use tandem_kernel::rule::plan::{Kept, Plan};
 use tandem_kernel::rule::{Rule, START};
 use tandem_kernel::work::{Allowance, Work};
@@ -13,12 +12,14 @@ use tandem_platform::db::{Bound, Composed};
 use tandem_platform::resource;
 use tandem_platform::{Call, Fault, Outcome, Violations};
 
+use super::super::asked::Needed;
+use super::super::known::Known;
 use super::super::store::lists;
 use super::super::store::members::{self, Search, Span};
-use super::super::store::sources::{self, Moment};
-use super::super::{Kind, Needed, Segment, compile, facts, steps};
+use super::super::store::sources;
+use super::super::{Kind, Moment, Segment, compile, facts, steps};
 use crate::customer::Customer;
-use crate::{App, attribute};
+use crate::{App, attribute, relationship};
 
 /// Customers judged at once where all of them are.
 const BLOCK: i64 = 1_000;
@@ -43,15 +44,17 @@ pub enum Wanted {
 pub struct Ruled {
     rule: Arc<Rule>,
     plan: Plan,
-    zone: TimeZone,
+    needed: Needed,
+    /// When it was asked.
+    at: Moment,
 }
 
 impl Ruled {
     /// Of this rule, in the zone of the tenant.
     pub async fn new(app: &App, call: &Call, rule: Rule) -> Outcome<Self> {
         let plan = rule.plan(&sources::stored);
-        let zone = app.tenancy.of(app, &call.tenant).await?.zone.rules().clone();
-        let mut wanted = Self { rule: Arc::new(rule), plan, zone };
+        let (needed, at) = (Needed::by(&rule), Moment::of(app, &call.tenant).await?);
+        let mut wanted = Self { rule: Arc::new(rule), plan, needed, at };
         let at = wanted.at(app);
         let length = wanted.search(app, call, &at).counting().statement().len();
         if length > MAX_STATEMENT {
@@ -62,11 +65,20 @@ impl Ruled {
     }
 
     fn search<'a>(&'a self, app: &'a App, call: &'a Call, at: &'a Moment) -> Search<'a> {
-        Search { db: &app.db, tenant: &call.tenant, said: &self.plan.said, at }
+        let joined = self.needed.relationship;
+        Search { db: &app.db, tenant: &call.tenant, said: &self.plan.said, joined, at }
     }
 
     fn at(&self, app: &App) -> Moment {
-        Moment { now: app.clock.now(), zone: self.zone.clone() }
+        Moment { now: app.clock.now(), ..self.at.clone() }
+    }
+
+    /// Stages are derived; what a row has is the one that was told of. So whatever the clock has changed is told first.
+    async fn settle(&self, app: &App, call: &Call) -> Outcome<()> {
+        if !self.needed.relationship {
+            return Ok(());
+        }
+        relationship::commands::settle(app, &call.tenant, &self.at.stages, app.clock.now()).await
     }
 
     fn is_said(&self) -> bool {
@@ -110,17 +122,18 @@ pub struct Count {
 
 /// Counts them now.
 pub async fn count(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Count> {
-    let mut reader = app.db.read().await?;
     let ruled = match wanted {
         Wanted::Ruled(ruled) => ruled,
         Wanted::Listed(id) => {
+            let mut reader = app.db.read().await?;
             let members = lists::count(&mut reader, &call.tenant, id).await?;
-            // Nothing that depends on them is asked.
-            let at = Moment { now: app.clock.now(), zone: TimeZone::UTC };
-            let all = Search { db: &app.db, tenant: &call.tenant, said: &[], at: &at };
+            let at = Moment::any();
+            let all = Search { db: &app.db, tenant: &call.tenant, said: &[], joined: false, at: &at };
             return Ok(Count { members, customers: all.count(&mut reader).await?.1 });
         }
     };
+    ruled.settle(app, call).await?;
+    let mut reader = app.db.read().await?;
     let at = ruled.at(app);
     let search = ruled.search(app, call, &at);
     let search = if ruled.is_said() { search } else { Search { said: &[], ..search } };
@@ -160,6 +173,7 @@ pub async fn members(
 
 impl Ruled {
     async fn members(&self, app: &App, call: &Call, after: &str) -> Outcome<(Vec<String>, Option<String>)> {
+        self.settle(app, call).await?;
         let at = self.at(app);
         let search = self.search(app, call, &at);
         let size = if self.is_said() { SPAN } else { BLOCK };
@@ -170,33 +184,49 @@ impl Ruled {
         if self.is_said() {
             return Ok((search.ids(&mut reader, span).await?, last));
         }
-        let block = Arc::new(search.customers(&mut reader, span).await?);
+        let people = search.customers(&mut reader, span).await?;
+        let ids = people.iter().map(|one| one.id.clone()).collect();
+        let known = Known::of(&mut reader, &call.tenant, &self.needed, ids, at.now).await?;
         drop(reader);
-        let found = judged(app, call, self, &block).await?;
-        let ids = found.into_iter().filter_map(|at| block.get(at)).map(|one| one.id.clone());
+        let block =
+            Arc::new(Block { rule: self.rule.clone(), needed: self.needed.clone(), people, known, at });
+        let found = judged(app, call, &block).await?;
+        let ids = found.into_iter().filter_map(|at| block.people.get(at)).map(|one| one.id.clone());
         Ok((ids.collect(), last))
+    }
+}
+
+/// A rule, and the people of whom it is judged.
+struct Block {
+    rule: Arc<Rule>,
+    needed: Needed,
+    people: Vec<Customer>,
+    known: Known,
+    at: Moment,
+}
+
+impl Block {
+    /// Of whom the rule holds, from a place on, by their places; and how far the work went.
+    fn judge(&self, from: usize, work: &mut Work) -> (Vec<usize>, usize) {
+        let (mut found, mut place) = (Vec::new(), from);
+        while let Some(customer) = self.people.get(place).filter(|_| !work.is_over()) {
+            let facts = facts(customer, &self.known, &self.needed, &self.at);
+            work.spend(steps(&self.rule, facts.fullness()));
+            found.extend(self.rule.matches(&facts).then_some(place));
+            place += 1;
+        }
+        (found, place)
     }
 }
 
 /// Of which customers of a block the rule holds, by their places. Judged apart from the threads that serve calls, slice
 /// by slice, so that others who wait there get their turns.
-async fn judged(app: &App, call: &Call, ruled: &Ruled, block: &Arc<Vec<Customer>>) -> Outcome<Vec<usize>> {
+async fn judged(app: &App, call: &Call, block: &Arc<Block>) -> Outcome<Vec<usize>> {
     let (mut members, mut from) = (Vec::new(), 0);
-    while from < block.len() {
+    while from < block.people.len() {
         call.check_deadline()?;
-        let (rule, block, at) = (ruled.rule.clone(), block.clone(), ruled.at(app));
-        let needed = Needed::by(&rule);
-        let judge = move |gone| {
-            let mut work = Work::new(SLICE).until(gone);
-            let (mut found, mut at) = (Vec::new(), from);
-            while let Some(customer) = block.get(at).filter(|_| !work.is_over()) {
-                let facts = facts(customer, at.now, &at.zone, needed);
-                work.spend(steps(&rule, facts.fullness()));
-                found.extend(rule.matches(&facts).then_some(at));
-                at += 1;
-            }
-            (found, at)
-        };
+        let block = block.clone();
+        let judge = move |gone| block.judge(from, &mut Work::new(SLICE).until(gone));
         let (found, next) = app.heavy.run(judge).await?;
         members.extend(found);
         from = next;

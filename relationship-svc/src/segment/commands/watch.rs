@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tandem_platform::db::Writes;
 use tandem_platform::outbox::{self, Batch, Recorded};
 use tandem_platform::{Call, Fault, Outcome, Tenant, Tx, transact};
 
+use super::super::Moment;
 use super::super::catalogue::Customers;
 use super::super::store::watch::{self, Due, Pair};
 use super::super::store::{self, members};
@@ -54,24 +54,21 @@ pub async fn look(app: &Arc<App>) -> Outcome<()> {
 
 async fn judge(app: &Arc<App>, call: &Call, now: Timestamp, customers: Vec<String>) -> Outcome<()> {
     let tenant = &call.tenant;
-    let settings = app.tenancy.of(app, tenant).await?;
-    let zone = settings.zone.rules();
+    let at = Moment { now, ..Moment::of(app, tenant).await? };
     transact!(app.db, |tx| {
         let found = CUSTOMERS.lock_many(tx, tenant, customers.clone()).await?;
         let still = watch::still(tx, tenant, now, customers.clone()).await?;
         let version = store::version(tx, tenant).await?;
-        let found = Arc::new(app.catalogues.of(tx, tenant, version, found).await?);
+        let found = Arc::new(app.catalogues.of(tx, tenant, version, found, now).await?);
         let was = watch::was(tx, tenant, still.clone()).await?;
-        let is = judged(app, &found, &still, now, zone).await?;
-        write(app, call, tx, now, Looked { found, zone, still, was, is }).await
+        let is = judged(app, &found, &still, &at).await?;
+        write(app, call, tx, &at, Looked { found, still, was, is }).await
     })
 }
 
 /// What was found of customers.
-struct Looked<'a> {
+struct Looked {
     found: Arc<Customers>,
-    /// Of the tenant.
-    zone: &'a TimeZone,
     /// Who was due.
     still: Vec<String>,
     was: BTreeSet<Pair>,
@@ -83,14 +80,13 @@ async fn judged(
     app: &App,
     found: &Arc<Customers>,
     customers: &[String],
-    now: Timestamp,
-    zone: &TimeZone,
+    at: &Moment,
 ) -> Outcome<BTreeSet<Pair>> {
-    let (found, customers, zone) = (found.clone(), customers.to_vec(), zone.clone());
+    let (found, customers, at) = (found.clone(), customers.to_vec(), at.clone());
     let judge = move |_| {
         let mut is = BTreeSet::new();
         for customer in customers {
-            let Some(somebody) = found.somebody(&customer, now, &zone) else { continue };
+            let Some(somebody) = found.somebody(&customer, &at) else { continue };
             let watched: BTreeMap<String, i64> = found.catalogue.watched_of(&somebody);
             is.extend(watched.into_keys().map(|segment| (customer.clone(), segment)));
         }
@@ -99,8 +95,8 @@ async fn judged(
     app.heavy.run(judge).await
 }
 
-async fn write(app: &App, call: &Call, tx: &mut Tx, now: Timestamp, looked: Looked<'_>) -> Outcome<()> {
-    let Looked { found, zone, still, was, is } = looked;
+async fn write(app: &App, call: &Call, tx: &mut Tx, at: &Moment, looked: Looked) -> Outcome<()> {
+    let (Looked { found, still, was, is }, now) = (looked, at.now);
     let entered: Vec<Pair> = is.difference(&was).cloned().collect();
     let gone: Vec<Pair> = was.difference(&is).cloned().collect();
     let mut told = Batch::new(call, &*app.ids, now);
@@ -113,7 +109,7 @@ async fn write(app: &App, call: &Call, tx: &mut Tx, now: Timestamp, looked: Look
             told.push(event(segment, version, customer, now));
         }
     }
-    let (later, done) = next(&found, zone, still, now);
+    let (later, done) = next(&found, still, at);
     let mut writes = Writes::of(&call.tenant);
     for write in [watch::enter(&entered), watch::leave(&gone), watch::later(later), watch::done(done)] {
         writes.push(write);
@@ -123,16 +119,11 @@ async fn write(app: &App, call: &Call, tx: &mut Tx, now: Timestamp, looked: Look
 }
 
 /// Who is due again, and who is not.
-fn next(
-    found: &Customers,
-    zone: &TimeZone,
-    still: Vec<String>,
-    now: Timestamp,
-) -> (Vec<(String, Timestamp)>, Vec<String>) {
+fn next(found: &Customers, still: Vec<String>, at: &Moment) -> (Vec<(String, Timestamp)>, Vec<String>) {
     let ageing: Ageing = found.catalogue.ageing();
     let (mut later, mut done) = (Vec::new(), Vec::new());
     for customer in still {
-        match found.get(&customer).and_then(|one| ageing.next(one, now, zone)) {
+        match found.next(ageing, &customer, at) {
             Some(next) => later.push((customer, next)),
             None => done.push(customer),
         }

@@ -7,9 +7,9 @@ use tandem_platform::resource::Whole;
 use tandem_platform::{Db, Outcome, Tenant, on_engine};
 
 use super::said::Writer;
-use super::sources::Moment;
 use crate::customer::Customer;
 use crate::customer::store::CUSTOMERS;
+use crate::segment::Moment;
 
 /// The id that stands so far behind another one.
 const BEHIND: Statement =
@@ -27,6 +27,8 @@ pub struct Search<'a> {
     pub tenant: &'a Tenant,
     /// All of them must hold.
     pub said: &'a [Term],
+    /// Some of them read the row of the relationship.
+    pub joined: bool,
     /// Then and there.
     pub at: &'a Moment,
 }
@@ -57,13 +59,21 @@ impl Search<'_> {
         let mut out = Composed::new(self.db);
         out.sql("SELECT count(*) FILTER (WHERE ");
         Writer::new(&mut out, self.at).condition(self.said);
-        out.sql(") AS members, count(*) AS customers FROM customer AS t WHERE t.tenant = ");
-        out.text(self.tenant.as_str());
+        out.sql(") AS members, count(*) AS customers");
+        self.from(&mut out);
         out
     }
 
+    fn from(&self, out: &mut Composed) {
+        out.sql(" FROM customer AS t");
+        if self.joined {
+            out.sql(" LEFT JOIN relationship AS r ON r.tenant = t.tenant AND r.person = 'c/' || t.id");
+        }
+        out.sql(" WHERE t.tenant = ").text(self.tenant.as_str());
+    }
+
     fn within(&self, out: &mut Composed, span: Span<'_>) {
-        out.sql(" FROM customer AS t WHERE t.tenant = ").text(self.tenant.as_str());
+        self.from(out);
         out.sql(" AND t.id > ").text(span.after);
         if let Some(last) = span.last {
             out.sql(" AND t.id <= ").text(last);

@@ -13,7 +13,8 @@ use tandem_kernel::rule::Reading;
 use tandem_kernel::rule::plan::{Comparison, Kind, List, Place, Quantity, Sum, Term};
 use tandem_platform::db::{Bound, Composed};
 
-use super::sources::{Moment, source};
+use super::sources::source;
+use crate::segment::Moment;
 
 /// Writes conditions into a statement over customers, whose row is called `t`.
 #[derive(Debug)]

@@ -1,30 +1,25 @@
-//! The facts of customers as their rows have them: what [`crate::customer::fact`] gives a rule, in SQL. The row is called `t`.
+//! The facts of customers as their rows have them: what [`crate::customer::fact`] gives a rule, in SQL. The row is called `t`, that
+//! of their relationship, if there is one, `r`.
 //!
 //! A fact that is missing here is judged in Rust alone. One that is here has the same value as there, and is NULL where a rule
 //! that reads it fails: a property test compares both.
 
+mod beside;
 mod birthday;
 
-use jiff::Timestamp;
+use std::borrow::Cow;
+
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use tandem_kernel::rule::plan::{Kind, Stored};
 use tandem_platform::db::{Bound, Composed};
 
-use crate::segment::DAYS_TO_BIRTHDAY;
-
-/// When rules are judged, and in which zone.
-#[derive(Debug, Clone)]
-pub struct Moment {
-    /// The instant.
-    pub now: Timestamp,
-    /// The tenant's.
-    pub zone: TimeZone,
-}
+use crate::segment::asked::Asked;
+use crate::segment::{DAYS_TO_BIRTHDAY, Moment};
 
 /// One fact.
+#[derive(Clone)]
 pub struct Source {
-    path: &'static str,
+    path: Cow<'static, str>,
     kind: Kind,
     sure: bool,
     value: Value,
@@ -33,7 +28,7 @@ pub struct Source {
 }
 
 /// How a value is written.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Value {
     /// The same on both engines.
     Column(&'static str),
@@ -41,18 +36,33 @@ enum Value {
     Now(fn(&DateTime) -> i64),
     /// By both.
     Made(fn(&mut Composed, &Moment)),
+    /// What is asked for.
+    Asked(Asked),
 }
 
 const fn column(path: &'static str, kind: Kind, column: &'static str) -> Source {
-    Source { path, kind, sure: true, value: Value::Column(column), since: None }
+    Source { path: Cow::Borrowed(path), kind, sure: true, value: Value::Column(column), since: None }
 }
 
 const fn now(path: &'static str, least: i64, most: i64, part: fn(&DateTime) -> i64) -> Source {
-    Source { path, kind: Kind::Int(least, most), sure: true, value: Value::Now(part), since: None }
+    made(path, Kind::Int(least, most), Value::Now(part))
+}
+
+const fn made(path: &'static str, kind: Kind, value: Value) -> Source {
+    Source { path: Cow::Borrowed(path), kind, sure: true, value, since: None }
 }
 
 /// Days that there can be between two instants.
 const DAYS: Kind = Kind::Int(-10_000_000, 10_000_000);
+
+/// Days since something, or [`crate::relationship::facts::NEVER`].
+const SINCE_WHEN: Kind = Kind::Int(0, 10_000_000);
+
+/// Orders and interactions that there can be.
+const COUNT: Kind = Kind::Int(0, 1 << 40);
+
+/// Minor units that there can be.
+const MINOR: Kind = Kind::Int(i64::MIN, i64::MAX);
 
 const SINCE: &str = "COALESCE(t.since, t.created)";
 
@@ -69,20 +79,12 @@ static SOURCES: &[Source] = &[
     column("customer.attributes", Kind::Map, "t.attributes"),
     column("customer.birthday_month", Kind::Int(0, 12), "COALESCE(t.birth_month, 0)"),
     column("customer.birthday_day", Kind::Int(0, 31), "COALESCE(t.birth_day, 0)"),
-    Source {
-        path: "customer.age_days",
-        kind: DAYS,
-        sure: true,
-        value: Value::Made(age_days),
-        since: Some(SINCE),
-    },
-    Source {
-        path: DAYS_TO_BIRTHDAY,
-        kind: Kind::Int(0, 366),
-        sure: false,
-        value: Value::Made(birthday::days_to_birthday),
-        since: None,
-    },
+    made("customer.age_days", DAYS, Value::Made(age_days)).since(SINCE),
+    made(DAYS_TO_BIRTHDAY, Kind::Int(0, 366), Value::Made(birthday::days_to_birthday)).unsure(),
+    column("relationship.stage", Kind::Text, "COALESCE(r.stage, 'PROSPECT')"),
+    column("relationship.frequency", COUNT, "COALESCE(r.orders, 0)"),
+    made("relationship.recency_days", SINCE_WHEN, Value::Made(beside::recency_days)),
+    made("relationship.inactive_days", SINCE_WHEN, Value::Made(beside::inactive_days)),
     now("now.year", -9_999, 9_999, |at| at.year().into()),
     now("now.month", 1, 12, |at| at.month().into()),
     now("now.day", 1, 31, |at| at.day().into()),
@@ -100,9 +102,19 @@ fn age_days(out: &mut Composed, at: &Moment) {
 }
 
 impl Source {
+    const fn since(mut self, since: &'static str) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    const fn unsure(mut self) -> Self {
+        self.sure = false;
+        self
+    }
+
     /// Writes its value.
     pub fn write(&self, out: &mut Composed, at: &Moment) {
-        match self.value {
+        match &self.value {
             Value::Column(column) => {
                 out.sql(column);
             }
@@ -110,13 +122,32 @@ impl Source {
                 out.bind(Bound::Int(part(&at.zone.to_datetime(at.now))));
             }
             Value::Made(write) => write(out, at),
+            Value::Asked(asked) => beside::asked(out, at, asked),
         }
     }
 }
 
 /// The fact of this path.
-pub fn source(path: &str) -> Option<&'static Source> {
-    SOURCES.iter().find(|source| source.path == path)
+pub fn source(path: &str) -> Option<Source> {
+    SOURCES.iter().find(|source| source.path == path).cloned().or_else(|| asked(path))
+}
+
+/// One that is asked for. What holds of a consent depends on the wider ones too, and is judged in Rust.
+fn asked(path: &str) -> Option<Source> {
+    let asked = Asked::parse(path)?;
+    let kind = match &asked {
+        Asked::Count(_) => COUNT,
+        Asked::Amount(..) | Asked::Worth(_) => MINOR,
+        Asked::Last(_) => SINCE_WHEN,
+        Asked::Consent(..) => return None,
+    };
+    Some(Source {
+        path: Cow::Owned(path.to_owned()),
+        kind,
+        sure: true,
+        value: Value::Asked(asked),
+        since: None,
+    })
 }
 
 /// What is known of it before it is read.

@@ -13,6 +13,9 @@ const DUE: Statement = Statement::same(
       ORDER BY due, tenant, customer LIMIT $5",
 );
 
+const DUE_OF: Statement =
+    Statement::same("SELECT due FROM customer_look WHERE tenant = $1 AND customer = $2");
+
 const STILL: Statement = Statement::pair(
     "SELECT customer FROM customer_look WHERE tenant = $1 AND customer = ANY($3::text[]) AND due <= $2
       ORDER BY customer FOR UPDATE",
@@ -112,6 +115,7 @@ const LOOK_SINCE: Statement = Statement::pair(
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("due", DUE),
+    ("due_of", DUE_OF),
     ("still", STILL),
     ("later", LATER),
     ("done", DONE),
@@ -164,6 +168,18 @@ pub async fn due(
     })?)
 }
 
+/// When somebody is due.
+pub async fn due_of(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    customer: &str,
+) -> Outcome<Option<Timestamp>> {
+    let due: Option<Instant> = on_engine!(session, DUE_OF, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(customer).fetch_optional(conn).await
+    })?;
+    Ok(due.map(Instant::timestamp))
+}
+
 /// Those of these customers, who are locked, that are due still.
 pub async fn still(
     tx: &mut Tx,
@@ -190,9 +206,13 @@ pub fn done(customers: Vec<String>) -> Write {
 }
 
 /// In which segments these customers were told to be.
-pub async fn was(tx: &mut Tx, tenant: &Tenant, customers: Vec<String>) -> Outcome<BTreeSet<Pair>> {
+pub async fn was(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    customers: Vec<String>,
+) -> Outcome<BTreeSet<Pair>> {
     let columns = [Column::Text(customers)];
-    let found: Vec<Pair> = on_engine!(tx, WAS, |sql, conn| {
+    let found: Vec<Pair> = on_engine!(session, WAS, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await
     })?;
     Ok(found.into_iter().collect())

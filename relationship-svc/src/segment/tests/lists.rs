@@ -9,7 +9,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Code, Status};
 
-use super::{client, create_segment, import_customers, membership, update};
+use super::{client, create_segment, membership, open_customers, update};
 use crate::MIGRATIONS;
 use crate::testing::{Harness, fields, reason};
 
@@ -50,7 +50,7 @@ fn told(results: &[SegmentMemberResult]) -> Vec<(i32, bool)> {
 async fn a_list_has_those_who_are_put_on_it_and_are_customers() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 5).await;
+        open_customers(&harness, 5).await;
         create_list(&harness, "friends", false).await.unwrap();
         let added = add(&harness, "friends", &["c3", "c1", "nobody", "c3"]).await.unwrap();
         assert_eq!(told(&added), [(0, true), (0, true), (5, false), (0, false)]);
@@ -91,7 +91,7 @@ async fn a_list_has_those_who_are_put_on_it_and_are_customers() {
 async fn an_import_tells_each_that_cannot_be_put_on_the_list() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 3_000).await;
+        open_customers(&harness, 3_000).await;
         create_list(&harness, "all", false).await.unwrap();
         let message = |from: usize, bad: &str| {
             let mut customers: Vec<String> =
@@ -122,7 +122,7 @@ async fn an_import_tells_each_that_cannot_be_put_on_the_list() {
 async fn a_list_has_no_rule_and_a_rule_no_list() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 1).await;
+        open_customers(&harness, 1).await;
         create_segment(&harness, "ruled", "true").await.unwrap();
         let refused = add(&harness, "ruled", &["c0"]).await.unwrap_err();
         assert_eq!(

@@ -4,19 +4,24 @@ mod rules;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use tandem_kernel::money::{Currency, Money};
 use tandem_kernel::period::Date;
 use tandem_kernel::rule::Reading;
-use tandem_platform::{Db, Tenant, testing, transact};
+use tandem_platform::{testing, transact};
 
+use super::super::asked::Needed;
 use super::super::commands::search::{self, Ruled, Wanted};
-use super::super::{Needed, compile, facts, store};
+use super::super::known::Known;
+use super::super::{Moment, compile, facts, store};
 use crate::MIGRATIONS;
 use crate::attribute::Declared;
 use crate::customer::store::CUSTOMERS;
 use crate::customer::{Customer, Profile};
+use crate::interaction::{self, Details, Interaction, Kind};
+use crate::relationship::Who;
 use crate::testing::Harness;
 use rules::{Numbers, TEXTS};
 
@@ -98,15 +103,54 @@ fn person(numbers: &mut Numbers, at: usize) -> Customer {
     Customer { id: format!("c{at}"), version: 1, profile, created, updated: created }
 }
 
-async fn settle(db: &Db, tenant: &Tenant, people: &[Customer]) {
-    transact!(db, |tx| { CUSTOMERS.insert(people, None)?.run(tx, tenant).await }).unwrap();
+async fn settle(harness: &Harness, people: &[Customer], runner: &mut TestRunner) {
+    let tenant = &harness.call.tenant;
+    transact!(harness.app.db, |tx| { CUSTOMERS.insert(people, None)?.run(tx, tenant).await }).unwrap();
+    let mut numbers = drawn(runner, people.len() * 40);
+    let done = people.iter().flat_map(|one| did(&mut numbers, &one.id)).collect();
+    for outcome in interaction::commands::record(&harness.app, &harness.call, done).await.unwrap() {
+        outcome.unwrap();
+    }
+}
+
+/// What somebody did: orders in two currencies, some of which came back, and other things.
+fn did(numbers: &mut Numbers, id: &str) -> Vec<Interaction> {
+    let now: Timestamp = "2026-07-01T12:00:00Z".parse().unwrap();
+    let ago = [0, 1, 6, 29, 30, 31, 89, 100, 181, 364, 366, 500];
+    let kinds = [Kind::Order, Kind::Order, Kind::Return, Kind::Visit, Kind::Review, Kind::Support];
+    let one = |place: usize| {
+        let kind = kinds[numbers.of(kinds.len())];
+        let hours = ago[numbers.of(ago.len())] * 24 + [0, 1, 23][numbers.of(3)];
+        let code = ["EUR", "EUR", "JPY"][numbers.of(3)];
+        let money = || Money::new([100, 4_999, 5_000][place % 3], Currency::new(code).unwrap());
+        let is_trade = matches!(kind, Kind::Order | Kind::Return);
+        // Some returns are of an order that is there.
+        let order = if kind == Kind::Order { place } else { place.saturating_sub(1) };
+        Interaction {
+            event_id: format!("{id}-{place}"),
+            kind,
+            at: now - SignedDuration::from_hours(hours),
+            who: Who::Customer(id.to_owned()),
+            amount: is_trade.then(money),
+            order: is_trade.then(|| format!("{id}-o{order}")),
+            rating: (kind == Kind::Review).then(|| [0, 500_000, 1_000_000][numbers.of(3)]),
+            details: Details::default(),
+            hash: [u8::try_from(place).unwrap(); 32],
+        }
+    };
+    (0..7).map(one).collect()
+}
+
+fn moment(harness: &Harness) -> Moment {
+    Moment { now: harness.app.clock.now(), ..Moment::any() }
 }
 
 /// Ids of those of whom a rule is looked for, and what was left to Rust.
 async fn found(harness: &Harness, text: &str) -> Result<(Vec<String>, usize), String> {
     let rule = compile(text, &declared()).map_err(|error| error.to_string())?;
     let kept = rule.plan(&store::sources::stored).kept.len();
-    let wanted = Wanted::Ruled(Ruled::new(&harness.app, &harness.call, rule));
+    let wanted = Ruled::new(&harness.app, &harness.call, rule).await.map_err(|fault| format!("{fault:?}"))?;
+    let wanted = Wanted::Ruled(wanted);
     let counted =
         search::count(&harness.app, &harness.call, &wanted).await.map_err(|fault| format!("{fault:?}"))?;
     let (mut ids, mut after) = (Vec::new(), Some(String::new()));
@@ -121,11 +165,13 @@ async fn found(harness: &Harness, text: &str) -> Result<(Vec<String>, usize), St
     Ok((ids, kept))
 }
 
-fn judged(people: &[Customer], text: &str, now: Timestamp) -> Option<Vec<String>> {
+async fn judged(harness: &Harness, people: &[Customer], text: &str) -> Option<Vec<String>> {
     let rule = compile(text, &declared()).ok()?;
-    let zone = jiff::tz::TimeZone::UTC;
-    let needed = Needed::by(&rule);
-    let is_in = |one: &&Customer| rule.matches(&facts(one, now, &zone, needed));
+    let (needed, at) = (Needed::by(&rule), moment(harness));
+    let mut reader = harness.app.db.read().await.unwrap();
+    let ids = people.iter().map(|one| one.id.clone()).collect();
+    let known = Known::of(&mut reader, &harness.call.tenant, &needed, ids, at.now).await.unwrap();
+    let is_in = |one: &&Customer| rule.matches(&facts(one, &known, &needed, &at));
     let mut ids: Vec<String> = people.iter().filter(is_in).map(|one| one.id.clone()).collect();
     ids.sort();
     Some(ids)
@@ -142,11 +188,11 @@ async fn a_rule_in_sql_is_the_rule_in_rust() {
         let harness = Harness::new(db);
         let mut runner = TestRunner::deterministic();
         let people: Vec<Customer> = (0..PEOPLE).map(|at| person(&mut drawn(&mut runner, 80), at)).collect();
-        settle(&harness.app.db, &harness.call.tenant, &people).await;
+        settle(&harness, &people, &mut runner).await;
         let (mut said, mut kept, mut wrong, mut mixed) = (0, 0, Vec::new(), 0);
         for _ in 0..RULES {
             let text = rules::rule(&mut drawn(&mut runner, 60));
-            let Some(wanted) = judged(&people, &text, harness.app.clock.now()) else { continue };
+            let Some(wanted) = judged(&harness, &people, &text).await else { continue };
             mixed += usize::from(!wanted.is_empty() && wanted.len() < PEOPLE);
             match found(&harness, &text).await {
                 Ok((ids, left)) => {
@@ -178,9 +224,9 @@ async fn whatever_can_be_said_is_said_alike() {
         let harness = Harness::new(db);
         let mut runner = TestRunner::deterministic();
         let people: Vec<Customer> = (0..PEOPLE).map(|at| person(&mut drawn(&mut runner, 80), at)).collect();
-        settle(&harness.app.db, &harness.call.tenant, &people).await;
+        settle(&harness, &people, &mut runner).await;
         for text in rules::EACH {
-            let wanted = judged(&people, text, harness.app.clock.now()).expect(text);
+            let wanted = judged(&harness, &people, text).await.expect(text);
             let (ids, left) = found(&harness, text).await.expect(text);
             assert_eq!(ids, wanted, "{text}");
             assert_eq!(left, 0, "{text}");
@@ -191,7 +237,7 @@ async fn whatever_can_be_said_is_said_alike() {
             assert_eq!(plan.kept.len(), 1, "{text}");
             assert!(plan.kept[0].why.contains(why), "{text}: {}", plan.kept[0].why);
             let (ids, _) = found(&harness, text).await.expect(text);
-            assert_eq!(Some(ids), judged(&people, text, harness.app.clock.now()), "{text}");
+            assert_eq!(Some(ids), judged(&harness, &people, text).await, "{text}");
         }
     })
     .await;

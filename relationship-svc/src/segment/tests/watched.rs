@@ -15,11 +15,11 @@ use tonic::Status;
 
 use super::super::tasks;
 use super::lists::{add, create_list, remove};
-use super::{client, import_customers, update};
-use crate::testing::{Harness, fields};
+use super::{client, open_customers, update};
+use crate::testing::{Harness, fields, import_customers};
 use crate::{App, Config, MIGRATIONS};
 
-async fn watch(harness: &Harness, id: &str, rule: &str) -> Result<Message, Status> {
+pub async fn watch(harness: &Harness, id: &str, rule: &str) -> Result<Message, Status> {
     let segment = Message { rule: rule.to_owned(), watched: true, ..Message::default() };
     let request =
         CreateSegmentRequest { segment: Some(segment), segment_id: id.to_owned(), request_id: String::new() };
@@ -58,7 +58,7 @@ async fn moves(harness: &Harness, id: &str, country: &str) {
 async fn who_enters_and_leaves_by_a_write_is_told_once() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 4).await;
+        open_customers(&harness, 4).await;
         let mut since = 0;
         assert!(told(&harness, &mut since).await.is_empty(), "nothing is watched");
         watch(&harness, "austria", "customer.country == 'AT'").await.unwrap();
@@ -76,7 +76,7 @@ async fn who_enters_and_leaves_by_a_write_is_told_once() {
             Customer { name: "customers/new".to_owned(), country: "AT".to_owned(), ..Customer::default() };
         let message = ImportCustomersRequest { customers: vec![customer], update_mask: None };
         let mut people = CustomerServiceClient::new(harness.channel());
-        people.import_customers(futures::stream::iter([message])).await.unwrap();
+        import_customers(&mut people, vec![message]).await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["+austria new"]);
         let mut reader = harness.app.db.read().await.unwrap();
         assert_eq!(testing::count(&mut reader, "customer_look").await, 0, "nobody waits for the clock");
@@ -88,7 +88,7 @@ async fn who_enters_and_leaves_by_a_write_is_told_once() {
 async fn who_enters_and_leaves_by_another_rule_is_told_and_by_the_end_of_watching_nobody() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 1_100).await;
+        open_customers(&harness, 1_100).await;
         let mut since = 0;
         watch(&harness, "some", "customer.id in ['c7', 'c1099']").await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["+some c1099", "+some c7"]);
@@ -121,7 +121,7 @@ async fn who_enters_and_leaves_by_another_rule_is_told_and_by_the_end_of_watchin
 async fn who_enters_and_leaves_by_the_clock_is_told() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 2).await;
+        open_customers(&harness, 2).await;
         let mut since = 0;
         watch(&harness, "second", "now.day == 2").await.unwrap();
         watch(&harness, "known", "customer.age_days >= 2").await.unwrap();
@@ -166,7 +166,7 @@ async fn a_birthday_begins_and_ends_with_the_day_where_the_customer_is() {
         ];
         let message = ImportCustomersRequest { customers, update_mask: None };
         let mut people = CustomerServiceClient::new(harness.channel());
-        people.import_customers(futures::stream::iter([message])).await.unwrap();
+        import_customers(&mut people, vec![message]).await.unwrap();
         let mut since = 0;
         watch(&harness, "today", "days_to_birthday == 0").await.unwrap();
         // It is noon of 1 July in UTC, and two in the morning of the 2nd in Kiritimati.
@@ -198,7 +198,7 @@ async fn a_birthday_begins_and_ends_with_the_day_where_the_customer_is() {
 async fn a_watched_list_tells_who_is_put_on_it_and_taken_off() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        import_customers(&harness, 3).await;
+        open_customers(&harness, 3).await;
         create_list(&harness, "friends", true).await.unwrap();
         let mut since = 0;
         add(&harness, "friends", &["c2", "c0"]).await.unwrap();
@@ -216,7 +216,7 @@ async fn two_processes_tell_it_once() {
         let one = Harness::new(database.db.clone());
         let ids = Arc::new(SystemIds);
         let other = App::new(database.another().await, one.clock.clone(), ids, Config::default()).unwrap();
-        import_customers(&one, 500).await;
+        open_customers(&one, 500).await;
         watch(&one, "austria", "customer.country == 'AT'").await.unwrap();
         for round in 0..5 {
             for at in 0..20 {

@@ -1,6 +1,6 @@
 //! The judgement of a rule when it is saved: names, kinds of operands, and a bound on the steps of an evaluation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cel::common::ast::operators as op;
 use cel::common::ast::{
@@ -10,7 +10,7 @@ use cel::common::ast::{
 use super::functions::{self, Cost, Function, TEXT_COST};
 use super::reading::Reading;
 use super::vocabulary::{Type, Vocabulary};
-use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, pattern};
+use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, asked, pattern};
 
 /// A literal text is copied into what a loop gathers.
 const BYTES_PER_STEP: u64 = 16;
@@ -70,6 +70,8 @@ pub(super) struct Judged {
     pub cost: u64,
     /// Expressions, by their numbers, whose texts are read as is declared of them.
     pub read: BTreeMap<u64, Reading>,
+    /// Calls, by their numbers, that ask for a fact, each as it stands in its name.
+    pub asked: BTreeSet<(u64, String)>,
 }
 
 /// Judges a rule.
@@ -79,8 +81,8 @@ pub(super) fn check(
     text: &str,
     vocabulary: &Vocabulary,
 ) -> Result<Judged, RuleError> {
-    let (bound, read) = (Vec::new(), BTreeMap::new());
-    let mut checker = Checker { source, text, vocabulary, bound, read, depth: 0, loops: 0, at: 0 };
+    let (bound, read, asked) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+    let mut checker = Checker { source, text, vocabulary, bound, read, asked, depth: 0, loops: 0, at: 0 };
     let found = checker.expression(expression)?;
     if !matches!(found.kind, Type::Bool | Type::Any) {
         return Err(RuleError::NotBool(found.kind.to_string()));
@@ -88,7 +90,7 @@ pub(super) fn check(
     if found.cost > MAX_COST {
         return Err(RuleError::TooCostly { cost: found.cost, limit: MAX_COST });
     }
-    Ok(Judged { cost: found.cost, read: checker.read })
+    Ok(Judged { cost: found.cost, read: checker.read, asked: checker.asked })
 }
 
 struct Checker<'a> {
@@ -98,6 +100,7 @@ struct Checker<'a> {
     /// Variables of the loops around, innermost last.
     bound: Vec<(String, Type)>,
     read: BTreeMap<u64, Reading>,
+    asked: BTreeSet<(u64, String)>,
     depth: usize,
     loops: usize,
     /// The byte where the innermost expression with a place in the text begins; what a macro adds has none.
@@ -137,6 +140,9 @@ impl Checker<'_> {
             Expr::Unspecified => self.mismatch("not an expression".to_owned()),
         };
         self.depth -= 1;
+        if let Ok(Known { kind: Type::Asked(parameters, _), .. }) = &found {
+            return self.mismatch(asked::wants(&spelled(expression), parameters));
+        }
         found
     }
 
@@ -155,6 +161,9 @@ impl Checker<'_> {
     fn select(&mut self, select: &SelectExpr, outer: usize, id: u64) -> Checked {
         let operand = self.expression(&select.operand)?;
         self.at = outer;
+        if select.test && self.asked.iter().any(|(asked, _)| *asked == select.operand.id) {
+            return self.mismatch(format!("`{}` is always known", select.field));
+        }
         let kind = match operand.kind {
             Type::Object(mut fields) => match fields.remove(&select.field) {
                 Some(field) => field.kind,
@@ -243,7 +252,26 @@ impl Checker<'_> {
     fn call(&mut self, call: &CallExpr, outer: usize, id: u64) -> Checked {
         let mut operands = Vec::with_capacity(call.args.len() + 1);
         let mut cost = 1_u64;
-        for operand in call.target.as_deref().into_iter().chain(&call.args) {
+        if let Some(operand) = call.target.as_deref() {
+            let found = self.expression(operand)?;
+            cost = cost.saturating_add(found.cost);
+            operands.push(found.kind);
+        }
+        self.at = outer;
+        let asked = match operands.first() {
+            None => self.vocabulary.get(&call.func_name),
+            Some(Type::Object(fields)) => fields.get(&call.func_name).map(|field| &field.kind),
+            Some(_) => None,
+        };
+        if let Some(Type::Asked(parameters, gives)) = asked {
+            let Some(spelled) = asked::spelled(call, parameters) else {
+                return self.mismatch(asked::wants(&call.func_name, parameters));
+            };
+            let gives = (**gives).clone();
+            self.asked.insert((id, spelled));
+            return known(gives, cost);
+        }
+        for operand in &call.args {
             let found = self.expression(operand)?;
             cost = cost.saturating_add(found.cost);
             operands.push(found.kind);
@@ -315,11 +343,10 @@ impl Checker<'_> {
     fn misfit<T>(&self, name: &str, operands: &[Type]) -> Result<T, RuleError> {
         let is_operator = !name.starts_with(|first: char| first.is_ascii_alphabetic());
         if !is_operator && !functions::names().any(|known| known == name) {
-            return Err(RuleError::UnknownFunction {
-                at: self.here(),
-                name: name.to_owned(),
-                known: list_of(functions::names()),
-            });
+            let mut known: Vec<&str> = functions::names().collect();
+            known.extend(self.vocabulary.asked());
+            let (at, name, known) = (self.here(), name.to_owned(), list_of(known.into_iter()));
+            return Err(RuleError::UnknownFunction { at, name, known });
         }
         let kinds: Vec<String> = operands.iter().map(Type::to_string).collect();
         self.mismatch(format!("`{}` does not take ({})", name.trim_matches(['_', '@']), kinds.join(", ")))

@@ -1,12 +1,13 @@
 //! The page of the rule language, written from what rules are judged by.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::functions::{FUNCTIONS, MACROS};
-use super::vocabulary::{Type, Vocabulary};
+use super::vocabulary::{Field, Type, Vocabulary};
 use super::{
     MAX_COST, MAX_DEPTH, MAX_FILTER_COST, MAX_LOOPS, MAX_PATTERN_BYTES, MAX_PATTERN_REPEAT, MAX_TEXT_BYTES,
-    Use,
+    Use, asked,
 };
 
 const HEAD: &str = "# What a rule may say
@@ -72,14 +73,33 @@ fn facts(text: &mut String, uses: &[&Use]) {
     for name in all.names() {
         line(text, &format!("\n### `{name}`\n"));
         match all.get(name) {
-            Some(Type::Object(fields)) => {
-                line(text, "| fact | kind | |\n|---|---|---|");
-                for (field, what) in fields {
-                    line(text, &format!("| `{name}.{field}` | {} | {} |", kind(&what.kind), what.says));
+            Some(Type::Object(fields)) => table(text, name, fields),
+            Some(Type::Asked(parameters, gives)) => {
+                line(text, &format!("{}.", asked::wants(name, parameters)));
+                match &**gives {
+                    Type::Object(fields) => {
+                        line(text, "");
+                        table(text, &format!("{name}(…)"), fields);
+                    }
+                    plain => line(text, &format!("It gives {}.", kind(plain))),
                 }
             }
             plain => line(text, &format!("{}.", plain.map(kind).unwrap_or_default())),
         }
+    }
+}
+
+fn table(text: &mut String, name: &str, fields: &BTreeMap<String, Field>) {
+    line(text, "| fact | kind | |\n|---|---|---|");
+    for (field, what) in fields {
+        let (brackets, kind) = match &what.kind {
+            Type::Asked(parameters, gives) => {
+                let parameters: Vec<String> = parameters.iter().map(ToString::to_string).collect();
+                ("(…)", format!("{}, by {}", self::kind(gives), parameters.join(" and ")))
+            }
+            plain => ("", self::kind(plain)),
+        };
+        line(text, &format!("| `{name}.{field}{brackets}` | {kind} | {} |", what.says));
     }
 }
 

@@ -1,3 +1,4 @@
+mod asked;
 mod declared;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use cel::common::ast::{Expr, IdedExpr};
 
+use super::asked::Parameter;
 use super::reading::Reading;
 
 /// The kind of a value in a rule. Sizes are the most a list or map ever holds; the cost of a rule is computed with
@@ -29,6 +30,8 @@ pub enum Type {
     Declared(BTreeMap<String, Reading>, u64),
     /// Exactly these fields.
     Object(BTreeMap<String, Field>),
+    /// What is asked for by values written out in brackets.
+    Asked(Vec<Parameter>, Box<Type>),
 }
 
 /// A field of an object.
@@ -49,6 +52,11 @@ impl Type {
     /// At most `size` entries from texts to `value`.
     pub fn map(value: Type, size: u64) -> Self {
         Self::Map(Box::new(value), size)
+    }
+
+    /// What is asked for by values written out: `orders(90)`, and `amount('EUR')` as a field.
+    pub fn asked(parameters: impl Into<Vec<Parameter>>, gives: Type) -> Self {
+        Self::Asked(parameters.into(), Box::new(gives))
     }
 
     /// Exactly these fields.
@@ -72,6 +80,7 @@ impl Type {
                 let smallest = |field: &Field| Field { kind: field.kind.smallest(), says: field.says };
                 Self::Object(fields.iter().map(|(name, field)| (name.clone(), smallest(field))).collect())
             }
+            Self::Asked(parameters, gives) => Self::Asked(parameters.clone(), Box::new(gives.smallest())),
             plain => plain.clone(),
         }
     }
@@ -83,7 +92,7 @@ impl Type {
     /// Whether values of both can be compared for equality in a way that may come out true.
     pub(super) fn meets(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Object(_), _) | (_, Self::Object(_)) => false,
+            (Self::Object(_) | Self::Asked(..), _) | (_, Self::Object(_) | Self::Asked(..)) => false,
             (Self::Any, _) | (_, Self::Any) | (Self::Declared(..), Self::Declared(..)) => true,
             (Self::Declared(..), Self::Map(value, _)) | (Self::Map(value, _), Self::Declared(..)) => {
                 value.meets(&Self::Text)
@@ -125,6 +134,7 @@ impl fmt::Display for Type {
             Self::List(..) => "a list",
             Self::Map(..) | Self::Declared(..) => "a map",
             Self::Object(_) => "an object",
+            Self::Asked(..) => "a question",
         })
     }
 }
@@ -198,6 +208,11 @@ impl Vocabulary {
             },
             _ => None,
         }
+    }
+
+    /// Every name that asks for values, in order.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, kind)| matches!(kind, Type::Asked(..))).map(|(name, _)| name.as_str())
     }
 
     /// Every name, in order.

@@ -122,6 +122,16 @@ impl Writer<'_> {
                 "size(customer.tags)",
                 "size(customer.attributes)",
                 "size(customer.attributes.likes)",
+                "orders(30).count",
+                "orders(365).amount('EUR')",
+                "orders(100).amount('JPY')",
+                "relationship.amount('EUR')",
+                "relationship.frequency",
+                "relationship.recency_days",
+                "relationship.inactive_days",
+                "relationship.satisfaction",
+                "last('VISIT')",
+                "last('ORDER')",
             ];
             return self.numbers.pick(&plain).to_owned();
         }
@@ -168,7 +178,7 @@ impl Writer<'_> {
     fn text(&mut self, depth: usize) -> String {
         if depth == 0 {
             let bound = self.bound.last().cloned();
-            return match (self.numbers.of(9), bound) {
+            return match (self.numbers.of(10), bound) {
                 (0..=2, Some(name)) => name,
                 (3, Some(name)) => format!("customer.attributes[{name}]"),
                 (0 | 1, None) => quoted(self.numbers.pick(&TEXTS)),
@@ -181,6 +191,7 @@ impl Writer<'_> {
                     format!("customer.attributes[{}]", quoted(self.numbers.pick(&keys)))
                 }
                 (7, _) => "customer.country".to_owned(),
+                (8, _) => "relationship.stage".to_owned(),
                 _ => quoted(self.numbers.pick(&TEXTS)),
             };
         }
@@ -228,6 +239,13 @@ pub const EACH: &[&str] = &[
     "!(days_to_birthday > 0)",
     "now.hour == 12 && now.minute == 0 && now.weekday == 3 && now.year == 2026",
     "(customer.country == 'AT') == ('vip' in customer.tags)",
+    "orders(30).count >= 1 || orders(365).count == 0",
+    "orders(365).amount('EUR') > 5000 || orders(100).amount('JPY') != 0",
+    "relationship.amount('EUR') >= 10000 || relationship.amount('JPY') < 0",
+    "relationship.stage in ['LOYAL', 'ACTIVE'] || relationship.stage == 'LAPSED' && relationship.frequency > 1",
+    "relationship.recency_days < 30 || relationship.recency_days >= 1000000",
+    "relationship.inactive_days <= 29 && relationship.inactive_days > 0",
+    "last('VISIT') < 100 || last('ORDER') > 364 && last('REVIEW') == 1000000",
     "customer.phone != '' && customer.time_zone == '' && customer.id != 'c0'",
 ];
 
@@ -238,5 +256,10 @@ pub const KEPT: &[(&str, &str)] = &[
     ("customer.attributes.size + 0.5 > 3.0", "decimal numbers"),
     ("customer.age_days * 9223372036854775807 > 1", "largest whole number"),
     ("customer.tags == ['vip']", "list"),
+    (
+        "relationship.satisfaction > 50 && relationship.frequency > 0",
+        "is not kept where it could be searched",
+    ),
+    ("consent('newsletter', 'EMAIL') == 'NONE' && last('VISIT') > 3", "`consent('newsletter', 'EMAIL')`"),
     ("customer.attributes.likes.exists(l, l == 'jazz')", "a loop over the texts of an attribute"),
 ];
