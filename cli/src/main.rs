@@ -102,7 +102,7 @@ enum Command {
     /// Bring in customers, take them out, look at them, erase them.
     #[command(subcommand)]
     Customers(customers::Command),
-    /// Tell of what people do, and read their timelines.
+    /// Bring in what people do, take it out, tell of it by hand, and read timelines.
     #[command(subcommand)]
     Interactions(interactions::Command),
     /// Whom one may write to: what people said, and suppressed addresses.

@@ -7,8 +7,9 @@ use tandem_proto::relationship::v1::{
 
 use crate::connect::Target;
 use crate::failure::Failure;
+use crate::interactions::timeline;
+use crate::money;
 use crate::output::{self, Format};
-use crate::{interactions, money};
 
 /// Lines of the timeline that the page shows.
 const LINES: usize = 10;
@@ -27,9 +28,9 @@ pub async fn show(customer: &str, target: &Target, format: Format) -> Result<(),
     }
     let request =
         ListInteractionsRequest { customer: customer.to_owned(), ..ListInteractionsRequest::default() };
-    let entries = interactions::timeline(target, request, LINES).await?;
+    let entries = timeline::entries(target, request, LINES).await?;
     if !entries.is_empty() {
-        println!("\n{}", interactions::table(&entries));
+        println!("\n{}", timeline::table(&entries));
     }
     Ok(())
 }

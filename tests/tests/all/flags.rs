@@ -55,6 +55,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("customers export", &[], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
+    ("interactions import", &["--file", TABLE], Reads::Relationship),
+    ("interactions export", &["--customer", "a"], Reads::Relationship),
     ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
     ("interactions list", &["--customer", "a"], Reads::Relationship),
     ("customers data", &["a"], Reads::RelationshipAsText),
@@ -185,7 +187,11 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
-        let column = if words[0] == "vouchers" { "code" } else { "id" };
+        let column = match words[0] {
+            "vouchers" => "code",
+            "interactions" => "type",
+            _ => "id",
+        };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
         let typed = |word: &&'static str| match *word {
             TABLE => table.clone(),

@@ -8,7 +8,7 @@ use tandem_tests::stage::in_seconds;
 use crate::cli::Up;
 
 /// A moment so many seconds ago.
-fn ago(seconds: i64) -> String {
+pub fn ago(seconds: i64) -> String {
     let then = in_seconds(-seconds);
     jiff::Timestamp::new(then.seconds, 0).unwrap().to_string()
 }
