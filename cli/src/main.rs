@@ -1,5 +1,6 @@
 //! The command of Tandem: both services in one process, the demo, and what an operator types.
 
+mod clock;
 mod completion;
 mod connect;
 mod consents;
@@ -120,6 +121,9 @@ enum Command {
     /// Follow what happens.
     #[command(subcommand)]
     Events(events::Command),
+    /// Move the clock of services that `tandem up --clock` started.
+    #[command(subcommand)]
+    Clock(clock::Command),
     /// Write the pages of the handbook that are made from the contracts and the code: API, errors, events, settings, rules.
     Handbook(handbook::Arguments),
     /// Print the completion script of a shell.
@@ -161,6 +165,7 @@ impl Command {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)
+            | Self::Clock(_)
             | Self::Order(_)
             | Self::Limits(_)
             | Self::Rules(_)
@@ -238,6 +243,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
+        Command::Clock(command) => clock::run(command, &target, output).await,
         Command::Handbook(arguments) => handbook::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     }
