@@ -21,7 +21,6 @@ mod percent;
 mod products;
 mod quote;
 mod redeem;
-mod relationship;
 mod request_id;
 mod rules;
 mod setup;
