@@ -54,20 +54,26 @@ fn both_services_see_a_year_go_by_at_once_in_what_is_asked_and_in_what_runs_by_i
     let stage = || up.json(&["customers", "show", "ada"])["relationship"]["stage"].clone();
     eventually("the order has come", || stage() == "STAGE_FIRST_PURCHASE");
 
-    let changes = |from: &[&str]| {
-        let tail = ["events", "tail", "--limit", "1", "--type", "StageChanged"];
-        up.json(&[&tail[..], from].concat())
-    };
-    let first = changes(&["--from-start"]);
-    assert_eq!(first["payload"]["toStage"], "STAGE_FIRST_PURCHASE", "{first}");
+    let timeline = up.tandem(&["--output", "json", "interactions", "list", "--customer", "ada"]);
+    let timeline: Vec<Value> = timeline.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<&str> = timeline.iter().map(|entry| entry["eventTime"].as_str().unwrap()).collect();
+    assert!(
+        times.len() == 3 && times.is_sorted_by(|one, other| one >= other),
+        "ids have its time too: {times:?}"
+    );
+    let changes = ["--output", "json", "events", "tail", "--type", "StageChanged"];
+    let first = up.tandem(&[&changes[2..], &["--from-start", "--limit", "1"]].concat());
+    let cursor = first.split_whitespace().next().unwrap();
 
     up.tandem(&["clock", "advance", "1y2mo"]);
     assert_eq!(stage(), "STAGE_LAPSED");
     let quoted = up.json(&quote);
     assert_eq!(quoted["totals"]["total"]["units"], "10", "the code is over: {quoted}");
     // Nobody asks for these: they are looked at because the clock was moved.
-    let last = changes(&["--cursor", first["cursor"].as_str().unwrap()]);
-    assert_eq!(last["payload"]["toStage"], "STAGE_LAPSED", "{last}");
+    let told = up.tandem(&[&changes[..], &["--cursor", cursor, "--limit", "2"]].concat());
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stages: Vec<&str> = told.iter().map(|event| event["payload"]["toStage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["STAGE_AT_RISK", "STAGE_LAPSED"], "one after the other, as they would have come");
     let visits = || up.tandem(&["interactions", "list", "--customer", "ada", "--type", "visit"]);
     eventually("visits are kept for 395 days", || !visits().contains("VISIT"));
     up.stop();
