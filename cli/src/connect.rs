@@ -14,6 +14,7 @@ use tandem_proto::campaign::v1::order_service_client::OrderServiceClient;
 use tandem_proto::campaign::v1::pricing_service_client::PricingServiceClient;
 use tandem_proto::campaign::v1::product_service_client::ProductServiceClient;
 use tandem_proto::campaign::v1::rule_service_client::RuleServiceClient as CampaignRules;
+use tandem_proto::common::v1::clock_service_client::ClockServiceClient;
 use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient as RelationshipEvents;
@@ -169,6 +170,11 @@ impl Target {
     /// Whom one may write to.
     pub async fn consents(&self) -> Result<ConsentServiceClient<Connection>, Failure> {
         Ok(ConsentServiceClient::new(self.to_relationship().await?))
+    }
+
+    /// The clock of both, where `tandem up --clock` started them.
+    pub async fn clock(&self) -> Result<ClockServiceClient<Connection>, Failure> {
+        Ok(ClockServiceClient::new(self.to_campaign().await?))
     }
 
     /// What happens at campaign-svc.

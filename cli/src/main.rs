@@ -1,5 +1,6 @@
 //! The command of Tandem: both services in one process, the demo, and what an operator types.
 
+mod clock;
 mod completion;
 mod connect;
 mod consents;
@@ -20,7 +21,6 @@ mod percent;
 mod products;
 mod quote;
 mod redeem;
-mod relationship;
 mod request_id;
 mod rules;
 mod segments;
@@ -106,7 +106,7 @@ enum Command {
     /// Bring in customers, take them out, look at them, erase them.
     #[command(subcommand)]
     Customers(customers::Command),
-    /// Tell of what people do, and read their timelines.
+    /// Bring in what people do, take it out, tell of it by hand, and read timelines.
     #[command(subcommand)]
     Interactions(interactions::Command),
     /// Whom one may write to: what people said, and suppressed addresses.
@@ -124,6 +124,9 @@ enum Command {
     /// Follow what happens.
     #[command(subcommand)]
     Events(events::Command),
+    /// Move the clock of services that `tandem up --clock` started.
+    #[command(subcommand)]
+    Clock(clock::Command),
     /// Write the pages of the handbook that are made from the contracts and the code: API, errors, events, settings, rules.
     Handbook(handbook::Arguments),
     /// Print the completion script of a shell.
@@ -166,6 +169,7 @@ impl Command {
                 [&RELATIONSHIP[..], &TLS, &["output"]].concat()
             }
             Self::Quote(_)
+            | Self::Clock(_)
             | Self::Order(_)
             | Self::Limits(_)
             | Self::Rules(_)
@@ -244,6 +248,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Limits(arguments) => limits::run(arguments, &target, output).await,
         Command::Redeem(arguments) => redeem::run(arguments, &target, output).await,
         Command::Events(command) => events::run(command, &target, output).await,
+        Command::Clock(command) => clock::run(command, &target, output).await,
         Command::Handbook(arguments) => handbook::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     }

@@ -19,7 +19,7 @@ pub enum Format {
 }
 
 /// A table with a head.
-pub fn table<const N: usize>(head: [&str; N]) -> Table {
+pub fn table<C: Into<comfy_table::Cell>, const N: usize>(head: [C; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(head);
     table
@@ -48,6 +48,11 @@ pub fn json<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
         .map_err(|error| Failure::at(name, error))?;
     serde_json::to_string(&dynamic).map_err(|error| Failure::at(name, error))
+}
+
+/// The same as a part of a larger document.
+pub fn value<M: Message>(name: &str, message: &M) -> Result<serde_json::Value, Failure> {
+    serde_json::from_str(&json(name, message)?).map_err(|error| Failure::at(name, error))
 }
 
 /// Every contract, and the details of errors. Payloads of events are looked up in it too.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tandem_platform::clock::Movable;
 use tandem_platform::config::{ConfigError, LogConfig};
 use tandem_platform::lifecycle::{StopSignal, Stopped, readiness};
 use tandem_platform::log;
@@ -22,6 +23,7 @@ use crate::failure::Failure;
   tandem up
   tandem up --data /var/lib/tandem --campaign-listen 127.0.0.1:9001
   tandem up --campaign-database postgres://tandem@db/campaign --relationship-database postgres://tandem@db/relationship
+  tandem up --data ./stage --clock 2026-01-01T00:00:00Z       (then: tandem clock advance 30d)
 
 Every other setting is the services' own, from their files and from the environment: TANDEM_CAMPAIGN_… and
 TANDEM_RELATIONSHIP_…. A flag goes before the environment, the environment before a file.")]
@@ -47,6 +49,10 @@ pub struct Arguments {
     /// Address of relationship-svc, 127.0.0.1:7402 where nothing else is said; port 0 is a free one.
     #[arg(long, value_name = "ADDRESS")]
     relationship_listen: Option<SocketAddr>,
+    /// Starts both on a clock that says this, runs on, and is moved forward by `tandem clock`: for demonstrations and tests, on
+    /// this machine alone, and with data of their own, which must not have seen a later time.
+    #[arg(long, value_name = "WHEN")]
+    clock: Option<jiff::Timestamp>,
 }
 
 /// What the addresses of the databases are called by whoever gave them.
@@ -75,6 +81,7 @@ pub struct Pair {
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let folder = arguments.data.clone().unwrap_or_else(|| PathBuf::from("data"));
     let (campaign, relationship) = settings(&arguments, &folder).map_err(said)?;
+    let clock = arguments.clock.map(|at| movable(at, &campaign, &relationship)).transpose().map_err(said)?;
     let here = [(&campaign.database, "campaign"), (&relationship.database, "relationship")];
     let here = here.into_iter().any(|(database, name)| database.url == sqlite(&folder, name));
     if here {
@@ -92,16 +99,34 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         campaign_database: given(&arguments.campaign_database, "--campaign-database"),
         relationship_database: given(&arguments.relationship_database, "--relationship-database"),
     };
-    let pair = Pair::start(campaign, relationship, words, None).await?;
+    let pair = Pair::start(campaign, relationship, clock, words, None).await?;
     println!("campaign-svc      {}", pair.target.campaign);
     println!("relationship-svc  {}", pair.target.relationship);
     println!("databases         {}, {}", databases[0], databases[1]);
+    if let Some(at) = arguments.clock {
+        println!("clock             from {at}, moved by `tandem clock`");
+    }
     println!("Ctrl-C stops both.");
     pair.until_stopped().await
 }
 
 fn said(error: ConfigError) -> Failure {
     Failure::said(error.to_string())
+}
+
+/// One clock for both, where no other machine can move it.
+fn movable(
+    at: jiff::Timestamp,
+    campaign: &campaign_svc::Config,
+    relationship: &relationship_svc::Config,
+) -> Result<Movable, ConfigError> {
+    let named = |error: ConfigError| ConfigError::new(format!("--clock: {error}"));
+    for (service, server) in
+        [(campaign_svc::App::NAME, &campaign.server), (relationship_svc::App::NAME, &relationship.server)]
+    {
+        Movable::only_here(service, server).map_err(named)?;
+    }
+    Movable::starting(at).map_err(named)
 }
 
 /// The settings of both: flags, over the environment, over their files, over what `up` takes for granted.
@@ -178,13 +203,14 @@ impl Pair {
         relationship.server.lame_duck_ms = 0;
         campaign.log.filter = "error".to_owned();
         log::init(&campaign.log).map_err(|error| Failure::said(error.to_string()))?;
-        Self::start(campaign, relationship, Words::default(), scratch).await
+        Self::start(campaign, relationship, None, Words::default(), scratch).await
     }
 
     /// Each is told where the other is: relationship-svc before that is there, so campaign-svc's port is chosen first.
     async fn start(
         mut campaign: campaign_svc::Config,
         mut relationship: relationship_svc::Config,
+        clock: Option<Movable>,
         words: Words,
         scratch: Option<PathBuf>,
     ) -> Result<Self, Failure> {
@@ -195,11 +221,16 @@ impl Pair {
         let scheme = if campaign.server.tls.is_some() { "https" } else { "http" };
         relationship.campaign.endpoint = format!("{scheme}://{}", campaign.server.listen).into();
         let mut services = JoinSet::new();
-        let (stop_relationship, at) =
-            serve::<relationship_svc::App>(relationship, words.relationship_database, &mut services).await?;
+        let (stop_relationship, at) = serve::<relationship_svc::App>(
+            relationship,
+            clock.clone(),
+            words.relationship_database,
+            &mut services,
+        )
+        .await?;
         campaign.relationship.endpoint = at.clone();
         let (stop_campaign, campaign_at) =
-            serve::<campaign_svc::App>(campaign, words.campaign_database, &mut services).await?;
+            serve::<campaign_svc::App>(campaign, clock, words.campaign_database, &mut services).await?;
         let target = Target {
             campaign: campaign_at,
             relationship: at,
@@ -251,6 +282,7 @@ fn fresh_folder() -> PathBuf {
 /// Starts one of the two and waits until it answers: how it is stopped, and where it is.
 async fn serve<P: Program>(
     settings: P::Settings,
+    clock: Option<Movable>,
     database_words: &str,
     services: &mut JoinSet<Result<Stopped, ConfigError>>,
 ) -> Result<(mpsc::Sender<()>, Address), Failure> {
@@ -261,7 +293,7 @@ async fn serve<P: Program>(
     readiness::migrate(database, P::MIGRATIONS, database_words).await.map_err(named)?;
     let (stop, signal) = StopSignal::manual();
     let (ready, at) = oneshot::channel();
-    let service = shell::run::<P>(settings, signal, |address| _ = ready.send(address));
+    let service = shell::run::<P>(settings, clock, signal, |address| _ = ready.send(address));
     services.spawn(service.instrument(tracing::info_span!("service", name = P::NAME)));
     if let Ok(address) = at.await {
         return Ok((stop, format!("{scheme}://{address}").into()));

@@ -5,7 +5,8 @@ mod suppress;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tandem_proto::relationship::v1::{
-    self, CheckContactRequest, Consent, ConsentState, ContactRefusal, ListConsentsRequest,
+    self, CheckContactRequest, CheckContactResponse, Consent, ConsentState, ContactRefusal,
+    ListConsentsRequest,
 };
 
 use crate::connect::Target;
@@ -122,7 +123,8 @@ fn state(consent: &Consent) -> String {
     word(consent.state().as_str_name(), "CONSENT_STATE_")
 }
 
-fn channel(channel: v1::Channel) -> String {
+/// A channel as people read it.
+pub fn channel(channel: v1::Channel) -> String {
     word(channel.as_str_name(), "CHANNEL_")
 }
 
@@ -174,14 +176,17 @@ async fn check(arguments: Check, target: &Target, format: Format) -> Result<(), 
     match format {
         Format::Json => println!("{}", output::json("tandem.relationship.v1.CheckContactResponse", &answer)?),
         Format::Table if answer.allowed => println!("yes"),
-        Format::Table => {
-            let why = word(answer.refusal().as_str_name(), "CONTACT_REFUSAL_");
-            let suppressed = answer.refusal() == ContactRefusal::Suppressed;
-            let of = word(answer.suppression().as_str_name(), "SUPPRESSION_REASON_");
-            println!("no: {why}{}", if suppressed { format!(", {of}") } else { String::new() });
-        }
+        Format::Table => println!("no: {}", why_not(&answer)),
     }
     Ok(())
+}
+
+/// What forbids it.
+pub fn why_not(answer: &CheckContactResponse) -> String {
+    let why = word(answer.refusal().as_str_name(), "CONTACT_REFUSAL_");
+    let suppressed = answer.refusal() == ContactRefusal::Suppressed;
+    let of = word(answer.suppression().as_str_name(), "SUPPRESSION_REASON_");
+    if suppressed { format!("{why}, {of}") } else { why }
 }
 
 /// What is said of consents when somebody records one.

@@ -1,6 +1,9 @@
 //! `tandem customers`: bring in customers, take them out, look at them, show them all that is held, and erase them.
 
+mod contact;
 mod person;
+mod show;
+mod standing;
 pub mod table;
 
 use clap::{Args, Subcommand};
@@ -19,7 +22,6 @@ use crate::files::pages;
 use crate::files::read::{Changing, Reading};
 use crate::files::write::{self, To};
 use crate::output::Format;
-use crate::relationship;
 use crate::setup::browse;
 
 /// What to do with customers.
@@ -29,8 +31,8 @@ pub enum Command {
     Import(FromFile),
     /// Write customers as CSV, with --output json as one customer of the contract on each line.
     Export(Export),
-    /// Show one: what is known, how they stand, and what happened last.
-    Show(browse::Show),
+    /// Show one: what is known, how they stand, what they may use, whether to write to them, and what happened last.
+    Show(show::Show),
     /// List them, by name.
     List(browse::List),
     /// All that is held on one, as JSON, line by line.
@@ -92,10 +94,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
             import::run(Customers, &how, &change, target, format).await
         }
         Command::Export(arguments) => export(arguments, target, format).await,
-        Command::Show(arguments) => {
-            let customer = browse::show_customer(arguments, target, format).await?;
-            relationship::show(&customer, target, format).await
-        }
+        Command::Show(arguments) => show::run(arguments, target, format).await,
         Command::List(arguments) => browse::list_customers(arguments, target, format).await,
         Command::Data(arguments) => person::data(arguments, target).await,
         Command::Erase(arguments) => person::erase(arguments, target, format).await,

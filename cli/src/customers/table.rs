@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tandem_proto::relationship::v1::Customer;
 
 use crate::files::cells::{list, map, set_name, set_text, set_time, set_word, write_list, write_map};
-use crate::files::column::{Column, Table};
+use crate::files::column::{Column, Masked, Table};
 use crate::files::forms::{Bound, write_day};
 use crate::{name, output};
 
@@ -98,6 +98,7 @@ impl Table for Customers {
     const KEY: &'static str = "id";
     const MESSAGE: &'static str = "tandem.relationship.v1.Customer";
     const MANY: &'static str = "customers";
+    const MASKED: Option<Masked<Customer>> = Masked::RESOURCE;
 
     fn columns() -> &'static [Column<Customer>] {
         COLUMNS

@@ -22,10 +22,23 @@ pub struct Column<T: 'static> {
     pub read: fn(&str, &Forms, &mut T) -> Result<(), String>,
 }
 
+/// What is changed by a mask of the fields that a row says.
+pub struct Masked<T> {
+    /// Which one it is.
+    pub name: fn(&T) -> &str,
+    /// The fields that it says something of.
+    pub said: fn(&T) -> Vec<&'static str>,
+}
+
+impl<T: Named + Partial> Masked<T> {
+    /// As the contracts have it of every resource.
+    pub const RESOURCE: Option<Self> = Some(Self { name: T::name, said: T::said });
+}
+
 /// Things of which a file has one a row.
 pub trait Table: Send + Sync + 'static {
     /// One of them, as the contract has it.
-    type Item: Message + Named + Partial + Default + Clone + 'static;
+    type Item: Message + Default + Clone + 'static;
 
     /// The column that no file can do without.
     const KEY: &'static str;
@@ -33,8 +46,8 @@ pub trait Table: Send + Sync + 'static {
     const MESSAGE: &'static str;
     /// What many of them are called.
     const MANY: &'static str;
-    /// What is there is changed, by a mask of the fields that a row says.
-    const IS_MASKED: bool = true;
+    /// How what is there is changed; nothing where it never is.
+    const MASKED: Option<Masked<Self::Item>>;
 
     /// In the order in which an export has them.
     fn columns() -> &'static [Column<Self::Item>];

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tandem_proto::requests::{Named as _, Partial as _};
 
 use super::column::{self, Slot, Table};
 use super::escape::meant;
@@ -202,7 +201,7 @@ impl<K: Table> Reader<K> {
                     window.next_line = refused.line + 1;
                     window.refused.push(refused);
                 }
-                Ok(row) if K::IS_MASKED && !keys.insert(row.item.name().to_owned()) => {
+                Ok(row) if K::MASKED.is_some_and(|of| !keys.insert((of.name)(&row.item).to_owned())) => {
                     self.held = Some(row);
                     break;
                 }
@@ -284,10 +283,8 @@ impl<K: Table> Reader<K> {
 
     /// What a row changes. Nothing is named where the item says it all itself: then its fields are those that it says.
     fn mask(&self, item: &K::Item, mut said: Vec<String>) -> Mask {
-        if self.clears.is_some() || !K::IS_MASKED {
-            return self.clears.clone();
-        }
-        let known = item.said();
+        let Some(masked) = K::MASKED.filter(|_| self.clears.is_none()) else { return self.clears.clone() };
+        let known = (masked.said)(item);
         let key =
             K::columns().iter().find(|column| column.name == K::KEY).and_then(|column| column.fields.first());
         said.retain(|path| Some(&path.as_str()) != key);

@@ -7,7 +7,7 @@ use tandem_proto::campaign::v1::Product;
 use crate::files::cells::{
     amount, decimal, list, map, ppm, set_name, set_text, write_amount, write_list, write_map,
 };
-use crate::files::column::{Column, Table};
+use crate::files::column::{Column, Masked, Table};
 use crate::{money, name, percent};
 
 /// What may be said of a product.
@@ -82,6 +82,7 @@ impl Table for Products {
     const KEY: &'static str = "id";
     const MESSAGE: &'static str = "tandem.campaign.v1.Product";
     const MANY: &'static str = "products";
+    const MASKED: Option<Masked<Product>> = Masked::RESOURCE;
 
     fn columns() -> &'static [Column<Product>] {
         COLUMNS

@@ -103,10 +103,9 @@ pub async fn campaigns(command: Campaigns, target: &Target, format: Format) -> R
     print(&answer, format, || println!("{} is {}", text(&after, "name"), state_word(&after)))
 }
 
-/// Customers are looked at in the same way.
-pub async fn show_customer(arguments: Show, target: &Target, format: Format) -> Result<String, Failure> {
-    let name = full(CUSTOMERS.collection, &arguments.name);
-    show(&CUSTOMERS, arguments, target, format).await.map(|()| name)
+/// Customers are looked at in the same way: one of this full name.
+pub async fn customer(name: &str, target: &Target) -> Result<DynamicMessage, Failure> {
+    found(&CUSTOMERS, name, target).await
 }
 
 /// The same of all of them.
@@ -115,14 +114,17 @@ pub async fn list_customers(arguments: List, target: &Target, format: Format) ->
 }
 
 async fn show(kind: &Kind, arguments: Show, target: &Target, format: Format) -> Result<(), Failure> {
-    let name = full(kind.collection, &arguments.name);
-    let found = Services::new(target).get(kind, &name).await?;
+    let found = found(kind, &full(kind.collection, &arguments.name), target).await?;
+    let shown = yaml(&found)?;
+    print(&found, format, || print!("{shown}"))
+}
+
+async fn found(kind: &Kind, name: &str, target: &Target) -> Result<DynamicMessage, Failure> {
+    let found = Services::new(target).get(kind, name).await?;
     let missing = || {
         Failure::said(format!("{name} does not exist; `tandem {} list` shows those that do", kind.collection))
     };
-    let found = found.ok_or_else(missing)?;
-    let shown = yaml(&found)?;
-    print(&found, format, || print!("{shown}"))
+    found.ok_or_else(missing)
 }
 
 async fn list(kind: &Kind, arguments: List, target: &Target, format: Format) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 
 use super::kind::{Kind, text};
 use crate::connect::{Connection, Target};
@@ -69,7 +70,7 @@ impl<'t> Services<'t> {
     pub async fn get(&self, kind: &Kind, name: &str) -> Result<Option<DynamicMessage>, Failure> {
         match self.answer(kind, name).await {
             Ok(answer) => Ok(Some(held(&answer, &kind.field())?)),
-            Err(Failure::Refused(status)) if status.code() == Code::NotFound => Ok(None),
+            Err(Failure::Refused(status)) if is_absent(&status) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -162,6 +163,12 @@ impl<'t> Services<'t> {
         ];
         self.call(kind, &kind.method(step)?, fields).await
     }
+}
+
+/// Nothing is known of it. Of what was there and is not any more the service has more to say.
+fn is_absent(status: &Status) -> bool {
+    let details = status.get_error_details();
+    status.code() == Code::NotFound && details.error_info().is_none_or(|info| info.reason == "NOT_FOUND")
 }
 
 /// The message in a field.

@@ -10,4 +10,4 @@ mod kind;
 mod lines;
 mod read;
 pub mod settings;
-mod text;
+pub mod text;

@@ -6,7 +6,7 @@ use tandem_proto::relationship::v1::{Voucher, VoucherState};
 use crate::files::cells::{
     amount, map, number, set_name, set_number, set_text, set_time, set_word, write_amount, write_map,
 };
-use crate::files::column::{Column, Table};
+use crate::files::column::{Column, Masked, Table};
 use crate::files::forms::{Bound, Forms};
 use crate::output;
 
@@ -206,7 +206,7 @@ impl Table for Codes {
     const MESSAGE: &'static str = "tandem.relationship.v1.Voucher";
     const MANY: &'static str = "codes";
     /// What is there is never changed.
-    const IS_MASKED: bool = false;
+    const MASKED: Option<Masked<Voucher>> = None;
 
     fn columns() -> &'static [Column<Voucher>] {
         COLUMNS

@@ -8,6 +8,7 @@
 //! set for itself.
 
 pub mod call;
+pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod db;

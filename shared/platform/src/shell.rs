@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use settings::{Common, Settings};
 
+use crate::clock::Movable;
 use crate::config::{ConfigError, ServerConfig};
 use crate::db::{Db, Migrations};
 use crate::grpc::{self, Metrics, Services, Streams};
@@ -66,22 +67,37 @@ pub trait Program: Deref<Target = Core> + Sized + Send + Sync + 'static {
 ///
 /// SQLite is migrated here; on PostgreSQL `migrate` is a command of its own and the server waits until the schema is
 /// current.
+///
+/// `moved` is the clock of an operator, instead of the machine's. No setting of a service gives one.
 pub async fn run<P: Program>(
     settings: P::Settings,
+    moved: Option<Movable>,
     stop: StopSignal,
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Result<Stopped, ConfigError> {
     let Common { server, metrics, database, .. } = settings.common();
+    if moved.is_some() {
+        Movable::only_here(P::NAME, server)?;
+    }
     let bound = Bound::to(server).await?;
     let scraped = Endpoint::to(metrics).await?;
     let db = readiness::open(database, P::MIGRATIONS).await?;
     let process = SystemIds.next(SystemClock.now());
-    let program = P::open(db.clone(), Arc::new(SystemClock), Arc::new(SystemIds), settings)?;
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = match &moved {
+        Some(moved) => (moved.clock(), moved.ids()),
+        None => (Arc::new(SystemClock), Arc::new(SystemIds)),
+    };
+    let program = P::open(db.clone(), clock, ids, settings)?;
     let Common { server, relay, event_retention_h, .. } = program.settings().common();
     if let Some(scraped) = scraped {
         scraped.serve(&program.telemetry, &program.tasks);
     }
-    let (services, health) = program.services().with_health().await;
+    let services = program.services();
+    let services = match &moved {
+        Some(moved) => services.add(moved.server(&program.tasks)),
+        None => services,
+    };
+    let (services, health) = services.with_health().await;
     let road = road(&*program, services.with_reflection()?, process);
     let loads = program.first_loads();
     readiness::watch(&db, P::MIGRATIONS, &program.tasks, &health, &loads, bound.address(), ready);

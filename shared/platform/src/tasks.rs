@@ -8,6 +8,7 @@ mod streak;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,6 +36,7 @@ struct Shared {
     draining: CancellationToken,
     soft: CancellationToken,
     hard: CancellationToken,
+    look: Notify,
 }
 
 impl Tasks {
@@ -71,6 +73,11 @@ impl Tasks {
         }))
     }
 
+    /// Has everything that runs by a period look once, now or after the pass that it is in: a clock was moved.
+    pub fn look(&self) {
+        self.0.look.notify_waiters();
+    }
+
     /// Runs `pass` at once, then every `period` or as soon as `wake` is notified, until [`Tasks::soft`]. A pass that
     /// fails or panics is tried again at the next turn; a running pass is never cancelled. The log hears of a failure
     /// when it begins, by the minute while it goes on, and when it ends.
@@ -85,10 +92,13 @@ impl Tasks {
         P: FnMut() -> F + Send + 'static,
         F: Future<Output = Outcome<()>> + Send + 'static,
     {
-        let soft = self.0.soft.clone();
+        let (soft, shared) = (self.0.soft.clone(), self.0.clone());
         self.spawn(name, async move {
             let mut streak = Streak::default();
             while !soft.is_cancelled() {
+                // Hears of it from here on, whether it comes during the pass or after it.
+                let mut look = pin!(shared.look.notified());
+                look.as_mut().enable();
                 match AssertUnwindSafe(async { pass().await }).catch_unwind().await {
                     Ok(Ok(())) => tell_end(name, streak.succeeded()),
                     Ok(Err(fault)) => tell(name, &fault, streak.failed(fault.reason())),
@@ -103,6 +113,7 @@ impl Tasks {
                 tokio::select! {
                     () = soft.cancelled() => {}
                     () = woken => {}
+                    () = look => {}
                     () = tokio::time::sleep(period) => {}
                 }
             }
@@ -280,5 +291,26 @@ mod tests {
             wake.notify_one();
         }
         assert!(tasks.finish_background(SOON).await);
+    }
+    #[tokio::test]
+    async fn whoever_is_told_to_look_does_so_once_during_a_pass_too() {
+        let tasks = Tasks::new();
+        let (report, mut passes) = tokio::sync::mpsc::unbounded_channel();
+        let (go, gate) = tokio::sync::watch::channel(false);
+        tasks.every("test", Duration::from_secs(3_600), None, move || {
+            let (report, mut gate) = (report.clone(), gate.clone());
+            async move {
+                report.send(()).unwrap();
+                gate.wait_for(|open| *open).await.unwrap();
+                Ok(())
+            }
+        });
+        passes.recv().await.unwrap();
+        tasks.look();
+        assert!(passes.try_recv().is_err(), "a pass that runs is not disturbed");
+        go.send(true).unwrap();
+        passes.recv().await.unwrap();
+        assert!(tasks.finish_background(SOON).await);
+        assert!(passes.try_recv().is_err(), "once");
     }
 }

@@ -25,7 +25,7 @@ fn refused(up: &Up, arguments: &[&str]) -> String {
 }
 
 fn customer(up: &Up, id: &str) -> Value {
-    up.json(&["customers", "show", id])
+    up.json(&["customers", "show", id])["customer"].clone()
 }
 
 /// A file of these bytes beside the services.

@@ -62,6 +62,8 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("customers export", &[], Reads::Relationship),
     ("customers show", &["a"], Reads::Relationship),
     ("customers list", &[], Reads::Relationship),
+    ("interactions import", &["--file", TABLE], Reads::Relationship),
+    ("interactions export", &["--customer", "a"], Reads::Relationship),
     ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
     ("interactions list", &["--customer", "a"], Reads::Relationship),
     ("customers data", &["a"], Reads::RelationshipAsText),
@@ -88,6 +90,9 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("order explain", &["a"], Reads::Campaign),
     ("limits", &["campaigns/a"], Reads::Campaign),
     ("redeem", &["--order", "a", "--currency", "EUR", "--line", "p:1:1", "--code", "C"], Reads::Relationship),
+    ("clock show", &[], Reads::Campaign),
+    ("clock set", &["2027-01-01T00:00:00Z"], Reads::Campaign),
+    ("clock advance", &["1d"], Reads::Campaign),
     ("events tail", &[], Reads::Relationship),
     ("events set-aside", &[], Reads::Campaign),
     ("events retry", &["a"], Reads::Campaign),
@@ -192,7 +197,11 @@ fn every_flag_of_all_commands_is_read_or_refused_by_name() {
     std::fs::write(&file, "name: products/a\n").unwrap();
     for (command, needs, reads) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
-        let column = if words[0] == "vouchers" { "code" } else { "id" };
+        let column = match words[0] {
+            "vouchers" => "code",
+            "interactions" => "type",
+            _ => "id",
+        };
         std::fs::write(&table, format!("{column}\nA\n")).unwrap();
         let typed = |word: &&'static str| match *word {
             TABLE => table.clone(),
@@ -279,9 +288,33 @@ fn up_refuses_by_name_what_it_would_not_look_at() {
         (&[], &[("TANDEM_RELATIONSHIP_SEAL_KEYS", "k1:a2V5")], "seal_keys"),
         (&["--campaign-database", "sqlite:/x.db", "--relationship-database", "sqlite:/y.db"], &[], "--data"),
         (&["--campaign-config", "/nonexistent.toml"], &[], "/nonexistent.toml"),
+        (&["--clock", "2200-01-01T00:00:00Z"], &[], "--clock: the clock must be"),
     ] {
         let heard = refused(&[&free[..], more].concat(), environment);
         assert!(heard.contains(said) && !heard.contains("a2V5"), "{heard}");
+    }
+    assert!(!Path::new(&data).exists(), "nothing was begun");
+}
+
+#[test]
+fn a_clock_that_is_moved_is_for_this_machine_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let allowed = "SERVER__ALLOW_REMOTE_WITHOUT_AUTHENTICATION";
+    let environment =
+        [(format!("TANDEM_CAMPAIGN_{allowed}"), "true"), (format!("TANDEM_RELATIONSHIP_{allowed}"), "true")];
+    let environment: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let (here, there) = ("127.0.0.1:0", "0.0.0.0:0");
+    for (service, campaign, relationship) in
+        [("campaign-svc", there, here), ("relationship-svc", here, there)]
+    {
+        let listen = ["--campaign-listen", campaign, "--relationship-listen", relationship];
+        let up = ["up", "--data", &data, "--clock", "2027-01-01T00:00:00Z"];
+        let heard = refused(&[&up[..], &listen].concat(), &environment);
+        for part in ["--clock", service, "server.listen", "listen on 127.0.0.1"] {
+            assert!(heard.contains(part), "{part}: {heard}");
+        }
     }
     assert!(!Path::new(&data).exists(), "nothing was begun");
 }

@@ -1,5 +1,6 @@
 //! Interactions over processes: streams that are killed and sent again, and orders that come by themselves.
 
+mod imported;
 mod typed;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod bad_input;
 mod circles;
 mod cli;
 mod clients;
+mod clock;
 mod equal;
 mod events;
 mod faults;

@@ -82,7 +82,7 @@ fn serve<P: Program>(settings: P::Settings) -> Result<ExitCode, ConfigError> {
     log::init(settings.common().log)?;
     let stopped = lifecycle::block_on(async {
         let ready = |address| println!("{} listening on {address}", P::NAME);
-        run::<P>(settings, StopSignal::of_process()?, ready).await
+        run::<P>(settings, None, StopSignal::of_process()?, ready).await
     })??;
     Ok(if stopped.orderly() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

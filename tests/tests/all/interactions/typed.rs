@@ -8,7 +8,7 @@ use tandem_tests::stage::in_seconds;
 use crate::cli::Up;
 
 /// A moment so many seconds ago.
-fn ago(seconds: i64) -> String {
+pub fn ago(seconds: i64) -> String {
     let then = in_seconds(-seconds);
     jiff::Timestamp::new(then.seconds, 0).unwrap().to_string()
 }
@@ -59,5 +59,41 @@ fn an_order_comes_by_itself_and_a_customer_has_a_page() {
     ] {
         assert!(page.contains(said), "{said} is not on the page:\n{page}");
     }
+    up.stop();
+}
+
+#[test]
+fn the_page_of_a_customer_has_the_codes_they_can_use_and_whether_to_write_to_them() {
+    let up = Up::start();
+    let customers = up.file("customers.csv", "id,email\nada,ada@example.org\n");
+    up.tandem(&["customers", "import", "--file", &customers]);
+    up.tandem(&["incentives", "create", "ten-off", "--percent", "10"]);
+    let codes = up.file("codes.csv", "code,customer,disabled\nADA-1,ada,\nADA-2,ada,true\n");
+    up.tandem(&["vouchers", "import", "--incentive", "ten-off", "--file", &codes]);
+    let said = ["consents", "record", "ada", "--purpose", "newsletter", "--channel", "email"];
+    up.tandem(&[&said[..], &["--state", "denied", "--source", "call-centre"]].concat());
+
+    let page = up.tandem(&["customers", "show", "ada"]);
+    for said in ["email: ada@example.org", "PROSPECT", "ADA-1", "newsletter", "denied", "an order of theirs"]
+    {
+        assert!(page.contains(said), "{said} is not on the page:\n{page}");
+    }
+    assert!(!page.contains("ADA-2"), "it cannot be used:\n{page}");
+
+    let page = up.json(&["customers", "show", "customers/ada"]);
+    assert_eq!(page["relationship"]["stage"], "STAGE_PROSPECT");
+    assert_eq!(page["vouchers"][0]["code"], "ADA-1");
+    let contact = page["contact"].as_array().unwrap();
+    let answer = |purpose: &str, channel: &str| {
+        let is_it = |one: &&Value| {
+            one["asked"]["purpose"] == purpose && one["asked"]["channel"] == format!("CHANNEL_{channel}")
+        };
+        contact.iter().find(is_it).unwrap()["answer"].clone()
+    };
+    assert_eq!(answer("newsletter", "EMAIL")["refusal"], "CONTACT_REFUSAL_DENIED");
+    assert_eq!(answer("newsletter", "POST")["refusal"], "CONTACT_REFUSAL_NO_CONSENT");
+    assert_eq!(answer("orders", "EMAIL")["allowed"], true, "it serves an order of theirs");
+    assert_eq!(answer("orders", "SMS")["refusal"], "CONTACT_REFUSAL_NO_ADDRESS");
+    assert!(up.refused(&["customers", "show", "bob"]).contains("customers/bob does not exist"));
     up.stop();
 }

@@ -1,40 +1,12 @@
-//! How a customer stands, on one page: below what is known of them.
+//! How a customer stands, line by line.
 
 use tandem_proto::common::v1::Money;
-use tandem_proto::relationship::v1::{
-    GetRelationshipRequest, ListInteractionsRequest, Relationship, Satisfaction, Stage,
-};
+use tandem_proto::relationship::v1::{Relationship, Satisfaction, Stage};
 
-use crate::connect::Target;
-use crate::failure::Failure;
-use crate::output::{self, Format};
-use crate::{interactions, money};
+use crate::{money, output};
 
-/// Lines of the timeline that the page shows.
-const LINES: usize = 10;
-
-/// Shows it of the customer of this name.
-pub async fn show(customer: &str, target: &Target, format: Format) -> Result<(), Failure> {
-    let request = GetRelationshipRequest { customer: customer.to_owned(), guest_key: String::new() };
-    let answer = target.relationships().await?.get_relationship(request).await?.into_inner();
-    let found = answer.relationship.unwrap_or_default();
-    if format == Format::Json {
-        println!("{}", output::json("tandem.relationship.v1.Relationship", &found)?);
-        return Ok(());
-    }
-    for (name, value) in lines(&found) {
-        println!("{name:<14}{value}");
-    }
-    let request =
-        ListInteractionsRequest { customer: customer.to_owned(), ..ListInteractionsRequest::default() };
-    let entries = interactions::timeline(target, request, LINES).await?;
-    if !entries.is_empty() {
-        println!("\n{}", interactions::table(&entries));
-    }
-    Ok(())
-}
-
-fn lines(of: &Relationship) -> Vec<(&'static str, String)> {
+/// What there is to say, each with what it is called.
+pub fn lines(of: &Relationship) -> Vec<(&'static str, String)> {
     let since = day(of.stage_since_time.as_ref());
     let since = if since.is_empty() { since } else { format!(" since {since}") };
     let mut lines = vec![("stage", format!("{}{since}: {}", word(of.stage()), of.stage_why))];
