@@ -5,8 +5,7 @@ mod suppress;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tandem_proto::relationship::v1::{
-    self, CheckContactRequest, CheckContactResponse, Consent, ConsentState, ContactRefusal,
-    ListConsentsRequest,
+    self, CheckContactRequest, Consent, ConsentState, ContactRefusal, ListConsentsRequest, SuppressionReason,
 };
 
 use crate::connect::Target;
@@ -176,17 +175,16 @@ async fn check(arguments: Check, target: &Target, format: Format) -> Result<(), 
     match format {
         Format::Json => println!("{}", output::json("tandem.relationship.v1.CheckContactResponse", &answer)?),
         Format::Table if answer.allowed => println!("yes"),
-        Format::Table => println!("no: {}", why_not(&answer)),
+        Format::Table => println!("no: {}", why_not(answer.refusal(), answer.suppression())),
     }
     Ok(())
 }
 
 /// What forbids it.
-pub fn why_not(answer: &CheckContactResponse) -> String {
-    let why = word(answer.refusal().as_str_name(), "CONTACT_REFUSAL_");
-    let suppressed = answer.refusal() == ContactRefusal::Suppressed;
-    let of = word(answer.suppression().as_str_name(), "SUPPRESSION_REASON_");
-    if suppressed { format!("{why}, {of}") } else { why }
+pub fn why_not(refusal: ContactRefusal, suppression: SuppressionReason) -> String {
+    let why = word(refusal.as_str_name(), "CONTACT_REFUSAL_");
+    let of = word(suppression.as_str_name(), "SUPPRESSION_REASON_");
+    if refusal == ContactRefusal::Suppressed { format!("{why}, {of}") } else { why }
 }
 
 /// What is said of consents when somebody records one.

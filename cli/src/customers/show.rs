@@ -8,7 +8,7 @@ use tandem_proto::relationship::v1::{
     Voucher,
 };
 
-use super::contact::{self, Contact};
+use super::contact;
 use super::standing;
 use crate::connect::Target;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ use crate::{money, name};
 #[command(
     after_help = "What is known of them; the stage of the journey, since when and why; recency, frequency and value; codes that
 they can use; whether one may write to them, and why not, by purpose and channel; and the last of their timeline. With --output
-json one document: customer, relationship, vouchers, contact and timeline, each as the contract has it.
+json one document: customer, relationship, vouchers and timeline, each as the contract has it.
 
 Examples:
   tandem customers show 7
@@ -46,7 +46,6 @@ struct Page {
     customer: DynamicMessage,
     relationship: Relationship,
     vouchers: Vec<Voucher>,
-    contact: Contact,
     timeline: Vec<TimelineEntry>,
 }
 
@@ -71,7 +70,6 @@ async fn page(name: &str, target: &Target) -> Result<Page, Failure> {
         customer,
         relationship: standing.relationship.unwrap_or_default(),
         vouchers: usable(name, target).await?,
-        contact: contact::of(name, target).await?,
         timeline: timeline::entries(target, happened, LINES).await?,
     })
 }
@@ -102,18 +100,12 @@ impl Page {
         let of = |name: &str| format!("tandem.relationship.v1.{name}");
         let entry = |entry| output::value(&of("TimelineEntry"), entry);
         let voucher = |voucher| output::value(&of("Voucher"), voucher);
-        let contact = self.contact.checked.iter().map(|(asked, answer)| {
-            let (asked, answer) = (
-                output::value(&of("CheckContactRequest"), asked)?,
-                output::value(&of("CheckContactResponse"), answer)?,
-            );
-            Ok(json!({ "asked": asked, "answer": answer }))
+        Ok(json!({ "asked": asked, "answer": answer }))
         });
         Ok(json!({
             "customer": output::value(&of("Customer"), &self.customer)?,
             "relationship": output::value(&of("Relationship"), &self.relationship)?,
             "vouchers": self.vouchers.iter().map(voucher).collect::<Result<Vec<_>, _>>()?,
-            "contact": contact.collect::<Result<Vec<_>, Failure>>()?,
             "timeline": self.timeline.iter().map(entry).collect::<Result<Vec<_>, _>>()?,
         }))
     }
@@ -126,10 +118,7 @@ impl Page {
         if !self.vouchers.is_empty() {
             println!("\n{}", codes(&self.vouchers));
         }
-        println!("\n{}", contact::table(&self.contact));
-        if self.contact.left_out > 0 {
-            println!("and {} more purposes: see `tandem consents list`", self.contact.left_out);
-        }
+        println!("\n{}", contact::table(&self.relationship.contacts));
         if !self.timeline.is_empty() {
             println!("\n{}", timeline::table(&self.timeline));
         }

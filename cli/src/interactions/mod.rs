@@ -173,7 +173,7 @@ async fn export(arguments: Export, target: &Target, format: Format) -> Result<()
 fn told(entry: TimelineEntry) -> Option<Interaction> {
     match entry.what? {
         What::Interaction(one) => Some(one),
-        What::Redemption(_) => None,
+        What::Redemption(_) | What::Consent(_) => None,
     }
 }
 

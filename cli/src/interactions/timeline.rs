@@ -114,6 +114,13 @@ pub fn table(entries: &[TimelineEntry]) -> comfy_table::Table {
                 money::show(one.amount.as_ref()),
                 one.code.clone(),
             ],
+            Some(What::Consent(one)) => [
+                when,
+                format!("CONSENT {}", one.state().as_str_name().trim_start_matches("CONSENT_STATE_")),
+                String::new(),
+                String::new(),
+                format!("{} {}", one.purpose, one.channel().as_str_name().trim_start_matches("CHANNEL_")),
+            ],
             None => [when, String::new(), String::new(), String::new(), String::new()],
         };
         table.add_row(row);

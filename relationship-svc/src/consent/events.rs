@@ -5,7 +5,7 @@ use tandem_proto::convert::to_timestamp;
 use tandem_proto::relationship::v1;
 
 use super::suppression::{Reason, Suppression};
-use super::{Basis, Channel, Consent, Proof, State};
+use super::{Basis, Channel, Consent, Proof, State, contact};
 use crate::customer;
 
 /// Something was recorded. Events never say what shows it.
@@ -51,7 +51,7 @@ fn hash(row: &Suppression) -> String {
     tandem_kernel::person::Hashed { key, hash }.text()
 }
 
-fn without_proof(consent: &Consent) -> v1::Consent {
+pub fn without_proof(consent: &Consent) -> v1::Consent {
     v1::Consent { proof: None, ..message(consent) }
 }
 
@@ -140,5 +140,27 @@ pub fn reason(reason: Reason) -> v1::SuppressionReason {
         Reason::Manual => v1::SuppressionReason::Manual,
         Reason::Unsubscribe => v1::SuppressionReason::Unsubscribe,
         Reason::Erasure => v1::SuppressionReason::Erasure,
+    }
+}
+
+/// Whether somebody may be written to, why not, and where their address is suppressed for which reason.
+pub fn verdict(verdict: Result<(), contact::Reason>) -> (bool, v1::ContactRefusal, v1::SuppressionReason) {
+    let suppression = match verdict {
+        Err(contact::Reason::Suppressed(why)) => reason(why),
+        _ => v1::SuppressionReason::Unspecified,
+    };
+    (verdict.is_ok(), verdict.err().map_or(v1::ContactRefusal::Unspecified, refusal), suppression)
+}
+
+fn refusal(reason: contact::Reason) -> v1::ContactRefusal {
+    match reason {
+        contact::Reason::Erased => v1::ContactRefusal::Erased,
+        contact::Reason::Suppressed(_) => v1::ContactRefusal::Suppressed,
+        contact::Reason::NoConsent => v1::ContactRefusal::NoConsent,
+        contact::Reason::Denied => v1::ContactRefusal::Denied,
+        contact::Reason::Withdrawn => v1::ContactRefusal::Withdrawn,
+        contact::Reason::Pending => v1::ContactRefusal::Pending,
+        contact::Reason::Expired => v1::ContactRefusal::Expired,
+        contact::Reason::NoAddress => v1::ContactRefusal::NoAddress,
     }
 }

@@ -75,15 +75,11 @@ impl Channel {
         (Self::Whatsapp, "WHATSAPP"),
     ];
 
-    /// The names of all but [`Channel::All`].
-    pub const ONES: [&'static str; 6] = {
-        let (mut ones, mut at) = ([""; 6], 0);
-        while at < ones.len() {
-            ones[at] = Self::NAMES[at + 1].1;
-            at += 1;
-        }
-        ones
-    };
+    /// All but [`Channel::All`].
+    pub const EACH: [Self; 6] = [Self::Email, Self::Sms, Self::Push, Self::Post, Self::Phone, Self::Whatsapp];
+
+    /// The names of these.
+    pub const ONES: [&'static str; 6] = ["EMAIL", "SMS", "PUSH", "POST", "PHONE", "WHATSAPP"];
 
     /// As stored.
     pub fn name(self) -> &'static str {

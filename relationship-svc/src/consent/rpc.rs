@@ -207,14 +207,11 @@ impl Api {
                 fault => return Err(fault),
             },
         };
-        let suppression = match verdict {
-            Err(Reason::Suppressed(reason)) => events::reason(reason).into(),
-            _ => SuppressionReason::Unspecified.into(),
-        };
+        let (allowed, refusal, suppression) = events::verdict(verdict);
         Ok(CheckContactResponse {
-            allowed: verdict.is_ok(),
-            refusal: verdict.err().map_or(ContactRefusal::Unspecified, refusal).into(),
-            suppression,
+            allowed,
+            refusal: refusal.into(),
+            suppression: suppression.into(),
             check_time: Some(to_timestamp(now)),
         })
     }
@@ -322,18 +319,5 @@ impl Api {
         found.retain(|one| (one.at, one.id) < before);
         found.sort_unstable_by_key(|one| std::cmp::Reverse((one.at, one.id)));
         Ok(found)
-    }
-}
-
-fn refusal(reason: Reason) -> ContactRefusal {
-    match reason {
-        Reason::Erased => ContactRefusal::Erased,
-        Reason::Suppressed(_) => ContactRefusal::Suppressed,
-        Reason::NoConsent => ContactRefusal::NoConsent,
-        Reason::Denied => ContactRefusal::Denied,
-        Reason::Withdrawn => ContactRefusal::Withdrawn,
-        Reason::Pending => ContactRefusal::Pending,
-        Reason::Expired => ContactRefusal::Expired,
-        Reason::NoAddress => ContactRefusal::NoAddress,
     }
 }

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use tandem_platform::resource;
-use tandem_platform::{Outcome, Violations, grpc};
+use tandem_platform::{Fault, Outcome, Violations, grpc};
 use tandem_proto::common::v1::Money as MoneyMessage;
 use tandem_proto::relationship::v1::relationship_service_server::RelationshipService;
 use tandem_proto::relationship::v1::{self, GetRelationshipRequest, GetRelationshipResponse};
 use tonic::{Request, Response, Status};
 
 use super::{Relationship, Who, events, store};
-use crate::App;
-use crate::customer::{self, Customer};
+use crate::consent::look::{Verdict, verdicts};
+use crate::customer::store::CUSTOMERS;
 use crate::interaction::rpc::who;
 use crate::redemption::store::savings::{self, Savings};
+use crate::{App, consent, customer, erasure};
+
+/// Purposes of which it is said whether one may write.
+const MAX_PURPOSES: usize = 20;
 
 /// The service of the contract.
 #[derive(Debug, Clone)]
@@ -53,13 +56,35 @@ async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outc
         return Ok(v1::Relationship { guest_key, claimed_by, ..v1::Relationship::default() });
     }
     let savings = savings::savings(&mut reader, &call.tenant, customer, guest).await?;
+    let now = app.clock.now();
+    let contacts = match customer {
+        None => Vec::new(),
+        Some(id) => {
+            let found = CUSTOMERS.find(&mut reader, &call.tenant, id).await?;
+            let Some(person) = found else {
+                drop(reader);
+                let fault = Fault::not_found(customer::name(id));
+                return Err(erasure::explained(app, &call.tenant, id, fault).await);
+            };
+            verdicts(app, &mut reader, &call.tenant, &person, MAX_PURPOSES, now).await?
+        }
+    };
     drop(reader);
-    if let Some(id) = customer {
-        let _: Customer = resource::find(app, call, id).await?;
-    }
     let row = stored.unwrap_or_else(|| Relationship::new(who));
-    let message = events::message(&row, &app.stage_rules(&call.tenant), app.clock.now());
-    Ok(v1::Relationship { savings: Some(saved(savings)), ..message })
+    let message = events::message(&row, &app.stage_rules(&call.tenant), now);
+    let contacts = contacts.into_iter().map(contact).collect();
+    Ok(v1::Relationship { savings: Some(saved(savings)), contacts, ..message })
+}
+
+fn contact(one: Verdict) -> v1::Contact {
+    let (allowed, refusal, suppression) = consent::events::verdict(one.verdict);
+    v1::Contact {
+        purpose: one.purpose,
+        channel: consent::events::channel(one.channel).into(),
+        allowed,
+        refusal: refusal.into(),
+        suppression: suppression.into(),
+    }
 }
 
 fn saved(savings: Savings) -> v1::Savings {

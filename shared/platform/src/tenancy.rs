@@ -5,7 +5,7 @@
 //! before its transaction begins: a task holds one connection at a time.
 
 mod kept;
-mod store;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +25,6 @@ use crate::service::{Asked, Core};
 use crate::{grpc, once};
 
 use kept::Memory;
-pub use store::STATEMENTS;
 
 /// Between two looks at what other replicas have changed.
 const PERIOD: Duration = Duration::from_millis(500);

@@ -51,7 +51,7 @@ async fn timeline(channel: Channel) -> Vec<Interaction> {
         let page = client.list_interactions(request).await.expect("a page").into_inner();
         found.extend(page.entries.into_iter().filter_map(|entry| match entry.what? {
             What::Interaction(one) => Some(one),
-            What::Redemption(_) => None,
+            What::Redemption(_) | What::Consent(_) => None,
         }));
         page_token = page.next_page_token;
         if page_token.is_empty() {

@@ -21,6 +21,7 @@ use super::super::store::{self, Entry, Span};
 use super::super::{Details, Kind};
 use super::parse;
 use crate::App;
+use crate::consent::{self, Consent};
 use crate::redemption::{self, Redemption};
 use crate::relationship::Who;
 
@@ -35,9 +36,10 @@ enum Source {
     Interactions,
     Orders,
     Redemptions,
+    Consents,
 }
 
-const SOURCES: [Source; 3] = [Source::Interactions, Source::Orders, Source::Redemptions];
+const SOURCES: [Source; 4] = [Source::Interactions, Source::Orders, Source::Redemptions, Source::Consents];
 
 /// Where an entry stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +153,7 @@ fn selection(v: &mut Violations, request: &ListInteractionsRequest) -> (Selectio
         match TimelineSource::try_from(*given) {
             Ok(TimelineSource::Interactions) => asked.push(TimelineSource::Interactions),
             Ok(TimelineSource::Redemptions) => asked.push(TimelineSource::Redemptions),
+            Ok(TimelineSource::Consents) => asked.push(TimelineSource::Consents),
             _ => v.add(format!("sources[{index}]"), format!("{given} is no source of a timeline")),
         }
     }
@@ -168,6 +171,7 @@ fn selection(v: &mut Violations, request: &ListInteractionsRequest) -> (Selectio
         }
         Source::Orders => wants(TimelineSource::Interactions) && shows(Kind::Order),
         Source::Redemptions => wants(TimelineSource::Redemptions),
+        Source::Consents => wants(TimelineSource::Consents),
     });
     let sources = sources.collect();
     let mut moment = |field: &str, given: Option<&prost_types::Timestamp>, absent: Timestamp| {
@@ -247,6 +251,15 @@ async fn read(
                 found.into_iter().map(|one| (moment(one.id), one)).take_while(|(when, _)| when >= from);
             since.map(|(when, one)| (at(when, one.id.to_string()), Some(redeemed(&one)))).collect()
         }
+        Source::Consents => {
+            // A guest says nothing that holds.
+            let Some(id) = who.id() else { return Ok(Vec::new()) };
+            let last = if span.before.1 == LAST { Uuid::max() } else { Uuid::nil() };
+            let before = (span.before.0, Uuid::try_parse(span.before.1).unwrap_or(last));
+            let found = consent::store::newest(&mut reader, &call.tenant, id, before, chunk).await?;
+            let since = found.into_iter().take_while(|one| one.at >= *from);
+            since.map(|one| (at(one.at, one.id.to_string()), Some(said(&one)))).collect()
+        }
     })
 }
 
@@ -303,6 +316,11 @@ fn order(who: &Who, placed: Timestamp, one: &Order) -> TimelineEntry {
 fn redeemed(one: &Redemption) -> TimelineEntry {
     let message = redemption::events::message(one);
     TimelineEntry { event_time: Some(to_timestamp(one.created)), what: Some(What::Redemption(message)) }
+}
+
+fn said(one: &Consent) -> TimelineEntry {
+    let message = consent::events::without_proof(one);
+    TimelineEntry { event_time: Some(to_timestamp(one.at)), what: Some(What::Consent(message)) }
 }
 
 fn detailed(who: &Who, details: &Details) -> v1::Interaction {

@@ -131,6 +131,7 @@ fn ids(entries: &[TimelineEntry]) -> Vec<String> {
         }
         timeline_entry::What::Interaction(one) => one.event_id.clone(),
         timeline_entry::What::Redemption(one) => one.code.clone(),
+        timeline_entry::What::Consent(one) => one.purpose.clone(),
     };
     entries.iter().map(id).collect()
 }

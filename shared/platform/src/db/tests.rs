@@ -178,7 +178,7 @@ async fn every_statement_of_the_platform_prepares_on_both_engines() {
             crate::idempotency::STATEMENTS,
             crate::outbox::STATEMENTS,
             crate::rewrite::STATEMENTS,
-            crate::tenancy::STATEMENTS,
+            crate::tenancy::store::STATEMENTS,
         ] {
             testing::prepare_all(&db, statements).await;
         }
