@@ -14,8 +14,7 @@ const CHANNELS: [Channel; 6] =
 /// One row for each purpose.
 pub fn table(contacts: &[Contact]) -> Table {
     let [email, sms, push, post, phone, whatsapp] = CHANNELS.map(consents::channel);
-    let mut table =
-        output::table(["may I write for".to_owned(), email, sms, push, post, phone, whatsapp]);
+    let mut table = output::table(["may I write for".to_owned(), email, sms, push, post, phone, whatsapp]);
     for row in contacts.chunk_by(|one, next| one.purpose == next.purpose) {
         let purpose = match row.first().map_or("", |one| one.purpose.as_str()) {
             "" => "an order of theirs".to_owned(),

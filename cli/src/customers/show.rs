@@ -100,8 +100,6 @@ impl Page {
         let of = |name: &str| format!("tandem.relationship.v1.{name}");
         let entry = |entry| output::value(&of("TimelineEntry"), entry);
         let voucher = |voucher| output::value(&of("Voucher"), voucher);
-        Ok(json!({ "asked": asked, "answer": answer }))
-        });
         Ok(json!({
             "customer": output::value(&of("Customer"), &self.customer)?,
             "relationship": output::value(&of("Relationship"), &self.relationship)?,
