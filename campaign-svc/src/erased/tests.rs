@@ -1,5 +1,7 @@
 //! Who was erased, and how they are known again.
 
+use std::collections::BTreeSet;
+
 use tandem_kernel::seal::Keyring;
 use tandem_platform::testing::engines;
 use tandem_platform::transact;

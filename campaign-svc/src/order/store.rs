@@ -153,9 +153,8 @@ const LAPSED: Statement = Statement::same(
 
 // A version on, for whoever knows them as they were.
 const RENAME: Statement = Statement::pair(
-    "UPDATE sales_order AS o SET customer = $3, guest = NULL, version = o.version + 1
-       FROM UNNEST($4::text[]) AS renamed (id)
-      WHERE o.tenant = $1 AND o.id = renamed.id AND o.customer = $2",
+    "UPDATE sales_order SET customer = $3, guest = NULL, version = version + 1
+      WHERE tenant = $1 AND id = ANY($4::text[]) AND customer = $2",
     "UPDATE sales_order SET customer = $3, guest = NULL, version = version + 1
       WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($4)) AND customer = $2",
 );
