@@ -13,6 +13,7 @@ use tandem_platform::{Core, Db, Outcome, lanes, seal};
 
 use crate::catalogue::written::Written;
 use crate::config::Config;
+use crate::erased;
 use crate::order::commands::Orders;
 use crate::pricing::snapshots::Snapshots;
 use crate::pricing::spending::Spending;
@@ -29,6 +30,8 @@ pub struct App {
     pub tenancy: Tenancy,
     /// The keys that seal quotes.
     pub keys: Keyring,
+    /// By what who was erased is known again.
+    pub known: erased::Ids,
     /// What is to be read before the process serves.
     pub first_loads: FirstLoads,
     /// The compiled catalogues.
@@ -53,6 +56,7 @@ impl App {
     ) -> Result<Arc<Self>, ConfigError> {
         let tenancy = Tenancy::new(settings::Own::of(&config)?);
         let keys = seal::keyring(&config.seal_keys, &config.server)?;
+        let known = erased::Ids::of(&keys);
         let first_loads = FirstLoads::of(&db);
         let snapshots = Snapshots::new(&db, &first_loads, clock.now());
         let spending = Spending::new(clock.now());
@@ -69,6 +73,7 @@ impl App {
             config,
             tenancy,
             keys,
+            known,
             first_loads,
             snapshots,
             spending,

@@ -2,13 +2,15 @@
 //!
 //! One folder per aggregate: [`objective`], [`product`], [`campaign`]; what [`pricing`] reads of them moves by the
 //! version that [`catalogue`] counts. [`settings`] are what each tenant has set for itself. [`order`] is the one call that counts a quote on both sides. [`relationship`] is the port to the other service, and [`redemption`] what flows
-//! back from it. [`serve`] is the order of everything a process starts; [`app`] is what all calls
+//! back from it. [`erased`] is whom it has erased, and [`erasure`] takes them out of everything here. [`serve`] is the order of everything a process starts; [`app`] is what all calls
 //! share.
 
 pub mod app;
 pub mod campaign;
 pub mod catalogue;
 pub mod config;
+pub mod erased;
+pub mod erasure;
 pub mod event;
 mod field;
 pub mod objective;

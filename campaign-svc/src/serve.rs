@@ -19,7 +19,8 @@ use tandem_proto::campaign::v1::rule_service_server::RuleServiceServer;
 use tandem_proto::campaign::v1::settings_service_server::SettingsServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, campaign, event, objective, order, pricing, product, redemption, rule, settings,
+    App, Config, MIGRATIONS, campaign, erasure, event, objective, order, pricing, product, redemption, rule,
+    settings,
 };
 
 impl Program for App {
@@ -72,5 +73,6 @@ impl Program for App {
         pricing::tasks::start(self);
         redemption::tasks::start(self);
         order::tasks::start(self);
+        erasure::tasks::start(self);
     }
 }

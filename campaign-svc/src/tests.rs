@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::testing::{Channel, Harness};
-use crate::{MIGRATIONS, campaign, catalogue, objective, order, pricing, product, redemption};
+use crate::{MIGRATIONS, campaign, catalogue, erased, objective, order, pricing, product, redemption};
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -42,6 +42,7 @@ async fn every_statement_prepares_on_both_engines() {
         for statements in [
             &campaign::store::statements()[..],
             catalogue::store::STATEMENTS,
+            erased::store::STATEMENTS,
             &objective::store::statements(),
             order::store::STATEMENTS,
             order::store::step::STATEMENTS,

@@ -7,7 +7,7 @@ use tandem_platform::counters::{self, values};
 use tandem_platform::{Call, Fault, Outcome};
 
 use super::{COLLECTION, View, discount_limits, name};
-use crate::App;
+use crate::{App, erased};
 
 /// Whose limits are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,8 @@ pub enum Of {
     Offers,
 }
 
-/// Every limit that stands, with those of a customer where `subject` names one.
+/// Every limit that stands, with those of a customer where they are named; what was counted for them before they were erased
+/// counts in these.
 ///
 /// # Errors
 /// NOT_FOUND where the current mix has no such offer.
@@ -29,7 +30,7 @@ pub async fn standing(
     call: &Call,
     view: &View,
     of: &Of,
-    subject: Option<&Arc<str>>,
+    (subject, customer): (Option<&Arc<str>>, &str),
 ) -> Outcome<Vec<Standing>> {
     let (definition, mix) = (&view.campaign.definition, &view.revision.mix);
     let campaign = name(&view.campaign.id);
@@ -56,6 +57,14 @@ pub async fn standing(
         all.extend(values::standing(&mut reader, &call.tenant, &owner, limits, view.at, zone).await?);
     }
     counters::fill(&mut reader, &call.tenant, &mut all, view.at).await?;
+    if let Some(before) = erased::before(&app.known, &mut reader, &call.tenant, customer).await? {
+        let of = |(owner, limits): &(String, Limits)| {
+            limits.standing_of_customer(&Arc::from(owner.as_str()), &before, view.at, zone)
+        };
+        let mut counted: Vec<Standing> = owned.iter().flat_map(of).collect();
+        counters::fill(&mut reader, &call.tenant, &mut counted, view.at).await?;
+        all.iter_mut().for_each(|limit| limit.count_too(&counted));
+    }
     Ok(all)
 }
 

@@ -269,7 +269,8 @@ impl CampaignService for Api {
         let subject = field::subject(&mut v, &body.customer, &body.guest_key);
         v.finish()?;
         let view = self.view(&call, &id).await?;
-        let limits = limits::standing(&self.0, &call, &view, &of, subject.as_ref()).await?;
+        let customer = body.customer.strip_prefix("customers/").unwrap_or_default();
+        let limits = limits::standing(&self.0, &call, &view, &of, (subject.as_ref(), customer)).await?;
         Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(Into::into).collect() }))
     }
 }

@@ -2,6 +2,7 @@
 //! down again.
 
 mod batch;
+mod hidden;
 mod limits;
 mod own;
 mod settled;

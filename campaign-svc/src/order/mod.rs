@@ -36,12 +36,13 @@ pub mod events;
 pub mod past;
 pub mod refund;
 pub mod remote;
+pub mod rename;
 pub mod rpc;
 pub mod store;
 pub mod tasks;
 pub mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod watched;
 
 /// Where an order stands.

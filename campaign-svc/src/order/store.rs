@@ -151,6 +151,14 @@ const LAPSED: Statement = Statement::same(
       ORDER BY expires, tenant, id LIMIT $5",
 );
 
+// A version on, for whoever knows them as they were.
+const RENAME: Statement = Statement::pair(
+    "UPDATE sales_order SET customer = $3, guest = NULL, version = version + 1
+      WHERE tenant = $1 AND id = ANY($4::text[]) AND customer = $2",
+    "UPDATE sales_order SET customer = $3, guest = NULL, version = version + 1
+      WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($4)) AND customer = $2",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::lock_many", LOCK_MANY),
@@ -163,6 +171,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::update", UPDATE),
     ("order::move_on", MOVE_ON),
     ("order::lapsed", LAPSED),
+    ("order::rename", RENAME),
 ];
 
 #[derive(Debug, FromRow)]
@@ -339,6 +348,19 @@ pub fn update(orders: &[&Order]) -> Outcome<Write> {
 /// Writes where locked orders stand, whose buyer and sale are as they were.
 pub fn move_on(orders: &[&Order]) -> Write {
     Write::new(MOVE_ON).columns(columns(orders, Column::text(orders.iter().map(|_| "null"))))
+}
+
+/// Writes that these locked orders of a customer are another one's.
+pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, orders: Vec<String>) -> Outcome<()> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let columns = [Column::Text(orders)];
+    on_engine!(tx, RENAME, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to);
+        query.bind_columns(&columns).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
 }
 
 /// An order whose hold has ended.

@@ -20,9 +20,9 @@ use super::quote::Quote;
 use super::seen::{Own, Seen};
 use super::snapshot::Snapshot;
 use super::{digest, encode, explanation};
-use crate::App;
 use crate::relationship::Question;
 use crate::settings::InForce;
+use crate::{App, erased};
 
 /// More segments than this are asked for all together.
 const MAX_SEGMENTS: usize = 200;
@@ -168,6 +168,15 @@ pub(super) async fn looked<'e>(
     let mut seen = memory.clone();
     let read = async {
         let mut reader = app.db.read().await?;
+        // Only where a limit per customer is.
+        let customer = match rows.iter().any(|key| key.kind.is_of_customer()) {
+            true => ask.customer_id(),
+            false => "",
+        };
+        if let Some(before) = erased::before(&app.known, &mut reader, &call.tenant, customer).await? {
+            let of_before = seen.remember(before, &rows);
+            rows.extend(of_before);
+        }
         seen.look(&mut reader, &call.tenant, rows, own, now).await
     };
     match read.await {

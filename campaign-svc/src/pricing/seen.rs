@@ -24,6 +24,8 @@ pub struct Seen {
     fresh: Spent,
     /// Whom limits per customer count for.
     subject: Option<Arc<str>>,
+    /// Whom they have counted for before the same customer was erased.
+    before: Option<Arc<str>>,
 }
 
 /// What the order of a quote, and the one it is to replace, take of limits themselves: uses or money by row.
@@ -44,12 +46,19 @@ impl Own {
 impl Seen {
     /// What is known without a look at the database.
     pub fn from_memory(spent: Arc<Spent>, subject: Option<Arc<str>>) -> Self {
-        Self { spent, fresh: Spent::default(), subject }
+        Self { spent, fresh: Spent::default(), subject, before: None }
     }
 
     /// Whom limits per customer count for.
     pub fn subject(&self) -> Option<&Arc<str>> {
         self.subject.as_ref()
+    }
+
+    /// Has limits per customer count what they have counted under this subject, too; answers those of these rows under it.
+    pub fn remember(&mut self, before: Arc<str>, rows: &[CounterKey]) -> Vec<CounterKey> {
+        self.before = Some(before.clone());
+        let rows = rows.iter().filter(|key| key.kind.is_of_customer());
+        rows.map(|key| CounterKey { subject: before.clone(), ..key.clone() }).collect()
     }
 
     /// Reads what rows of these keys, and those of `own`, have counted by `now`, without what is `own`. Nothing is asked where
@@ -81,9 +90,13 @@ impl Seen {
         self.fresh.put(key.owner.to_string(), Taken::of(key, tally));
     }
 
-    /// What a row has counted and holds.
+    /// What a row has counted and holds; of a customer also what was counted before they were erased.
     pub fn taken(&self, owner: &str, kind: CounterKind, subject: &str, period: &str) -> i64 {
-        let fresh = self.fresh.taken(owner, kind, subject, period);
-        fresh.or_else(|| self.spent.taken(owner, kind, subject, period)).unwrap_or(0)
+        let of = |subject: &str| {
+            let fresh = self.fresh.taken(owner, kind, subject, period);
+            fresh.or_else(|| self.spent.taken(owner, kind, subject, period)).unwrap_or(0)
+        };
+        let before = self.before.as_deref().filter(|_| kind.is_of_customer());
+        of(subject) + before.map_or(0, of)
     }
 }

@@ -1,21 +1,54 @@
 //! The peer's events as this service reads them, and what it tells of those that it cannot take in.
 
 use prost::Message;
+use tandem_kernel::id;
 use tandem_kernel::money::Money;
 use tandem_platform::outbox::Recorded;
 use tandem_proto::campaign::v1::EventSetAside;
 use tandem_proto::common::v1::Event;
 use tandem_proto::convert;
-use tandem_proto::relationship::v1::{Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed};
+use tandem_proto::relationship::v1::{
+    CustomerErased, Redemption, RedemptionRolledBack, RedemptionState, VoucherRedeemed,
+};
 
-use super::{Feedback, State};
+use super::{Feedback, News, State};
+use crate::erased::Heard;
 
 /// The events that are followed.
-pub const TYPES: [&str; 2] =
-    ["tandem.relationship.v1.VoucherRedeemed", "tandem.relationship.v1.RedemptionRolledBack"];
+pub const TYPES: [&str; 3] = [
+    "tandem.relationship.v1.VoucherRedeemed",
+    "tandem.relationship.v1.RedemptionRolledBack",
+    "tandem.relationship.v1.CustomerErased",
+];
+
+/// What `event` says; `None` where it cannot be understood.
+pub fn news(event: &Event) -> Option<News> {
+    if event.r#type == TYPES[2] {
+        erased(event).map(News::Erased)
+    } else {
+        feedback(event).map(News::Redeemed)
+    }
+}
+
+/// Who was erased.
+fn erased(event: &Event) -> Option<Heard> {
+    let payload = event.payload.as_ref()?.value.as_slice();
+    let CustomerErased { customer, pseudonym, erase_time } = CustomerErased::decode(payload).ok()?;
+    let pseudonym = id::parse("customers", &pseudonym).ok()?.to_owned();
+    let customer = match customer.as_str() {
+        "" => None,
+        name => Some(id::parse("customers", name).ok()?.to_owned()),
+    };
+    Some(Heard {
+        // One that was set aside has lost it too, when they were erased once more.
+        customer: customer.filter(|id| *id != pseudonym),
+        pseudonym,
+        erased: convert::timestamp("", &erase_time?, &mut Vec::new())?,
+    })
+}
 
 /// What `event` says of a redemption; `None` where it tells of something else, or cannot be understood.
-pub fn feedback(event: &Event) -> Option<Feedback> {
+fn feedback(event: &Event) -> Option<Feedback> {
     let payload = event.payload.as_ref()?.value.as_slice();
     if event.r#type == TYPES[0] {
         let VoucherRedeemed { redemption, order_total } = VoucherRedeemed::decode(payload).ok()?;

@@ -1,6 +1,6 @@
 //! What this service makes of relationship-svc's events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -13,14 +13,15 @@ use tandem_proto::relationship::v1 as wire;
 use tandem_proto::relationship::v1::event_service_client::EventServiceClient;
 use tandem_proto::relationship::v1::{SubscribeAllRequest, SubscribeAllResponse, TenantCursor};
 
-use super::{CONSUMER, Feedback, events, store};
-use crate::App;
+use super::{CONSUMER, Feedback, News, events, store};
+use crate::erased::{Erasure, Heard};
+use crate::{App, erased};
 
 impl Follower for App {
-    type News = Feedback;
+    type News = News;
     const CONSUMER: &'static str = CONSUMER;
     const PEER: &'static str = "relationship-svc";
-    const WHAT: &'static str = "redemptions";
+    const WHAT: &'static str = "redemptions and erasures";
     const TYPES: &'static [&'static str] = &events::TYPES;
 
     fn core(&self) -> &Core {
@@ -31,17 +32,23 @@ impl Follower for App {
         self.config.relay.tenants_per_transaction
     }
 
-    fn understand(event: &Event) -> Option<Feedback> {
-        events::feedback(event)
+    fn understand(event: &Event) -> Option<News> {
+        events::news(event)
     }
 
     fn set_aside(event: &Event, reason: &str) -> Recorded {
         events::set_aside(event, reason)
     }
 
-    async fn save(&self, tx: &mut Tx, news: &[(&Tenant, &Feedback)], now: Timestamp) -> Outcome<()> {
-        let mut rows: BTreeMap<(&Tenant, &str), Feedback> = BTreeMap::new();
-        news.iter().for_each(|(tenant, one)| newest(&mut rows, tenant, one));
+    async fn save(&self, tx: &mut Tx, news: &[(&Tenant, &News)], now: Timestamp) -> Outcome<()> {
+        let mut rows: Rows<'_> = BTreeMap::new();
+        for (tenant, one) in news {
+            match one {
+                News::Redeemed(feedback) => newest(&mut rows, tenant, feedback),
+                News::Erased(heard) => self.begin(tx, tenant, heard, now).await?,
+            }
+        }
+        self.hide_erased(tx, &mut rows).await?;
         let rows: Vec<(&Tenant, &Feedback)> = rows.iter().map(|((tenant, _), row)| (*tenant, row)).collect();
         store::save(tx, &rows, now).await
     }
@@ -61,12 +68,41 @@ impl Follower for App {
     }
 }
 
+/// What is told of each redemption.
+type Rows<'n> = BTreeMap<(&'n Tenant, &'n str), Feedback>;
+
+impl App {
+    /// Writes down that somebody is to be taken out of everything here.
+    async fn begin(&self, tx: &mut Tx, tenant: &Tenant, heard: &Heard, now: Timestamp) -> Outcome<()> {
+        match Erasure::begin(&self.known, tenant, heard, now) {
+            Some(erasure) => erased::store::begin(tx, tenant, &erasure).await,
+            None => {
+                let pseudonym = &heard.pseudonym;
+                tracing::error!(%tenant, pseudonym, "an erasure is heard of too late: nobody says any more whose it is");
+                Ok(())
+            }
+        }
+    }
+
+    /// Redemptions of people who were erased are the pseudonym's, whenever they are told of: relationship-svc tells of some while
+    /// it is still at it.
+    async fn hide_erased(&self, tx: &mut Tx, rows: &mut Rows<'_>) -> Outcome<()> {
+        let named = rows.iter().filter(|(_, row)| !row.customer.is_empty());
+        let customers: BTreeSet<(&Tenant, String)> =
+            named.map(|((tenant, _), row)| (*tenant, row.customer.clone())).collect();
+        let asked = customers.iter().map(|(tenant, customer)| (*tenant, customer.as_str())).collect();
+        let found = erased::among(&self.known, tx, asked).await?;
+        for ((tenant, _), row) in rows.iter_mut().filter(|_| !found.is_empty()) {
+            if let Some(known) = found.get(&(*tenant, row.customer.as_str())).cloned() {
+                row.customer = known.pseudonym;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Keeps the newest of what is told of a redemption. The total of its order is told once, with the first event.
-fn newest<'n>(
-    rows: &mut BTreeMap<(&'n Tenant, &'n str), Feedback>,
-    tenant: &'n Tenant,
-    feedback: &'n Feedback,
-) {
+fn newest<'n>(rows: &mut Rows<'n>, tenant: &'n Tenant, feedback: &'n Feedback) {
     let row = rows.entry((tenant, &feedback.redemption)).or_insert_with(|| feedback.clone());
     let order_total = feedback.order_total.or(row.order_total);
     if feedback.version >= row.version {

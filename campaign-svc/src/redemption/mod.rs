@@ -8,6 +8,7 @@
 //! - A redemption counts while any of it stands. Its discount is its amount less what came back; a gift card pays and
 //!   is no discount.
 //! - Revenue is the total of each order once, however many codes it used.
+//! - The same stream tells who was erased there; what becomes of that is [`crate::erased`]'s.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +16,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::money::{Currency, Money};
 
+use crate::erased::Heard;
+
 pub mod events;
 mod follow;
 pub mod rpc;
 pub mod store;
 pub mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-/// The name under which redemptions are followed.
+/// The name under which relationship-svc is followed.
 pub const CONSUMER: &str = "redemption";
 
 /// Where a redemption stands.
@@ -47,6 +50,15 @@ impl State {
             Self::RolledBack => "ROLLED_BACK",
         }
     }
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Of a redemption.
+    Redeemed(Feedback),
+    /// That somebody was erased.
+    Erased(Heard),
 }
 
 /// What an event says of a redemption.

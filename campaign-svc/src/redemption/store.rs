@@ -91,9 +91,16 @@ const REVENUE: Statement = Statement::pair(
     revenue!("SELECT value->>0 FROM json_each($2)"),
 );
 
+const RENAME: Statement = Statement::same(
+    "UPDATE redemption_feedback SET customer = $3
+      WHERE tenant = $1 AND redemption IN
+            (SELECT redemption FROM redemption_feedback
+              WHERE tenant = $1 AND customer = $2 AND customer <> '' LIMIT $4)",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] =
-    &[("save", SAVE), ("counts", COUNTS), ("discounts", DISCOUNTS), ("revenue", REVENUE)];
+    &[("save", SAVE), ("counts", COUNTS), ("discounts", DISCOUNTS), ("revenue", REVENUE), ("rename", RENAME)];
 
 /// Stores what events say; each redemption of a tenant once in `news`, in their order. What is older than the row changes
 /// nothing but the total of the order, which is told once, with the first event.
@@ -142,4 +149,12 @@ pub async fn sums<S: AsRef<str>>(
         into.extend(rows.into_iter().filter_map(|(code, minor)| Some((Currency::new(&code).ok()?, minor))));
     }
     Ok(sums)
+}
+
+/// At most `limit` redemptions of a customer are another one's; answers how many.
+pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, limit: i64) -> Outcome<u64> {
+    Ok(on_engine!(tx, RENAME, |sql, conn| {
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to).bind(limit);
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?)
 }

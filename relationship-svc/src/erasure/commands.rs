@@ -5,13 +5,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tandem_kernel::person::Address;
 use tandem_platform::db::Writes;
+use tandem_platform::erasing::kept::{self, Page};
+use tandem_platform::erasing::scrub::answer;
+use tandem_platform::erasing::{Person, Went};
 use tandem_platform::outbox::{self, Batch};
 use tandem_platform::service::Asked;
 use tandem_platform::{Fault, Outcome, Tenant, Tx, once, rewrite, transact};
-use uuid::Uuid;
+use tandem_proto::common::v1::Event;
 
-use super::scrub::{self, Person};
-use super::{Erasure, Step, Told, Went, events, store};
+use super::scrub::{self, Ours};
+use super::{Erasure, Step, Told, events, list, store};
 use crate::customer::Profile;
 use crate::customer::store::CUSTOMERS;
 use crate::relationship::{self, Relationship, StageRules, Who};
@@ -73,7 +76,7 @@ pub async fn proceed(app: &App, tenant: &Tenant, pseudonym: &str, now: Timestamp
             return Ok(false);
         };
         let went = match &erasure.customer {
-            Some(id) => part(app, tx, tenant, step, &Person::new(id, pseudonym), &erasure).await?,
+            Some(id) => part(app, tx, tenant, step, &scrub::person(id, pseudonym), &erasure).await?,
             None => Went::Through,
         };
         let next = erasure.gone(went, now);
@@ -110,6 +113,7 @@ async fn part(
     let (was, is) = (Who::Customer(from.to_owned()), Who::Customer(to.to_owned()));
     // What these have gone through is found no more.
     let again = |done: u64| if done < PART.unsigned_abs() { Went::Through } else { Went::On(String::new()) };
+    let page = || Page { tenant, person, rules: &Ours, place, limit: PART };
     match step {
         Step::Consents => {
             let done = store::rename_consents(tx, tenant, from, to, PART).await?;
@@ -127,10 +131,15 @@ async fn part(
             let done = redemption::rename::rename(tx, tenant, from, to, PART).await?;
             Ok(if done == 0 { Went::Through } else { Went::On(String::new()) })
         }
+        Step::Counters => kept::counters(tx, tenant, person, place).await,
         Step::Changes => changes(tx, tenant, person, place).await,
-        Step::Answers => answers(tx, tenant, person, place).await,
-        Step::Events => told(tx, tenant, person, erasure).await,
-        Step::SetAside => set_aside(tx, tenant, person, place).await,
+        Step::Answers => kept::answers(tx, page()).await,
+        // What tells others of this erasure stays.
+        Step::Events => {
+            let tells = |id, event: &Event| id == erasure.told && event.r#type == list::TELLS_OF_ERASURE;
+            kept::events(tx, page(), tells).await
+        }
+        Step::SetAside => kept::aside(tx, page()).await,
     }
 }
 
@@ -162,64 +171,14 @@ async fn stands(
     writes.run(tx).await
 }
 
-/// The place behind the last row of a page that was full.
-fn went<T>(page: &[T], place: impl Fn(&T) -> String) -> Went {
-    let full = i64::try_from(page.len()) == Ok(PART);
-    page.last().filter(|_| full).map_or(Went::Through, |last| Went::On(place(last)))
-}
-
-/// A place of two keys.
-fn two(place: &str) -> (String, String) {
-    let (first, second) = place.split_once('\n').unwrap_or((place, ""));
-    (first.to_owned(), second.to_owned())
-}
-
-fn uuid(text: &str) -> Uuid {
-    Uuid::try_parse(text).unwrap_or_default()
-}
-
 async fn changes(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
-    let (code, id) = two(place);
-    let page = store::changes(tx, tenant, &(code, uuid(&id)), person.id(), PART).await?;
+    let (code, id) = kept::two(place);
+    let page = store::changes(tx, tenant, &(code, kept::uuid(&id)), person.id(), PART).await?;
     for (code, id, fields) in &page {
         let Some(fields) = fields else { continue };
-        if let Some(fields) = scrub::answer(person, fields)? {
+        if let Some(fields) = answer(&Ours, person, fields)? {
             store::save_change(tx, tenant, code, *id, &fields).await?;
         }
     }
-    Ok(went(&page, |(code, id, _)| format!("{code}\n{id}")))
-}
-
-async fn answers(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
-    let page = rewrite::answers(tx, tenant, &two(place), person.id(), PART).await?;
-    for (method, request_id, outcome) in &page {
-        let Some(outcome) = outcome else { continue };
-        if let Some(outcome) = scrub::answer(person, outcome)? {
-            rewrite::save_answer(tx, tenant, method, request_id, &outcome).await?;
-        }
-    }
-    Ok(went(&page, |(method, request_id, _)| format!("{method}\n{request_id}")))
-}
-
-async fn told(tx: &mut Tx, tenant: &Tenant, person: &Person, erasure: &Erasure) -> Outcome<Went> {
-    let page = rewrite::events(tx, tenant, uuid(&erasure.place), person.id(), PART).await?;
-    for (id, payload) in &page {
-        let Some(payload) = payload else { continue };
-        if let Some(payload) = scrub::events(person, payload, *id == erasure.told)? {
-            rewrite::save_event(tx, tenant, *id, payload).await?;
-        }
-    }
-    Ok(went(&page, |(id, _)| id.to_string()))
-}
-
-async fn set_aside(tx: &mut Tx, tenant: &Tenant, person: &Person, place: &str) -> Outcome<Went> {
-    let (consumer, id) = two(place);
-    let page = rewrite::aside(tx, tenant, &(consumer, uuid(&id)), person.id(), PART).await?;
-    for (consumer, id, payload) in &page {
-        let Some(payload) = payload else { continue };
-        if let Some(payload) = scrub::aside(person, payload)? {
-            rewrite::save_aside(tx, tenant, consumer, *id, payload).await?;
-        }
-    }
-    Ok(went(&page, |(consumer, id, _)| format!("{consumer}\n{id}")))
+    Ok(Went::behind(&page, PART, |(code, id, _)| format!("{code}\n{id}")))
 }

@@ -9,6 +9,8 @@ use prost::Message;
 use serde_json::{Value, json};
 use tandem_kernel::limits::{CounterKey, Tally};
 use tandem_platform::db::Reader;
+use tandem_platform::erasing::Person;
+use tandem_platform::erasing::scrub::{answer, names};
 use tandem_platform::{Fault, Outcome, Tenant, counters, rewrite};
 use tandem_proto::common::v1::{Event, EventBatch};
 use tandem_proto::relationship::v1::StoredRow;
@@ -16,7 +18,7 @@ use tandem_proto::relationship::v1::export_customer_response::Part;
 use uuid::Uuid;
 
 use super::list::{self, Shown};
-use super::scrub::{self, Person};
+use super::scrub::{self, Ours};
 use super::store;
 use crate::consent::Channel;
 use crate::customer::store::CUSTOMERS;
@@ -53,7 +55,7 @@ impl Export {
     /// Of the customer of an id.
     pub fn new(app: &Arc<App>, tenant: &Tenant, id: &str) -> Self {
         let pseudonym = app.people.pseudonym(tenant.as_str(), id);
-        Self { app: app.clone(), tenant: tenant.clone(), person: Person::new(id, &pseudonym) }
+        Self { app: app.clone(), tenant: tenant.clone(), person: scrub::person(id, &pseudonym) }
     }
 
     /// The next parts, and where it goes on; `None` at the end.
@@ -227,7 +229,7 @@ impl Export {
         let mut parts = Vec::new();
         for (code, id, fields) in &found {
             let Some(fields) = fields else { continue };
-            if scrub::answer(&self.person, fields)?.is_some() {
+            if answer(&Ours, &self.person, fields)?.is_some() {
                 let fields: Value = serde_json::from_str(fields).unwrap_or_default();
                 parts.push(row("voucher_change", &json!({ "code": code, "id": id, "fields": fields })));
             }
@@ -279,7 +281,7 @@ impl Export {
         let mut parts = Vec::new();
         for (method, request_id, outcome) in &page {
             let Some(outcome) = outcome else { continue };
-            if scrub::answer(&self.person, outcome)?.is_some() {
+            if answer(&Ours, &self.person, outcome)?.is_some() {
                 let outcome: Value = serde_json::from_str(outcome).unwrap_or_default();
                 let of = json!({ "method": method, "request_id": request_id, "outcome": outcome });
                 parts.push(row("request_claim", &of));
@@ -311,7 +313,7 @@ impl Export {
     }
 
     fn names(&self, event: &Event) -> bool {
-        scrub::names(&self.person, event)
+        names(&Ours, &self.person, event)
     }
 
     async fn erasures(&self, reader: &mut Reader) -> Outcome<Page> {

@@ -29,6 +29,7 @@ mod tests;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tandem_platform::erasing::Went;
 use uuid::Uuid;
 
 pub use look::{ERASED, explained};
@@ -48,6 +49,8 @@ pub enum Step {
     Relationship,
     /// What they redeemed, with the counters of their limits.
     Redemptions,
+    /// Counters in which nothing of theirs is counted any more.
+    Counters,
     /// What was done by hand to codes.
     Changes,
     /// Answers by request_id.
@@ -60,13 +63,14 @@ pub enum Step {
 
 impl Step {
     /// All of them, in their order.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Consents, "CONSENTS"),
         (Self::Vouchers, "VOUCHERS"),
         (Self::Interactions, "INTERACTIONS"),
         (Self::Orders, "ORDERS"),
         (Self::Relationship, "RELATIONSHIP"),
         (Self::Redemptions, "REDEMPTIONS"),
+        (Self::Counters, "COUNTERS"),
         (Self::Changes, "CHANGES"),
         (Self::Answers, "ANSWERS"),
         (Self::Events, "EVENTS"),
@@ -127,15 +131,6 @@ pub struct Told {
     pub done: Option<Timestamp>,
     /// When the id leaves the last place that has it.
     pub forget: Option<Timestamp>,
-}
-
-/// What a step has found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Went {
-    /// There may be more behind this place.
-    On(String),
-    /// Nothing is left of it.
-    Through,
 }
 
 impl Erasure {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_platform::{Outcome, Tenant};
+use tandem_platform::erasing::turns::{self, Erases};
+use tandem_platform::{Core, Outcome, Tenant};
 
 use super::{commands, store};
 use crate::App;
@@ -15,8 +16,6 @@ const POLL: Duration = Duration::from_secs(10);
 const FORGET: Duration = Duration::from_secs(60);
 /// Erasures that are looked at together.
 const PASS: i64 = 100;
-/// Parts that one erasure may do before others have their turn.
-const TURN: usize = 20;
 
 /// Starts both.
 pub fn start(app: &Arc<App>) {
@@ -32,38 +31,23 @@ pub fn start(app: &Arc<App>) {
     });
 }
 
-/// Goes on with every erasure until all are done. One that cannot go on holds up no other: the first fault is answered when all
-/// have been tried.
-pub async fn go_on(app: &Arc<App>) -> Outcome<()> {
-    let (mut behind, mut fault, mut more) = (Default::default(), None, false);
-    loop {
-        let open = store::open(&mut app.db.read().await?, &behind, PASS).await?;
-        for (tenant, pseudonym) in &open {
-            match turn(app, tenant, pseudonym).await {
-                Ok(is_open) => more |= is_open,
-                Err(one) => fault = fault.or(Some(one)),
-            }
-        }
-        let full = i64::try_from(open.len()) == Ok(PASS);
-        behind = open.into_iter().next_back().filter(|_| full).unwrap_or_default();
-        if app.tasks.soft().is_cancelled() || !(full || std::mem::take(&mut more)) {
-            return fault.map_or(Ok(()), Err);
-        }
+impl Erases for App {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    async fn open(&self, behind: &(String, String), limit: i64) -> Outcome<Vec<(String, String)>> {
+        store::open(&mut self.db.read().await?, behind, limit).await
+    }
+
+    async fn proceed(&self, tenant: &Tenant, pseudonym: &str) -> Outcome<bool> {
+        commands::proceed(self, tenant, pseudonym, self.clock.now()).await
     }
 }
 
-/// Some parts of one erasure; answers whether there is more to do.
-async fn turn(app: &App, tenant: &str, pseudonym: &str) -> Outcome<bool> {
-    let Some(tenant) = Tenant::parse(tenant) else { return Ok(false) };
-    for _ in 0..TURN {
-        if !commands::proceed(app, &tenant, pseudonym, app.clock.now()).await? {
-            return Ok(false);
-        }
-        if app.tasks.soft().is_cancelled() {
-            break;
-        }
-    }
-    Ok(true)
+/// Goes on with every erasure until all are done.
+pub async fn go_on(app: &App) -> Outcome<()> {
+    turns::go_on(app).await
 }
 
 /// One pass over those that may lose the id.

@@ -6,7 +6,7 @@ mod parse;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use tandem_kernel::limits::{self, Limited, Standing};
+use tandem_kernel::limits::{self, Standing};
 use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::counters::{self, values};
 use tandem_platform::resource::list::Listed;
@@ -136,10 +136,10 @@ impl IncentiveService for Api {
         if let Some(customer) = customer.strip_prefix("customers/") {
             let pseudonym = self.0.people.pseudonym(call.tenant.as_str(), customer);
             let erased = limits::subject(Some(&pseudonym), None);
-            let mut before = of.standing(&owner, erased.as_ref(), now, zone);
-            before.retain(is_per_customer);
+            let mut before: Vec<Standing> =
+                erased.map(|erased| of.standing_of_customer(&owner, &erased, now, zone)).unwrap_or_default();
             counters::fill(&mut reader, &call.tenant, &mut before, now).await?;
-            limits.iter_mut().for_each(|limit| count_too(limit, &before));
+            limits.iter_mut().for_each(|limit| limit.count_too(&before));
         }
         let told = |limit: &Standing| LimitUsage { owner: incentive.name(), ..limit.into() };
         Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(told).collect() }))
@@ -156,18 +156,6 @@ impl IncentiveService for Api {
         let currency = asked.currency;
         let evaluated = redemption::evaluate::evaluate(&self.0, &call, asked).await?;
         Ok(Response::new(encode::evaluated(&message, &locale, currency, evaluated)))
-    }
-}
-
-fn is_per_customer(limit: &Standing) -> bool {
-    matches!(limit.on, Limited::Customer | Limited::CustomerPeriod)
-}
-
-/// What was counted for the customer before an erasure counts in the same limit.
-fn count_too(limit: &mut Standing, before: &[Standing]) {
-    for one in before.iter().filter(|one| one.on == limit.on) {
-        limit.used += one.used;
-        limit.held += one.held;
     }
 }
 

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tandem_platform::counters::moved::{self, Moved};
-use tandem_platform::counters::{self, ClaimRow};
+use tandem_platform::counters::moved::{self, Weights};
 use tandem_platform::{Outcome, Tenant, Tx};
 use uuid::Uuid;
 
 use super::store::{self, By};
-use super::{CounterKey, CounterKind, Person, Redemption, State};
+use super::{CounterKey, Person, Redemption, State};
 
 /// At most `limit` redemptions of a customer are another one's, newest first; answers how many.
 pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, limit: i64) -> Outcome<usize> {
@@ -20,10 +19,8 @@ pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, limit: i
     locked.retain(|one| one.person.customer.as_deref() == Some(from));
     let ids: Vec<Uuid> = locked.iter().map(|one| one.id).collect();
     let (Some(was), Some(is)) = (subject(from), subject(to)) else { return Ok(0) };
-    let held = locked.iter().filter(|one| one.state == State::Held).map(|one| one.id).collect::<Vec<_>>();
-    let claims = counters::claims_of(tx, tenant, &held).await?;
-    moved::counts(tx, tenant, &moves(&locked, &claims, &was, &is)).await?;
-    moved::claims(tx, tenant, &was, &is, held).await?;
+    let holders = locked.iter().filter(|one| one.state == State::Held).map(|one| one.id).collect();
+    moved::weights(tx, tenant, (&was, &is), Weights { used: used(&locked), holders }).await?;
     store::rename(tx, tenant, from, to, ids).await?;
     Ok(locked.len())
 }
@@ -33,33 +30,19 @@ fn subject(customer: &str) -> Option<Arc<str>> {
     Person { customer: Some(customer.to_owned()), guest: None }.subject()
 }
 
-/// What redemptions weigh in the counters of one subject, by counter.
-fn moves(locked: &[Redemption], claims: &[ClaimRow], was: &Arc<str>, is: &Arc<str>) -> Vec<Moved> {
-    let mut weights: BTreeMap<CounterKey, (i64, i64)> = BTreeMap::new();
-    for one in locked.iter().filter(|one| one.is_counted()) {
-        for key in per_customer(one) {
-            weights.entry(key).or_default().0 += one.weight().0;
-        }
+/// What redemptions weigh in the counters of their customer.
+fn used(locked: &[Redemption]) -> BTreeMap<CounterKey, i64> {
+    let mut used: BTreeMap<CounterKey, i64> = BTreeMap::new();
+    for one in locked {
+        let weight = if one.is_counted() { one.weight().0 } else { 0 };
+        per_customer(one).into_iter().for_each(|key| *used.entry(key).or_default() += weight);
     }
-    for claim in claims.iter().filter(|claim| claim.key.subject == *was && is_per_customer(claim.key.kind)) {
-        weights.entry(claim.key.clone()).or_default().1 += claim.uses;
-    }
-    let moved = |(from, (used, held)): (CounterKey, (i64, i64))| Moved {
-        to: CounterKey { subject: is.clone(), ..from.clone() },
-        from,
-        used,
-        held,
-    };
-    weights.into_iter().map(moved).collect()
+    used
 }
 
 /// The counters of limits per customer that a redemption of theirs counts in.
 pub fn per_customer(one: &Redemption) -> Vec<CounterKey> {
     let incentive: Arc<str> = one.incentive.as_str().into();
     let keys = one.details.counted.keys(&incentive, one.currency, one.person.subject().as_ref());
-    keys.into_iter().filter(|key| is_per_customer(key.kind)).collect()
-}
-
-fn is_per_customer(kind: CounterKind) -> bool {
-    matches!(kind, CounterKind::Customer | CounterKind::CustomerPeriod)
+    keys.into_iter().filter(|key| key.kind.is_of_customer()).collect()
 }

@@ -5,13 +5,14 @@
 //! tells how it fares.
 //! [`resource`] is the rhythm of everything that has the standard methods.
 //! [`counters`] are the rows that keep limits, [`heavy`] the threads for what computes long, [`tenancy`] what each tenant has
-//! set for itself.
+//! set for itself, [`erasing`] how a person is taken out of what is kept.
 
 pub mod call;
 pub mod clock;
 pub mod config;
 pub mod counters;
 pub mod db;
+pub mod erasing;
 pub mod fault;
 pub mod field;
 pub mod grpc;

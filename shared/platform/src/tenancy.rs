@@ -5,7 +5,7 @@
 //! before its transaction begins: a task holds one connection at a time.
 
 mod kept;
-pub(crate) mod store;
+pub mod store;
 #[cfg(test)]
 mod tests;
 

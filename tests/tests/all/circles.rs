@@ -26,6 +26,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "event",
             "settings",
             "catalogue",
+            "erased",
             "redemption",
             "objective",
             "product",
@@ -34,6 +35,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "relationship",
             "pricing",
             "order",
+            "erasure",
         ],
     ),
     (

@@ -5,11 +5,14 @@ use std::time::Duration;
 use tandem_platform::Db;
 use tandem_platform::config::DatabaseConfig;
 use tandem_platform::testing::holding;
+use tandem_proto::campaign::v1::{CommitOrderRequest, OrderState};
+use tandem_proto::common::v1::Limits;
 use tandem_proto::relationship::v1::consent_service_client::ConsentServiceClient;
 use tandem_proto::relationship::v1::*;
 use tandem_tests::answer::named;
 use tandem_tests::database::{Database, Engine};
 use tandem_tests::process::Service;
+use tandem_tests::stage::orders::{OFFER, Shop, Step, cancel};
 use tandem_tests::stage::{Relationship, start_relationship};
 
 use crate::cli::Up;
@@ -123,4 +126,58 @@ async fn an_erasure_is_done_although_its_process_was_killed_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_is_done_although_its_process_was_killed_on_postgres() {
     killed_in_the_midst(Engine::Postgres).await;
+}
+
+/// Where somebody's id stands in a database, as soon as it stands nowhere but there.
+async fn left(database: &Database, columns: &[&str]) -> Vec<String> {
+    let config = DatabaseConfig { url: database.url().into(), ..DatabaseConfig::default() };
+    let db = Db::connect(&config).await.expect("the database opens");
+    let mut found = holding(&db, "ada-17").await;
+    for _ in 0..300 {
+        if found == columns {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        found = holding(&db, "ada-17").await;
+    }
+    db.close().await;
+    found
+}
+
+/// An order of hers is counted on both sides, campaign-svc dies, she is erased, it comes back: it hears of it, and what is
+/// given back of her order is so on both sides.
+async fn erased_on_both_sides(engine: Engine) {
+    let limits = Limits { max_uses_per_customer: Some(1), ..Limits::default() };
+    let mut shop = Shop::open(engine, limits).await;
+    let ada = Customer { name: "customers/ada-17".to_owned(), ..Customer::default() };
+    shop.relationship(0).make_customers(vec![ada]).await;
+    shop.codes(&["CODE-A"], 1).await;
+    let commit = |order: &str| {
+        Step::Commit(CommitOrderRequest {
+            order_id: order.to_owned(),
+            quote_token: shop.quotes().token("customers/ada-17", &["CODE-A"]),
+            request_id: format!("commit-{order}"),
+            replaces: String::new(),
+        })
+    };
+    let (sold, late) = (commit("o1"), commit("o2"));
+    shop.orders(0).send(&sold).await.expect("committed");
+    shop.campaigns[0].kill();
+    let erasure = erase(&shop.relationships[0]).await;
+    shop.campaigns[0].restart();
+    let left = left(&shop.campaign_database, &["erasure.customer"]).await;
+    assert_eq!(left, ["erasure.customer"], "{engine:?}: until it was gone through twice");
+    let refused = shop.orders(0).send(&late).await.expect_err("the pseudonym has had its use");
+    assert_eq!(named(&refused), "FailedPrecondition CUSTOMER_LIMIT_REACHED");
+    let cancelled = shop.orders(0).send(&cancel("o1")).await.expect("cancelled");
+    assert_eq!((cancelled.state(), cancelled.customer), (OrderState::Cancelled, erasure.pseudonym));
+    let books = shop.books().await;
+    assert_eq!((books.counted(OFFER), books.ledger.voucher("CODE-A").uses), ((0, 0), 0), "{engine:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_is_taken_out_of_both_services_and_their_order_gives_back_in_both() {
+    for engine in Engine::BOTH {
+        erased_on_both_sides(engine).await;
+    }
 }

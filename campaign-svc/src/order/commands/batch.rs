@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::super::decide::{self, Change, Command, Setting, World};
 use super::super::{Order, Refusal, State, events};
 use super::super::{store, watched};
-use super::{Item, left_alone, limits};
+use super::{Item, hidden, left_alone, limits};
 use crate::App;
 use crate::pricing::near;
 
@@ -130,7 +130,8 @@ async fn load(
 ) -> Outcome<World> {
     let hold_max = SignedDuration::from_secs(app.config.order.hold_max_s.into());
     let tracks = app.orders.tracks.of_tenant(tenant);
-    let mut world = World::new(Setting { now, hold_max, tracks });
+    let beside = hidden::hide(app, tx, tenant, commands).await?;
+    let mut world = World::new(Setting { now, hold_max, tracks, beside });
     let wanted = wanted(commands);
     if wanted.is_empty() {
         return Ok(world);

@@ -20,6 +20,7 @@ use super::terms::{Terms, campaign_of};
 use super::watched;
 use super::{Order, Pending, Person, Refusal, Sold, State, Step};
 pub use begin::own;
+pub use room::counted;
 
 /// What one item asks for.
 #[derive(Debug, Clone)]
@@ -163,6 +164,16 @@ pub struct Setting {
     pub hold_max: SignedDuration,
     /// In what uses are counted.
     pub tracks: KnownOf,
+    /// Under which other subject limits per customer have counted for a subject: before an erasure, or after it.
+    pub beside: HashMap<Arc<str>, Arc<str>>,
+}
+
+impl Setting {
+    /// The counter in which the same is counted under the other subject.
+    fn beside(&self, key: &CounterKey) -> Option<CounterKey> {
+        let other = self.beside.get(&key.subject).filter(|_| key.kind.is_of_customer())?;
+        Some(CounterKey { subject: other.clone(), ..key.clone() })
+    }
 }
 
 /// What happened, for the outbox.
@@ -345,6 +356,9 @@ pub fn place(world: &mut World, command: &mut Command) {
         Arc::make_mut(&mut begin.sold).charges = charges;
         for charge in &begin.sold.charges {
             for key in keys(&begin.sold, &begin.person, charge) {
+                if let Some(other) = world.setting.beside(&key) {
+                    world.ledger.place(other);
+                }
                 world.ledger.place(key);
             }
         }

@@ -135,10 +135,13 @@ fn judge_one(world: &World, sold: &Sold, person: &Person, charge: &Charge) -> Re
     Ok(())
 }
 
-/// What a counter has counted and holds.
+/// What a counter has counted and holds; of one customer also what is counted of them under another subject.
 fn taken(world: &World, key: &CounterKey) -> i64 {
-    let tally = world.ledger.find(key).map_or(Tally::default(), |at| world.ledger.tally(at));
-    tally.used + tally.held
+    let of = |key: &CounterKey| {
+        let tally = world.ledger.find(key).map_or(Tally::default(), |at| world.ledger.tally(at));
+        tally.used + tally.held
+    };
+    of(key) + world.setting.beside(key).map_or(0, |other| of(&other))
 }
 
 /// The limits per value, each with every value that the order counts for.
@@ -246,7 +249,7 @@ pub(super) fn hold(world: &mut World, sold: &Sold, person: &Person, holder: Uuid
 }
 
 /// What a charge of an order still counts in its rows, and would give back with all the rest.
-pub(super) fn counted(order: &Order, charge: &Charge) -> Vec<(CounterKey, i64)> {
+pub fn counted(order: &Order, charge: &Charge) -> Vec<(CounterKey, i64)> {
     let of_row = |key: CounterKey| {
         let uses = i64::from(!charge.restored);
         let counted = if key.kind.is_money() { charge.amount - charge.returned } else { uses };

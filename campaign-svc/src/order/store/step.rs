@@ -61,6 +61,12 @@ const OPEN: Statement = Statement::same(
        FROM (SELECT tries FROM order_step ORDER BY due LIMIT $2) AS open",
 );
 
+// Steps are few: those that are under way.
+const ANY_OF: Statement = Statement::same(
+    "SELECT s.order_id FROM order_step AS s CROSS JOIN sales_order AS o
+      WHERE s.tenant = $1 AND o.tenant = s.tenant AND o.id = s.order_id AND o.customer = $2 LIMIT 1",
+);
+
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::step::write", WRITE),
@@ -69,6 +75,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("order::step::of_many", OF_MANY),
     ("order::step::any_due", ANY_DUE),
     ("order::step::open", OPEN),
+    ("order::step::any_of", ANY_OF),
 ];
 
 /// Writes the open steps of these orders, which are locked or new; nobody else takes them up before `due`.
@@ -123,4 +130,12 @@ pub async fn open(session: &mut impl Session, tries: i64, limit: i64) -> Outcome
     Ok(on_engine!(session, OPEN, |sql, conn| {
         sqlx::query_as(sql).bind(tries).bind(limit).fetch_one(conn).await
     })?)
+}
+
+/// Whether a step of some order of this customer is open.
+pub async fn any_of(session: &mut impl Session, tenant: &Tenant, customer: &str) -> Outcome<bool> {
+    let order: Option<String> = on_engine!(session, ANY_OF, |sql, conn| {
+        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(customer).fetch_optional(conn).await
+    })?;
+    Ok(order.is_some())
 }

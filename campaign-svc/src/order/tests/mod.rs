@@ -10,7 +10,7 @@ mod life;
 mod limits;
 mod over;
 mod own;
-mod quotes;
+pub mod quotes;
 mod refusals;
 mod replace;
 mod segments;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tandem_platform::testing::postgres;
-use tandem_platform::{Tenant, transact};
+use tandem_platform::{Outcome, Tenant, Tx, transact};
 use tandem_proto::common::v1::SealedCode;
 use tokio::sync::Notify;
 
@@ -11,23 +11,43 @@ use super::super::{State, store, tasks};
 use super::*;
 
 impl Shop {
-    /// Commits an order with a code, which relationship-svc does not answer.
-    async fn commit_pending(&self) -> Status {
+    /// Commits an order of a customer with a code, which relationship-svc does not answer.
+    pub async fn commit_pending(&self, customer: &str) -> Status {
         let code = SealedCode {
             code: "GIFT".to_owned(),
             incentive: "incentives/g".to_owned(),
             ..Default::default()
         };
-        let claims = QuoteClaims { codes: vec![code], ..self.claims("7", 300) };
+        let claims = QuoteClaims { codes: vec![code], ..self.claims(customer, 300) };
         self.commit_as("o1", "r1", &claims).await.unwrap_err()
     }
+
+    /// Writes down that relationship-svc has accepted what the open step of an order asks for.
+    pub async fn answer(&self, order: &str) {
+        let (db, tenant) = (&self.harness.app.db, Tenant::default());
+        let wanted = BTreeMap::from([(order, None)]);
+        let answered = async {
+            transact!(db, |tx| {
+                let order = store::lock_many(tx, &tenant, &wanted).await?.remove(0);
+                settle(tx, &tenant, &order).await
+            })
+        };
+        answered.await.unwrap();
+    }
+}
+
+/// Writes that the step of a locked order is done.
+async fn settle(tx: &mut Tx, tenant: &Tenant, order: &crate::order::Order) -> Outcome<()> {
+    let done = crate::order::Order { state: State::Committed, pending: None, ..order.clone() };
+    store::move_on(&[&done]).run(tx, tenant).await?;
+    store::step::delete(&[&order.id]).run(tx, tenant).await
 }
 
 #[tokio::test]
 async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once() {
     engines(&MIGRATIONS, |db| async move {
         let shop = Shop::open(db, uses(1)).await;
-        let status = shop.commit_pending().await;
+        let status = shop.commit_pending("7").await;
         assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::Unavailable, "ORDER_PENDING"));
         assert_eq!(shop.get("o1").await.unwrap().state(), OrderState::Committing);
         assert_eq!(shop.taken().await, [1, 300, 0, 0], "nobody else may have it meanwhile");
@@ -59,7 +79,7 @@ async fn an_order_that_stays_open_is_tried_again_when_it_is_due_and_told_of_once
 async fn another_body_under_the_request_id_of_an_open_step_is_told_so_and_another_call_to_come_back() {
     engines(&MIGRATIONS, |db| async move {
         let shop = Shop::open(db, uses(1)).await;
-        shop.commit_pending().await;
+        shop.commit_pending("7").await;
         let other = shop.claims("8", 300);
         let told = async |request_id| reason(&shop.commit_as("o1", request_id, &other).await.unwrap_err());
         assert_eq!(told("r1").await, "REQUEST_ID_REUSED");
@@ -71,7 +91,7 @@ async fn another_body_under_the_request_id_of_an_open_step_is_told_so_and_anothe
 #[tokio::test]
 async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
     postgres(&MIGRATIONS, |database| async move {
-        Shop::open(database.db.clone(), uses(1)).await.commit_pending().await;
+        Shop::open(database.db.clone(), uses(1)).await.commit_pending("7").await;
         let (db, tenant) = (&database.db, Tenant::default());
         let wanted = BTreeMap::from([("o1", None)]);
         let (locked, go_on) = (Notify::new(), Notify::new());
@@ -81,9 +101,7 @@ async fn whoever_has_waited_for_an_order_sees_its_open_step_as_it_is_by_then() {
                 assert!(order.pending.is_some());
                 locked.notify_one();
                 go_on.notified().await;
-                let done = crate::order::Order { state: State::Committed, pending: None, ..(*order).clone() };
-                store::move_on(&[&done]).run(tx, &tenant).await?;
-                store::step::delete(&["o1"]).run(tx, &tenant).await
+                settle(tx, &tenant, &order).await
             })
         };
         let second = async {

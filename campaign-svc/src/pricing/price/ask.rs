@@ -59,11 +59,15 @@ impl Ask {
         Place::parse(&self.place).unwrap_or_default()
     }
 
+    /// Id of the customer, or empty.
+    pub fn customer_id(&self) -> &str {
+        self.customer.strip_prefix("customers/").unwrap_or(&self.customer)
+    }
+
     /// Whom limits per customer count for.
     pub fn subject(&self) -> Option<Arc<str>> {
-        let customer = self.customer.strip_prefix("customers/").unwrap_or(&self.customer);
         let known = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        limits::subject(known(customer), known(&self.guest_key))
+        limits::subject(known(self.customer_id()), known(&self.guest_key))
     }
 
     /// What limits of an offer may count by; `segments` are [`Entry::counted_segments`] of it.

@@ -22,7 +22,7 @@ fn euros(minor: i64) -> Money {
     Money { currency_code: "EUR".to_owned(), units: minor / 100, nanos }
 }
 
-fn redemption(id: u32, order: &str, customer: &str, amount: i64) -> Redemption {
+pub fn redemption(id: u32, order: &str, customer: &str, amount: i64) -> Redemption {
     Redemption {
         name: format!("redemptions/r{id}"),
         order_id: order.to_owned(),
@@ -38,7 +38,7 @@ fn redemption(id: u32, order: &str, customer: &str, amount: i64) -> Redemption {
     }
 }
 
-fn event(id: u128, type_: &str, payload: &impl Message) -> Event {
+pub fn event(id: u128, type_: &str, payload: &impl Message) -> Event {
     Event {
         id: Uuid::from_u128(id).to_string(),
         r#type: type_.to_owned(),
@@ -50,7 +50,7 @@ fn event(id: u128, type_: &str, payload: &impl Message) -> Event {
     }
 }
 
-fn redeemed(id: u128, redemption: Redemption, order_total: i64) -> Event {
+pub fn redeemed(id: u128, redemption: Redemption, order_total: i64) -> Event {
     let payload = VoucherRedeemed { redemption: Some(redemption), order_total: Some(euros(order_total)) };
     event(id, events::TYPES[0], &payload)
 }
@@ -71,7 +71,7 @@ fn told(tenant: &Tenant, events: &[Event], upto: Cursor) -> Vec<Delivered> {
     events.chain([of(None, upto)]).collect()
 }
 
-async fn take_in(harness: &Harness, tenant: &Tenant, events: &[Event], upto: Cursor) -> Taken {
+pub async fn take_in(harness: &Harness, tenant: &Tenant, events: &[Event], upto: Cursor) -> Taken {
     consumer::take_in(&*harness.app, told(tenant, events, upto)).await.unwrap()
 }
 

@@ -97,6 +97,30 @@ async fn a_limit_per_customer_stands_as_it_stood_for_who_comes_back() {
 }
 
 #[tokio::test]
+async fn what_has_come_back_leaves_no_counter_of_theirs() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        upsert(&harness, vec![ada(), eve()]).await;
+        incentive(&harness, "twice", 2, &["A1", "A2"]).await;
+        for (order, code, customer) in [("o1", "A1", NAME), ("o2", "A2", "customers/eve")] {
+            redeem(&harness, order, code, customer).await.unwrap();
+            let back = RollbackRedemptionRequest {
+                order_id: order.to_owned(),
+                reason: RollbackReason::Cancelled.into(),
+                request_id: format!("back-{order}"),
+                ..RollbackRedemptionRequest::default()
+            };
+            vouchers(&harness).rollback_redemption(back).await.unwrap();
+        }
+        assert_eq!(testing::holding(&harness.app.db, "c/ada-17").await, ["counter.subject"]);
+        erased(&harness).await;
+        assert_eq!(testing::holding(&harness.app.db, "c/ada-17").await, Vec::<String>::new());
+        assert_eq!(testing::holding(&harness.app.db, "c/eve").await, ["counter.subject"], "others stay");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_incentive_that_gives_each_customer_one_code_gives_none_to_who_comes_back() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);

@@ -57,6 +57,11 @@ impl CounterKind {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
+    /// It counts for one customer.
+    pub fn is_of_customer(self) -> bool {
+        matches!(self, Self::Customer | Self::CustomerPeriod)
+    }
+
     /// It counts money; else uses.
     pub fn is_money(self) -> bool {
         matches!(self, Self::Budget | Self::ValueBudget)

@@ -46,9 +46,30 @@ impl Standing {
     pub fn left(&self) -> i64 {
         (self.most - self.used - self.held).max(0)
     }
+
+    /// Counts what the same limit has counted under another subject of the same customer.
+    pub fn count_too(&mut self, others: &[Self]) {
+        for one in others.iter().filter(|one| one.on == self.on && one.key.owner == self.key.owner) {
+            self.used += one.used;
+            self.held += one.held;
+        }
+    }
 }
 
 impl Limits {
+    /// Those limits of `owner` that stand at `now` for one customer, with nothing taken.
+    pub fn standing_of_customer(
+        &self,
+        owner: &Arc<str>,
+        subject: &Arc<str>,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Vec<Standing> {
+        let mut all = self.standing(owner, Some(subject), now, zone);
+        all.retain(|limit| limit.key.kind.is_of_customer());
+        all
+    }
+
     /// Every limit of `owner` that stands at `now`, with nothing taken; those of a customer where `subject` names one.
     pub fn standing(
         &self,

@@ -1,11 +1,12 @@
 //! Counts that go from one subject to another, because who is counted is called something else from now on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tandem_kernel::limits::CounterKey;
+use tandem_kernel::limits::{CounterKey, CounterKind};
 use uuid::Uuid;
 
-use super::{key_columns, lock};
+use super::{claims_of, key_columns, lock};
 use crate::db::{BindColumns, Column, Statement, Tx, Write};
 use crate::{Outcome, Tenant, on_engine};
 
@@ -38,32 +39,80 @@ const CLAIMS: Statement = Statement::pair(
       WHERE tenant = $1 AND subject = $2 AND holder IN (SELECT unhex(value->>0) FROM json_each($4))",
 );
 
+// From owner to owner, by the key: how many counters an owner has does not matter.
+const NEXT_OWNER: Statement = Statement::same(
+    "SELECT kind, owner FROM counter WHERE tenant = $1 AND (kind, owner) > ($2, $3) AND kind <= $4
+      ORDER BY kind, owner LIMIT 1",
+);
+
+const FORGET_EMPTY: Statement = Statement::same(
+    "DELETE FROM counter
+      WHERE tenant = $1 AND kind = $2 AND owner = $3 AND subject = $4 AND used = 0 AND held = 0",
+);
+
 /// Every statement, for the test that prepares them on both engines.
-pub const STATEMENTS: &[(&str, Statement)] =
-    &[("moved::add", ADD), ("moved::empty", EMPTY), ("moved::claims", CLAIMS)];
+pub const STATEMENTS: &[(&str, Statement)] = &[
+    ("moved::add", ADD),
+    ("moved::empty", EMPTY),
+    ("moved::claims", CLAIMS),
+    ("moved::next_owner", NEXT_OWNER),
+    ("moved::forget_empty", FORGET_EMPTY),
+];
 
 /// What goes from one counter to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+struct Moved {
     /// Of the subject as it was called.
-    pub from: CounterKey,
+    from: CounterKey,
     /// Of the subject as it is called.
-    pub to: CounterKey,
+    to: CounterKey,
     /// Used and not come back.
-    pub used: i64,
+    used: i64,
     /// Held.
-    pub held: i64,
+    held: i64,
 }
 
-/// Moves counts, of those counters that are there; those that are left with nothing go. The keys differ.
-pub async fn counts(tx: &mut Tx, tenant: &Tenant, moves: &[Moved]) -> Outcome<()> {
-    let keys: BTreeSet<&CounterKey> = moves.iter().flat_map(|one| [&one.from, &one.to]).collect();
-    let keys: Vec<&CounterKey> = keys.into_iter().collect();
-    let locked = lock(tx, tenant, keys.iter().copied()).await?;
+/// What some sales weigh for one subject, and are to weigh for another.
+#[derive(Debug)]
+pub struct Weights {
+    /// By every counter of the subject that they were counted or held in: used, and not come back.
+    pub used: BTreeMap<CounterKey, i64>,
+    /// Those of them that hold.
+    pub holders: Vec<Uuid>,
+}
+
+/// Moves what sales weigh from the counters of a subject that is called `was` to those of the same that is called `is`.
+pub async fn weights(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    (was, is): (&Arc<str>, &Arc<str>),
+    Weights { used, holders }: Weights,
+) -> Outcome<()> {
+    let to = |from: &CounterKey| CounterKey { subject: is.clone(), ..from.clone() };
+    let both: BTreeSet<CounterKey> = used.keys().flat_map(|from| [from.clone(), to(from)]).collect();
+    let locked = lock(tx, tenant, both.iter()).await?;
     let there: BTreeSet<CounterKey> = locked.into_iter().map(|(key, ..)| key).collect();
-    let moves: Vec<&Moved> = moves.iter().filter(|one| there.contains(&one.from)).collect();
-    let rows =
-        moves.iter().flat_map(|one| [(&one.from, -one.used, -one.held), (&one.to, one.used, one.held)]);
+    let mut held: BTreeMap<CounterKey, i64> = BTreeMap::new();
+    // Under the locks: one that has lapsed may have been taken off before.
+    for claim in claims_of(tx, tenant, &holders).await?.into_iter().filter(|claim| claim.key.subject == *was)
+    {
+        *held.entry(claim.key).or_default() += claim.uses;
+    }
+    let moved = |(from, used): (CounterKey, i64)| Moved {
+        to: to(&from),
+        used,
+        held: held.get(&from).copied().unwrap_or(0),
+        from,
+    };
+    let moves: Vec<Moved> = used.into_iter().filter(|(from, _)| there.contains(from)).map(moved).collect();
+    counts(tx, tenant, &moves).await?;
+    claims(tx, tenant, was, is, holders).await
+}
+
+/// Moves counts between counters that are locked; those that are left with nothing go.
+async fn counts(tx: &mut Tx, tenant: &Tenant, moves: &[Moved]) -> Outcome<()> {
+    let rows = moves.iter().filter(|one| one.used != 0 || one.held != 0);
+    let rows = rows.flat_map(|one| [(&one.from, -one.used, -one.held), (&one.to, one.used, one.held)]);
     let rows: Vec<(&CounterKey, i64, i64)> = rows.collect();
     let mut columns = Vec::from(key_columns(rows.iter().map(|(key, ..)| *key)));
     columns.push(Column::int(rows.iter().map(|(_, used, _)| *used)));
@@ -74,7 +123,7 @@ pub async fn counts(tx: &mut Tx, tenant: &Tenant, moves: &[Moved]) -> Outcome<()
 }
 
 /// Moves what holders keep of counters of one subject to those of another.
-pub async fn claims(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, holders: Vec<Uuid>) -> Outcome<()> {
+async fn claims(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, holders: Vec<Uuid>) -> Outcome<()> {
     if holders.is_empty() {
         return Ok(());
     }
@@ -84,4 +133,30 @@ pub async fn claims(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, holders:
         query.bind_columns(&columns).execute(conn).await.map(|_| ())
     })?;
     Ok(())
+}
+
+/// Has the counters of single customers lose a subject where nothing is counted of it any more: what has come back leaves a
+/// row. Goes on behind an owner, through at most so many; answers the last of them where there may be more.
+pub async fn forget_empty(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    subject: &str,
+    behind: Option<(i64, String)>,
+    owners: usize,
+) -> Outcome<Option<(i64, String)>> {
+    let (first, last) = (CounterKind::Customer.number(), CounterKind::CustomerPeriod.number());
+    let mut at = behind.unwrap_or((first, String::new()));
+    for _ in 0..owners {
+        let next: Option<(i64, String)> = on_engine!(tx, NEXT_OWNER, |sql, conn| {
+            let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(at.0).bind(&at.1);
+            query.bind(last).fetch_optional(conn).await
+        })?;
+        let Some(next) = next else { return Ok(None) };
+        at = next;
+        on_engine!(tx, FORGET_EMPTY, |sql, conn| {
+            let query = sqlx::query(sql).bind(tenant.as_str()).bind(at.0).bind(&at.1).bind(subject);
+            query.execute(conn).await.map(|_| ())
+        })?;
+    }
+    Ok(Some(at))
 }
