@@ -51,6 +51,7 @@ fn hash(row: &Suppression) -> String {
     tandem_kernel::person::Hashed { key, hash }.text()
 }
 
+/// As the contract shows it where what shows it is nobody's business.
 pub fn without_proof(consent: &Consent) -> v1::Consent {
     v1::Consent { proof: None, ..message(consent) }
 }

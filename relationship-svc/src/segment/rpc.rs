@@ -1,5 +1,6 @@
 //! The segment service of the contract.
 
+mod import;
 mod parse;
 
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
+use self::import::Members;
 use super::commands::lists;
 use super::commands::search::{self, Explained, Wanted};
 use super::{Definition, FIELDS, Kind, Segment, check, commands, events, fact, name, vocabulary};
@@ -61,6 +63,8 @@ impl Api {
 impl SegmentService for Api {
     type StreamSegmentMembersStream =
         Pin<Box<dyn Stream<Item = Result<StreamSegmentMembersResponse, Status>> + Send>>;
+    type ImportSegmentMembersStream =
+        Pin<Box<dyn Stream<Item = Result<ImportSegmentMembersResponse, Status>> + Send>>;
 
     async fn create_segment(
         &self,
@@ -152,17 +156,9 @@ impl SegmentService for Api {
     async fn import_segment_members(
         &self,
         request: Request<Streaming<ImportSegmentMembersRequest>>,
-    ) -> Result<Response<ImportSegmentMembersResponse>, Status> {
-        let call = grpc::call(&request)?;
-        let mut messages = request.into_inner();
-        let mut import = parse::Import::default();
-        while let Some(ImportSegmentMembersRequest { name, customers }) = messages.message().await? {
-            let listing = import.take(&name, customers)?;
-            let (core, caller) = (self.0.core.clone(), call.clone());
-            let write = async move { lists::import(&core, &caller, listing).await };
-            import.done(&grpc::detached(&self.0.tasks, &call, write).await?);
-        }
-        Ok(Response::new(import.answer))
+    ) -> Result<Response<Self::ImportSegmentMembersStream>, Status> {
+        let members = Members::new(&self.0, grpc::call(&request)?);
+        Ok(Response::new(grpc::import(members, request.into_inner()).boxed()))
     }
 
     async fn explain_segment(

@@ -4,8 +4,9 @@ use futures::TryStreamExt;
 use tandem_platform::testing;
 use tandem_proto::relationship::v1::{
     AddSegmentMembersRequest, CountSegmentRequest, CreateSegmentRequest, DeleteSegmentRequest,
-    ExplainSegmentRequest, ImportSegmentMembersRequest, RemoveSegmentMembersRequest, Segment as Message,
-    SegmentKind, SegmentMemberResult, StreamSegmentMembersRequest,
+    ExplainSegmentRequest, ImportSegmentMembersRequest, ImportSegmentMembersResponse,
+    RemoveSegmentMembersRequest, Segment as Message, SegmentKind, SegmentMemberResult,
+    StreamSegmentMembersRequest,
 };
 use tonic::{Code, Status};
 
@@ -40,6 +41,14 @@ pub async fn remove(harness: &Harness, list: &str, ids: &[&str]) -> Result<Vec<S
         request_id: String::new(),
     };
     client(harness).remove_segment_members(request).await.map(|answer| answer.into_inner().results)
+}
+
+async fn import(
+    harness: &Harness,
+    messages: Vec<ImportSegmentMembersRequest>,
+) -> Result<Vec<ImportSegmentMembersResponse>, Status> {
+    let answers = client(harness).import_segment_members(futures::stream::iter(messages)).await?;
+    answers.into_inner().try_collect().await
 }
 
 fn told(results: &[SegmentMemberResult]) -> Vec<(i32, bool)> {
@@ -101,18 +110,15 @@ async fn an_import_tells_each_that_cannot_be_put_on_the_list() {
         };
         let messages =
             vec![message(0, "customers/nobody"), message(999, "c1"), message(500, "customers/c3000")];
-        let answer = client(&harness)
-            .import_segment_members(futures::stream::iter(messages))
-            .await
-            .unwrap()
-            .into_inner();
-        assert_eq!((answer.added, answer.existing, answer.failed), (1_998, 999, 3));
-        let places: Vec<_> = answer.failures.iter().map(|one| (one.index, one.customer.as_str())).collect();
+        let answers = import(&harness, messages).await.unwrap();
+        let answer = answers.last().unwrap();
+        assert_eq!((answer.added, answer.existing, answer.failed, answer.done), (1_998, 999, 3, 3_000));
+        let failures = answers.iter().flat_map(|answer| &answer.failures);
+        let places: Vec<_> = failures.map(|one| (one.index, one.customer.as_str())).collect();
         assert_eq!(places, [(7, "customers/nobody"), (1_007, "c1"), (2_007, "customers/c3000")]);
         let missing =
             ImportSegmentMembersRequest { name: "segments/none".to_owned(), customers: names(&["c1"]) };
-        let refused =
-            client(&harness).import_segment_members(futures::stream::iter([missing])).await.unwrap_err();
+        let refused = import(&harness, vec![missing]).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound);
     })
     .await;

@@ -1,16 +1,17 @@
 //! `tandem segments`: groups of customers, who is in them, and how they are found.
 
-use std::path::PathBuf;
+mod list;
 
 use clap::{Args, Subcommand};
 use tandem_proto::relationship::v1::{
-    CountSegmentRequest, ExplainSegmentRequest, GetSegmentRequest, ImportSegmentMembersRequest,
-    StreamSegmentMembersRequest,
+    CountSegmentRequest, ExplainSegmentRequest, GetSegmentRequest, StreamSegmentMembersRequest,
 };
 
+use self::list::List;
 use crate::connect::Target;
-use crate::customers::csv_with;
 use crate::failure::Failure;
+use crate::files::import;
+use crate::files::read::{Changing, Reading};
 use crate::name::{full, id};
 use crate::output::{self, Format};
 use crate::rules;
@@ -29,7 +30,7 @@ pub enum Command {
     /// Show the SQL that finds members, and what of the rule is judged customer by customer.
     Explain(Wanted),
     /// Put customers on the list of a segment, from CSV with a column `id`.
-    Import(Import),
+    Import(FromFile),
 }
 
 /// A segment, or a rule that is not saved.
@@ -63,18 +64,21 @@ pub struct Members {
 
 /// Arguments of `tandem segments import`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(
+    after_help = "The column is id: 7, or customers/7. Another column is refused by name. Everybody who is a customer goes on the list;
+every other is told by line, column and reason.
+
+Examples:
   tandem segments members vips > vips.csv
-  tandem segments import friends --file vips.csv")]
-pub struct Import {
+  tandem segments import friends --file vips.csv
+  tandem segments import friends --file vips.csv --rejects rejects.csv     (mend rejects.csv, then import it)"
+)]
+pub struct FromFile {
     /// Its name: `friends` or `segments/friends`.
     name: String,
-    /// CSV with a head.
-    #[arg(long)]
-    file: PathBuf,
+    #[command(flatten)]
+    how: Reading,
 }
-
-const CUSTOMERS_PER_MESSAGE: usize = 1_000;
 
 /// Runs one of them.
 pub async fn run(command: Command, target: &Target, format: Format) -> Result<(), Failure> {
@@ -83,7 +87,10 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
         Command::Count(wanted) => count(wanted, target, format).await,
         Command::Members(members) => stream(members, target, format).await,
         Command::Explain(wanted) => explain(wanted, target, format).await,
-        Command::Import(arguments) => import(arguments, target, format).await,
+        Command::Import(FromFile { name, how }) => {
+            let list = List { name: full("segments", &name) };
+            import::run(list, &how, &Changing::default(), target, format).await
+        }
     }
 }
 
@@ -141,33 +148,4 @@ async fn explain(wanted: Wanted, target: &Target, format: Format) -> Result<(), 
     println!("judged customer by customer, of those:");
     answer.kept.iter().for_each(|kept| print!("{}", rules::shown(&rule, kept)));
     Ok(())
-}
-
-async fn import(arguments: Import, target: &Target, format: Format) -> Result<(), Failure> {
-    let name = full("segments", &arguments.name);
-    let mut rows = csv_with(&arguments.file, "id")?;
-    let head = rows.headers().map_err(|error| Failure::at(arguments.file.display(), error))?;
-    let column = head.iter().position(|name| name == "id").unwrap_or_default();
-    let mut customers = Vec::new();
-    for row in rows.records() {
-        let row = row.map_err(|error| Failure::at(arguments.file.display(), error))?;
-        customers.push(full("customers", row.get(column).unwrap_or_default()));
-    }
-    let blocks: Vec<_> = customers.chunks(CUSTOMERS_PER_MESSAGE).map(<[String]>::to_vec).collect();
-    let message = move |customers| ImportSegmentMembersRequest { name: name.clone(), customers };
-    let messages = futures::stream::iter(blocks.into_iter().map(message));
-    let answer = target.segments().await?.import_segment_members(messages).await?.into_inner();
-    match format {
-        Format::Json => {
-            println!("{}", output::json("tandem.relationship.v1.ImportSegmentMembersResponse", &answer)?)
-        }
-        Format::Table => {
-            println!("{} added, {} on it already, {} refused", answer.added, answer.existing, answer.failed);
-            for failure in &answer.failures {
-                let why = failure.status.as_ref().map_or("", |status| status.message.as_str());
-                println!("  row {}: {}: {why}", failure.index + 1, failure.customer);
-            }
-        }
-    }
-    if answer.failed > 0 { Err(Failure::said("some rows were refused")) } else { Ok(()) }
 }
