@@ -459,8 +459,10 @@ pub const TABLES: &[Table] = &[
             ("updated", Keeps),
         ],
     ),
-    // Where a look at everybody stands: the id of whoever is known before them takes the place.
+    // Where a look at everybody stands, here and below: the id of whoever is known before them takes the place.
     nobody("segment_sweep", &[("tenant", Keeps), ("begun", Keeps), ("after", Removes)]),
+    nobody("relationship_sweep", &[("tenant", Keeps), ("due", Keeps), ("round", Keeps), ("after", Removes)]),
+    nobody("interaction_due", &[("tenant", Keeps), ("type", Keeps), ("oldest", Keeps), ("due", Keeps)]),
     nobody("segment_catalogue", &[("tenant", Keeps), ("version", Keeps)]),
     nobody(
         "incentive",

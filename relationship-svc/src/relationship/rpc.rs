@@ -42,6 +42,7 @@ impl RelationshipService for Api {
 }
 
 async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outcome<v1::Relationship> {
+    let settings = app.tenancy.of(app, &call.tenant).await?;
     let mut reader = app.db.read().await?;
     let stored = store::find(&mut reader, &call.tenant, &who).await?;
     let (customer, guest) = match &who {
@@ -58,7 +59,7 @@ async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outc
         let _: Customer = resource::find(app, call, id).await?;
     }
     let row = stored.unwrap_or_else(|| Relationship::new(who));
-    let message = events::message(&row, &app.stage_rules(&call.tenant), app.clock.now());
+    let message = events::message(&row, &settings.stages, app.clock.now());
     Ok(v1::Relationship { savings: Some(saved(savings)), ..message })
 }
 

@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod commands;
 pub mod declared;
 pub mod events;
+pub mod follow;
 pub mod known;
 pub mod rpc;
 pub mod store;
@@ -42,6 +43,7 @@ use crate::App;
 use crate::attribute::Declared;
 use crate::customer::{self, Customer};
 use crate::relationship::StageRules;
+use crate::settings::InForce;
 
 /// The first part of every segment's name.
 pub const COLLECTION: &str = "segments";
@@ -157,8 +159,12 @@ pub struct Moment {
 impl Moment {
     /// Now, for a tenant. Not inside a transaction.
     pub async fn of(app: &App, tenant: &Tenant) -> Outcome<Self> {
-        let zone = app.tenancy.of(app, tenant).await?.zone.rules().clone();
-        Ok(Self { now: app.clock.now(), zone, stages: app.stage_rules(tenant) })
+        Ok(Self::by(&*app.tenancy.of(app, tenant).await?, app.clock.now()))
+    }
+
+    /// Then, by these settings.
+    pub fn by(settings: &InForce, now: Timestamp) -> Self {
+        Self { now, zone: settings.zone.rules().clone(), stages: settings.stages }
     }
 
     /// Where nothing that is asked depends on it.
