@@ -40,7 +40,7 @@ impl Api {
     fn shown(&self, call: &Call, consent: &super::Consent) -> (Option<Consent>, String) {
         let asks = consent.state == State::Pending;
         let token =
-            asks.then(|| link::confirmation(&self.0.links, &call.tenant, consent)).unwrap_or_default();
+            if asks { link::confirmation(&self.0.links, &call.tenant, consent) } else { String::new() };
         (Some(events::message(consent)), token)
     }
 

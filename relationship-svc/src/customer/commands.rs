@@ -131,18 +131,21 @@ fn told(customer: &Customer) -> Recorded {
     if customer.version == 1 { events::created(customer) } else { events::updated(customer) }
 }
 
+/// What is done to one customer, in the order it came, and where that stood.
+type Placed = Vec<(usize, Change<Profile>)>;
+
 /// Rows that are written together.
 struct Block {
     /// How many rows came.
     count: usize,
-    /// Sorted by id, each once, with what is done to it in the order it came, and where that stood.
-    rows: Vec<(String, Vec<(usize, Change<Profile>)>)>,
+    /// Sorted by id, each once.
+    rows: Vec<(String, Placed)>,
 }
 
 impl Block {
     fn new(changes: Vec<Change<Profile>>) -> Self {
         let count = changes.len();
-        let mut rows: BTreeMap<String, Vec<(usize, Change<Profile>)>> = BTreeMap::new();
+        let mut rows: BTreeMap<String, Placed> = BTreeMap::new();
         for (place, change) in changes.into_iter().enumerate() {
             rows.entry(change.touch.id.clone()).or_default().push((place, change));
         }

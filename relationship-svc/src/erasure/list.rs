@@ -34,6 +34,8 @@ pub enum Join {
     Address(&'static str),
     /// The id stands somewhere in this column.
     Text(&'static str),
+    /// This column is the id in passing: the place of a task that goes through all people.
+    Passing(&'static str),
 }
 
 /// As what the rows of a table are shown to whom they are of.
@@ -459,9 +461,19 @@ pub const TABLES: &[Table] = &[
             ("updated", Keeps),
         ],
     ),
-    // Where a look at everybody stands, here and below: the id of whoever is known before them takes the place.
-    nobody("segment_sweep", &[("tenant", Keeps), ("begun", Keeps), ("after", Removes)]),
-    nobody("relationship_sweep", &[("tenant", Keeps), ("due", Keeps), ("round", Keeps), ("after", Removes)]),
+    // The id of whoever is known before them takes the place.
+    table(
+        "segment_sweep",
+        Join::Passing("after"),
+        Shown::Nothing,
+        &[("tenant", Keeps), ("begun", Keeps), ("after", Removes)],
+    ),
+    table(
+        "relationship_sweep",
+        Join::Passing("after"),
+        Shown::Nothing,
+        &[("tenant", Keeps), ("due", Keeps), ("round", Keeps), ("after", Removes)],
+    ),
     nobody("interaction_due", &[("tenant", Keeps), ("type", Keeps), ("oldest", Keeps), ("due", Keeps)]),
     nobody("segment_catalogue", &[("tenant", Keeps), ("version", Keeps)]),
     nobody(

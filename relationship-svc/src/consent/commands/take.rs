@@ -1,5 +1,6 @@
 //! Records taken in: into the history, into what holds, and where they are proven against suppressions.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -34,8 +35,8 @@ pub(super) async fn take(app: &App, unit: &mut Unit<'_>, given: Vec<Consent>) ->
     let mut held: HashMap<Key, Current> = held.into_iter().collect();
     let (mut new, mut changed) = (Vec::new(), BTreeSet::new());
     for one in wanted {
-        if !known.contains_key(&once(one)) {
-            known.insert(once(one), one.clone());
+        if let Entry::Vacant(place) = known.entry(once(one)) {
+            place.insert(one.clone());
             if held.entry(one.key.clone()).or_default().take(one) {
                 changed.insert(one.key.clone());
             }

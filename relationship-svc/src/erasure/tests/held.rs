@@ -10,7 +10,7 @@ use tonic::Code;
 
 use super::stage::*;
 use crate::MIGRATIONS;
-use crate::erasure::list::{Join, TABLES};
+use crate::erasure::list::{Shown, TABLES};
 use crate::erasure::tasks;
 use crate::testing::{Harness, audit, fields, reason};
 
@@ -94,7 +94,7 @@ async fn everything_that_is_held_is_shown_and_nothing_of_others() {
         let shown: BTreeSet<String> = parts.iter().map(of).collect();
         // She was not erased, nothing of hers is suppressed, and no event of the other service was set aside.
         let nothing = ["erasure", "suppression", "set_aside_event"];
-        let joined = TABLES.iter().filter(|table| table.join != Join::Nobody).map(|table| table.name);
+        let joined = TABLES.iter().filter(|table| table.shown != Shown::Nothing).map(|table| table.name);
         let expected: BTreeSet<String> =
             joined.filter(|table| !nothing.contains(table)).map(str::to_owned).collect();
         assert_eq!(shown, expected);

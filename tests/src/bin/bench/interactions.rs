@@ -68,7 +68,7 @@ pub async fn measure(world: &World, args: &Args, report: &mut Report, scale: &Sc
 async fn record(world: &World, count: u32, customers: u32) -> Outcome<f64> {
     let now = SystemClock.now();
     let thing = |n: u32| {
-        let order = n % 3 == 0;
+        let order = n.is_multiple_of(3);
         Interaction {
             event_id: if order { String::new() } else { format!("event-{n}") },
             r#type: if order { InteractionType::Order } else { InteractionType::Visit }.into(),

@@ -65,7 +65,7 @@ const fn batch(path: &'static str, of: fn() -> Resource) -> Write {
     Write { path, of: Some(of), is_batch: true }
 }
 
-pub const WRITES: [Write; 13] = [
+pub const WRITES: [Write; 15] = [
     update("tandem.campaign.v1.ObjectiveService/UpdateObjective", objective),
     update("tandem.campaign.v1.ProductService/UpdateProduct", product),
     batch("tandem.campaign.v1.ProductService/BatchUpsertProducts", product),

@@ -24,11 +24,11 @@ pub fn inactive_days(out: &mut Composed, at: &Moment) {
 
 /// Whole days since an instant, none where it is still to come, [`NEVER`] where there is none.
 fn since(out: &mut Composed, at: &Moment, instant: impl Fn(&mut Composed)) {
-    out.pair("(SELECT COALESCE(GREATEST(0, floor(extract(epoch FROM ", "(SELECT COALESCE(max(0, (");
+    out.sql("(SELECT CASE WHEN w.at IS NULL THEN ").bind(Bound::Int(NEVER));
+    out.pair(" ELSE GREATEST(0, floor(extract(epoch FROM ", " ELSE max(0, (");
     out.bind(Bound::Instant(at.now));
-    out.pair(" - w.at) / 86400))::bigint, ", " - w.at) / 86400000000), ");
-    out.bind(Bound::Int(NEVER));
-    out.sql(") FROM (SELECT ");
+    out.pair(" - w.at) / 86400))::bigint END", " - w.at) / 86400000000) END");
+    out.sql(" FROM (SELECT ");
     instant(out);
     out.sql(" AS at) AS w)");
 }
