@@ -7,7 +7,7 @@
 //!   order's id is its order id: sent by hand and told by campaign-svc it is one. What campaign-svc tells of it counts over what
 //!   was sent by hand, whichever came first; see [`order`].
 //! - **Late is not wrong.** Whatever comes in another order than it happened counts as if it had come in order. Refused are a
-//!   time more than [`SKEW`] ahead, and one longer ago than its type is kept ([`Kind::kept`]).
+//!   time more than [`SKEW`] ahead, and one longer ago than the tenant keeps its type ([`Retention::of`]).
 //! - What is stored and what follows from it for the person ([`crate::relationship`]) are one transaction.
 //! - No event is told of an interaction: it is somebody's event already. What follows from it is told: a change of stage.
 
