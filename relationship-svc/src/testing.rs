@@ -11,6 +11,7 @@ use tandem_proto::relationship::v1::{
     ImportCustomersRequest, ImportCustomersResponse, ImportVouchersRequest, ImportVouchersResponse, Settings,
     UpdateSettingsRequest,
 };
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
 use crate::App;
@@ -20,16 +21,16 @@ pub use crate::redemption::audit::{Audit, audit};
 pub type Harness = testing::Harness<App>;
 
 /// What a tenant sets, the rest as it was.
-pub async fn set(harness: &Harness, tenant: &str, settings: Settings) {
+pub async fn set(harness: &Harness, tenant: &'static str, settings: Settings) -> Result<(), Status> {
     let update = UpdateSettingsRequest { settings: Some(settings), ..UpdateSettingsRequest::default() };
     let mut client = SettingsServiceClient::new(harness.channel());
-    client.update_settings(of_tenant(tenant, update)).await.unwrap();
+    client.update_settings(of_tenant(tenant, update)).await.map(|_| ())
 }
 
 /// A request of this tenant.
-pub fn of_tenant<T>(tenant: &str, body: T) -> Request<T> {
+pub fn of_tenant<T>(tenant: &'static str, body: T) -> Request<T> {
     let mut request = Request::new(body);
-    request.metadata_mut().insert("tandem-tenant", tenant.parse().unwrap());
+    request.metadata_mut().insert("tandem-tenant", MetadataValue::from_static(tenant));
     request
 }
 

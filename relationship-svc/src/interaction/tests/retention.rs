@@ -19,19 +19,19 @@ fn traces(days: i32) -> Settings {
     Settings { retention: Some(retention), ..Settings::default() }
 }
 
-async fn sent(harness: &Harness, tenant: &str, interactions: Vec<Interaction>) -> Vec<RecordResult> {
+async fn sent(harness: &Harness, tenant: &'static str, interactions: Vec<Interaction>) -> Vec<RecordResult> {
     let interactions = interactions.into_iter().map(by_guest).collect();
     let request = of_tenant(tenant, RecordInteractionsRequest { interactions });
     client(harness).record_interactions(request).await.unwrap().into_inner().results
 }
 
-async fn recorded(harness: &Harness, tenant: &str, interactions: Vec<Interaction>) {
+async fn recorded(harness: &Harness, tenant: &'static str, interactions: Vec<Interaction>) {
     for result in sent(harness, tenant, interactions).await {
         assert!(result.created, "{result:?}");
     }
 }
 
-async fn kept(harness: &Harness, tenant: &str) -> Vec<String> {
+async fn kept(harness: &Harness, tenant: &'static str) -> Vec<String> {
     let request =
         ListInteractionsRequest { guest_key: GUEST.to_owned(), ..ListInteractionsRequest::default() };
     let page = client(harness).list_interactions(of_tenant(tenant, request)).await.unwrap().into_inner();
@@ -52,7 +52,7 @@ async fn two_tenants_keep_what_happened_for_as_long_as_each_says() {
             recorded(&harness, tenant, vec![visit("v1", ago(40)), visit("v2", ago(29)), said()]).await;
         }
         assert_eq!(tasks::forget(&harness.app).await.unwrap(), 0);
-        set(&harness, "shop-7", traces(30)).await;
+        set(&harness, "shop-7", traces(30)).await.unwrap();
         assert_eq!(tasks::forget(&harness.app).await.unwrap(), 1, "what is there too, at once");
         assert_eq!(kept(&harness, "shop-7").await, ["v2", "r1"]);
         assert_eq!(kept(&harness, "default").await, ["v2", "v1", "r1"]);
@@ -63,7 +63,7 @@ async fn two_tenants_keep_what_happened_for_as_long_as_each_says() {
         harness.clock.advance(days(1));
         assert_eq!(tasks::forget(&harness.app).await.unwrap(), 1);
         assert_eq!(kept(&harness, "shop-7").await, ["v4", "r1"]);
-        set(&harness, "default", traces(1_000)).await;
+        set(&harness, "default", traces(1_000)).await.unwrap();
         recorded(&harness, "default", vec![visit("v0", ago(900))]).await;
         harness.clock.advance(days(98));
         assert_eq!(tasks::forget(&harness.app).await.unwrap(), 1, "the last visit of the other tenant");

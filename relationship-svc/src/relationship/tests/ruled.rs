@@ -52,7 +52,7 @@ async fn told(harness: &Harness) -> Vec<(String, String, v1::Stage)> {
     changes
 }
 
-async fn stands(harness: &Harness, tenant: &str) -> v1::Stage {
+async fn stands(harness: &Harness, tenant: &'static str) -> v1::Stage {
     let request = GetRelationshipRequest { guest_key: GUEST.to_owned(), ..GetRelationshipRequest::default() };
     let mut client = RelationshipServiceClient::new(harness.channel());
     let answer = client.get_relationship(of_tenant(tenant, request)).await.unwrap();
@@ -75,7 +75,7 @@ async fn two_tenants_stand_by_rules_of_their_own() {
         for tenant in ["default", "shop-7"] {
             order(&harness, tenant, [ada.clone()]).await;
         }
-        set(&harness, "shop-7", at_risk_after(10)).await;
+        set(&harness, "shop-7", at_risk_after(10)).await.unwrap();
         assert_eq!(tasks::sweep(&harness.app).await.unwrap(), 0, "nobody stands elsewhere yet");
         let due = row(&harness, "shop-7", &ada).await.next_change;
         assert_eq!(due, Some(harness.app.clock.now() + days(10)));
@@ -100,7 +100,7 @@ async fn other_rules_turn_stages_without_a_call_and_each_change_is_told_once() {
         order(&harness, "default", [ada.clone()]).await;
         later(days(20));
         assert_eq!(tasks::sweep(&harness.app).await.unwrap(), 0);
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         let (one, two) = tokio::join!(tasks::sweep(&harness.app), tasks::sweep(&another.app));
         assert_eq!(one.unwrap() + two.unwrap(), 1, "whatever the replicas");
         assert_eq!(row(&harness, "default", &ada).await.told, Stage::AtRisk);
@@ -108,7 +108,7 @@ async fn other_rules_turn_stages_without_a_call_and_each_change_is_told_once() {
         assert_eq!(tasks::sweep(&another.app).await.unwrap(), 0, "nobody was judged by the old ones");
         assert_eq!(sweeps(&harness).await, 0);
         // And back: what was told of is taken back, and the clock changes it when it would have.
-        set(&harness, "default", at_risk_after(90)).await;
+        set(&harness, "default", at_risk_after(90)).await.unwrap();
         assert_eq!(tasks::sweep(&another.app).await.unwrap(), 1);
         let row = row(&harness, "default", &ada).await;
         assert_eq!((row.told, row.next_change), (Stage::FirstPurchase, Some(row.dates[0] + days(90))));
@@ -122,7 +122,7 @@ async fn other_rules_turn_stages_without_a_call_and_each_change_is_told_once() {
 async fn what_says_no_other_rules_goes_through_nobody() {
     testing::engines(&MIGRATIONS, |db| async move {
         let harness = Harness::new(db);
-        set(&harness, "default", Settings { restored_days: Some(3), ..at_risk_after(90) }).await;
+        set(&harness, "default", Settings { restored_days: Some(3), ..at_risk_after(90) }).await.unwrap();
         assert_eq!(sweeps(&harness).await, 0, "90 is as ever");
     })
     .await;
@@ -134,7 +134,7 @@ async fn whom_somebody_has_judged_meanwhile_by_the_rules_from_before_is_put_righ
         let (harness, ada) = (Harness::new(db), guest(1));
         order(&harness, "default", [ada.clone()]).await;
         harness.clock.advance(days(20));
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         assert_eq!(tasks::sweep(&harness.app).await.unwrap(), 1);
         let mut late = row(&harness, "default", &ada).await;
         late.tell(&StageRules::default(), harness.app.clock.now());
@@ -155,7 +155,7 @@ async fn a_process_that_dies_on_the_way_is_gone_on_with_and_tells_nothing_twice(
         let harness = Harness::new(db.clone());
         order(&harness, "default", (0..PEOPLE).map(guest)).await;
         harness.clock.advance(days(20));
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         let some = commands::step(&harness.app, &Tenant::default()).await.unwrap().unwrap();
         assert!(some > 0 && some < PEOPLE / 2, "{some} at once");
         let died_at = harness.app.clock.now();
@@ -184,7 +184,7 @@ async fn nobody_hears_where_a_pseudonym_stands_and_who_is_erased_is_no_place() {
         order(&harness, "default", people).await;
         harness.clock.advance(days(20));
         let now = harness.app.clock.now();
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         transact!(harness.app.db, |tx| {
             on_engine!(tx, ERASED, |sql, conn| {
                 sqlx::query(sql).bind(Instant(now)).execute(conn).await.map(|_| ())

@@ -55,7 +55,7 @@ async fn members_by_the_stage_are_right_before_and_while_and_after_rows_follow_o
         let rule = "relationship.stage == 'AT_RISK' && customer.country == 'AT'";
         let wanted = search::unsaved(&harness.app, &harness.call, rule).await.unwrap();
         assert_eq!(found(&harness, &wanted).await, (vec![], 0));
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         assert_eq!(found(&harness, &wanted).await, (vec!["c0".to_owned()], 1), "no row says so yet");
         relationship::tasks::sweep(&harness.app).await.unwrap();
         assert_eq!(found(&harness, &wanted).await, (vec!["c0".to_owned()], 1), "some rows may not");

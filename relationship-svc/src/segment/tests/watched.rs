@@ -221,14 +221,14 @@ async fn who_enters_and_leaves_by_other_settings_is_told_without_a_write() {
         watch(&harness, "second", "now.day == 2").await.unwrap();
         let mut since = 0;
         assert!(told(&harness, &mut since).await.is_empty());
-        set(&harness, "default", at_risk_after(10)).await;
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["+quiet c1"]);
         let zone = Settings { time_zone: "Pacific/Kiritimati".to_owned(), ..Settings::default() };
-        set(&harness, "default", zone).await;
+        set(&harness, "default", zone).await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["+second c0", "+second c1"], "it is 2 July there");
-        set(&harness, "default", at_risk_after(30)).await;
+        set(&harness, "default", at_risk_after(30)).await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["-quiet c1"]);
-        set(&harness, "default", Settings { restored_days: Some(3), ..Settings::default() }).await;
+        set(&harness, "default", Settings { restored_days: Some(3), ..Settings::default() }).await.unwrap();
         let mut reader = harness.app.db.read().await.unwrap();
         let rested = harness.app.clock.now() - SignedDuration::from_secs(60);
         let open = super::super::store::watch::sweeps(&mut reader, rested).await.unwrap();
