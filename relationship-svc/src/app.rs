@@ -9,16 +9,15 @@ use tandem_kernel::seal::Keyring;
 use tandem_platform::config::ConfigError;
 use tandem_platform::counters::tracks::Known;
 use tandem_platform::heavy::Heavy;
-use tandem_platform::{Core, Db, Tenant, lanes, seal};
+use tandem_platform::{Core, Db, lanes, seal};
 use tokio::sync::Notify;
 
 use crate::campaign::Campaign;
 use crate::config::Config;
 use crate::incentive::definitions::Definitions;
-use crate::interaction::{Interactions, Retention};
+use crate::interaction::Interactions;
 use crate::redemption::Redemptions;
 use crate::redemption::evaluate::Evaluations;
-use crate::relationship::StageRules;
 use crate::segment::catalogue::Catalogues;
 use crate::settings::{self, Tenancy};
 use crate::voucher::formats::Formats;
@@ -96,16 +95,6 @@ impl App {
             erasures: Arc::default(),
             heavy,
         }))
-    }
-
-    /// By what rules people of a tenant stand where they stand.
-    pub fn stage_rules(&self, _tenant: &Tenant) -> StageRules {
-        StageRules::default()
-    }
-
-    /// How long interactions of a tenant are kept.
-    pub fn retention(&self, _tenant: &Tenant) -> Retention {
-        Retention::default()
     }
 }
 

@@ -5,17 +5,34 @@ use tandem_platform::testing;
 pub use tandem_platform::testing::{Channel, fields, preconditions, reason};
 
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
+use tandem_proto::relationship::v1::settings_service_client::SettingsServiceClient;
 use tandem_proto::relationship::v1::voucher_service_client::VoucherServiceClient;
 use tandem_proto::relationship::v1::{
-    ImportCustomersRequest, ImportCustomersResponse, ImportVouchersRequest, ImportVouchersResponse,
+    ImportCustomersRequest, ImportCustomersResponse, ImportVouchersRequest, ImportVouchersResponse, Settings,
+    UpdateSettingsRequest,
 };
-use tonic::Status;
+use tonic::metadata::MetadataValue;
+use tonic::{Request, Status};
 
 use crate::App;
 pub use crate::redemption::audit::{Audit, audit};
 
 /// The service without a socket; see [`testing::Harness`].
 pub type Harness = testing::Harness<App>;
+
+/// What a tenant sets, the rest as it was.
+pub async fn set(harness: &Harness, tenant: &'static str, settings: Settings) -> Result<(), Status> {
+    let update = UpdateSettingsRequest { settings: Some(settings), ..UpdateSettingsRequest::default() };
+    let mut client = SettingsServiceClient::new(harness.channel());
+    client.update_settings(of_tenant(tenant, update)).await.map(|_| ())
+}
+
+/// A request of this tenant.
+pub fn of_tenant<T>(tenant: &'static str, body: T) -> Request<T> {
+    let mut request = Request::new(body);
+    request.metadata_mut().insert("tandem-tenant", MetadataValue::from_static(tenant));
+    request
+}
 
 /// Brings customers in: the last answer, with the refusals of all.
 pub async fn import_customers(

@@ -11,5 +11,5 @@ use crate::App;
 
 /// Changes the named fields. Where nothing differs, nothing happens. This replica goes by it when it is answered.
 pub async fn update(app: Arc<App>, asked: Asked<Change<Own>>) -> Outcome<Settings> {
-    app.tenancy.update(&app, asked, events::updated).await
+    app.tenancy.update(&app, asked, events::updated, &[]).await
 }

@@ -44,8 +44,8 @@ pub struct Show {
 /// Arguments of `tandem settings set`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What both services have is set at both. Senders, footers, providers and caps are said in a file:
-settings/relationship for `tandem apply`.
+    after_help = "What both services have is set at both. Rules of stages, retention, senders, footers, providers and caps are
+said in a file: settings/relationship for `tandem apply`.
 
 Examples:
   tandem settings set --time-zone Europe/Vienna --locale de-AT

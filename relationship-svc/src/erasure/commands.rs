@@ -123,7 +123,7 @@ async fn part(
         Step::Interactions => store::forget_interactions(tx, tenant, &was, PART).await.map(again),
         Step::Orders => store::rename_orders(tx, tenant, &was, &is, PART).await.map(again),
         Step::Relationship => {
-            let rules = app.stage_rules(tenant);
+            let rules = app.tenancy.within(tx, tenant).await?.stages;
             stands(tx, tenant, person, &rules, app.clock.now()).await.map(|()| Went::Through)
         }
         // Whole orders at a time, so that a part may be more than it was asked for; less than one is the last.

@@ -71,6 +71,12 @@ const STEP_BACK: Statement = Statement::same(
       WHERE tenant = $1 AND after = $2",
 );
 
+const STEP_BACK_RELATIONSHIP: Statement = Statement::same(
+    "UPDATE relationship_sweep
+        SET after = COALESCE((SELECT max(person) FROM relationship WHERE tenant = $1 AND person < $2), '')
+      WHERE tenant = $1 AND after = $2",
+);
+
 const CONSENTS: Statement =
     Statement::same("SELECT id FROM consent WHERE tenant = $1 AND customer = $2 ORDER BY said, id LIMIT $3");
 
@@ -152,6 +158,7 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("erasure::rename_orders", RENAME_ORDERS),
     ("erasure::forget_relationship", FORGET_RELATIONSHIP),
     ("erasure::rename_claimed", RENAME_CLAIMED),
+    ("erasure::step_back_relationship", STEP_BACK_RELATIONSHIP),
     ("erasure::changes", CHANGES),
     ("erasure::save_change", SAVE_CHANGE),
 ];
@@ -313,10 +320,12 @@ pub async fn rename_orders(tx: &mut Tx, tenant: &Tenant, from: &Who, to: &Who, l
     })?)
 }
 
-/// The figures of a person go, and guests that they have claimed are the pseudonym's.
-pub fn forget_relationship(from: &str, to: &str) -> [Write; 2] {
-    let person = Write::new(FORGET_RELATIONSHIP).text(&Who::Customer(from.to_owned()).key());
-    [person, Write::new(RENAME_CLAIMED).text(from).text(to)].map(Write::where_needed)
+/// The figures of a person go, guests that they have claimed are the pseudonym's, and they are no place in a row any more.
+pub fn forget_relationship(from: &str, to: &str) -> [Write; 3] {
+    let key = Who::Customer(from.to_owned()).key();
+    let person = Write::new(FORGET_RELATIONSHIP).text(&key);
+    let place = Write::new(STEP_BACK_RELATIONSHIP).text(&key);
+    [person, Write::new(RENAME_CLAIMED).text(from).text(to), place].map(Write::where_needed)
 }
 
 /// What was done by hand to codes behind a place, at most `limit`: each with what it changed, where that has `text`.

@@ -1,6 +1,7 @@
 //! The way of interactions: queue, batch, transaction, answer.
 
 mod claim;
+mod forget;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, Weak};
@@ -13,11 +14,12 @@ use tandem_platform::{Call, Core, Fault, Outcome, Tenant, Tx, transact};
 
 use super::world::World;
 pub use super::world::{Recorded, What};
-use super::{Interaction, Kind, store};
+use super::{Interaction, store};
 use crate::App;
 use crate::customer;
 use crate::relationship::{self, Relationship, StageRules, Who, events};
 pub use claim::claim;
+pub use forget::forget;
 
 /// Interactions that one place of a lane holds: of larger batches several places, in one lane.
 const BLOCK: usize = 100;
@@ -59,12 +61,15 @@ impl Runner for Recorder {
         let app = self.0.upgrade().ok_or_else(Fault::shutting_down)?;
         // Drawn before the transaction, so that a replay decides the same.
         let now = app.clock.now();
+        let mut rules = Vec::with_capacity(groups.len());
+        for group in groups {
+            rules.push(app.tenancy.of(&app, group.tenant).await?.stages);
+        }
         transact!(app.db, |tx| {
             let mut answers = Vec::new();
-            for Group { tenant, items } in groups {
+            for (Group { tenant, items }, rules) in groups.iter().zip(&rules) {
                 let sent: Vec<&[What]> = items.iter().map(|item| item.as_slice()).collect();
-                let rules = app.stage_rules(tenant);
-                answers.extend(take(&app, tx, tenant, &sent, &rules, now).await?.into_iter().map(Ok));
+                answers.extend(take(&app, tx, tenant, &sent, rules, now).await?.into_iter().map(Ok));
             }
             Ok(answers)
         })
@@ -121,11 +126,6 @@ pub async fn take(
     Ok(decided)
 }
 
-/// Forgets interactions of a kind that are older than `before`, at most `limit` in one transaction; answers how many.
-pub async fn forget(core: &Core, kind: Kind, before: Timestamp, limit: u32) -> Outcome<u64> {
-    transact!(core.db, |tx| { store::forget(tx, kind, before, limit).await })
-}
-
 /// Locks and loads what the batch is about: orders, guests, customers.
 async fn load(tx: &mut Tx, tenant: &Tenant, world: &mut World, all: &[&What]) -> Outcome<()> {
     let ids: BTreeSet<String> = all.iter().filter_map(|one| one.event_id()).collect();
@@ -162,6 +162,7 @@ async fn lock_people(tx: &mut Tx, tenant: &Tenant, world: &mut World, people: BT
 async fn write_back(core: &Core, tx: &mut Tx, tenant: &Tenant, mut world: World) -> Outcome<()> {
     let mut writes = Writes::of(tenant);
     writes.push(store::insert(&world.fresh, world.now)?);
+    writes.push(store::due::older(&world.fresh, world.now));
     for write in of_orders(&world)? {
         writes.push(write);
     }

@@ -51,8 +51,8 @@ impl Follower for App {
         }
         for (tenant, mut told) in of {
             self.hide_erased(tx, tenant, &mut told).await?;
-            let (told, rules): (Vec<What>, _) =
-                (told.into_iter().map(What::Told).collect(), self.stage_rules(tenant));
+            let told: Vec<What> = told.into_iter().map(What::Told).collect();
+            let rules = self.tenancy.within(tx, tenant).await?.stages;
             commands::take(self, tx, tenant, &[&told], &rules, now).await?;
         }
         Ok(())

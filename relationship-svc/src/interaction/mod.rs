@@ -7,7 +7,7 @@
 //!   order's id is its order id: sent by hand and told by campaign-svc it is one. What campaign-svc tells of it counts over what
 //!   was sent by hand, whichever came first; see [`order`].
 //! - **Late is not wrong.** Whatever comes in another order than it happened counts as if it had come in order. Refused are a
-//!   time more than [`SKEW`] ahead, and one longer ago than its type is kept ([`Kind::kept`]).
+//!   time more than [`SKEW`] ahead, and one longer ago than the tenant keeps its type ([`Retention::of`]).
 //! - What is stored and what follows from it for the person ([`crate::relationship`]) are one transaction.
 //! - No event is told of an interaction: it is somebody's event already. What follows from it is told: a change of stage.
 
@@ -16,6 +16,7 @@ pub mod commands;
 mod follow;
 pub mod order;
 mod orders;
+pub mod retention;
 pub mod rpc;
 pub mod store;
 pub mod tasks;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::money::Money;
 
 use crate::relationship::{BEST, Who};
+pub use crate::settings::retention::Retention;
 pub use commands::{Interactions, Recorded};
 
 /// The most interactions of one batch, and of one message of a stream.
@@ -133,37 +135,6 @@ pub const TEXTS: [&str; Kind::ALL.len()] = {
     }
     texts
 };
-
-/// How long interactions are kept, in days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retention {
-    /// PAYMENT, DELIVERY, RETURN. Orders are kept for good.
-    pub trade_days: u32,
-    /// SUPPORT, REVIEW, REPLY, SURVEY_ANSWER.
-    pub voice_days: u32,
-    /// VISIT, BASKET, MESSAGE_OPEN, MESSAGE_CLICK, CUSTOM.
-    pub trace_days: u32,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { trade_days: 3_650, voice_days: 1_095, trace_days: 395 }
-    }
-}
-
-impl Retention {
-    /// How long one of this kind is kept; `None`: for good.
-    pub fn of(&self, kind: Kind) -> Option<SignedDuration> {
-        let days = match kind {
-            Kind::Order => return None,
-            Kind::Payment | Kind::Delivery | Kind::Return => self.trade_days,
-            Kind::Support | Kind::Review | Kind::Reply | Kind::SurveyAnswer => self.voice_days,
-            _ => self.trace_days,
-        };
-        Some(SignedDuration::from_hours(i64::from(days) * 24))
-    }
-}
 
 /// One interaction, as it was sent and found right.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -137,9 +137,9 @@ async fn record(app: &Arc<App>, call: &Call, sent: Vec<v1::Interaction>) -> Outc
         let message = format!("must have at most {MAX_BATCH} entries, has {}", sent.len());
         return Err(Fault::invalid_field("interactions", message));
     }
-    let (retention, now) = (app.retention(&call.tenant), app.clock.now());
+    let (settings, now) = (app.tenancy.of(app, &call.tenant).await?, app.clock.now());
     let read: Vec<Outcome<Interaction>> =
-        sent.into_iter().map(|one| parse::interaction(one, &retention, now)).collect();
+        sent.into_iter().map(|one| parse::interaction(one, &settings.retention, now)).collect();
     let good: Vec<Interaction> = read.iter().filter_map(|one| one.as_ref().ok().cloned()).collect();
     let (own, caller, block) = (app.clone(), call.clone(), good.clone());
     let write = async move { commands::record(&own, &caller, block).await };

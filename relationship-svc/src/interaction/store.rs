@@ -1,5 +1,6 @@
 //! Interactions in the database.
 
+pub mod due;
 pub mod order;
 
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use tandem_kernel::money::{Currency, Money};
 use tandem_platform::db::{BindColumns, Column, Instant, Session, Statement, Write};
-use tandem_platform::{Fault, Outcome, Tenant, Tx, on_engine};
+use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 
 use super::{Details, Interaction, Kind};
 use crate::relationship::Who;
@@ -40,14 +41,6 @@ const NEWEST: Statement = Statement::same(
 const HAND_OVER: Statement =
     Statement::same("UPDATE interaction SET person = $3 WHERE tenant = $1 AND person = $2");
 
-// A type has its rows in the order of their time, so that this is a look at its oldest.
-const FORGET: Statement = Statement::pair(
-    "DELETE FROM interaction WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM interaction WHERE type = $1 AND happened < $2 ORDER BY happened LIMIT $3))",
-    "DELETE FROM interaction WHERE (tenant, event_id) IN
-        (SELECT tenant, event_id FROM interaction WHERE type = $1 AND happened < $2 ORDER BY happened LIMIT $3)",
-);
-
 // Which of these pseudonyms stand for somebody who was erased.
 const ERASED: Statement = Statement::pair(
     "SELECT pseudonym FROM erasure WHERE tenant = $1 AND pseudonym = ANY($2::text[])",
@@ -60,7 +53,6 @@ pub const STATEMENTS: &[(&str, Statement)] = &[
     ("interaction::insert", INSERT),
     ("interaction::newest", NEWEST),
     ("interaction::hand_over", HAND_OVER),
-    ("interaction::forget", FORGET),
     ("interaction::erased", ERASED),
 ];
 
@@ -198,12 +190,4 @@ pub async fn newest(
         query.bind(Instant(span.before.0)).bind(span.before.1).bind(limit).fetch_all(conn).await
     })?;
     rows.into_iter().map(Entry::try_from).collect()
-}
-
-/// Forgets interactions of a kind that are older than `before`, at most `limit` at a time; answers how many.
-pub async fn forget(tx: &mut Tx, kind: Kind, before: Timestamp, limit: u32) -> Outcome<u64> {
-    Ok(on_engine!(tx, FORGET, |sql, conn| {
-        let query = sqlx::query(sql).bind(kind.text()).bind(Instant(before)).bind(i64::from(limit));
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?)
 }

@@ -110,8 +110,7 @@ async fn answered(app: &Arc<App>, call: &Call, lane: impl Hash, asked: Asked) ->
     let asked = Arc::new(asked);
     let read = app.evaluations.lanes(app).submit(call, lane, asked.clone()).await?;
     let settings = app.tenancy.of(app, &call.tenant).await?;
-    let (zone, stages) = (settings.zone.rules().clone(), app.stage_rules(&call.tenant));
-    let at = Moment { now: read.now, zone, stages };
+    let at = Moment::by(&settings, read.now);
     judged(app, asked, read, at).await
 }
 

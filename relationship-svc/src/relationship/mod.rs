@@ -8,11 +8,14 @@
 //!   longer all known, they are read again from the orders.
 //! - The [`stage`] is derived from the dates of the orders whenever somebody asks. The row holds which stage was told of last
 //!   and when the clock will change it, so that each change is told once, by whichever replica ([`tasks`]).
+//! - Where a tenant changes its rules of stages, its rows follow, part by part ([`store::sweep`]); until they have, nobody takes
+//!   what they say of stages for where people stand.
 //! - Satisfaction is the mean of ratings brought to one scale, of all there were and of those of late.
 
 pub mod commands;
 pub mod events;
 pub mod facts;
+pub mod follow;
 pub mod rpc;
 pub mod stage;
 pub mod store;

@@ -45,6 +45,7 @@ impl RelationshipService for Api {
 }
 
 async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outcome<v1::Relationship> {
+    let settings = app.tenancy.of(app, &call.tenant).await?;
     let mut reader = app.db.read().await?;
     let stored = store::find(&mut reader, &call.tenant, &who).await?;
     let (customer, guest) = match &who {
@@ -71,7 +72,7 @@ async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outc
     };
     drop(reader);
     let row = stored.unwrap_or_else(|| Relationship::new(who));
-    let message = events::message(&row, &app.stage_rules(&call.tenant), now);
+    let message = events::message(&row, &settings.stages, now);
     let contacts = contacts.into_iter().map(contact).collect();
     Ok(v1::Relationship { savings: Some(saved(savings)), contacts, ..message })
 }

@@ -23,6 +23,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use crate::settings::stages::StageRules;
+
 /// The latest orders that a stage is judged by.
 pub const MAX_DATES: usize = 64;
 
@@ -75,28 +77,6 @@ impl Stage {
     /// The stage of that text.
     pub fn parse(text: &str) -> Option<Self> {
         STAGES.into_iter().find(|stage| stage.text() == text)
-    }
-}
-
-/// A tenant's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StageRules {
-    /// So many orders within `loyal_days` make somebody LOYAL; 2 to 32.
-    pub loyal_orders: u32,
-    /// See `loyal_orders`; 1 to 3,650.
-    pub loyal_days: u32,
-    /// After so many days without an order somebody is AT_RISK; 1 to 3,650, less than `lapsed_days`.
-    pub at_risk_days: u32,
-    /// After so many days without an order somebody has LAPSED; 2 to 3,650.
-    pub lapsed_days: u32,
-    /// For so many days after the order that brought somebody back they are WON_BACK; 1 to 3,650.
-    pub won_back_days: u32,
-}
-
-impl Default for StageRules {
-    fn default() -> Self {
-        Self { loyal_orders: 3, loyal_days: 365, at_risk_days: 90, lapsed_days: 180, won_back_days: 90 }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Relationships in the database.
 
+pub mod sweep;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -141,7 +141,7 @@ pub async fn judged(
     let Some(fullness) = found.fullness(&customer) else { return Ok(Vec::new()) };
     let named = (!asked.is_empty()).then(|| asked.iter().map(String::as_str));
     let work = found.catalogue.steps(named, fullness);
-    let at = Moment::of(app, tenant).await?;
+    let at = moment(app, tenant).await?;
     let judge = move |gone| {
         let mut work = Work::new(CUSTOMER).until(gone);
         let somebody = found.somebody(&customer, &at);
@@ -159,6 +159,11 @@ pub async fn judged(
     };
     let judged = if work <= AT_ONCE { judge(Gone::default()) } else { app.heavy.run(judge).await? };
     judged.map_err(refused)
+}
+
+/// Now, for a tenant. Not inside a transaction.
+async fn moment(app: &App, tenant: &Tenant) -> Outcome<Moment> {
+    Ok(Moment::by(&*app.tenancy.of(app, tenant).await?, app.clock.now()))
 }
 
 /// Too costly rules of segments, or nobody who waits.

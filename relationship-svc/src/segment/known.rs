@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use tandem_kernel::money::Currency;
 use tandem_kernel::rule::{Fact, Facts};
 use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
 
 use super::Moment;
 use super::asked::{Asked, NONE, Needed};
-use super::store::beside;
+use super::store::beside::{self, Window};
 use crate::consent::current::Current;
 use crate::consent::{self, Key};
 use crate::interaction::Kind;
@@ -30,17 +29,6 @@ struct Person {
     last: BTreeMap<Kind, Timestamp>,
     /// All that holds of their consents.
     said: Vec<(Key, Current)>,
-}
-
-/// The orders of a window that count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window {
-    /// How many.
-    pub count: i64,
-    /// What they brought net of returns, in minor units.
-    pub amounts: BTreeMap<Currency, i64>,
-    /// When the first of them was.
-    pub first: Option<Timestamp>,
 }
 
 impl Known {

@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod commands;
 pub mod declared;
 pub mod events;
+pub mod follow;
 pub mod known;
 pub mod rpc;
 pub mod store;
@@ -34,14 +35,13 @@ use serde::{Deserialize, Serialize};
 use tandem_kernel::rule::{self, Fact, Facts, Fullness, Rule, RuleError, Type, Vocabulary};
 use tandem_kernel::work::Allowance;
 use tandem_platform::resource::{Field, Maps, Resource, Stem, Table};
-use tandem_platform::{Outcome, Tenant};
 
 use self::asked::Needed;
 use self::known::Known;
-use crate::App;
 use crate::attribute::Declared;
 use crate::customer::{self, Customer};
 use crate::relationship::StageRules;
+use crate::settings::InForce;
 
 /// The first part of every segment's name.
 pub const COLLECTION: &str = "segments";
@@ -155,10 +155,9 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Now, for a tenant. Not inside a transaction.
-    pub async fn of(app: &App, tenant: &Tenant) -> Outcome<Self> {
-        let zone = app.tenancy.of(app, tenant).await?.zone.rules().clone();
-        Ok(Self { now: app.clock.now(), zone, stages: app.stage_rules(tenant) })
+    /// Then, by these settings.
+    pub fn by(settings: &InForce, now: Timestamp) -> Self {
+        Self { now, zone: settings.zone.rules().clone(), stages: settings.stages }
     }
 
     /// Where nothing that is asked depends on it.

@@ -168,7 +168,7 @@ impl SegmentService for Api {
         let call = grpc::call(&request)?;
         let ExplainSegmentRequest { name, rule } = request.into_inner();
         let wanted = self.wanted(&call, &name, &rule).await?;
-        let Explained { statement, bound, kept } = search::explained(&self.0, &call, &wanted);
+        let Explained { statement, bound, kept } = search::explained(&self.0, &call, &wanted).await?;
         let finding = |Kept { at, why }| Finding { line: at.line, column: at.column, message: why }.into();
         let kept = kept.into_iter().map(finding).collect();
         Ok(Response::new(ExplainSegmentResponse { statement, parameters: bound, kept }))

@@ -1,6 +1,7 @@
 //! The rules of segments, on both engines.
 
 pub mod lists;
+mod ruled;
 mod said;
 pub mod watched;
 

@@ -6,10 +6,10 @@ use tandem_platform::Outcome;
 use tandem_platform::resource::Change;
 use tandem_platform::service::Asked;
 
-use super::{Own, Settings, events};
-use crate::App;
+use super::{House, Own, Settings, events};
 
-/// Changes the named fields. Where nothing differs, nothing happens. This replica goes by it when it is answered.
-pub async fn update(app: Arc<App>, asked: Asked<Change<Own>>) -> Outcome<Settings> {
-    app.tenancy.update(&app, asked, events::updated).await
+/// Changes the named fields, and what follows from it. Where nothing differs, nothing happens. This replica goes by it when it
+/// is answered.
+pub async fn update(house: Arc<House>, asked: Asked<Change<Own>>) -> Outcome<Settings> {
+    house.app.tenancy.update(&house, asked, events::updated, house.follow).await
 }

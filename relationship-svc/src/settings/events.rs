@@ -12,6 +12,8 @@ use super::contact::{
     CapWindow, Channel, Counts, FrequencyCap, Provider, QuietAction, QuietHours, SecretName, Sender,
     time_text,
 };
+use super::retention::Kept;
+use super::stages::Stages;
 use super::{Own, Settings};
 
 /// Something was set.
@@ -35,13 +37,37 @@ pub fn said(own: &Own) -> v1::Settings {
         name: Own::NAME.to_owned(),
         time_zone: own.zone.as_ref().map(|zone| zone.name().to_owned()).unwrap_or_default(),
         locale: own.locale.clone().unwrap_or_default(),
-        restored_days: own.restored_days.map(|days| days.try_into().unwrap_or(i32::MAX)),
+        restored_days: number(own.restored_days),
+        stage_rules: own.stages.map(stages),
+        retention: own.retention.map(retention),
         default_sender: own.sender.as_ref().map(sender),
         footers: own.footers.clone(),
         providers: own.providers.iter().map(provider).collect(),
         quiet_hours: own.quiet_hours.map(quiet_hours),
         frequency_caps: own.frequency_caps.iter().map(frequency_cap).collect(),
         ..v1::Settings::default()
+    }
+}
+
+fn number(of: Option<u32>) -> Option<i32> {
+    of.map(|number| number.try_into().unwrap_or(i32::MAX))
+}
+
+fn stages(of: Stages) -> v1::StageRules {
+    v1::StageRules {
+        loyal_orders: number(of.loyal_orders),
+        loyal_days: number(of.loyal_days),
+        at_risk_days: number(of.at_risk_days),
+        lapsed_days: number(of.lapsed_days),
+        won_back_days: number(of.won_back_days),
+    }
+}
+
+fn retention(of: Kept) -> v1::Retention {
+    v1::Retention {
+        trade_days: number(of.trade_days),
+        voice_days: number(of.voice_days),
+        trace_days: number(of.trace_days),
     }
 }
 

@@ -1,30 +1,40 @@
-//! What a tenant has set for itself: its zone, its language, how long a use that came back stays valid, and what messages
-//! will go by ([`contact`]).
+//! What a tenant has set for itself: its zone, its language, how long a use that came back stays valid, by what rules people
+//! stand where they stand ([`stages`]), how long is kept what they did ([`retention`]), and what messages will go by
+//! ([`contact`]).
 //!
 //! - What it has not set is as the process says ([`Own::of`]); so there is nothing to create.
 //! - What is made under a setting keeps it: a use that came back keeps its end, and periods of limits their labels.
+//! - What is derived by a setting follows it: rooms above this one write down what is to be done, in the transaction that
+//!   changes the settings ([`House`]).
 
 pub mod commands;
 pub mod contact;
 pub mod events;
+pub mod retention;
 pub mod rpc;
+pub mod stages;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::locale::Locale;
 use tandem_kernel::period::Zone;
+use tandem_platform::Core;
 use tandem_platform::config::ConfigError;
 use tandem_platform::resource::{Field, Maps};
 use tandem_platform::shell::Settings as _;
 use tandem_platform::tenancy::{self, Document};
 
+use crate::App;
 use crate::config::Config;
 use contact::{FrequencyCap, Provider, QuietHours, Sender};
+use retention::{Kept, Retention};
+use stages::{StageRules, Stages};
 
 /// For how many days a tenant may let uses that came back be valid.
 pub const RESTORED_DAYS: RangeInclusive<i32> = 1..=366;
@@ -33,6 +43,25 @@ pub const RESTORED_DAYS: RangeInclusive<i32> = 1..=366;
 pub type Tenancy = tenancy::Tenancy<Own>;
 /// What one tenant has set, as it is stored.
 pub type Settings = tenancy::Settings<Own>;
+/// What else is written where settings change.
+pub type Follow = tenancy::Follow<InForce>;
+
+/// The service, and what follows its settings: rooms that stand above this one, and are handed to it.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// All of it.
+    pub app: Arc<App>,
+    /// What is written beside a change.
+    pub follow: &'static [Follow],
+}
+
+impl Deref for House {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.app
+    }
+}
 
 /// What a tenant has set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +76,12 @@ pub struct Own {
     /// How many days a use that came back stays valid where its code has expired meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored_days: Option<u32>,
+    /// By what people stand where they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
+    /// How long is kept what they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Kept>,
     /// Who messages come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
@@ -73,6 +108,10 @@ pub struct InForce {
     pub locale: Locale,
     /// How long a use that came back stays valid where its code has expired meanwhile.
     pub restored: SignedDuration,
+    /// By what people stand where they stand.
+    pub stages: StageRules,
+    /// How long is kept what they did.
+    pub retention: Retention,
 }
 
 /// What an update may name.
@@ -80,6 +119,8 @@ pub const FIELDS: &[Field<Own>] = &[
     ("time_zone", |to, from| to.zone.clone_from(&from.zone)),
     ("locale", |to, from| to.locale.clone_from(&from.locale)),
     ("restored_days", |to, from| to.restored_days = from.restored_days),
+    ("stage_rules", |to, from| to.stages = from.stages),
+    ("retention", |to, from| to.retention = from.retention),
     ("default_sender", |to, from| to.sender.clone_from(&from.sender)),
     ("footers", |to, from| to.footers.clone_from(&from.footers)),
     ("providers", |to, from| to.providers.clone_from(&from.providers)),
@@ -109,7 +150,10 @@ impl Document for Own {
         Self {
             zone: self.zone.clone().or_else(|| defaults.zone.clone()),
             restored_days: self.restored_days.or(defaults.restored_days),
-            // A process says nothing of the rest.
+            // Of these a process says nothing: they are as ever.
+            stages: Some(self.stages.unwrap_or_default().rules().into()),
+            retention: Some(self.retention.unwrap_or_default().retention().into()),
+            // Nor of the rest.
             ..self.clone()
         }
     }
@@ -119,6 +163,8 @@ impl Document for Own {
             zone: self.zone.unwrap_or_default(),
             locale: Locale::parse(&self.locale.unwrap_or_default()).unwrap_or_default(),
             restored: SignedDuration::from_hours(24 * i64::from(self.restored_days.unwrap_or_default())),
+            stages: self.stages.unwrap_or_default().rules(),
+            retention: self.retention.unwrap_or_default().retention(),
         }
     }
 }

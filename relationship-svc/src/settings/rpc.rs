@@ -13,21 +13,25 @@ use tandem_proto::relationship::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{FIELDS, Own, commands, events};
-use crate::App;
+use super::{FIELDS, Follow, House, Own, commands, events};
+use crate::{App, interaction, relationship, segment};
+
+/// What follows the settings of a tenant.
+const FOLLOW: &[Follow] =
+    &[relationship::follow::stages, interaction::retention::follow, segment::follow::moment];
 
 /// The service.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<App>);
+pub struct Api(Arc<House>);
 
 impl Api {
     /// Of this process.
     pub fn new(app: &Arc<App>) -> Self {
-        Self(app.clone())
+        Self(Arc::new(House { app: app.clone(), follow: FOLLOW }))
     }
 
     fn effective(&self, own: &Own) -> v1::Settings {
-        events::said(&self.0.tenancy.effective(own))
+        events::said(&self.0.app.tenancy.effective(own))
     }
 }
 
@@ -38,7 +42,7 @@ impl SettingsService for Api {
         request: Request<GetSettingsRequest>,
     ) -> Result<Response<GetSettingsResponse>, Status> {
         let call = asked::only(&request, Own::NAME)?;
-        let stored = self.0.tenancy.stored(&self.0, &call.tenant).await?;
+        let stored = self.0.app.tenancy.stored(&self.0, &call.tenant).await?;
         let effective = Some(self.effective(&stored.own));
         Ok(Response::new(GetSettingsResponse { settings: Some(events::message(&stored)), effective }))
     }

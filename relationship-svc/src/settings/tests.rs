@@ -9,7 +9,7 @@ use tandem_proto::relationship::v1::frequency_cap::{Counts, Window};
 use tandem_proto::relationship::v1::settings_service_client::SettingsServiceClient;
 use tandem_proto::relationship::v1::{
     FrequencyCap, GetSettingsRequest, GetSettingsResponse, MessageChannel, Provider, QuietHours,
-    QuietHoursAction, Sender, Settings, UpdateSettingsRequest,
+    QuietHoursAction, Retention, Sender, Settings, StageRules, UpdateSettingsRequest,
 };
 use tonic::Status;
 
@@ -54,6 +54,14 @@ fn everything() -> Settings {
         time_zone: "Europe/Vienna".to_owned(),
         locale: "de-AT".to_owned(),
         restored_days: Some(3),
+        stage_rules: Some(StageRules {
+            loyal_orders: Some(4),
+            loyal_days: Some(300),
+            at_risk_days: Some(30),
+            lapsed_days: Some(60),
+            won_back_days: Some(20),
+        }),
+        retention: Some(Retention { trade_days: Some(700), voice_days: Some(70), trace_days: Some(7) }),
         default_sender: Some(Sender {
             email: "hello@shop.example".to_owned(),
             display_name: "Shop".to_owned(),
@@ -124,6 +132,14 @@ async fn everything_that_is_wrong_is_named_at_once() {
         let wrong = Settings {
             time_zone: "Vienna".to_owned(),
             restored_days: Some(0),
+            stage_rules: Some(StageRules {
+                loyal_orders: Some(33),
+                loyal_days: Some(0),
+                at_risk_days: Some(-1),
+                lapsed_days: Some(1),
+                won_back_days: Some(3_651),
+            }),
+            retention: Some(Retention { trade_days: Some(3_651), voice_days: Some(0), trace_days: Some(-7) }),
             default_sender: Some(Sender {
                 display_name: "x".repeat(101),
                 reply_to: "nobody".to_owned(),
@@ -154,6 +170,14 @@ async fn everything_that_is_wrong_is_named_at_once() {
         let all = [
             "time_zone",
             "restored_days",
+            "stage_rules.loyal_orders",
+            "stage_rules.loyal_days",
+            "stage_rules.at_risk_days",
+            "stage_rules.lapsed_days",
+            "stage_rules.won_back_days",
+            "retention.trade_days",
+            "retention.voice_days",
+            "retention.trace_days",
             "default_sender",
             "default_sender.display_name",
             "default_sender.reply_to",
@@ -182,6 +206,60 @@ async fn everything_that_is_wrong_is_named_at_once() {
         let same = Settings { quiet_hours: Some(same), ..Settings::default() };
         assert_eq!(fields(&set(&harness, same, &[]).await.unwrap_err()), ["settings.quiet_hours.end"]);
         assert_eq!(read(&harness).await.settings.unwrap().etag, "v0", "nothing was changed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rules_of_stages_and_retention_that_are_not_said_are_as_ever() {
+    engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        let ever = StageRules {
+            loyal_orders: Some(3),
+            loyal_days: Some(365),
+            at_risk_days: Some(90),
+            lapsed_days: Some(180),
+            won_back_days: Some(90),
+        };
+        let kept = Retention { trade_days: Some(3_650), voice_days: Some(1_095), trace_days: Some(395) };
+        let defaults = read(&harness).await.effective.unwrap();
+        assert_eq!((defaults.stage_rules, defaults.retention), (Some(ever), Some(kept)));
+        let some = StageRules { at_risk_days: Some(30), ..StageRules::default() };
+        let traces = Retention { trace_days: Some(30), ..Retention::default() };
+        let settings = Settings { stage_rules: Some(some), retention: Some(traces), ..Settings::default() };
+        set(&harness, settings, &[]).await.unwrap();
+        let found = read(&harness).await;
+        assert_eq!(found.settings.unwrap().stage_rules, Some(some), "only what was said");
+        let effective = found.effective.unwrap();
+        assert_eq!(effective.stage_rules, Some(StageRules { at_risk_days: Some(30), ..ever }));
+        assert_eq!(effective.retention, Some(Retention { trace_days: Some(30), ..kept }));
+        // Each is set as a whole: what it does not say is as ever again.
+        let other = StageRules { lapsed_days: Some(400), ..StageRules::default() };
+        set(&harness, Settings { stage_rules: Some(other), ..Settings::default() }, &[]).await.unwrap();
+        let effective = read(&harness).await.effective.unwrap();
+        assert_eq!(effective.stage_rules, Some(StageRules { lapsed_days: Some(400), ..ever }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_lapsed_was_at_risk_before_by_what_would_be_in_force() {
+    engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        for (at_risk_days, lapsed_days, wrong) in [
+            (Some(180), None, Some("at_risk_days")),
+            (None, Some(90), Some("lapsed_days")),
+            (Some(50), Some(50), Some("at_risk_days")),
+            (Some(179), None, None),
+            (None, Some(91), None),
+            (Some(200), Some(201), None),
+        ] {
+            let rules = StageRules { at_risk_days, lapsed_days, ..StageRules::default() };
+            let settings = Settings { stage_rules: Some(rules), ..Settings::default() };
+            let named = set(&harness, settings, &[]).await.err().map(|refused| fields(&refused));
+            let expected = wrong.map(|field| vec![format!("settings.stage_rules.{field}")]);
+            assert_eq!(named, expected, "{rules:?}");
+        }
     })
     .await;
 }

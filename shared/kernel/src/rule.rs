@@ -36,6 +36,7 @@ mod reading;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod usage;
 mod vocabulary;
 
@@ -63,6 +64,8 @@ pub const MAX_COST: u64 = 250_000;
 pub const MAX_FILTER_COST: u64 = 12_500;
 /// Rules up to this cost are not worth a second look at what they cost on short lists.
 const CHEAP: u64 = 32;
+/// The steps of walking a text.
+const TEXT_COST: u64 = 4;
 /// The work of one step of a rule: it is interpreted, and allocates.
 pub const WORK_PER_STEP: u64 = 8;
 /// The longest pattern of `matches`, in bytes.

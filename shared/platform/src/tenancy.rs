@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Tenant;
+use crate::db::{Session, Write};
 use crate::fault::Outcome;
 use crate::outbox::Recorded;
 use crate::resource::{Change, Maps};
@@ -46,6 +47,9 @@ pub trait Document:
     /// What calls go by where this, which says all that has a default, holds.
     fn in_force(self) -> Self::InForce;
 }
+
+/// What else is written where settings change, in the same transaction: made of what was in force, what is, and when.
+pub type Follow<F> = fn(before: &F, next: &F, now: Timestamp) -> Option<Write>;
 
 /// What one tenant has set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,13 @@ impl<D: Document> Tenancy<D> {
         self.0.of(core, tenant).await
     }
 
+    /// What is in force by what is stored, whatever is kept. Inside a transaction too: read under a lock that whoever changes
+    /// it waits for, it stays so until the end.
+    pub async fn within(&self, session: &mut impl Session, tenant: &Tenant) -> Outcome<D::InForce> {
+        let stored: Settings<D> = store::find(session, tenant).await?;
+        Ok(self.effective(&stored.own).in_force())
+    }
+
     /// What was in force when it was last known, where it is kept.
     pub fn known(&self, tenant: &Tenant) -> Option<Arc<D::InForce>> {
         self.0.known(tenant)
@@ -106,7 +117,8 @@ impl<D: Document> Tenancy<D> {
         store::find(&mut core.db.read().await?, tenant).await
     }
 
-    /// Changes the named fields. Where nothing differs, nothing happens. This replica goes by it when it is answered.
+    /// Changes the named fields, and what follows from it. Where nothing differs, nothing happens. This replica goes by it when
+    /// it is answered.
     ///
     /// # Errors
     /// ETAG_MISMATCH.
@@ -115,6 +127,7 @@ impl<D: Document> Tenancy<D> {
         core: &Core,
         asked: Asked<Change<D>>,
         event: fn(&Settings<D>) -> Recorded,
+        follow: &[Follow<D::InForce>],
     ) -> Outcome<Settings<D>> {
         let tenant = asked.call.tenant.clone();
         let stored = once!(core, asked, |unit, change| {
@@ -127,6 +140,11 @@ impl<D: Document> Tenancy<D> {
             }
             let next = before.revised(own, unit.now());
             unit.write(store::save(&next)?);
+            let was = self.effective(&before.own).in_force();
+            let is = self.effective(&next.own).in_force();
+            for follow in follow {
+                unit.write(follow(&was, &is, unit.now()));
+            }
             unit.tell(event(&next));
             Ok(next)
         })?;

@@ -373,6 +373,13 @@ pub const TABLES: &[Table] = &[
         Shown::Nothing,
         &[("tenant", Keeps), ("begun", Keeps), ("after", Removes)],
     ),
+    table(
+        "relationship_sweep",
+        Join::Passing("after"),
+        Shown::Nothing,
+        &[("tenant", Keeps), ("due", Keeps), ("round", Keeps), ("after", Removes)],
+    ),
+    nobody("interaction_due", &[("tenant", Keeps), ("type", Keeps), ("oldest", Keeps), ("due", Keeps)]),
     nobody("segment_catalogue", &[("tenant", Keeps), ("version", Keeps)]),
     nobody(
         "incentive",

@@ -18,7 +18,7 @@ use crate::relationship::{self, Relationship, events};
 /// Locks orders, then the guest, then the customer, as a batch of interactions does. What else belongs to a guest (codes,
 /// holds, limits) is to be moved here, before the end.
 pub async fn claim(app: Arc<App>, asked: Asked<Claim>) -> Outcome<Claimed> {
-    let rules = app.stage_rules(&asked.call.tenant);
+    let rules = app.tenancy.of(&app, &asked.call.tenant).await?.stages;
     once!(app.core, asked, |unit, claim| {
         let (tenant, now, from, to) = (unit.tenant(), unit.now(), claim.from(), claim.to());
         store::order::lock_of(unit.tx(), tenant, &from).await?;

@@ -3,6 +3,7 @@
 
 mod claims;
 mod order;
+mod retention;
 mod second;
 mod taken;
 mod timeline;

@@ -7,7 +7,7 @@ use tandem_proto::relationship::v1::RollbackReason;
 
 use super::*;
 use crate::MIGRATIONS;
-use crate::settings::{FIELDS, Own, commands};
+use crate::settings::{FIELDS, House, Own, commands};
 
 impl Shop {
     /// The tenant sets this and nothing else.
@@ -20,7 +20,8 @@ impl Shop {
             request: Request::new("UpdateSettings", &request_id(), &()),
             what: Change::new(Touch::default(), FIELDS, mask, own),
         };
-        commands::update(self.app.clone(), asked).await.unwrap();
+        let house = House { app: self.app.clone(), follow: &[] };
+        commands::update(Arc::new(house), asked).await.unwrap();
     }
 }
 

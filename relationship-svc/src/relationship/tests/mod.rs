@@ -1,5 +1,6 @@
 //! The rules of relationships: the stage by examples and by properties, figures that commute, changes told once.
 
+mod ruled;
 mod told;
 
 use jiff::{SignedDuration, Timestamp};

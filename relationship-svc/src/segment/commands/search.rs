@@ -2,6 +2,9 @@
 //!
 //! Where all of a rule can be said there, one aggregate counts, and spans of many ids are streamed. Where a part cannot, the
 //! rest narrows down whom is read, and the rule is judged of those, block by block: memory does not grow with customers.
+//!
+//! Stages are derived. Rows have them where they were told of, which is made true before it is looked; while it is gone through
+//! the people of a tenant whose rules of stages have changed it cannot be, and what a rule says of stages is judged here.
 
 use std::sync::Arc;
 
@@ -43,46 +46,62 @@ pub enum Wanted {
 #[derive(Debug)]
 pub struct Ruled {
     rule: Arc<Rule>,
-    plan: Plan,
     needed: Needed,
-    /// When it was asked.
+    plan: Plan,
+    /// Where rows may say of stages what does not hold any more.
+    unsettled: Plan,
+}
+
+/// By what some of it is looked for.
+struct Ground<'a> {
     at: Moment,
+    plan: &'a Plan,
+}
+
+impl Ground<'_> {
+    fn is_said(&self) -> bool {
+        self.plan.kept.is_empty()
+    }
 }
 
 impl Ruled {
-    /// Of this rule, in the zone of the tenant.
+    /// Of this rule.
     pub async fn new(app: &App, call: &Call, rule: Rule) -> Outcome<Self> {
-        let plan = rule.plan(&sources::stored);
-        let (needed, at) = (Needed::by(&rule), Moment::of(app, &call.tenant).await?);
-        let mut wanted = Self { rule: Arc::new(rule), plan, needed, at };
-        let at = wanted.at(app);
-        let length = wanted.search(app, call, &at).counting().statement().len();
-        if length > MAX_STATEMENT {
-            let why = format!("in SQL it would have {length} bytes");
-            wanted.plan = Plan { said: Vec::new(), kept: vec![Kept { at: START, why }] };
-        }
+        let derived = |path: &str| sources::stored(path).filter(|_| path != sources::STAGE);
+        let (plan, unsettled) = (rule.plan(&sources::stored), rule.plan(&derived));
+        let (needed, at) = (Needed::by(&rule), super::moment(app, &call.tenant).await?);
+        let mut wanted = Self { rule: Arc::new(rule), needed, plan, unsettled };
+        let bounded = |plan: &Plan| {
+            let length = wanted.search(app, call, plan, &at).counting().statement().len();
+            let why = || format!("in SQL it would have {length} bytes");
+            let all = || Plan { said: Vec::new(), kept: vec![Kept { at: START, why: why() }] };
+            (length > MAX_STATEMENT).then(all)
+        };
+        let (plan, unsettled) = (bounded(&wanted.plan), bounded(&wanted.unsettled));
+        wanted.plan = plan.unwrap_or(wanted.plan);
+        wanted.unsettled = unsettled.unwrap_or(wanted.unsettled);
         Ok(wanted)
     }
 
-    fn search<'a>(&'a self, app: &'a App, call: &'a Call, at: &'a Moment) -> Search<'a> {
+    fn search<'a>(&self, app: &'a App, call: &'a Call, plan: &'a Plan, at: &'a Moment) -> Search<'a> {
         let joined = self.needed.relationship;
-        Search { db: &app.db, tenant: &call.tenant, said: &self.plan.said, joined, at }
+        Search { db: &app.db, tenant: &call.tenant, said: &plan.said, joined, at }
     }
 
-    fn at(&self, app: &App) -> Moment {
-        Moment { now: app.clock.now(), ..self.at.clone() }
+    /// By the settings and the clock of now, and by what rows can say now.
+    async fn ground(&self, app: &App, call: &Call) -> Outcome<Ground<'_>> {
+        let at = super::moment(app, &call.tenant).await?;
+        let open = self.needed.relationship
+            && relationship::store::sweep::is_open(&mut app.db.read().await?, &call.tenant).await?;
+        Ok(Ground { at, plan: if open { &self.unsettled } else { &self.plan } })
     }
 
-    /// Stages are derived; what a row has is the one that was told of. So whatever the clock has changed is told first.
-    async fn settle(&self, app: &App, call: &Call) -> Outcome<()> {
-        if !self.needed.relationship {
-            return Ok(());
+    /// The same, where whatever the clock has changed of stages was told: rows have the one that was told of.
+    async fn settled(&self, app: &App, call: &Call) -> Outcome<Ground<'_>> {
+        if self.needed.relationship {
+            relationship::commands::settle(app, &call.tenant, app.clock.now()).await?;
         }
-        relationship::commands::settle(app, &call.tenant, &self.at.stages, app.clock.now()).await
-    }
-
-    fn is_said(&self) -> bool {
-        self.plan.kept.is_empty()
+        self.ground(app, call).await
     }
 }
 
@@ -132,14 +151,13 @@ pub async fn count(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Count> {
             return Ok(Count { members, customers: all.count(&mut reader).await?.1 });
         }
     };
-    ruled.settle(app, call).await?;
+    let ground = ruled.settled(app, call).await?;
     let mut reader = app.db.read().await?;
-    let at = ruled.at(app);
-    let search = ruled.search(app, call, &at);
-    let search = if ruled.is_said() { search } else { Search { said: &[], ..search } };
+    let search = ruled.search(app, call, ground.plan, &ground.at);
+    let search = if ground.is_said() { search } else { Search { said: &[], ..search } };
     let (members, customers) = search.count(&mut reader).await?;
     drop(reader);
-    if ruled.is_said() {
+    if ground.is_said() {
         return Ok(Count { members, customers });
     }
     let (mut members, mut after) = (0, Some(String::new()));
@@ -173,21 +191,21 @@ pub async fn members(
 
 impl Ruled {
     async fn members(&self, app: &App, call: &Call, after: &str) -> Outcome<(Vec<String>, Option<String>)> {
-        self.settle(app, call).await?;
-        let at = self.at(app);
-        let search = self.search(app, call, &at);
-        let size = if self.is_said() { SPAN } else { BLOCK };
+        let ground = self.settled(app, call).await?;
+        let search = self.search(app, call, ground.plan, &ground.at);
+        let size = if ground.is_said() { SPAN } else { BLOCK };
         // A connection for each span: whoever reads the stream slowly must not hold one.
         let mut reader = app.db.read().await?;
         let last = members::behind(&mut reader, &call.tenant, after, size).await?;
         let span = Span { after, last: last.as_deref() };
-        if self.is_said() {
+        if ground.is_said() {
             return Ok((search.ids(&mut reader, span).await?, last));
         }
         let people = search.customers(&mut reader, span).await?;
         let ids = people.iter().map(|one| one.id.clone()).collect();
-        let known = Known::of(&mut reader, &call.tenant, &self.needed, ids, at.now).await?;
+        let known = Known::of(&mut reader, &call.tenant, &self.needed, ids, ground.at.now).await?;
         drop(reader);
+        let at = ground.at;
         let block =
             Arc::new(Block { rule: self.rule.clone(), needed: self.needed.clone(), people, known, at });
         let found = judged(app, call, &block).await?;
@@ -246,20 +264,20 @@ pub struct Explained {
 }
 
 /// Explains it.
-pub fn explained(app: &App, call: &Call, wanted: &Wanted) -> Explained {
-    match wanted {
+pub async fn explained(app: &App, call: &Call, wanted: &Wanted) -> Outcome<Explained> {
+    Ok(match wanted {
         Wanted::Ruled(ruled) => {
-            let at = ruled.at(app);
-            let counting = ruled.search(app, call, &at).counting();
+            let ground = ruled.ground(app, call).await?;
+            let counting = ruled.search(app, call, ground.plan, &ground.at).counting();
             let statement = counting.statement().to_owned();
-            Explained { statement, bound: bound(&counting), kept: ruled.plan.kept.clone() }
+            Explained { statement, bound: bound(&counting), kept: ground.plan.kept.clone() }
         }
         Wanted::Listed(id) => Explained {
             statement: lists::counting(app.db.is_sqlite()).to_owned(),
             bound: vec![call.tenant.to_string(), id.clone()],
             kept: Vec::new(),
         },
-    }
+    })
 }
 
 fn bound(statement: &Composed) -> Vec<String> {

@@ -54,10 +54,11 @@ pub async fn look(app: &Arc<App>) -> Outcome<()> {
 
 async fn judge(app: &Arc<App>, call: &Call, now: Timestamp, customers: Vec<String>) -> Outcome<()> {
     let tenant = &call.tenant;
-    let at = Moment { now, ..Moment::of(app, tenant).await? };
     transact!(app.db, |tx| {
         let found = CUSTOMERS.lock_many(tx, tenant, customers.clone()).await?;
         let still = watch::still(tx, tenant, now, customers.clone()).await?;
+        // By the newest, whatever this replica has heard of: who changes them later has everybody looked at later.
+        let at = Moment::by(&app.tenancy.within(tx, tenant).await?, now);
         let version = store::version(tx, tenant).await?;
         let found = Arc::new(app.catalogues.of(tx, tenant, version, found, now).await?);
         let was = watch::was(tx, tenant, still.clone()).await?;

@@ -10,7 +10,6 @@ use tandem_platform::{Fault, Outcome, Tenant, on_engine};
 
 use crate::interaction::Kind;
 use crate::relationship::{Who, days};
-use crate::segment::known::Window;
 
 /// Of each person and each window: what was paid, and what came back by hand, by currency.
 const WINDOWS: Statement = Statement::pair(
@@ -43,16 +42,17 @@ const WINDOWS: Statement = Statement::pair(
       GROUP BY p.value->>0, w.value->>0, b.key",
 );
 
+// By the person, whatever the planner knows: by the type it would go through all that the tenant keeps of it.
 const LAST: Statement = Statement::pair(
     "SELECT p.person, k.type, i.happened
        FROM UNNEST($2::text[]) AS p (person) CROSS JOIN UNNEST($3::text[]) AS k (type)
       CROSS JOIN LATERAL (
         SELECT happened FROM interaction
-         WHERE tenant = $1 AND person = p.person AND type = k.type AND happened <= $4
+         WHERE tenant = $1 AND person = p.person AND type || '' = k.type AND happened <= $4
          ORDER BY happened DESC LIMIT 1) AS i",
     "SELECT p.value->>0 AS person, k.value->>0 AS type, max(i.happened) AS happened
        FROM json_each($2) AS p CROSS JOIN json_each($3) AS k
-      CROSS JOIN interaction AS i ON i.tenant = $1 AND i.person = p.value->>0 AND i.type = k.value->>0
+      CROSS JOIN interaction AS i ON i.tenant = $1 AND i.person = p.value->>0 AND i.type || '' = k.value->>0
       WHERE i.happened <= $4 GROUP BY p.value->>0, k.value->>0",
 );
 
@@ -70,6 +70,17 @@ const LAST_ORDER: Statement = Statement::pair(
 /// Every statement, for the test that prepares them on both engines.
 pub const STATEMENTS: &[(&str, Statement)] =
     &[("windows", WINDOWS), ("last", LAST), ("last_order", LAST_ORDER)];
+
+/// The orders of a window that count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub count: i64,
+    /// What they brought net of returns, in minor units.
+    pub amounts: BTreeMap<Currency, i64>,
+    /// When the first of them was.
+    pub first: Option<Timestamp>,
+}
 
 fn id(person: &str) -> Outcome<String> {
     match Who::parse(person) {

@@ -66,6 +66,9 @@ const MINOR: Kind = Kind::Int(i64::MIN, i64::MAX);
 
 const SINCE: &str = "COALESCE(t.since, t.created)";
 
+/// Where somebody stands, as it was told of last.
+pub const STAGE: &str = "relationship.stage";
+
 /// Every fact.
 static SOURCES: &[Source] = &[
     column("customer.id", Kind::Text, "t.id"),
@@ -81,7 +84,7 @@ static SOURCES: &[Source] = &[
     column("customer.birthday_day", Kind::Int(0, 31), "COALESCE(t.birth_day, 0)"),
     made("customer.age_days", DAYS, Value::Made(age_days)).since(SINCE),
     made(DAYS_TO_BIRTHDAY, Kind::Int(0, 366), Value::Made(birthday::days_to_birthday)).unsure(),
-    column("relationship.stage", Kind::Text, "COALESCE(r.stage, 'PROSPECT')"),
+    column(STAGE, Kind::Text, "COALESCE(r.stage, 'PROSPECT')"),
     column("relationship.frequency", COUNT, "COALESCE(r.orders, 0)"),
     made("relationship.recency_days", SINCE_WHEN, Value::Made(beside::recency_days)),
     made("relationship.inactive_days", SINCE_WHEN, Value::Made(beside::inactive_days)),

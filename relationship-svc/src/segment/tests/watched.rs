@@ -9,14 +9,15 @@ use tandem_proto::common::v1::Date;
 use tandem_proto::relationship::v1::customer_service_client::CustomerServiceClient;
 use tandem_proto::relationship::v1::{
     CreateSegmentRequest, Customer, DeleteSegmentRequest, ImportCustomersRequest, Segment as Message,
-    UpdateCustomerRequest,
+    Settings, UpdateCustomerRequest,
 };
 use tonic::Status;
 
 use super::super::tasks;
 use super::lists::{add, create_list, remove};
+use super::ruled::{at_risk_after, ordered};
 use super::{client, open_customers, update};
-use crate::testing::{Harness, fields, import_customers};
+use crate::testing::{Harness, fields, import_customers, set};
 use crate::{App, Config, MIGRATIONS};
 
 pub async fn watch(harness: &Harness, id: &str, rule: &str) -> Result<Message, Status> {
@@ -206,6 +207,32 @@ async fn a_watched_list_tells_who_is_put_on_it_and_taken_off() {
         add(&harness, "friends", &["c2"]).await.unwrap();
         remove(&harness, "friends", &["c0", "c1"]).await.unwrap();
         assert_eq!(told(&harness, &mut since).await, ["-friends c0"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_enters_and_leaves_by_other_settings_is_told_without_a_write() {
+    testing::engines(&MIGRATIONS, |db| async move {
+        let harness = Harness::new(db);
+        open_customers(&harness, 2).await;
+        ordered(&harness, "c1", 20).await;
+        watch(&harness, "quiet", "relationship.stage == 'AT_RISK'").await.unwrap();
+        watch(&harness, "second", "now.day == 2").await.unwrap();
+        let mut since = 0;
+        assert!(told(&harness, &mut since).await.is_empty());
+        set(&harness, "default", at_risk_after(10)).await.unwrap();
+        assert_eq!(told(&harness, &mut since).await, ["+quiet c1"]);
+        let zone = Settings { time_zone: "Pacific/Kiritimati".to_owned(), ..Settings::default() };
+        set(&harness, "default", zone).await.unwrap();
+        assert_eq!(told(&harness, &mut since).await, ["+second c0", "+second c1"], "it is 2 July there");
+        set(&harness, "default", at_risk_after(30)).await.unwrap();
+        assert_eq!(told(&harness, &mut since).await, ["-quiet c1"]);
+        set(&harness, "default", Settings { restored_days: Some(3), ..Settings::default() }).await.unwrap();
+        let mut reader = harness.app.db.read().await.unwrap();
+        let rested = harness.app.clock.now() - SignedDuration::from_secs(60);
+        let open = super::super::store::watch::sweeps(&mut reader, rested).await.unwrap();
+        assert!(open.is_empty(), "of other settings no segment knows");
     })
     .await;
 }

@@ -13,6 +13,8 @@ use super::super::contact::{
     CapWindow, Channel, Counts, FrequencyCap, Provider, QuietAction, QuietHours, SecretName, Sender,
     check_endpoint, mailbox, sms_sender, time_of_day,
 };
+use super::super::retention::{KEPT_DAYS, Kept};
+use super::super::stages::{DAYS, LAPSED_DAYS, LOYAL_ORDERS, Stages};
 use super::super::{Own, RESTORED_DAYS};
 
 const MAX_FOOTERS: usize = 32;
@@ -33,11 +35,43 @@ pub fn own(v: &mut Violations, settings: v1::Settings) -> Own {
         zone,
         locale: Some(locale.tag().to_owned()).filter(|tag| !tag.is_empty()),
         restored_days: field::number(v, "restored_days", settings.restored_days, RESTORED_DAYS),
+        stages: settings.stage_rules.map(|given| stages(&mut v.nest("stage_rules"), given)),
+        retention: settings.retention.map(|given| retention(&mut v.nest("retention"), given)),
         sender: settings.default_sender.map(|given| sender(&mut v.nest("default_sender"), given)),
         footers: field::by_locale(v, "footers", settings.footers, MAX_FOOTERS, footer),
         providers: providers(v, settings.providers),
         quiet_hours: settings.quiet_hours.and_then(|given| quiet_hours(&mut v.nest("quiet_hours"), &given)),
         frequency_caps: frequency_caps(v, settings.frequency_caps),
+    }
+}
+
+fn stages(v: &mut Violations, given: v1::StageRules) -> Stages {
+    let stages = Stages {
+        loyal_orders: field::number(v, "loyal_orders", given.loyal_orders, LOYAL_ORDERS),
+        loyal_days: field::number(v, "loyal_days", given.loyal_days, DAYS),
+        at_risk_days: field::number(v, "at_risk_days", given.at_risk_days, DAYS),
+        lapsed_days: field::number(v, "lapsed_days", given.lapsed_days, LAPSED_DAYS),
+        won_back_days: field::number(v, "won_back_days", given.won_back_days, DAYS),
+    };
+    let known = !v.has("at_risk_days") && !v.has("lapsed_days");
+    let (at_risk, lapsed) = (stages.rules().at_risk_days, stages.rules().lapsed_days);
+    if known && at_risk >= lapsed {
+        // What is not said is as ever, and not wrong.
+        match stages.at_risk_days {
+            Some(_) => {
+                v.add("at_risk_days", format!("must be less than lapsed_days, {lapsed}, is {at_risk}"))
+            }
+            None => v.add("lapsed_days", format!("must be more than at_risk_days, {at_risk}, is {lapsed}")),
+        }
+    }
+    stages
+}
+
+fn retention(v: &mut Violations, given: v1::Retention) -> Kept {
+    Kept {
+        trade_days: field::number(v, "trade_days", given.trade_days, KEPT_DAYS),
+        voice_days: field::number(v, "voice_days", given.voice_days, KEPT_DAYS),
+        trace_days: field::number(v, "trace_days", given.trace_days, KEPT_DAYS),
     }
 }
 

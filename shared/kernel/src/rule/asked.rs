@@ -8,7 +8,7 @@ use std::fmt;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
-use super::reading::parts;
+use super::tree::parts;
 use crate::money::Currency;
 
 /// What stands in the brackets.

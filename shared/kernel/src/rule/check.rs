@@ -7,10 +7,10 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo,
 };
 
-use super::functions::{self, Cost, Function, TEXT_COST};
+use super::functions::{self, Cost, Function};
 use super::reading::Reading;
 use super::vocabulary::{Type, Vocabulary};
-use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, asked, pattern};
+use super::{MAX_COST, MAX_DEPTH, MAX_LOOPS, Position, RuleError, TEXT_COST, asked, pattern};
 
 /// A literal text is copied into what a loop gathers.
 const BYTES_PER_STEP: u64 = 16;

@@ -2,10 +2,8 @@
 
 use std::sync::LazyLock;
 
+use super::TEXT_COST;
 use super::vocabulary::Type;
-
-/// A step that walks a text.
-pub(super) const TEXT_COST: u64 = 4;
 
 /// The steps of a function, its operands apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

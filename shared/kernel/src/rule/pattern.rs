@@ -6,7 +6,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 use cel::common::types::CelString;
 use cel::{Context, Env, Program};
 
-use super::reading::parts;
+use super::tree::parts;
 use super::{MAX_PATTERN_BYTES, MAX_PATTERN_REPEAT};
 
 /// Steps of compiling a pattern: in all, and for each byte each time it is repeated.

@@ -12,14 +12,14 @@ use cel::common::value::Val;
 use cel::{DeclarationError, Env, ExecutionError, add_overload};
 use serde::{Deserialize, Serialize};
 
-use super::functions::TEXT_COST;
-use super::vocabulary::Type;
+use super::TEXT_COST;
+use super::tree::parts;
 use crate::text;
 
 /// The most digits of a number. So many come back from a decimal number of a rule as they were, and in their order.
 pub const MAX_DIGITS: usize = 15;
 /// The most texts of one value.
-const MAX_TEXTS: u64 = 128;
+pub(super) const MAX_TEXTS: u64 = 128;
 /// Between the texts of one value.
 const BETWEEN: char = '\n';
 
@@ -41,16 +41,6 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// The kind of value that a rule sees.
-    pub fn kind(self) -> Type {
-        match self {
-            Self::Text | Self::Date => Type::Text,
-            Self::Number => Type::Double,
-            Self::Truth => Type::Bool,
-            Self::Texts => Type::list(Type::Text, MAX_TEXTS),
-        }
-    }
-
     /// As people name it.
     pub fn word(self) -> &'static str {
         match self {
@@ -215,25 +205,4 @@ pub(super) fn write_in(expression: &mut IdedExpr, read: &BTreeMap<u64, Reading>)
     let id = inner.id;
     let call = CallExpr { func_name: function.to_owned(), target: None, args: vec![inner] };
     *expression = IdedExpr { id, expr: Expr::Call(call) };
-}
-
-/// The expressions that stand directly in another one.
-pub(super) fn parts(expression: &mut IdedExpr) -> Vec<&mut IdedExpr> {
-    match &mut expression.expr {
-        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
-        Expr::Comprehension(one) => {
-            let one = &mut **one;
-            vec![
-                &mut one.iter_range,
-                &mut one.accu_init,
-                &mut one.loop_cond,
-                &mut one.loop_step,
-                &mut one.result,
-            ]
-        }
-        Expr::List(list) => list.elements.iter_mut().collect(),
-        Expr::Select(select) => vec![&mut select.operand],
-        // The judgement leaves no maps and messages; the rest has no parts.
-        Expr::Map(_) | Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => Vec::new(),
-    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use cel::common::ast::{Expr, IdedExpr};
 
 use super::asked::Parameter;
-use super::reading::Reading;
+use super::reading::{MAX_TEXTS, Reading};
 
 /// The kind of a value in a rule. Sizes are the most a list or map ever holds; the cost of a rule is computed with
 /// them, so whoever provides the facts keeps them.
@@ -119,6 +119,18 @@ impl Type {
             }
             (one, two) if one == two => one,
             _ => Self::Any,
+        }
+    }
+}
+
+impl Reading {
+    /// The kind of value that a rule sees.
+    pub fn kind(self) -> Type {
+        match self {
+            Self::Text | Self::Date => Type::Text,
+            Self::Number => Type::Double,
+            Self::Truth => Type::Bool,
+            Self::Texts => Type::list(Type::Text, MAX_TEXTS),
         }
     }
 }

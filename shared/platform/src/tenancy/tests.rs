@@ -83,7 +83,7 @@ impl Process {
         };
         let event =
             |settings: &Settings<Own>| settings.told("tandem.test.v1.SettingsUpdated", &Money::default());
-        self.tenancy.update(&self.core, asked, event).await
+        self.tenancy.update(&self.core, asked, event, &[]).await
     }
 
     async fn paint(&self, colour: &str) -> Settings<Own> {

@@ -240,11 +240,13 @@ fn of_relationship() -> Resource {
         "timeZone": "Europe/Vienna", "locale": "de-AT", "restoredDays": 3, "defaultSender": { "sms": "Shop" },
         "footers": { "": "a" }, "providers": provider("a"), "quietHours": { "start": "21:00", "end": "08:00" },
         "frequencyCaps": [{ "maxMessages": 1, "rolling": "3600s" }],
+        "stageRules": { "atRiskDays": 30, "lapsedDays": 60 }, "retention": { "traceDays": 30 },
     });
     let other = json!({
         "timeZone": "Europe/Berlin", "locale": "de-DE", "restoredDays": 4, "defaultSender": { "email": "a@b.example" },
         "footers": { "de": "b" }, "providers": provider("b"), "quietHours": { "start": "22:00", "end": "08:00" },
         "frequencyCaps": [{ "maxMessages": 1, "calendar": "RECURRENCE_WEEK", "messageClass": "news" }],
+        "stageRules": { "loyalOrders": 5 }, "retention": { "voiceDays": 60, "tradeDays": 700 },
     });
     Resource::of("tandem.relationship.v1.SettingsService", "Settings", "settings/relationship", full, other)
 }

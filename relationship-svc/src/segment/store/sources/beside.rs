@@ -83,7 +83,8 @@ fn last(out: &mut Composed, at: &Moment, kind: Kind) {
         out.sql(" AND o.person = 'c/' || t.id AND NOT o.cancelled AND o.placed <= ");
     } else {
         out.sql("(SELECT max(i.happened) FROM interaction AS i WHERE i.tenant = t.tenant");
-        out.sql(" AND i.person = 'c/' || t.id AND i.type = ").text(kind.text());
+        // By the person, whatever the planner knows.
+        out.sql(" AND i.person = 'c/' || t.id AND i.type || '' = ").text(kind.text());
         out.sql(" AND i.happened <= ");
     }
     out.bind(Bound::Instant(at.now)).sql(")");

@@ -6,7 +6,8 @@ use prost_types::Duration;
 use tandem_proto::relationship::v1::frequency_cap::{Counts, Window};
 use tandem_proto::relationship::v1::settings_service_client::SettingsServiceClient;
 use tandem_proto::relationship::v1::{
-    FrequencyCap, MessageChannel, Provider, QuietHours, Sender, Settings, UpdateSettingsRequest,
+    FrequencyCap, MessageChannel, Provider, QuietHours, Retention, Sender, Settings, StageRules,
+    UpdateSettingsRequest,
 };
 
 use super::*;
@@ -29,6 +30,14 @@ pub async fn settings(caller: &Relationship, table: &mut Table) {
         time_zone: "Vienna".to_owned(),
         locale: "x".repeat(36),
         restored_days: Some(0),
+        stage_rules: Some(StageRules {
+            loyal_orders: Some(1),
+            loyal_days: Some(i32::MIN),
+            at_risk_days: Some(400),
+            lapsed_days: Some(400),
+            won_back_days: Some(i32::MAX),
+        }),
+        retention: Some(Retention { trade_days: Some(0), voice_days: Some(-1), trace_days: Some(3_651) }),
         default_sender: Some(Sender {
             email: "nobody".to_owned(),
             sms: "a name too long".to_owned(),
@@ -77,6 +86,13 @@ pub async fn settings(caller: &Relationship, table: &mut Table) {
         "settings.quiet_hours.action",
         "settings.quiet_hours.start",
         "settings.restored_days",
+        "settings.retention.trace_days",
+        "settings.retention.trade_days",
+        "settings.retention.voice_days",
+        "settings.stage_rules.at_risk_days",
+        "settings.stage_rules.loyal_days",
+        "settings.stage_rules.loyal_orders",
+        "settings.stage_rules.won_back_days",
         "settings.time_zone",
     ];
     let answer = client.update_settings(update(wrong, &[])).await;
