@@ -9,7 +9,12 @@ pub mod requests;
 pub use reason::Reason;
 
 /// Messages that both services share.
-#[expect(clippy::all, reason = "generated from the contracts")]
+#[expect(
+    clippy::all,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contracts"
+)]
 pub mod common {
     /// Version 1.
     pub mod v1 {

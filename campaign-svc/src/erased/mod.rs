@@ -142,7 +142,7 @@ impl Erasure {
     #[must_use]
     pub fn once_more(self, now: Timestamp) -> Option<Self> {
         let due = self.step.is_none() && self.again.is_some_and(|at| at <= now);
-        due.then(|| Self { step: Some(Step::FIRST), again: None, ..self })
+        due.then_some(Self { step: Some(Step::FIRST), again: None, ..self })
     }
 
     /// As they are known again.
