@@ -79,6 +79,8 @@ pub enum Shown {
     SetAside,
     /// What is left of an erasure.
     Erasures,
+    /// Ids that stand for them.
+    Aliases,
 }
 
 /// A table.
@@ -424,6 +426,20 @@ pub const TABLES: &[Table] = &[
             ("done", Keeps),
             ("told", Keeps),
             ("forget", Keeps),
+        ],
+    ),
+    table(
+        "customer_alias",
+        Join::Id("merged_into"),
+        Shown::Aliases,
+        &[
+            ("tenant", Keeps),
+            ("person", Pseudonym),
+            ("merged_into", Pseudonym),
+            ("principal", Keeps),
+            ("merged", Keeps),
+            ("step", Keeps),
+            ("due", Keeps),
         ],
     ),
     nobody("consumer_leader", &[("consumer", Keeps), ("holder", Keeps), ("expires", Keeps)]),

@@ -313,10 +313,15 @@ pub async fn rename_orders(tx: &mut Tx, tenant: &Tenant, from: &Who, to: &Who, l
     })?)
 }
 
+/// Whoever stands for one customer among relationships stands for another one.
+pub fn rename_claimed(from: &str, to: &str) -> Write {
+    Write::new(RENAME_CLAIMED).text(from).text(to).where_needed()
+}
+
 /// The figures of a person go, and guests that they have claimed are the pseudonym's.
 pub fn forget_relationship(from: &str, to: &str) -> [Write; 2] {
     let person = Write::new(FORGET_RELATIONSHIP).text(&Who::Customer(from.to_owned()).key());
-    [person, Write::new(RENAME_CLAIMED).text(from).text(to)].map(Write::where_needed)
+    [person.where_needed(), rename_claimed(from, to)]
 }
 
 /// What was done by hand to codes behind a place, at most `limit`: each with what it changed, where that has `text`.

@@ -26,6 +26,7 @@ use tandem_proto::requests::Partial;
 use tonic::{Request, Response, Status};
 
 use super::{Definition, FIELDS, Incentive, commands, events, fact, vocabulary};
+use crate::customer::store::alias;
 use crate::{App, redemption};
 
 /// What a filter may read.
@@ -122,24 +123,35 @@ impl IncentiveService for Api {
         let GetLimitsRequest { name, customer, guest_key } = request.into_inner();
         let mut v = Violations::new();
         let id = field::resource(&mut v, "name", super::COLLECTION, &name);
-        let subject = field::subject(&mut v, &customer, &guest_key);
+        let _ = field::subject(&mut v, &customer, &guest_key);
         v.finish()?;
+        let asked = customer.strip_prefix("customers/").map(str::to_owned);
+        let guests = (!guest_key.is_empty()).then(|| guest_key.clone()).into_iter().collect();
+        let mut reader = self.0.db.read().await?;
+        let names = alias::known(&mut reader, &call.tenant, asked.iter().cloned().collect(), guests).await?;
+        let kept = asked.as_deref().and_then(|id| names.customer(id)).or(names.claimed_by(&guest_key));
+        let customer = kept.map(str::to_owned).or(asked);
+        let subject = limits::subject(
+            customer.as_deref(),
+            Some(&guest_key).filter(|key| !key.is_empty()).map(String::as_str),
+        );
         let incentive: Incentive = resource::find(&self.0, &call, &id).await?;
         let settings = self.0.tenancy.of(&self.0, &call.tenant).await?;
         let (now, zone) = (self.0.clock.now(), settings.zone.rules());
         let owner = incentive.id.as_str().into();
         let mut limits = incentive.definition.limits.standing(&owner, subject.as_ref(), now, zone);
-        let mut reader = self.0.db.read().await?;
         let of = &incentive.definition.limits;
         limits.extend(values::standing(&mut reader, &call.tenant, &owner, of, now, zone).await?);
         counters::fill(&mut reader, &call.tenant, &mut limits, now).await?;
-        if let Some(customer) = customer.strip_prefix("customers/") {
+        if let Some(customer) = &customer {
             let pseudonym = self.0.people.pseudonym(call.tenant.as_str(), customer);
             let erased = limits::subject(Some(&pseudonym), None);
-            let mut before = of.standing(&owner, erased.as_ref(), now, zone);
-            before.retain(is_per_customer);
-            counters::fill(&mut reader, &call.tenant, &mut before, now).await?;
-            limits.iter_mut().for_each(|limit| count_too(limit, &before));
+            for beside in names.open(customer).iter().chain(&erased) {
+                let mut before = of.standing(&owner, Some(beside), now, zone);
+                before.retain(is_per_customer);
+                counters::fill(&mut reader, &call.tenant, &mut before, now).await?;
+                limits.iter_mut().for_each(|limit| count_too(limit, &before));
+            }
         }
         let told = |limit: &Standing| LimitUsage { owner: incentive.name(), ..limit.into() };
         Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(told).collect() }))
@@ -163,7 +175,7 @@ fn is_per_customer(limit: &Standing) -> bool {
     matches!(limit.on, Limited::Customer | Limited::CustomerPeriod)
 }
 
-/// What was counted for the customer before an erasure counts in the same limit.
+/// What was counted for the customer under another name, or before an erasure, counts in the same limit.
 fn count_too(limit: &mut Standing, before: &[Standing]) {
     for one in before.iter().filter(|one| one.on == limit.on) {
         limit.used += one.used;

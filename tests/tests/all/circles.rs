@@ -53,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "voucher",
             "redemption",
             "erasure",
+            "merge",
         ],
     ),
 ];

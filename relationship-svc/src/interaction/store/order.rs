@@ -48,14 +48,21 @@ const NEWEST: Statement = Statement::same(select!(
      ORDER BY o.placed DESC, o.order_id DESC LIMIT $6"
 ));
 
+// With those that are still called by another name of the customer's.
 const LATEST_DATES: Statement = Statement::same(
     "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled ORDER BY placed DESC LIMIT $3",
+      WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
+            (SELECT CAST($2 AS text) UNION ALL
+             SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = $4 AND due IS NOT NULL)
+      ORDER BY placed DESC LIMIT $3",
 );
 
 const FIRST_DATE: Statement = Statement::same(
     "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled ORDER BY placed LIMIT 1",
+      WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
+            (SELECT CAST($2 AS text) UNION ALL
+             SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = $3 AND due IS NOT NULL)
+      ORDER BY placed LIMIT 1",
 );
 
 const HAND_OVER: Statement =
@@ -201,11 +208,17 @@ pub async fn dates(
 ) -> Outcome<(Vec<Timestamp>, Option<Timestamp>)> {
     let most = i64::try_from(MAX_DATES).unwrap_or(i64::MAX);
     let mut latest: Vec<Instant> = on_engine!(session, LATEST_DATES, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(most).fetch_all(conn).await
+        let query = sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(most);
+        query.bind(who.id()).fetch_all(conn).await
     })?;
     latest.reverse();
     let first: Option<Instant> = on_engine!(session, FIRST_DATE, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).fetch_optional(conn).await
+        sqlx::query_scalar(sql)
+            .bind(tenant.as_str())
+            .bind(who.key())
+            .bind(who.id())
+            .fetch_optional(conn)
+            .await
     })?;
     Ok((latest.into_iter().map(Instant::timestamp).collect(), first.map(Instant::timestamp)))
 }
