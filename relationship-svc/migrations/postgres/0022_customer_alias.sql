@@ -17,6 +17,10 @@ CREATE INDEX customer_alias_into ON customer_alias (tenant, merged_into, person)
 -- Across tenants: what is still to be moved.
 CREATE INDEX customer_alias_due ON customer_alias (due, tenant, person) WHERE due IS NOT NULL;
 
+-- Ids of one person are erased together.
+CREATE INDEX erasure_told ON erasure (tenant, told) WHERE told IS NOT NULL;
+
 -- What guests have redeemed whom a customer has claimed already follows now.
 INSERT INTO customer_alias (tenant, person, merged_into, principal, merged, step, due)
-SELECT tenant, person, merged_into, '', to_timestamp(0), 'REDEMPTIONS', to_timestamp(0) FROM relationship WHERE merged_into IS NOT NULL;
+SELECT tenant, person, merged_into, '', to_timestamp(0), 'REDEMPTIONS', to_timestamp(0)
+  FROM relationship WHERE merged_into IS NOT NULL;

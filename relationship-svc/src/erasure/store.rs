@@ -89,8 +89,11 @@ const RENAME_CONSENT: Statement = Statement::pair(
 const FORGET_CONSENT: Statement =
     Statement::same("DELETE FROM consent WHERE tenant = $1 AND id = $2 AND customer = $3");
 
+// What a code was given for may be any id of theirs: they are erased together.
 const RENAME_VOUCHERS: Statement = Statement::same(
-    "UPDATE voucher SET customer = $3, source_id = CASE WHEN source_id = $2 THEN NULL ELSE source_id END
+    "UPDATE voucher SET customer = $3, source_id = CASE WHEN source_id = $2 OR source_id IN
+            (SELECT e.customer FROM erasure AS o JOIN erasure AS e ON e.tenant = o.tenant AND e.told = o.told
+              WHERE o.tenant = $1 AND o.pseudonym = $3 AND e.customer IS NOT NULL) THEN NULL ELSE source_id END
       WHERE tenant = $1 AND code IN
             (SELECT code FROM voucher WHERE tenant = $1 AND customer = $2 ORDER BY code LIMIT $4)",
 );

@@ -38,7 +38,7 @@ fn a_table_that_joins_a_person_is_shown_to_them_and_loses_them() {
         let fate =
             |column: &str| table.columns.iter().find(|(name, _)| *name == column).map(|(_, fate)| *fate);
         let loses = match table.join {
-            Join::Nobody => table.columns.iter().all(|(_, fate)| *fate == Fate::Keeps),
+            Join::Nobody => table.columns.iter().all(|(_, fate)| matches!(fate, Fate::Keeps | Fate::Removes)),
             Join::Id(column) | Join::Subject(column) => {
                 matches!(fate(column), Some(Fate::Removes | Fate::Pseudonym | Fate::Forgotten))
             }

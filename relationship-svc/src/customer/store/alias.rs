@@ -32,13 +32,13 @@ const KNOWN: Statement = Statement::pair(
      SELECT person, merged_into, is_open FROM asked
      UNION SELECT a.person, kept.id, true FROM kept CROSS JOIN LATERAL
         (SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = kept.id AND due IS NOT NULL OFFSET 0) AS a",
-    "WITH asked AS (
-        SELECT person, merged_into, due IS NOT NULL AS is_open FROM customer_alias
-         WHERE tenant = $1 AND person IN (SELECT value->>0 FROM json_each($2))),
-     kept (id) AS (SELECT value->>0 FROM json_each($3) UNION SELECT merged_into FROM asked)
-     SELECT person, merged_into, is_open FROM asked
-     UNION SELECT a.person, kept.id, true FROM kept
-      CROSS JOIN customer_alias AS a ON a.tenant = $1 AND a.merged_into = kept.id AND a.due IS NOT NULL",
+    "SELECT person, merged_into, due IS NOT NULL AS is_open FROM customer_alias
+      WHERE tenant = $1 AND person IN (SELECT value->>0 FROM json_each($2))
+     UNION SELECT person, merged_into, true FROM customer_alias
+      WHERE tenant = $1 AND due IS NOT NULL AND merged_into IN
+            (SELECT value->>0 FROM json_each($3)
+             UNION SELECT merged_into FROM customer_alias
+                    WHERE tenant = $1 AND person IN (SELECT value->>0 FROM json_each($2)))",
 );
 
 const SAVE: Statement = Statement::same(
