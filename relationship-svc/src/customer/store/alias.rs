@@ -32,13 +32,15 @@ const KNOWN: Statement = Statement::pair(
      SELECT person, merged_into, is_open FROM asked
      UNION SELECT a.person, kept.id, true FROM kept CROSS JOIN LATERAL
         (SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = kept.id AND due IS NOT NULL OFFSET 0) AS a",
-    "SELECT person, merged_into, due IS NOT NULL AS is_open FROM customer_alias
-      WHERE tenant = $1 AND person IN (SELECT value->>0 FROM json_each($2))
-     UNION SELECT person, merged_into, true FROM customer_alias
-      WHERE tenant = $1 AND due IS NOT NULL AND merged_into IN
-            (SELECT value->>0 FROM json_each($3)
-             UNION SELECT merged_into FROM customer_alias
-                    WHERE tenant = $1 AND person IN (SELECT value->>0 FROM json_each($2)))",
+    "SELECT b.person, b.merged_into, b.due IS NOT NULL AS is_open FROM json_each($2) AS wanted
+      CROSS JOIN customer_alias AS b ON b.tenant = $1 AND b.person = wanted.value->>0
+     UNION SELECT a.person, a.merged_into, true FROM json_each($3) AS kept
+      CROSS JOIN customer_alias AS a INDEXED BY customer_alias_into
+         ON a.tenant = $1 AND a.merged_into = kept.value->>0 AND a.due IS NOT NULL
+     UNION SELECT a.person, a.merged_into, true FROM json_each($2) AS wanted
+      CROSS JOIN customer_alias AS b ON b.tenant = $1 AND b.person = wanted.value->>0
+      CROSS JOIN customer_alias AS a INDEXED BY customer_alias_into
+         ON a.tenant = $1 AND a.merged_into = b.merged_into AND a.due IS NOT NULL",
 );
 
 const SAVE: Statement = Statement::same(

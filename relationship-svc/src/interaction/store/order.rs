@@ -48,21 +48,33 @@ const NEWEST: Statement = Statement::same(select!(
      ORDER BY o.placed DESC, o.order_id DESC LIMIT $6"
 ));
 
-// With those that are still called by another name of the customer's.
-const LATEST_DATES: Statement = Statement::same(
-    "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
-            (SELECT CAST($2 AS text) UNION ALL
-             SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = $4 AND due IS NOT NULL)
-      ORDER BY placed DESC LIMIT $3",
+// With those that are still called by another name of the customer's. Without statistics SQLite would look at all of the tenant.
+macro_rules! dates {
+    ($orders:literal, $aliases:literal, $rest:literal) => {
+        concat!(
+            "SELECT placed FROM customer_order ",
+            $orders,
+            " WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
+                (SELECT CAST($2 AS text) UNION ALL SELECT person FROM customer_alias ",
+            $aliases,
+            " WHERE tenant = $1 AND merged_into = $3 AND due IS NOT NULL) ",
+            $rest
+        )
+    };
+}
+
+const LATEST_DATES: Statement = Statement::pair(
+    dates!("", "", "ORDER BY placed DESC LIMIT $4"),
+    dates!(
+        "INDEXED BY customer_order_person",
+        "INDEXED BY customer_alias_into",
+        "ORDER BY placed DESC LIMIT $4"
+    ),
 );
 
-const FIRST_DATE: Statement = Statement::same(
-    "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
-            (SELECT CAST($2 AS text) UNION ALL
-             SELECT person FROM customer_alias WHERE tenant = $1 AND merged_into = $3 AND due IS NOT NULL)
-      ORDER BY placed LIMIT 1",
+const FIRST_DATE: Statement = Statement::pair(
+    dates!("", "", "ORDER BY placed LIMIT 1"),
+    dates!("INDEXED BY customer_order_person", "INDEXED BY customer_alias_into", "ORDER BY placed LIMIT 1"),
 );
 
 const HAND_OVER: Statement =
@@ -208,8 +220,8 @@ pub async fn dates(
 ) -> Outcome<(Vec<Timestamp>, Option<Timestamp>)> {
     let most = i64::try_from(MAX_DATES).unwrap_or(i64::MAX);
     let mut latest: Vec<Instant> = on_engine!(session, LATEST_DATES, |sql, conn| {
-        let query = sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(most);
-        query.bind(who.id()).fetch_all(conn).await
+        let query = sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(who.id());
+        query.bind(most).fetch_all(conn).await
     })?;
     latest.reverse();
     let first: Option<Instant> = on_engine!(session, FIRST_DATE, |sql, conn| {
