@@ -21,9 +21,9 @@ pub static INCENTIVES: Table<Incentive> = Table::new(
 
 const VERSIONS: Statement = Statement::pair(
     // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
-    "SELECT i.*, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1) AS merged FROM UNNEST($2::text[]) AS wanted (id)
+    "SELECT i.*, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1 AND person > '') AS merged FROM UNNEST($2::text[]) AS wanted (id)
       CROSS JOIN LATERAL (SELECT id, version FROM incentive WHERE tenant = $1 AND id = wanted.id LIMIT 1) AS i",
-    "SELECT id, version, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1) AS merged
+    "SELECT id, version, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1 AND person > '') AS merged
        FROM incentive WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 

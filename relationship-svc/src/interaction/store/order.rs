@@ -48,33 +48,31 @@ const NEWEST: Statement = Statement::same(select!(
      ORDER BY o.placed DESC, o.order_id DESC LIMIT $6"
 ));
 
-// With those that are still called by another name of the customer's. Without statistics SQLite would look at all of the tenant.
+// With those that are still called by another name of the customer's.
 macro_rules! dates {
-    ($orders:literal, $aliases:literal, $rest:literal) => {
+    ($aliases:literal, $rest:literal) => {
         concat!(
-            "SELECT placed FROM customer_order ",
-            $orders,
-            " WHERE tenant = $1 AND placed IS NOT NULL AND NOT cancelled AND person IN
-                (SELECT CAST($2 AS text) UNION ALL SELECT person FROM customer_alias ",
+            "SELECT placed FROM (
+                SELECT placed FROM customer_order
+                 WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled
+                UNION ALL SELECT o.placed FROM customer_alias AS a ",
             $aliases,
-            " WHERE tenant = $1 AND merged_into = $3 AND due IS NOT NULL) ",
+            " CROSS JOIN customer_order AS o
+                 WHERE a.tenant = $1 AND a.merged_into = $3 AND a.due IS NOT NULL
+                   AND o.tenant = $1 AND o.person = a.person AND o.placed IS NOT NULL AND NOT o.cancelled) AS dates ",
             $rest
         )
     };
 }
 
 const LATEST_DATES: Statement = Statement::pair(
-    dates!("", "", "ORDER BY placed DESC LIMIT $4"),
-    dates!(
-        "INDEXED BY customer_order_person",
-        "INDEXED BY customer_alias_into",
-        "ORDER BY placed DESC LIMIT $4"
-    ),
+    dates!("", "ORDER BY placed DESC LIMIT $4"),
+    dates!("INDEXED BY customer_alias_into", "ORDER BY placed DESC LIMIT $4"),
 );
 
 const FIRST_DATE: Statement = Statement::pair(
-    dates!("", "", "ORDER BY placed LIMIT 1"),
-    dates!("INDEXED BY customer_order_person", "INDEXED BY customer_alias_into", "ORDER BY placed LIMIT 1"),
+    dates!("", "ORDER BY placed LIMIT 1"),
+    dates!("INDEXED BY customer_alias_into", "ORDER BY placed LIMIT 1"),
 );
 
 const HAND_OVER: Statement =
