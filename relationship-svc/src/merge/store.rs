@@ -56,7 +56,8 @@ const MOVES: Statement = Statement::same(
             (SELECT count(*) FROM segment_member AS m WHERE m.tenant = $1 AND m.customer = $2
                 AND NOT EXISTS (SELECT 1 FROM segment_member AS n
                                  WHERE n.tenant = $1 AND n.segment = m.segment AND n.customer = $3)) AS lists,
-            (SELECT count(*) FROM customer_alias WHERE tenant = $1 AND merged_into = $2) AS aliases",
+            (SELECT count(*) FROM customer_alias WHERE tenant = $1 AND merged_into = $2) AS aliases
+       FROM customer WHERE tenant = $1 AND id = $2",
 );
 
 /// Every statement, for the test that prepares them on both engines.
@@ -111,7 +112,7 @@ async fn part(
     })?)
 }
 
-/// How much of one customer would be another one's, each counted up to `most`.
+/// How much of one customer, who is there, would be another one's, each counted up to `most`.
 pub async fn moves(
     session: &mut impl Session,
     tenant: &Tenant,

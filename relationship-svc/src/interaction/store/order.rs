@@ -50,15 +50,16 @@ const NEWEST: Statement = Statement::same(select!(
 
 // With those that are still called by another name of the customer's.
 macro_rules! dates {
-    ($aliases:literal, $rest:literal) => {
+    ($aliases:literal, $orders:literal, $rest:literal) => {
         concat!(
             "SELECT placed FROM (
                 SELECT placed FROM customer_order
                  WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled
                 UNION ALL SELECT o.placed FROM customer_alias AS a ",
             $aliases,
-            " CROSS JOIN customer_order AS o
-                 WHERE a.tenant = $1 AND a.merged_into = $3 AND a.due IS NOT NULL
+            " CROSS JOIN customer_order AS o ",
+            $orders,
+            " WHERE a.tenant = $1 AND a.merged_into = $3 AND a.due IS NOT NULL
                    AND o.tenant = $1 AND o.person = a.person AND o.placed IS NOT NULL AND NOT o.cancelled) AS dates ",
             $rest
         )
@@ -66,13 +67,17 @@ macro_rules! dates {
 }
 
 const LATEST_DATES: Statement = Statement::pair(
-    dates!("", "ORDER BY placed DESC LIMIT $4"),
-    dates!("INDEXED BY customer_alias_into", "ORDER BY placed DESC LIMIT $4"),
+    dates!("", "", "ORDER BY placed DESC LIMIT $4"),
+    dates!(
+        "INDEXED BY customer_alias_into",
+        "INDEXED BY customer_order_person",
+        "ORDER BY placed DESC LIMIT $4"
+    ),
 );
 
 const FIRST_DATE: Statement = Statement::pair(
-    dates!("", "ORDER BY placed LIMIT 1"),
-    dates!("INDEXED BY customer_alias_into", "ORDER BY placed LIMIT 1"),
+    dates!("", "", "ORDER BY placed LIMIT 1"),
+    dates!("INDEXED BY customer_alias_into", "INDEXED BY customer_order_person", "ORDER BY placed LIMIT 1"),
 );
 
 const HAND_OVER: Statement =
