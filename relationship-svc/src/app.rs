@@ -54,6 +54,8 @@ pub struct App {
     pub tracks: Arc<Known>,
     /// Wakes what goes on with erasures.
     pub erasures: Arc<Notify>,
+    /// Wakes what moves behind merges.
+    pub merges: Arc<Notify>,
     /// Where evaluations that take long are computed.
     pub heavy: Heavy,
 }
@@ -93,6 +95,7 @@ impl App {
             interactions: Interactions::default(),
             tracks: Arc::default(),
             erasures: Arc::default(),
+            merges: Arc::default(),
             heavy,
         }))
     }

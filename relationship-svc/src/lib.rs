@@ -15,6 +15,7 @@ pub mod erasure;
 pub mod event;
 pub mod incentive;
 pub mod interaction;
+pub mod merge;
 pub mod redemption;
 pub mod relationship;
 pub mod rule;

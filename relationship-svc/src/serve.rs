@@ -23,7 +23,7 @@ use tandem_proto::relationship::v1::settings_service_server::SettingsServiceServ
 use tandem_proto::relationship::v1::voucher_service_server::VoucherServiceServer;
 
 use crate::{
-    App, Config, MIGRATIONS, attribute, consent, customer, erasure, event, incentive, interaction,
+    App, Config, MIGRATIONS, attribute, consent, customer, erasure, event, incentive, interaction, merge,
     redemption, relationship, rule, segment, settings, voucher,
 };
 
@@ -97,6 +97,7 @@ impl Program for App {
         interaction::tasks::start(self);
         consent::tasks::start(self);
         erasure::tasks::start(self);
+        merge::tasks::start(self);
         segment::tasks::start(self);
     }
 }

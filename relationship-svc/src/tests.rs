@@ -12,8 +12,8 @@ use tonic::{Code, Streaming};
 use crate::segment::tests::{create_segment, create_segment_of};
 use crate::testing::{Channel, Harness, fields, reason};
 use crate::{
-    MIGRATIONS, attribute, consent, customer, erasure, incentive, interaction, redemption, relationship,
-    segment, voucher,
+    MIGRATIONS, attribute, consent, customer, erasure, incentive, interaction, merge, redemption,
+    relationship, segment, voucher,
 };
 
 #[tokio::test]
@@ -27,6 +27,7 @@ async fn every_statement_prepares_on_both_engines() {
         for statements in [
             &attribute::store::statements()[..],
             &customer::store::statements(),
+            customer::store::alias::STATEMENTS,
             consent::store::STATEMENTS,
             consent::store::suppression::STATEMENTS,
             erasure::store::STATEMENTS,
@@ -34,6 +35,7 @@ async fn every_statement_prepares_on_both_engines() {
             interaction::store::STATEMENTS,
             interaction::store::due::STATEMENTS,
             interaction::store::order::STATEMENTS,
+            merge::store::STATEMENTS,
             redemption::store::STATEMENTS,
             redemption::store::audit::STATEMENTS,
             redemption::store::savings::STATEMENTS,

@@ -1,6 +1,7 @@
-//! `tandem customers`: bring in customers, take them out, look at them, show them all that is held, and erase them.
+//! `tandem customers`: bring in customers, take them out, look at them, show them all that is held, merge and erase them.
 
 mod contact;
+mod merge;
 mod person;
 mod show;
 mod standing;
@@ -37,6 +38,8 @@ pub enum Command {
     List(browse::List),
     /// All that is held on one, as JSON, line by line.
     Data(person::Data),
+    /// Merge one into another: both were the same person.
+    Merge(merge::Merge),
     /// Erase one for good.
     Erase(person::Erase),
 }
@@ -97,6 +100,7 @@ pub async fn run(command: Command, target: &Target, format: Format) -> Result<()
         Command::Show(arguments) => show::run(arguments, target, format).await,
         Command::List(arguments) => browse::list_customers(arguments, target, format).await,
         Command::Data(arguments) => person::data(arguments, target).await,
+        Command::Merge(arguments) => merge::merge(arguments, target, format).await,
         Command::Erase(arguments) => person::erase(arguments, target, format).await,
     }
 }

@@ -21,6 +21,7 @@ use super::look::holding;
 use super::{Basis, Consent, Key, Proof, State, events, store};
 use crate::App;
 use crate::customer;
+use crate::customer::store::alias;
 
 /// What became of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +76,8 @@ pub async fn confirm(app: Arc<App>, asked: Asked<Confirm>) -> Outcome<Consent> {
     once!(app.core, asked, |unit, asked| {
         let (tenant, now, principal) = (unit.tenant(), unit.now(), unit.principal().to_owned());
         let pending = store::find(unit.tx(), tenant, asked.confirmation.record).await?;
-        let pending = pending.filter(|one| one.state == State::Pending).ok_or_else(link::invalid)?;
-        asked.confirmation.check(tenant, &pending)?;
+        let mut pending = pending.filter(|one| one.state == State::Pending).ok_or_else(link::invalid)?;
+        pending.key.customer = addressee(unit, &asked.confirmation, &pending).await?;
         customer::store::lock_ids(unit.tx(), tenant, std::slice::from_ref(&pending.key.customer)).await?;
         if let Some(grant) = store::confirmed_by(unit.tx(), tenant, pending.id).await? {
             let message = "the link has granted already, and grants once";
@@ -103,6 +104,22 @@ pub async fn confirm(app: Arc<App>, asked: Asked<Confirm>) -> Outcome<Consent> {
             _ => Err(link::invalid()),
         }
     })
+}
+
+/// Whose link it is: the customer's, by whatever id they were called when it was sent.
+async fn addressee(unit: &mut Unit<'_>, sent: &Confirmation, pending: &Consent) -> Outcome<String> {
+    let (tenant, id) = (unit.tenant(), pending.key.customer.clone());
+    let kept = alias::into(unit.tx(), tenant, &id).await?.unwrap_or_else(|| id.clone());
+    if sent.check(tenant, pending).is_ok() {
+        return Ok(kept);
+    }
+    let names = alias::of(unit.tx(), tenant, &kept).await?;
+    let mut names = names.iter().filter_map(|one| one.person.strip_prefix("c/"));
+    let called = |name: &str| Consent {
+        key: Key { customer: name.to_owned(), ..pending.key.clone() },
+        ..pending.clone()
+    };
+    if names.any(|name| sent.check(tenant, &called(name)).is_ok()) { Ok(kept) } else { Err(link::invalid()) }
 }
 
 fn refused_after(holding: &Current, pending: &Consent) -> bool {

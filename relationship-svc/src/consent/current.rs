@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Consent, State};
+use super::{Consent, Key, State};
 
 /// One record, as far as it matters for what holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,18 @@ impl Current {
         }
     }
 
+    /// Takes in what holds of somebody who is the same person: as if all its records were taken in.
+    pub fn take_all(&mut self, other: &Self) {
+        if let Some(mark) = other.decided
+            && newer(&mut self.decided, mark)
+        {
+            self.due = other.due;
+        }
+        if let Some(mark) = other.pending {
+            newer(&mut self.pending, mark);
+        }
+    }
+
     /// Takes in what holds of a wider purpose or channel: a no for all, which a later yes for one undoes.
     pub fn take_wider(&mut self, wider: &Self) {
         if let Some(no) = wider.decided.filter(|mark| mark.state.refuses()) {
@@ -88,6 +100,21 @@ impl Current {
             _ => self.open(now).map(|asked| (State::Pending, asked)).or(decided),
         }
     }
+}
+
+/// What holds of several people who are one, called by this id: of each purpose and channel what follows from the records of all.
+/// Of two that are alike that one's own stays.
+pub fn together(held: Vec<(Key, Current)>, customer: &str) -> Vec<(Key, Current)> {
+    let (own, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.customer == customer);
+    let mut together = own;
+    for (key, current) in others {
+        let key = Key { customer: customer.to_owned(), ..key };
+        match together.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => known.take_all(&current),
+            None => together.push((key, current)),
+        }
+    }
+    together
 }
 
 fn newer(place: &mut Option<Mark>, mark: Mark) -> bool {

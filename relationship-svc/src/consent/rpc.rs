@@ -49,6 +49,12 @@ impl Api {
         erasure::explained(&self.0, &call.tenant, customer, Fault::not_found(customer::name(customer))).await
     }
 
+    /// Who counts for an id: the one whom they were merged into, else themselves.
+    async fn called(&self, call: &Call, customer: &str) -> Outcome<String> {
+        let into = customer::store::alias::into(&mut self.0.db.read().await?, &call.tenant, customer).await?;
+        Ok(into.unwrap_or_else(|| customer.to_owned()))
+    }
+
     async fn result(&self, call: &Call, customer: &str, recorded: Recorded) -> RecordConsentResult {
         match recorded {
             Recorded::Kept { consent, superseded } => {
@@ -196,6 +202,7 @@ impl Api {
         let mut v = Violations::new();
         let (customer, contact) = parse::contact(&mut v, &body);
         v.finish()?;
+        let customer = self.called(call, &customer).await?;
         let mut reader = self.0.db.read().await?;
         let verdict = match CUSTOMERS.find(&mut reader, &call.tenant, &customer).await? {
             Some(person) => {
@@ -227,6 +234,7 @@ impl Api {
         let channel = parse::channel(&mut v, body.channel);
         v.check(channel.needs_profile(), "channel", "must be EMAIL, SMS, PHONE or WHATSAPP");
         v.finish()?;
+        let customer = self.called(call, &customer).await?;
         let found = CUSTOMERS.find(&mut self.0.db.read().await?, &call.tenant, &customer).await?;
         let Some(person) = found else { return Err(self.unknown(call, &customer).await) };
         let hashes = channel
@@ -243,15 +251,16 @@ impl Api {
     async fn list(&self, call: &Call, body: ListConsentsRequest) -> Outcome<ListConsentsResponse> {
         let mut v = Violations::new();
         let size = grpc::page_size(&mut v, body.page_size) as usize;
-        let customer = field::resource(&mut v, "customer", customer::COLLECTION, &body.customer);
+        let asked = field::resource(&mut v, "customer", customer::COLLECTION, &body.customer);
         let states = parse::states(&mut v, &body.states);
         v.finish()?;
+        let customer = self.called(call, &asked).await?;
         let words: Vec<&str> = states.iter().map(|state| state.name()).collect();
         let filter = format!("{} {}", body.current, words.join(","));
         let listing = Listing {
             tenant: call.tenant.as_str(),
             list: "ListConsents",
-            parent: &customer,
+            parent: &asked,
             filter: &filter,
             ..Listing::default()
         };
@@ -313,8 +322,11 @@ impl Api {
             let Some((state, mark)) = holding(&said, key).state(now) else { continue };
             let record = store::find(&mut reader, &call.tenant, mark.record).await?;
             // A refusal for all is told where it was said.
-            let own = record.filter(|record| record.key == *key && wanted(state));
-            found.extend(own.map(|record| super::Consent { state, ..record }));
+            let own = record.filter(|record| {
+                (&record.key.purpose, record.key.channel) == (&key.purpose, key.channel) && wanted(state)
+            });
+            // It may still be called another one's who was merged into them.
+            found.extend(own.map(|record| super::Consent { state, key: key.clone(), ..record }));
         }
         found.retain(|one| (one.at, one.id) < before);
         found.sort_unstable_by_key(|one| std::cmp::Reverse((one.at, one.id)));

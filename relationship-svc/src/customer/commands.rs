@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tandem_kernel::problem::Problem;
-use tandem_platform::db::Writes;
+use tandem_platform::db::{Session, Writes};
 use tandem_platform::outbox::{self, Batch, Recorded};
 use tandem_platform::resource::{Change, New};
 use tandem_platform::service::{Asked, Core};
-use tandem_platform::{Call, Outcome, Tenant, Tx, Violations, field, once, transact};
+use tandem_platform::{Call, Kind, Outcome, Tenant, Tx, Violations, field, once, transact};
 
-use super::{Customer, MAX_ATTRIBUTES, Profile, events, store};
+use super::{Customer, MAX_ATTRIBUTES, Profile, alias, events, store};
 use crate::attribute::{self, Declared};
 
 /// What became of one customer of a batch.
@@ -23,6 +23,16 @@ pub struct Upserted {
     /// written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// It was merged into this one: its id, and that of the other one. It was not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Renamed>,
+}
+
+/// An id that stands for another customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    customer: String,
+    into: String,
 }
 
 impl Upserted {
@@ -31,6 +41,9 @@ impl Upserted {
     /// # Errors
     /// Why it stayed as it was.
     pub fn stored(self) -> Outcome<bool> {
+        if let Some(Renamed { customer, into }) = &self.merged {
+            return Err(alias::refused(customer, into));
+        }
         let mut v = Violations::new();
         field::problems(&mut v, self.problems);
         v.finish().map(|()| self.created)
@@ -45,14 +58,26 @@ pub async fn create(core: Core, asked: Asked<New<Profile>>) -> Outcome<Customer>
         let profile = kept(&declared, new.given.clone())?;
         let now = unit.now();
         unit.write(store::look(vec![new.id.clone()], now));
-        unit.create(Customer::new(new.id.clone(), profile, now), events::created).await
+        let created = unit.create(Customer::new(new.id.clone(), profile, now), events::created).await?;
+        // Behind the row, which waits for a merge that takes the id away.
+        match store::alias::into(unit.tx(), tenant, &new.id).await? {
+            Some(into) => Err(alias::refused(&new.id, &into)),
+            None => Ok(created),
+        }
     })
 }
 
 /// Changes the named fields of a customer.
 pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Customer> {
     once!(core, asked, |unit, change| {
-        let customer: Customer = unit.lock(&change.touch).await?;
+        let customer: Customer = match unit.lock(&change.touch).await {
+            Err(fault) if fault.kind() == Kind::NotFound => {
+                let tenant = unit.tenant();
+                let into = store::alias::into(unit.tx(), tenant, &change.touch.id).await?;
+                return Err(into.map_or(fault, |into| alias::refused(&change.touch.id, &into)));
+            }
+            found => found?,
+        };
         let mut profile = change.of(&customer.profile);
         if profile.attributes != customer.profile.attributes {
             let tenant = unit.tenant();
@@ -65,11 +90,21 @@ pub async fn update(core: Core, asked: Asked<Change<Profile>>) -> Outcome<Custom
 }
 
 /// What the tenant declares of attributes, read where a profile has any.
-async fn declared(tx: &mut Tx, tenant: &Tenant, profile: &Profile) -> Outcome<Declared> {
+async fn declared(session: &mut impl Session, tenant: &Tenant, profile: &Profile) -> Outcome<Declared> {
     if profile.attributes.is_empty() {
         return Ok(Declared::default());
     }
-    attribute::store::declared(tx, tenant).await
+    attribute::store::declared(session, tenant).await
+}
+
+/// A profile as it is kept by what the tenant declares now.
+pub async fn declared_kept(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    profile: Profile,
+) -> Outcome<Profile> {
+    let declared = declared(session, tenant, &profile).await?;
+    kept(&declared, profile)
 }
 
 /// A profile as it is kept by what is declared.
@@ -163,6 +198,8 @@ impl Block {
         let found = store::CUSTOMERS.lock_many(tx, tenant, ids).await?;
         let mut found: HashMap<String, Customer> =
             found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
+        let fresh = self.rows.iter().map(|(id, _)| id).filter(|id| !found.contains_key(*id));
+        let renamed = store::alias::known(tx, tenant, fresh.cloned().collect(), Vec::new()).await?;
         let mut changes = self.rows.iter().flat_map(|(_, changes)| changes);
         let declared = match changes.find(|(_, change)| !change.whole().attributes.is_empty()) {
             None => Declared::default(),
@@ -172,6 +209,11 @@ impl Block {
         let mut customers = Vec::with_capacity(self.rows.len());
         for (id, changes) in &self.rows {
             let before = found.remove(id);
+            if let Some(into) = renamed.customer(id).filter(|_| before.is_none()) {
+                let merged = Renamed { customer: id.clone(), into: into.to_owned() };
+                changes.iter().for_each(|(place, _)| upserted[*place].merged = Some(merged.clone()));
+                continue;
+            }
             let is_new = before.is_none();
             let (mut profile, mut is_changed) = (before.as_ref().map(|one| one.profile.clone()), false);
             for (place, change) in changes {

@@ -8,6 +8,7 @@
 //! - A birthday has a month and a day and perhaps a year; 29 February is one in every year that is not known.
 //! - The relationship began when it says so, else when the customer was created here.
 
+pub mod alias;
 pub mod commands;
 pub mod events;
 mod normal;

@@ -13,22 +13,23 @@ use tandem_kernel::rule::{Facts, Vocabulary};
 use tandem_platform::resource::Change;
 use tandem_platform::resource::asked;
 use tandem_platform::resource::list::Listed;
-use tandem_platform::{Fault, Kind, Outcome, Violations, field, grpc, service};
+use tandem_platform::{Call, Fault, Kind, Outcome, Violations, field, grpc, resource, service};
 use tandem_proto::convert;
 use tandem_proto::relationship::v1::customer_service_server::CustomerService;
 use tandem_proto::relationship::v1::{
     self, BatchUpsertCustomersRequest, BatchUpsertCustomersResponse, CreateCustomerRequest,
     CreateCustomerResponse, EraseCustomerRequest, EraseCustomerResponse, ExportCustomerRequest,
     GetCustomerRequest, GetCustomerResponse, ImportCustomersRequest, ImportCustomersResponse,
-    ListCustomersRequest, ListCustomersResponse, UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
+    ListCustomersRequest, ListCustomersResponse, MergeCustomersRequest, MergeCustomersResponse,
+    UpdateCustomerRequest, UpdateCustomerResponse, UpsertResult,
 };
 use tonic::{Request, Response, Status, Streaming};
 
 use self::import::Customers;
 use super::commands::{self, Upserted};
-use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, vocabulary};
+use super::{Customer, FIELDS, MAX_BATCH, Profile, events, fact, store, vocabulary};
 use crate::erasure::rpc::Parts;
-use crate::{App, attribute, erasure};
+use crate::{App, attribute, erasure, merge};
 
 /// What a filter may read.
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(vocabulary);
@@ -41,6 +42,15 @@ impl Api {
     /// Of this process.
     pub fn new(app: &Arc<App>) -> Self {
         Self(app.clone())
+    }
+
+    /// Who counts for the id of nobody: the one whom they were merged into; else why nobody is there.
+    async fn called(&self, call: &Call, id: &str, unknown: Fault) -> Outcome<Customer> {
+        let into = store::alias::into(&mut self.0.db.read().await?, &call.tenant, id).await?;
+        match into {
+            Some(into) => resource::find(&self.0, call, &into).await,
+            None => Err(erasure::explained(&self.0, &call.tenant, id, unknown).await),
+        }
     }
 
     /// What a filter may read: attributes as they are declared, where it reads any.
@@ -75,7 +85,7 @@ impl CustomerService for Api {
         let customer = match asked::get(&self.0.core, request).await {
             Err(fault) if fault.kind() == Kind::NotFound => {
                 let id = name.rsplit('/').next().unwrap_or_default();
-                return Err(erasure::explained(&self.0, &call.tenant, id, fault).await.into());
+                self.called(&call, id, fault).await?
             }
             found => found?,
         };
@@ -135,6 +145,13 @@ impl CustomerService for Api {
         request: Request<EraseCustomerRequest>,
     ) -> Result<Response<EraseCustomerResponse>, Status> {
         Ok(Response::new(erasure::rpc::erase(&self.0, request).await?))
+    }
+
+    async fn merge_customers(
+        &self,
+        request: Request<MergeCustomersRequest>,
+    ) -> Result<Response<MergeCustomersResponse>, Status> {
+        Ok(Response::new(merge::rpc::merge(&self.0, request).await?))
     }
 }
 

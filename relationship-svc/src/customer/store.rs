@@ -1,5 +1,8 @@
 //! Customers in the database.
 
+pub mod alias;
+
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -97,12 +100,17 @@ static FIND_WITH_CATALOGUE: LazyLock<Statement> = LazyLock::new(|| {
     let customer = CUSTOMERS.listed("t");
     Statement::made(
         format!(
-            "SELECT t.*, {catalogue} FROM UNNEST($2::text[]) AS wanted (id) CROSS JOIN LATERAL
-                (SELECT {customer} FROM customer AS t WHERE t.tenant = $1 AND t.id = wanted.id LIMIT 1) AS t"
+            "SELECT t.*, wanted.id AS asked, {catalogue} FROM UNNEST($2::text[]) AS wanted (id)
+               LEFT JOIN LATERAL (SELECT merged_into FROM customer_alias
+                                   WHERE tenant = $1 AND person = 'c/' || wanted.id LIMIT 1) AS a ON true
+              CROSS JOIN LATERAL
+                (SELECT {customer} FROM customer AS t
+                  WHERE t.tenant = $1 AND t.id = COALESCE(a.merged_into, wanted.id) LIMIT 1) AS t"
         ),
         format!(
-            "SELECT {customer}, {catalogue} FROM json_each($2) AS wanted
-              CROSS JOIN customer AS t ON t.tenant = $1 AND t.id = wanted.value->>0"
+            "SELECT {customer}, wanted.value->>0 AS asked, {catalogue} FROM json_each($2) AS wanted
+               LEFT JOIN customer_alias AS a ON a.tenant = $1 AND a.person = 'c/' || (wanted.value->>0)
+              CROSS JOIN customer AS t ON t.tenant = $1 AND t.id = COALESCE(a.merged_into, wanted.value->>0)"
         ),
     )
 });
@@ -143,23 +151,36 @@ pub async fn known_ids(session: &mut impl Session, tenant: &Tenant, ids: &[Strin
     })?)
 }
 
+/// Customers as they were found, and by which other ids they were asked for.
+pub type Called = (Vec<Customer>, HashMap<String, String>);
+
 /// Those of these customers that exist, in no order, with the version of the tenant's segments at the same moment; see
-/// [`crate::segment::catalogue`].
+/// [`crate::segment::catalogue`]. For who was merged into another one that one is found.
 pub async fn find_with_catalogue(
     session: &mut impl Session,
     tenant: &Tenant,
     ids: Vec<String>,
-) -> Outcome<(Vec<Customer>, i64)> {
+) -> Outcome<(Called, i64)> {
     let columns = [Column::Text(ids)];
-    let (customers, version) = on_engine!(session, *FIND_WITH_CATALOGUE, |sql, conn| {
+    let (customers, asked, version) = on_engine!(session, *FIND_WITH_CATALOGUE, |sql, conn| {
         let rows = sqlx::query(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await;
         rows.and_then(|rows| {
             let version: Option<i64> =
                 rows.first().map(|row| sqlx::Row::try_get(row, "catalogue")).transpose()?.flatten();
-            Ok((CUSTOMERS.all(&rows)?, version))
+            let asked = rows.iter().map(|row| sqlx::Row::try_get::<String, _>(row, "asked"));
+            Ok((CUSTOMERS.all(&rows)?, asked.collect::<Result<Vec<_>, _>>()?, version))
         })
     })?;
-    Ok((customers?, version.unwrap_or(0)))
+    let (mut found, mut called): Called = Default::default();
+    for (customer, asked) in customers?.into_iter().zip(asked) {
+        if asked != customer.id {
+            called.insert(asked, customer.id.clone());
+        }
+        if !found.iter().any(|known: &Customer| known.id == customer.id) {
+            found.push(customer);
+        }
+    }
+    Ok(((found, called), version.unwrap_or(0)))
 }
 
 /// At most `limit` customers whose ids come after `id`, in the order of their ids.

@@ -16,17 +16,19 @@ use tandem_proto::common::v1::Event;
 use super::scrub::{self, Ours};
 use super::{Erasure, Step, Told, events, list, store};
 use crate::customer::Profile;
-use crate::customer::store::CUSTOMERS;
+use crate::customer::store::{CUSTOMERS, alias};
 use crate::relationship::{self, Relationship, StageRules, Who};
 use crate::{App, consent, customer, interaction, redemption};
 
 /// Rows that one transaction goes through at most.
 const PART: i64 = 500;
 
-/// Erases the customer of an id. Who was erased before and left nothing since is told so.
+/// Erases the customer of an id, under all ids that they are called by. Who was erased before and left nothing since is told so.
 pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
     let told = once!(app.core, asked, |unit, id| {
         let (tenant, now, principal) = (unit.tenant(), unit.now(), unit.principal().to_owned());
+        let into = alias::into(unit.tx(), tenant, id).await?;
+        let id = into.as_ref().unwrap_or(id);
         let pseudonym = app.people.pseudonym(tenant.as_str(), id);
         let person = CUSTOMERS.lock_any(unit.tx(), tenant, id).await?;
         let before = store::lock(unit.tx(), tenant, &pseudonym).await?;
@@ -38,18 +40,27 @@ pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
         }
         let addresses = person.map(|person| addresses(&person.profile)).unwrap_or_default();
         let mut events = Batch::new(&asked.call, &*app.ids, now);
-        let erasure = Erasure {
+        let forget = Some(now + SignedDuration::from_hours(app.config.event_retention_h.into()));
+        let told = events.id();
+        let begun = |id: &str, pseudonym: String| Erasure {
             pseudonym,
-            customer: Some(id.clone()),
-            principal,
+            customer: Some(id.to_owned()),
+            principal: principal.clone(),
             erased: now,
             step: Some(Step::FIRST),
             place: String::new(),
             done: None,
-            told: events.id(),
-            forget: Some(now + SignedDuration::from_hours(app.config.event_retention_h.into())),
+            told,
+            forget,
         };
+        let erasure = begun(id, pseudonym);
         events.push(events::erased(id, &erasure));
+        for name in called(&app, unit.tx(), tenant, id, &erasure.pseudonym).await? {
+            let theirs = begun(&name, app.people.pseudonym(tenant.as_str(), &name));
+            events.push(events::erased(&name, &theirs));
+            store::forget(&name).into_iter().for_each(|write| unit.write(write));
+            unit.write(store::begin(&theirs)?);
+        }
         let rows =
             consent::suppression::erased(&app.people, tenant.as_str(), &addresses, now, &erasure.principal);
         store::forget(id).into_iter().for_each(|write| unit.write(write));
@@ -60,6 +71,20 @@ pub async fn erase(app: Arc<App>, asked: Asked<String>) -> Outcome<Told> {
     })?;
     app.erasures.notify_one();
     Ok(told)
+}
+
+/// Other ids of somebody, who is erased under each of them; that they are one stays, hidden.
+async fn called(app: &App, tx: &mut Tx, tenant: &Tenant, id: &str, hidden: &str) -> Outcome<Vec<String>> {
+    let mut names = Vec::new();
+    for one in alias::of(tx, tenant, id).await? {
+        let name = one.person.strip_prefix("c/").map(str::to_owned);
+        let pseudonym = name.as_ref().map(|name| app.people.pseudonym(tenant.as_str(), name));
+        let person =
+            pseudonym.map_or_else(|| one.person.clone(), |pseudonym| customer::alias::person(&pseudonym));
+        alias::hide(tx, tenant, &one.person, &person, hidden).await?;
+        names.extend(name);
+    }
+    Ok(names)
 }
 
 /// Where somebody can be reached, as far as it is known here.
@@ -128,7 +153,7 @@ async fn part(
         }
         // Whole orders at a time, so that a part may be more than it was asked for; less than one is the last.
         Step::Redemptions => {
-            let done = redemption::rename::rename(tx, tenant, from, to, PART).await?;
+            let done = redemption::rename::rename(tx, tenant, &was, to, PART).await?;
             Ok(if done == 0 { Went::Through } else { Went::On(String::new()) })
         }
         Step::Counters => kept::counters(tx, tenant, person, place).await,

@@ -92,6 +92,7 @@ impl Export {
             Shown::Events => self.events(reader, behind).await,
             Shown::SetAside => self.set_aside(reader, behind).await,
             Shown::Erasures => self.erasures(reader).await,
+            Shown::Aliases => self.aliases(reader).await,
         }
     }
 
@@ -110,6 +111,14 @@ impl Export {
         let found = consent::store::newest(reader, &self.tenant, self.id(), before, PAGE).await?;
         let on = full(&found, |last| format!("{}\n{}", last.at.as_microsecond(), last.id));
         Ok((found.iter().map(|one| Part::Consent(consent::events::message(one))).collect(), on))
+    }
+
+    async fn aliases(&self, reader: &mut Reader) -> Outcome<Page> {
+        let found = customer::store::alias::of(reader, &self.tenant, self.id()).await?;
+        let shown = |one: customer::alias::Alias| {
+            row("customer_alias", &json!({ "person": one.person, "merged": one.merged.to_string() }))
+        };
+        Ok((found.into_iter().map(shown).collect(), None))
     }
 
     async fn states(&self, reader: &mut Reader) -> Outcome<Page> {

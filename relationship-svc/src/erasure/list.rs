@@ -85,6 +85,8 @@ pub enum Shown {
     SetAside,
     /// What is left of an erasure.
     Erasures,
+    /// Ids that stand for them.
+    Aliases,
 }
 
 /// A table.

@@ -25,7 +25,7 @@ pub mod scrub;
 pub mod store;
 pub mod tasks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

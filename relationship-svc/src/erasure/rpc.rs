@@ -20,6 +20,8 @@ pub type Parts = Pin<Box<dyn Stream<Item = Result<ExportCustomerResponse, Status
 pub async fn export(app: &Arc<App>, request: Request<ExportCustomerRequest>) -> Outcome<Parts> {
     let call = grpc::call(&request)?;
     let id = asked::named::<customer::Customer>(request.get_ref())?;
+    let into = customer::store::alias::into(&mut app.db.read().await?, &call.tenant, &id).await?;
+    let id = into.unwrap_or(id);
     if !look::holds(app, &call.tenant, &id).await? {
         let unknown = Fault::not_found(customer::name(&id));
         return Err(look::explained(app, &call.tenant, &id, unknown).await);

@@ -95,8 +95,11 @@ const RENAME_CONSENT: Statement = Statement::pair(
 const FORGET_CONSENT: Statement =
     Statement::same("DELETE FROM consent WHERE tenant = $1 AND id = $2 AND customer = $3");
 
+// What a code was given for may be any id of theirs: they are erased together.
 const RENAME_VOUCHERS: Statement = Statement::same(
-    "UPDATE voucher SET customer = $3, source_id = CASE WHEN source_id = $2 THEN NULL ELSE source_id END
+    "UPDATE voucher SET customer = $3, source_id = CASE WHEN source_id = $2 OR source_id IN
+            (SELECT e.customer FROM erasure AS o JOIN erasure AS e ON e.tenant = o.tenant AND e.told = o.told
+              WHERE o.tenant = $1 AND o.pseudonym = $3 AND e.customer IS NOT NULL) THEN NULL ELSE source_id END
       WHERE tenant = $1 AND code IN
             (SELECT code FROM voucher WHERE tenant = $1 AND customer = $2 ORDER BY code LIMIT $4)",
 );
@@ -320,12 +323,17 @@ pub async fn rename_orders(tx: &mut Tx, tenant: &Tenant, from: &Who, to: &Who, l
     })?)
 }
 
+/// Whoever stands for one customer among relationships stands for another one.
+pub fn rename_claimed(from: &str, to: &str) -> Write {
+    Write::new(RENAME_CLAIMED).text(from).text(to).where_needed()
+}
+
 /// The figures of a person go, guests that they have claimed are the pseudonym's, and they are no place in a row any more.
 pub fn forget_relationship(from: &str, to: &str) -> [Write; 3] {
     let key = Who::Customer(from.to_owned()).key();
-    let person = Write::new(FORGET_RELATIONSHIP).text(&key);
-    let place = Write::new(STEP_BACK_RELATIONSHIP).text(&key);
-    [person, Write::new(RENAME_CLAIMED).text(from).text(to), place].map(Write::where_needed)
+    let gone = [FORGET_RELATIONSHIP, STEP_BACK_RELATIONSHIP];
+    let [person, place] = gone.map(|statement| Write::new(statement).text(&key).where_needed());
+    [person, rename_claimed(from, to), place]
 }
 
 /// What was done by hand to codes behind a place, at most `limit`: each with what it changed, where that has `text`.

@@ -2,7 +2,7 @@
 
 mod held;
 mod late;
-mod stage;
+pub(crate) mod stage;
 
 use std::collections::BTreeSet;
 

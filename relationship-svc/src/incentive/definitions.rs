@@ -69,9 +69,24 @@ impl Definitions {
         tenant: &Tenant,
         ids: &[String],
     ) -> Outcome<HashMap<String, Arc<Ready>>> {
+        Ok(self.current_and_merged(session, tenant, ids).await?.0)
+    }
+
+    /// The same, and whether an id of one of the tenant's customers or guests may stand for another one: no statement more, and
+    /// who reads it needs none where nobody was ever merged.
+    pub async fn current_and_merged(
+        &self,
+        session: &mut impl Session,
+        tenant: &Tenant,
+        ids: &[String],
+    ) -> Outcome<(HashMap<String, Arc<Ready>>, bool)> {
         let versions = store::versions(session, tenant, ids).await?;
+        let merged = versions.iter().any(|(.., merged)| *merged);
+        let versions: Vec<(String, i64)> =
+            versions.into_iter().map(|(id, version, _)| (id, version)).collect();
         let found = self.at(session, tenant, &versions).await?;
-        Ok(found.into_iter().flatten().map(|ready| (ready.incentive.id.clone(), ready)).collect())
+        let found = found.into_iter().flatten().map(|ready| (ready.incentive.id.clone(), ready));
+        Ok((found.collect(), merged))
     }
 
     fn known(&self, tenant: &Tenant, (id, version): &(String, i64)) -> Option<Arc<Ready>> {

@@ -26,6 +26,7 @@ use tandem_proto::requests::Partial;
 use tonic::{Request, Response, Status};
 
 use super::{Definition, FIELDS, Incentive, commands, events, fact, vocabulary};
+use crate::customer::store::alias;
 use crate::{App, redemption};
 
 /// What a filter may read.
@@ -122,24 +123,34 @@ impl IncentiveService for Api {
         let GetLimitsRequest { name, customer, guest_key } = request.into_inner();
         let mut v = Violations::new();
         let id = field::resource(&mut v, "name", super::COLLECTION, &name);
-        let subject = field::subject(&mut v, &customer, &guest_key);
+        let _ = field::subject(&mut v, &customer, &guest_key);
         v.finish()?;
+        let asked = customer.strip_prefix("customers/").map(str::to_owned);
+        let guests = (!guest_key.is_empty()).then(|| guest_key.clone()).into_iter().collect();
+        let mut reader = self.0.db.read().await?;
+        let names = alias::known(&mut reader, &call.tenant, asked.iter().cloned().collect(), guests).await?;
+        let kept = asked.as_deref().and_then(|id| names.customer(id)).or(names.claimed_by(&guest_key));
+        let customer = kept.map(str::to_owned).or(asked);
+        let subject = limits::subject(
+            customer.as_deref(),
+            Some(&guest_key).filter(|key| !key.is_empty()).map(String::as_str),
+        );
         let incentive: Incentive = resource::find(&self.0, &call, &id).await?;
         let settings = self.0.tenancy.of(&self.0, &call.tenant).await?;
         let (now, zone) = (self.0.clock.now(), settings.zone.rules());
         let owner = incentive.id.as_str().into();
         let mut limits = incentive.definition.limits.standing(&owner, subject.as_ref(), now, zone);
-        let mut reader = self.0.db.read().await?;
         let of = &incentive.definition.limits;
         limits.extend(values::standing(&mut reader, &call.tenant, &owner, of, now, zone).await?);
         counters::fill(&mut reader, &call.tenant, &mut limits, now).await?;
-        if let Some(customer) = customer.strip_prefix("customers/") {
+        if let Some(customer) = &customer {
             let pseudonym = self.0.people.pseudonym(call.tenant.as_str(), customer);
             let erased = limits::subject(Some(&pseudonym), None);
-            let mut before: Vec<Standing> =
-                erased.map(|erased| of.standing_of_customer(&owner, &erased, now, zone)).unwrap_or_default();
-            counters::fill(&mut reader, &call.tenant, &mut before, now).await?;
-            limits.iter_mut().for_each(|limit| limit.count_too(&before));
+            for beside in names.open(customer).iter().chain(&erased) {
+                let mut before = of.standing_of_customer(&owner, beside, now, zone);
+                counters::fill(&mut reader, &call.tenant, &mut before, now).await?;
+                limits.iter_mut().for_each(|limit| limit.count_too(&before));
+            }
         }
         let told = |limit: &Standing| LimitUsage { owner: incentive.name(), ..limit.into() };
         Ok(Response::new(GetLimitsResponse { limits: limits.iter().map(told).collect() }))

@@ -21,9 +21,10 @@ pub static INCENTIVES: Table<Incentive> = Table::new(
 
 const VERSIONS: Statement = Statement::pair(
     // LATERAL: one probe of the primary key per id, whatever the planner knows of the table.
-    "SELECT i.* FROM UNNEST($2::text[]) AS wanted (id)
+    "SELECT i.*, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1 AND person > '') AS merged FROM UNNEST($2::text[]) AS wanted (id)
       CROSS JOIN LATERAL (SELECT id, version FROM incentive WHERE tenant = $1 AND id = wanted.id LIMIT 1) AS i",
-    "SELECT id, version FROM incentive WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2))",
+    "SELECT id, version, EXISTS (SELECT 1 FROM customer_alias WHERE tenant = $1 AND person > '') AS merged
+       FROM incentive WHERE tenant = $1 AND id IN (SELECT value->>0 FROM json_each($2))",
 );
 
 const REVISIONS: Statement = Statement::pair(
@@ -67,12 +68,13 @@ pub fn statements() -> Vec<(&'static str, Statement)> {
     INCENTIVES.statements().into_iter().chain(own).collect()
 }
 
-/// The current version of each of these that exists, in no order.
+/// The current version of each of these that exists, in no order, with whether any customer of the tenant was ever merged into
+/// another one.
 pub async fn versions(
     session: &mut impl Session,
     tenant: &Tenant,
     ids: &[String],
-) -> Outcome<Vec<(String, i64)>> {
+) -> Outcome<Vec<(String, i64, bool)>> {
     let columns = [Column::Text(ids.to_vec())];
     Ok(on_engine!(session, VERSIONS, |sql, conn| {
         sqlx::query_as(sql).bind(tenant.as_str()).bind_columns(&columns).fetch_all(conn).await

@@ -14,11 +14,6 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The customer.
-    pub fn to(&self) -> Who {
-        Who::Customer(self.customer.clone())
-    }
-
     /// The guest.
     pub fn from(&self) -> Who {
         Who::Guest(self.guest.clone())

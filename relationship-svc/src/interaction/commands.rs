@@ -136,7 +136,9 @@ async fn load(tx: &mut Tx, tenant: &Tenant, world: &mut World, all: &[&What]) ->
     people.extend(world.orders.values().map(|slot| slot.row.who.clone()));
     lock_people(tx, tenant, world, people).await?;
     let asked = all.iter().filter_map(|one| match one {
-        What::Sent(Interaction { who: Who::Customer(id), .. }) => Some(id.clone()),
+        What::Sent(Interaction { who: who @ Who::Customer(_), .. }) => {
+            world.resolve(who).id().map(str::to_owned)
+        }
         _ => None,
     });
     let asked: BTreeSet<String> = asked.collect();
@@ -145,7 +147,7 @@ async fn load(tx: &mut Tx, tenant: &Tenant, world: &mut World, all: &[&What]) ->
     Ok(())
 }
 
-/// Guests first: only then is it known which customers they are.
+/// Guests first: only then is it known which customers they are. Then customers, some of whom were merged into others.
 async fn lock_people(tx: &mut Tx, tenant: &Tenant, world: &mut World, people: BTreeSet<Who>) -> Outcome<()> {
     let (guests, mut customers): (Vec<Who>, Vec<Who>) =
         people.into_iter().partition(|who| matches!(who, Who::Guest(_)));
@@ -154,7 +156,10 @@ async fn lock_people(tx: &mut Tx, tenant: &Tenant, world: &mut World, people: BT
     customers.retain(|who| matches!(who, Who::Customer(_)));
     customers.sort_unstable();
     customers.dedup();
-    world.load_people(relationship::store::lock(tx, tenant, customers).await?);
+    world.load_people(relationship::store::lock(tx, tenant, customers.clone()).await?);
+    let kept = customers.iter().map(|who| world.resolve(who)).filter(|who| !customers.contains(who));
+    let kept: BTreeSet<Who> = kept.collect();
+    world.load_people(relationship::store::lock(tx, tenant, kept.into_iter().collect()).await?);
     Ok(())
 }
 

@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// Who counts for `who`: the customer who has claimed a guest.
+    /// Who counts for `who`: the customer who has claimed a guest, or whom a customer was merged into.
     pub fn resolve(&self, who: &Who) -> Who {
         let claimed = self.people.get(who).and_then(|slot| slot.row.merged_into.clone());
         claimed.map_or_else(|| who.clone(), Who::Customer)
@@ -157,12 +157,12 @@ impl World {
     }
 
     fn sent(&mut self, sent: &Interaction) -> Recorded {
-        if let Who::Customer(id) = &sent.who
+        let who = self.resolve(&sent.who);
+        if let (Who::Customer(_), Who::Customer(id)) = (&sent.who, &who)
             && !self.customers.contains(id)
         {
             return Recorded::NoCustomer;
         }
-        let who = self.resolve(&sent.who);
         if sent.kind == Kind::Order {
             return self.sent_order(sent, who);
         }
@@ -227,6 +227,9 @@ impl World {
     }
 
     fn count(&mut self, before: Option<Part>, after: Option<Part>) {
+        // An order may still be called another one's, whose figures are those of who counts for them.
+        let counting = |part: Option<Part>| part.map(|part| Part { who: self.resolve(&part.who), ..part });
+        let (before, after) = (counting(before), counting(after));
         let key = |part: &Option<Part>| part.as_ref().map(|part| (part.who.clone(), part.placed));
         let stays = key(&before) == key(&after);
         if let Some(Part { who, placed, amounts }) = before {

@@ -9,25 +9,26 @@ use tandem_platform::{Outcome, Tenant, Tx};
 use uuid::Uuid;
 
 use super::store::{self, By};
-use super::{CounterKey, Person, Redemption, State};
+use super::{CounterKey, Redemption, State};
+use crate::relationship::Who;
 
-/// At most `limit` redemptions of a customer are another one's, newest first; answers how many.
-pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, limit: i64) -> Outcome<usize> {
-    let found = store::newest(tx, tenant, By::Customer(from), Uuid::max(), limit).await?;
+/// At most `limit` redemptions of a customer or a guest are another customer's, newest first; answers how many.
+pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &Who, to: &str, limit: i64) -> Outcome<usize> {
+    let by = match from {
+        Who::Customer(id) => By::Customer(id),
+        Who::Guest(key) => By::Guest(key),
+    };
+    let found = store::newest(tx, tenant, by, Uuid::max(), limit).await?;
     let orders: BTreeSet<String> = found.into_iter().map(|one| one.order).collect();
     let mut locked = store::lock_orders(tx, tenant, orders.into_iter().collect()).await?;
-    locked.retain(|one| one.person.customer.as_deref() == Some(from));
+    let was: Arc<str> = from.key().into();
+    locked.retain(|one| one.person.subject().as_ref() == Some(&was));
     let ids: Vec<Uuid> = locked.iter().map(|one| one.id).collect();
-    let (Some(was), Some(is)) = (subject(from), subject(to)) else { return Ok(0) };
+    let is: Arc<str> = Who::Customer(to.to_owned()).key().into();
     let holders = locked.iter().filter(|one| one.state == State::Held).map(|one| one.id).collect();
     moved::weights(tx, tenant, (&was, &is), Weights { used: used(&locked), holders }).await?;
-    store::rename(tx, tenant, from, to, ids).await?;
+    store::rename(tx, tenant, to, ids).await?;
     Ok(locked.len())
-}
-
-/// Under which subject limits per customer count.
-fn subject(customer: &str) -> Option<Arc<str>> {
-    Person { customer: Some(customer.to_owned()), guest: None }.subject()
 }
 
 /// What redemptions weigh in the counters of their customer.

@@ -70,8 +70,9 @@ const NEWEST_OF_CUSTOMER: Statement = Statement::same(select!(
     "WHERE r.tenant = $1 AND r.customer = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
+// What a guest has redeemed who is no customer: whoever is one has it.
 const NEWEST_OF_GUEST: Statement = Statement::same(select!(
-    "WHERE r.tenant = $1 AND r.guest = $4 AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
+    "WHERE r.tenant = $1 AND r.guest = $4 AND r.customer IS NULL AND r.id < $2 ORDER BY r.id DESC LIMIT $3"
 ));
 
 // The whole ledger of the tenant in the order of its ids, a page at a time.
@@ -141,9 +142,9 @@ const UPDATE: Statement = Statement::pair(
 );
 
 const RENAME: Statement = Statement::pair(
-    "UPDATE redemption SET customer = $3 WHERE tenant = $1 AND customer = $2 AND id = ANY($4::uuid[])",
-    "UPDATE redemption SET customer = $3
-      WHERE tenant = $1 AND customer = $2 AND id IN (SELECT unhex(value->>0) FROM json_each($4))",
+    "UPDATE redemption SET customer = $2 WHERE tenant = $1 AND id = ANY($3::uuid[])",
+    "UPDATE redemption SET customer = $2
+      WHERE tenant = $1 AND id IN (SELECT unhex(value->>0) FROM json_each($3))",
 );
 
 /// Every statement, for the test that prepares them on both engines.
@@ -268,7 +269,7 @@ pub enum By<'a> {
     Code(&'a str),
     /// Those of one customer.
     Customer(&'a str),
-    /// Those of one guest.
+    /// Those of one guest that are no customer's.
     Guest(&'a str),
 }
 
@@ -393,11 +394,11 @@ pub fn update(redemptions: &[&Redemption]) -> Outcome<Write> {
     Ok(Write::new(UPDATE).columns(columns(redemptions)?))
 }
 
-/// Locked redemptions of one customer are another one's.
-pub async fn rename(tx: &mut Tx, tenant: &Tenant, from: &str, to: &str, ids: Vec<Uuid>) -> Outcome<()> {
+/// Locked redemptions are this customer's.
+pub async fn rename(tx: &mut Tx, tenant: &Tenant, to: &str, ids: Vec<Uuid>) -> Outcome<()> {
     let columns = [Column::Uuid(ids)];
     on_engine!(tx, RENAME, |sql, conn| {
-        let query = sqlx::query(sql).bind(tenant.as_str()).bind(from).bind(to);
+        let query = sqlx::query(sql).bind(tenant.as_str()).bind(to);
         query.bind_columns(&columns).execute(conn).await.map(|_| ())
     })?;
     Ok(())

@@ -16,7 +16,8 @@ use tandem_platform::db::Session;
 use tandem_platform::{Outcome, Tenant};
 use uuid::Uuid;
 
-use super::{CounterKey, CounterKind, Happened, Redemption, State, Terms};
+use super::{CounterKey, CounterKind, Happened, Person, Redemption, State, Terms};
+use crate::customer::alias::Known;
 use crate::voucher::{self, Usage, Voucher};
 
 pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
@@ -65,15 +66,16 @@ pub(super) struct JudgedValue {
 }
 
 /// Those of the counters by which the limits of the incentive are judged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Judged {
     pub uses: Option<usize>,
     pub budget: Option<usize>,
     pub customer: Option<usize>,
     pub customer_period: Option<usize>,
-    /// The same of the pseudonym of who was erased under the customer's id: who comes back finds these limits as they stand.
-    pub erased: Option<usize>,
-    pub erased_period: Option<usize>,
+    /// The same under other names of the customer: of ids that stand for them and may still count, and of the pseudonym of who was
+    /// erased under their id, so that who comes back finds these limits as they stand.
+    pub beside: Arc<[usize]>,
+    pub beside_period: Arc<[usize]>,
 }
 
 #[derive(Debug)]
@@ -133,6 +135,8 @@ enum Undo {
 #[derive(Debug)]
 pub(super) struct World {
     pub setting: Setting,
+    /// Who counts for the people of the batch.
+    pub names: Known,
     pub terms: Map<String, Arc<Terms>>,
     pub vouchers: Vouchers,
     /// Counters, and what holds keep of them and of vouchers.
@@ -150,6 +154,7 @@ impl World {
     pub fn new(setting: Setting) -> Self {
         Self {
             setting,
+            names: Known::default(),
             terms: Map::default(),
             vouchers: Vouchers::default(),
             ledger: Ledger::default(),
@@ -159,6 +164,17 @@ impl World {
             item: 0,
             undo: Vec::new(),
         }
+    }
+
+    /// Who counts for somebody: the one whom a customer was merged into, or who has claimed a guest.
+    pub fn person(&self, of: &Person) -> Person {
+        let kept = match (&of.customer, &of.guest) {
+            (Some(id), _) => self.names.customer(id),
+            (None, Some(key)) => self.names.claimed_by(key),
+            (None, None) => None,
+        };
+        let customer = kept.map(str::to_owned).or_else(|| of.customer.clone());
+        Person { customer, guest: of.guest.clone() }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -47,7 +47,11 @@ impl RelationshipService for Api {
 async fn relationship(app: &App, call: &tandem_platform::Call, who: Who) -> Outcome<v1::Relationship> {
     let settings = app.tenancy.of(app, &call.tenant).await?;
     let mut reader = app.db.read().await?;
-    let stored = store::find(&mut reader, &call.tenant, &who).await?;
+    let (mut who, mut stored) = (who.clone(), store::find(&mut reader, &call.tenant, &who).await?);
+    if let (Who::Customer(_), Some(kept)) = (&who, stored.as_ref().and_then(|row| row.merged_into.clone())) {
+        who = Who::Customer(kept);
+        stored = store::find(&mut reader, &call.tenant, &who).await?;
+    }
     let (customer, guest) = match &who {
         Who::Customer(id) => (Some(id.as_str()), ""),
         Who::Guest(key) => (None, key.as_str()),

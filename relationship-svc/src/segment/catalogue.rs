@@ -159,11 +159,12 @@ impl Catalogues {
         if ids.is_empty() {
             return Ok(Customers::default());
         }
-        let (found, version) = customer::store::find_with_catalogue(session, tenant, ids).await?;
+        let ((found, called), version) = customer::store::find_with_catalogue(session, tenant, ids).await?;
         if found.is_empty() {
             return Ok(Customers::default());
         }
-        self.of(session, tenant, version, found, now).await
+        let customers = self.of(session, tenant, version, found, now).await?;
+        Ok(Customers { called, ..customers })
     }
 
     /// The same of customers that were read, when the tenant's version was this.
@@ -184,7 +185,7 @@ impl Catalogues {
         };
         let known = Known::of(session, tenant, &catalogue.needed, ids(), now).await?;
         let customers = found.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
-        Ok(Customers { catalogue, customers, lists, known })
+        Ok(Customers { catalogue, customers, lists, known, called: HashMap::new() })
     }
 }
 
@@ -197,23 +198,29 @@ pub struct Customers {
     /// Ids of the lists that customers are on.
     lists: HashMap<String, BTreeSet<String>>,
     known: Known,
+    /// Who counts for ids that were asked for, where that is another one.
+    called: HashMap<String, String>,
 }
 
 impl Customers {
+    fn id<'a>(&'a self, customer: &'a str) -> &'a str {
+        self.called.get(customer).map_or(customer, String::as_str)
+    }
+
     /// Whether there is such a customer.
     pub fn know(&self, customer: &str) -> bool {
-        self.customers.contains_key(customer)
+        self.customers.contains_key(self.id(customer))
     }
 
     /// How full the lists of a customer are.
     pub fn fullness(&self, customer: &str) -> Option<Fullness> {
-        self.customers.get(customer).map(customer::fullness)
+        self.customers.get(self.id(customer)).map(customer::fullness)
     }
 
     /// A customer as segments see them; `None` where there is no such customer.
     pub fn somebody(&self, customer: &str, at: &Moment) -> Option<Somebody<'_>> {
-        let lists = self.lists.get(customer);
-        let customer = self.customers.get(customer)?;
+        let customer = self.customers.get(self.id(customer))?;
+        let lists = self.lists.get(&customer.id);
         Some(Somebody { facts: facts(customer, &self.known, &self.catalogue.needed, at), lists })
     }
 
@@ -226,7 +233,7 @@ impl Customers {
 
     /// The customer of this id.
     pub fn get(&self, customer: &str) -> Option<&Customer> {
-        self.customers.get(customer)
+        self.customers.get(self.id(customer))
     }
 }
 

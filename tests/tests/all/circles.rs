@@ -55,6 +55,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "voucher",
             "redemption",
             "erasure",
+            "merge",
         ],
     ),
 ];

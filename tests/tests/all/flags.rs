@@ -67,6 +67,7 @@ const COMMANDS: &[(&str, &[&str], Reads)] = &[
     ("interactions record", &["--customer", "a", "--type", "visit"], Reads::Relationship),
     ("interactions list", &["--customer", "a"], Reads::Relationship),
     ("customers data", &["a"], Reads::RelationshipAsText),
+    ("customers merge", &["a", "--into", "b"], Reads::Relationship),
     ("customers erase", &["a", "--yes"], Reads::Relationship),
     ("consents list", &["a"], Reads::Relationship),
     (

@@ -25,9 +25,7 @@ fn once(consent: &Consent) -> Once {
 /// Takes records in, in the order of their times, and answers in their own.
 pub(super) async fn take(app: &App, unit: &mut Unit<'_>, given: Vec<Consent>) -> Outcome<Vec<Recorded>> {
     let tenant = unit.tenant();
-    let ids: BTreeSet<String> = given.iter().map(|one| one.key.customer.clone()).collect();
-    let people = CUSTOMERS.lock_many(unit.tx(), tenant, ids.into_iter().collect()).await?;
-    let people: HashMap<String, Customer> = people.into_iter().map(|one| (one.id.clone(), one)).collect();
+    let (given, people) = locked(unit, given).await?;
     let wanted: Vec<&Consent> = given.iter().filter(|one| people.contains_key(&one.key.customer)).collect();
     let known = store::known(unit.tx(), tenant, &wanted).await?;
     let mut known: HashMap<Once, Consent> = known.into_iter().map(|one| (once(&one), one)).collect();
@@ -59,6 +57,32 @@ pub(super) async fn take(app: &App, unit: &mut Unit<'_>, given: Vec<Consent>) ->
         None => Recorded::Unknown,
     };
     Ok(given.iter().map(answer).collect())
+}
+
+/// The people, locked, and the records with whoever counts for those who were merged into others.
+async fn locked(
+    unit: &mut Unit<'_>,
+    mut given: Vec<Consent>,
+) -> Outcome<(Vec<Consent>, HashMap<String, Customer>)> {
+    let tenant = unit.tenant();
+    let ids: BTreeSet<String> = given.iter().map(|one| one.key.customer.clone()).collect();
+    let people = CUSTOMERS.lock_many(unit.tx(), tenant, ids.iter().cloned().collect()).await?;
+    let mut people: HashMap<String, Customer> = people.into_iter().map(|one| (one.id.clone(), one)).collect();
+    let missing: Vec<String> = ids.into_iter().filter(|id| !people.contains_key(id)).collect();
+    let names = customer::store::alias::known(unit.tx(), tenant, missing.clone(), Vec::new()).await?;
+    let kept: BTreeSet<String> =
+        missing.iter().filter_map(|id| names.customer(id)).map(str::to_owned).collect();
+    if kept.is_empty() {
+        return Ok((given, people));
+    }
+    let kept = CUSTOMERS.lock_many(unit.tx(), tenant, kept.into_iter().collect()).await?;
+    people.extend(kept.into_iter().map(|one| (one.id.clone(), one)));
+    for one in given.iter_mut().filter(|one| !people.contains_key(&one.key.customer)) {
+        if let Some(kept) = names.customer(&one.key.customer) {
+            one.key.customer = kept.to_owned();
+        }
+    }
+    Ok((given, people))
 }
 
 /// The record is the last word, or what was asked for last.

@@ -333,6 +333,20 @@ pub const TABLES: &[Table] = &[
             ("forget", Keeps),
         ],
     ),
+    table(
+        "customer_alias",
+        Join::Id("merged_into"),
+        Shown::Aliases,
+        &[
+            ("tenant", Keeps),
+            ("person", Pseudonym),
+            ("merged_into", Pseudonym),
+            ("principal", Keeps),
+            ("merged", Keeps),
+            ("step", Keeps),
+            ("due", Keeps),
+        ],
+    ),
     nobody("consumer_leader", &[("consumer", Keeps), ("holder", Keeps), ("expires", Keeps)]),
     nobody(
         "tenant_settings",

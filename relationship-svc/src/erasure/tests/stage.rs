@@ -53,7 +53,7 @@ pub async fn upsert(harness: &Harness, people: Vec<Customer>) {
     customers(harness).batch_upsert_customers(request).await.unwrap();
 }
 
-fn plain(code: &str) -> PlainBasket {
+pub fn plain(code: &str) -> PlainBasket {
     let line = common::Line {
         id: "1".to_owned(),
         product: "products/1".to_owned(),
@@ -78,7 +78,7 @@ pub async fn redeem(harness: &Harness, order: &str, code: &str, customer: &str) 
     vouchers(harness).redeem_vouchers(request).await.map(drop)
 }
 
-async fn hold(harness: &Harness, order: &str, code: &str, customer: &str) {
+pub async fn hold(harness: &Harness, order: &str, code: &str, customer: &str) {
     let request = HoldVouchersRequest {
         order_id: order.to_owned(),
         what: Some(hold_vouchers_request::What::Plain(plain(code))),

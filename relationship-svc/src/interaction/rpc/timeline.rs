@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tandem_kernel::money::Money;
 use tandem_kernel::page::Listing;
+use tandem_platform::db::Reader;
 use tandem_platform::{Call, Fault, Outcome, Violations, field, grpc};
 use tandem_proto::convert::{self, to_timestamp};
 use tandem_proto::relationship::v1::{
@@ -22,6 +23,7 @@ use super::super::{Details, Kind};
 use super::parse;
 use crate::App;
 use crate::consent::{self, Consent};
+use crate::customer::store::alias;
 use crate::redemption::{self, Redemption};
 use crate::relationship::Who;
 
@@ -82,6 +84,8 @@ const LAST: &str = "\u{10FFFF}";
 /// What is asked for.
 struct Selection {
     who: Who,
+    /// Other names of theirs under which what they did may still stand.
+    others: Vec<Who>,
     sources: Vec<Source>,
     types: Vec<Kind>,
     from: Timestamp,
@@ -93,6 +97,17 @@ impl Selection {
     }
 }
 
+/// Has whoever counts for a customer asked for instead; answers under which other names what they redeemed may still stand.
+async fn names(app: &App, call: &Call, selection: &mut Selection) -> Outcome<Vec<Who>> {
+    let Who::Customer(id) = &selection.who else { return Ok(Vec::new()) };
+    let mut reader = app.db.read().await?;
+    let known = alias::known(&mut reader, &call.tenant, vec![id.clone()], Vec::new()).await?;
+    let kept = known.customer(id).unwrap_or(id).to_owned();
+    let open = known.open(&kept).iter().filter_map(|person| Who::parse(person)).collect();
+    selection.who = Who::Customer(kept);
+    Ok(open)
+}
+
 /// ListInteractions.
 pub async fn list(
     app: &Arc<App>,
@@ -101,8 +116,9 @@ pub async fn list(
 ) -> Outcome<ListInteractionsResponse> {
     let mut v = Violations::new();
     let size = usize::try_from(grpc::page_size(&mut v, request.page_size)).unwrap_or(usize::MAX);
-    let (selection, end) = selection(&mut v, &request);
+    let (mut selection, end) = selection(&mut v, &request);
     v.finish()?;
+    selection.others = names(app, call, &mut selection).await?;
     let ListInteractionsRequest { customer, guest_key, sources, types, start_time, end_time, .. } = &request;
     let filter = format!("{customer}\n{guest_key}\n{sources:?}\n{types:?}\n{start_time:?}\n{end_time:?}");
     let listing = Listing {
@@ -180,7 +196,7 @@ fn selection(v: &mut Violations, request: &ListInteractionsRequest) -> (Selectio
     };
     let from = moment("start_time", request.start_time.as_ref(), FIRST);
     let end = moment("end_time", request.end_time.as_ref(), LATEST);
-    (Selection { who, sources, types, from }, end)
+    (Selection { who, others: Vec::new(), sources, types, from }, end)
 }
 
 /// Whatever anybody can say happened in between; both engines keep it.
@@ -220,47 +236,73 @@ async fn read(
     place: &Place,
     chunk: usize,
 ) -> Outcome<Vec<(Place, Option<TimelineEntry>)>> {
-    let Selection { who, from, .. } = selection;
+    let Selection { who, others, from, .. } = selection;
     let (span, limit) =
         (Span { from: *from, before: place.before(source) }, i64::try_from(chunk).unwrap_or(i64::MAX));
     let mut reader = app.db.read().await?;
     let at = |at: Timestamp, key: String| Place { at, source, key };
-    Ok(match source {
-        Source::Interactions => {
-            let found = store::newest(&mut reader, &call.tenant, who, span, limit).await?;
-            let entry = |one: Entry| {
-                let shown = selection.shows(one.kind).then(|| interaction(who, &one));
-                (at(one.at, one.event_id), shown)
-            };
-            found.into_iter().map(entry).collect()
-        }
-        Source::Orders => {
-            let found = store::order::newest(&mut reader, &call.tenant, who, span, limit).await?;
-            let placed = found.into_iter().filter_map(|one| Some((one.placed?, one)));
-            placed.map(|(placed, one)| (at(placed, one.id.clone()), Some(order(who, placed, &one)))).collect()
-        }
-        Source::Redemptions => {
-            let id = Uuid::try_parse(span.before.1).ok();
-            let before = id.unwrap_or_else(|| bound(span.before.0, span.before.1 == LAST));
-            let by = match who {
-                Who::Customer(id) => redemption::store::By::Customer(id),
-                Who::Guest(key) => redemption::store::By::Guest(key),
-            };
-            let found = redemption::store::newest(&mut reader, &call.tenant, by, before, limit).await?;
-            let since =
-                found.into_iter().map(|one| (moment(one.id), one)).take_while(|(when, _)| when >= from);
-            since.map(|(when, one)| (at(when, one.id.to_string()), Some(redeemed(&one)))).collect()
-        }
-        Source::Consents => {
-            // A guest says nothing that holds.
-            let Some(id) = who.id() else { return Ok(Vec::new()) };
-            let last = if span.before.1 == LAST { Uuid::max() } else { Uuid::nil() };
-            let before = (span.before.0, Uuid::try_parse(span.before.1).unwrap_or(last));
-            let found = consent::store::newest(&mut reader, &call.tenant, id, before, chunk).await?;
-            let since = found.into_iter().take_while(|one| one.at >= *from);
-            since.map(|one| (at(one.at, one.id.to_string()), Some(said(&one)))).collect()
-        }
-    })
+    let mut read = Vec::new();
+    for whose in std::iter::once(who).chain(others) {
+        read.extend(match source {
+            Source::Interactions => {
+                let found = store::newest(&mut reader, &call.tenant, whose, span, limit).await?;
+                let entry = |one: Entry| {
+                    let shown = selection.shows(one.kind).then(|| interaction(who, &one));
+                    (at(one.at, one.event_id), shown)
+                };
+                found.into_iter().map(entry).collect::<Vec<_>>()
+            }
+            Source::Orders => {
+                let found = store::order::newest(&mut reader, &call.tenant, whose, span, limit).await?;
+                let placed = found.into_iter().filter_map(|one| Some((one.placed?, one)));
+                let entry =
+                    |(placed, one): (_, Order)| (at(placed, one.id.clone()), Some(order(who, placed, &one)));
+                placed.map(entry).collect()
+            }
+            Source::Redemptions => redemptions(&mut reader, call, whose, span, limit).await?,
+            Source::Consents => consents(&mut reader, call, whose, span, chunk).await?,
+        });
+    }
+    // Of several names at most as much as of one: what is left out is still to come.
+    read.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+    read.truncate(chunk);
+    Ok(read)
+}
+
+async fn redemptions(
+    reader: &mut Reader,
+    call: &Call,
+    who: &Who,
+    span: Span<'_>,
+    limit: i64,
+) -> Outcome<Vec<(Place, Option<TimelineEntry>)>> {
+    let id = Uuid::try_parse(span.before.1).ok();
+    let before = id.unwrap_or_else(|| bound(span.before.0, span.before.1 == LAST));
+    let by = match who {
+        Who::Customer(id) => redemption::store::By::Customer(id),
+        Who::Guest(key) => redemption::store::By::Guest(key),
+    };
+    let found = redemption::store::newest(reader, &call.tenant, by, before, limit).await?;
+    let since = found.into_iter().map(|one| (moment(one.id), one)).take_while(|(when, _)| *when >= span.from);
+    let at = |at: Timestamp, key: String| Place { at, source: Source::Redemptions, key };
+    Ok(since.map(|(when, one)| (at(when, one.id.to_string()), Some(redeemed(&one)))).collect())
+}
+
+/// A guest says nothing that holds.
+async fn consents(
+    reader: &mut Reader,
+    call: &Call,
+    who: &Who,
+    span: Span<'_>,
+    limit: usize,
+) -> Outcome<Vec<(Place, Option<TimelineEntry>)>> {
+    let Some(id) = who.id() else { return Ok(Vec::new()) };
+    let last = if span.before.1 == LAST { Uuid::max() } else { Uuid::nil() };
+    let before = (span.before.0, Uuid::try_parse(span.before.1).unwrap_or(last));
+    let found = consent::store::newest(reader, &call.tenant, id, before, limit).await?;
+    let since = found.into_iter().take_while(|one| one.at >= span.from);
+    let at = |one: &Consent| Place { at: one.at, source: Source::Consents, key: one.id.to_string() };
+    Ok(since.map(|one| (at(&one), Some(said(&one)))).collect())
 }
 
 /// Redemptions are found by their ids, which ascend with the millisecond they were made in: that is their time here.

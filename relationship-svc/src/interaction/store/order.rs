@@ -48,14 +48,36 @@ const NEWEST: Statement = Statement::same(select!(
      ORDER BY o.placed DESC, o.order_id DESC LIMIT $6"
 ));
 
-const LATEST_DATES: Statement = Statement::same(
-    "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled ORDER BY placed DESC LIMIT $3",
+// With those that are still called by another name of the customer's.
+macro_rules! dates {
+    ($aliases:literal, $orders:literal, $rest:literal) => {
+        concat!(
+            "SELECT placed FROM (
+                SELECT placed FROM customer_order
+                 WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled
+                UNION ALL SELECT o.placed FROM customer_alias AS a ",
+            $aliases,
+            " CROSS JOIN customer_order AS o ",
+            $orders,
+            " WHERE a.tenant = $1 AND a.merged_into = $3 AND a.due IS NOT NULL
+                   AND o.tenant = $1 AND o.person = a.person AND o.placed IS NOT NULL AND NOT o.cancelled) AS dates ",
+            $rest
+        )
+    };
+}
+
+const LATEST_DATES: Statement = Statement::pair(
+    dates!("", "", "ORDER BY placed DESC LIMIT $4"),
+    dates!(
+        "INDEXED BY customer_alias_into",
+        "INDEXED BY customer_order_person",
+        "ORDER BY placed DESC LIMIT $4"
+    ),
 );
 
-const FIRST_DATE: Statement = Statement::same(
-    "SELECT placed FROM customer_order
-      WHERE tenant = $1 AND person = $2 AND placed IS NOT NULL AND NOT cancelled ORDER BY placed LIMIT 1",
+const FIRST_DATE: Statement = Statement::pair(
+    dates!("", "", "ORDER BY placed LIMIT 1"),
+    dates!("INDEXED BY customer_alias_into", "INDEXED BY customer_order_person", "ORDER BY placed LIMIT 1"),
 );
 
 const HAND_OVER: Statement =
@@ -201,11 +223,17 @@ pub async fn dates(
 ) -> Outcome<(Vec<Timestamp>, Option<Timestamp>)> {
     let most = i64::try_from(MAX_DATES).unwrap_or(i64::MAX);
     let mut latest: Vec<Instant> = on_engine!(session, LATEST_DATES, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(most).fetch_all(conn).await
+        let query = sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).bind(who.id());
+        query.bind(most).fetch_all(conn).await
     })?;
     latest.reverse();
     let first: Option<Instant> = on_engine!(session, FIRST_DATE, |sql, conn| {
-        sqlx::query_scalar(sql).bind(tenant.as_str()).bind(who.key()).fetch_optional(conn).await
+        sqlx::query_scalar(sql)
+            .bind(tenant.as_str())
+            .bind(who.key())
+            .bind(who.id())
+            .fetch_optional(conn)
+            .await
     })?;
     Ok((latest.into_iter().map(Instant::timestamp).collect(), first.map(Instant::timestamp)))
 }

@@ -336,10 +336,11 @@ async fn whatever_comes_in_any_order_twice_and_late_counts_as_a_second_program_r
 async fn wipe(harness: &Harness) {
     use tandem_platform::db::Statement;
     use tandem_platform::on_engine;
-    const ALL: [Statement; 3] = [
+    const ALL: [Statement; 4] = [
         Statement::same("DELETE FROM interaction"),
         Statement::same("DELETE FROM customer_order"),
         Statement::same("DELETE FROM relationship"),
+        Statement::same("DELETE FROM customer_alias"),
     ];
     transact!(harness.app.db, |tx| {
         for statement in ALL {

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tandem_kernel::work::Work;
-use tandem_platform::db::{Write, Writes};
+use tandem_platform::db::{Session, Write, Writes};
 use tandem_platform::idempotency::{self, Claimed, Recalled, Request};
 use tandem_platform::lanes::Group;
 use tandem_platform::outbox::{self, Batch};
@@ -15,9 +15,13 @@ use uuid::Uuid;
 
 use super::super::decide::{self, Plan};
 use super::super::world::{Setting, World, distinct};
-use super::super::{Answer, CodeOutcome, Command, Refused, Shared, State, Take, Taken, Terms, events, store};
+use super::super::{
+    Answer, CodeOutcome, Command, Person, Refused, Shared, State, Take, Taken, Terms, events, store,
+};
 use super::Item;
 use crate::App;
+use crate::customer::alias::Known;
+use crate::customer::store::alias;
 use crate::settings::InForce;
 use crate::voucher;
 
@@ -179,7 +183,10 @@ async fn load<'i>(
     world.load_vouchers(voucher::store::lock_many(tx, tenant, codes).await?);
     let wanted = decide::incentives(&world);
     if !wanted.is_empty() {
-        let current = app.definitions.current(tx, tenant, &wanted).await?;
+        let (current, merged) = app.definitions.current_and_merged(tx, tenant, &wanted).await?;
+        if merged {
+            world.names = names(tx, tenant, &world, commands).await?;
+        }
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
     let plans = commands.iter().map(|command| decide::plan(&mut world, command)).collect();
@@ -188,6 +195,28 @@ async fn load<'i>(
     world.setting.tracks.catch_up(tx, &world.ledger)?;
     world.load_claims(tx, tenant).await?;
     Ok((world, plans))
+}
+
+/// Who counts for the people that commands are about and whose redemptions were read.
+pub(super) async fn names(
+    session: &mut impl Session,
+    tenant: &Tenant,
+    world: &World,
+    commands: &[&Command],
+) -> Outcome<Known> {
+    let takers = commands.iter().filter_map(|command| match command {
+        Command::Take(take) => Some(&take.person),
+        _ => None,
+    });
+    let people: Vec<&Person> =
+        takers.chain(world.redemptions.iter().map(|slot| &slot.current.person)).collect();
+    let mut customers = distinct(people.iter().filter_map(|person| person.customer.clone()));
+    // Who was erased stands, hidden, for whoever they were merged into.
+    let hidden = customers.iter().map(|id| world.setting.people.pseudonym(tenant.as_str(), id));
+    customers.extend(hidden.collect::<Vec<_>>());
+    let guests = people.iter().filter(|person| person.customer.is_none());
+    let guests = distinct(guests.filter_map(|person| person.guest.clone()));
+    alias::known(session, tenant, customers, guests).await
 }
 
 fn disabled_code(command: &Command) -> Option<String> {

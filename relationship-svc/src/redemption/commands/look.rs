@@ -79,7 +79,8 @@ fn price(
         return Err(Fault::internal("a question about codes has no basket"));
     };
     let plan = decide::plan(world, command);
-    Ok(decide::price(world, plain, person, &plan.candidates, true, |_, _| now, work))
+    let person = world.person(person);
+    Ok(decide::price(world, plain, &person, &plan.candidates, true, |_, _| now, work))
 }
 
 fn is_unpriced(priced: &Result<Pricing, Refused>) -> bool {
@@ -118,7 +119,10 @@ pub(super) async fn around<'i>(
 ) -> Outcome<Vec<Plan<'i>>> {
     let wanted = decide::incentives(world);
     if !wanted.is_empty() {
-        let current = app.definitions.current(session, tenant, &wanted).await?;
+        let (current, merged) = app.definitions.current_and_merged(session, tenant, &wanted).await?;
+        if merged {
+            world.names = batch::names(session, tenant, world, commands).await?;
+        }
         world.terms = current.into_iter().map(|(id, ready)| (id, Arc::new(Terms::of(ready)))).collect();
     }
     let plans = commands.iter().map(|command| decide::plan(world, command)).collect();

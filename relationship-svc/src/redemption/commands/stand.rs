@@ -54,7 +54,8 @@ pub async fn standing(
     let answers = questions.iter().zip(&plans).map(|(question, plan)| {
         let mark = world.mark();
         let final_already = decide::make_room(&mut world, question.order, question.replaces);
-        let mut standing = decide::standing(&world, &plan.candidates, question.person, question.currency);
+        let mut standing =
+            decide::standing(&world, &plan.candidates, &world.person(question.person), question.currency);
         if final_already {
             for one in standing.iter_mut().filter(|one| one.ready.is_some()) {
                 one.refusal = Some(Refusal::OrderAlreadyRedeemed);

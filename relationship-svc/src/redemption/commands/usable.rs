@@ -14,6 +14,7 @@ use super::super::{CodeOutcome, Command, Person, Plain, Terms, decide};
 use super::stand::Question;
 use super::{batch, look};
 use crate::App;
+use crate::customer::store::alias;
 use crate::voucher::store::list::{Of, page};
 use crate::voucher::{Frame, Voucher};
 
@@ -67,6 +68,8 @@ pub async fn usable(
     let now = app.clock.now();
     let settings = app.tenancy.of(app, &call.tenant).await?;
     let mut reader = app.db.read().await?;
+    let into = alias::into(&mut reader, &call.tenant, customer).await?;
+    let customer = into.as_deref().unwrap_or(customer);
     let (mut vouchers, mut more) = (Vec::new(), true);
     while more && vouchers.len() < MOST {
         let after = vouchers.last().map(|last: &Voucher| last.code.clone()).unwrap_or_default();
@@ -118,6 +121,7 @@ struct Tried {
 impl Tried {
     fn each(&mut self, total: u64, gone: &Gone) -> (Vec<Usable>, bool) {
         let Self { world, commands, plain, person } = self;
+        let person = &world.person(person);
         let candidates: Vec<_> =
             commands.iter().flat_map(|command| decide::plan(world, command).candidates).collect();
         let (outcomes, whole) = decide::each_alone(world, plain, person, &candidates, total, gone);

@@ -92,7 +92,8 @@ pub(super) fn incentives(world: &World) -> Vec<String> {
 /// Finds what each item is about, and thereby names every counter that it may touch.
 pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
     let Command::Take(take) = command else { return Plan::default() };
-    let subject = take.person.subject();
+    let person = world.person(&take.person);
+    let subject = person.subject();
     let mut candidates = match &take.what {
         What::Held => Vec::new(),
         What::Quote(quote) => {
@@ -130,27 +131,34 @@ pub(super) fn plan<'i>(world: &mut World, command: &'i Command) -> Plan<'i> {
             one.counted = Counted::of(&tracks, facts, world.now(), &world.setting.zone);
             let (counted, subject) = (&one.counted, subject.as_ref());
             let reach = reach(world, voucher, counted, &terms.id, currency, subject, Some(terms));
-            let reach = remembered(world, reach, &take.person);
+            let reach = remembered(world, reach, &person);
             one.reach = Some(if open { opened(reach, terms) } else { reach });
         }
     }
     Plan { candidates }
 }
 
-/// Has limits per customer be judged by what was counted before somebody was erased under the same id, too.
+/// Has limits per customer be judged by what is counted under other names of theirs, too: of ids that stand for them, and before
+/// somebody was erased under the same id.
 fn remembered(world: &mut World, mut reach: Reach, person: &Person) -> Reach {
-    let judged = reach.judged;
-    let limited = judged.customer.is_some() || judged.customer_period.is_some();
-    let Some(customer) = person.customer.as_ref().filter(|_| limited) else { return reach };
+    let (customers, periods) = (reach.judged.customer, reach.judged.customer_period);
+    let limited = customers.is_some() || periods.is_some();
+    let Some(id) = person.customer.as_ref().filter(|_| limited) else { return reach };
     let Setting { tenant, people, .. } = &world.setting;
-    let customer = Some(people.pseudonym(tenant.as_str(), customer));
-    let Some(subject) = (Person { customer, guest: None }).subject() else { return reach };
-    let mut beside = |at: Option<usize>| {
-        let key = world.ledger.rows().get(at?)?.key.clone();
-        Some(world.ledger.place(CounterKey { subject: subject.clone(), ..key }))
+    let pseudonym = people.pseudonym(tenant.as_str(), id);
+    let kept = world.names.customer(&pseudonym).map(str::to_owned);
+    let mut names: Vec<Arc<str>> = world.names.open(id).to_vec();
+    let hidden = std::iter::once(pseudonym).chain(kept);
+    names.extend(hidden.filter_map(|id| Person { customer: Some(id), guest: None }.subject()));
+    let mut beside = |at: Option<usize>| -> Arc<[usize]> {
+        let Some(key) = at.and_then(|at| world.ledger.rows().get(at)).map(|row| row.key.clone()) else {
+            return Arc::default();
+        };
+        let named = |subject: &Arc<str>| CounterKey { subject: subject.clone(), ..key.clone() };
+        names.iter().map(named).map(|key| world.ledger.place(key)).collect()
     };
-    reach.judged.erased = beside(judged.customer);
-    reach.judged.erased_period = beside(judged.customer_period);
+    reach.judged.beside = beside(customers);
+    reach.judged.beside_period = beside(periods);
     reach
 }
 
@@ -340,11 +348,18 @@ fn ended(world: &World, voucher: usize, terms: Option<&Terms>) -> Option<Refusal
     disabled.then_some(Refusal::CodeDisabled)
 }
 
-/// Whether the voucher may be used by `person`.
+/// Whether the voucher may be used by `person`, as whoever counts for them is called.
 fn holder(world: &World, voucher: usize, terms: &Terms, person: &Person) -> Option<Refusal> {
     match &world.voucher(voucher).customer {
-        Some(owner) if person.customer.as_ref() != Some(owner) => Some(Refusal::CodeNotYours),
+        Some(owner) if !owns(world, owner, person) => Some(Refusal::CodeNotYours),
         None if terms.frame.assigned_only => Some(Refusal::CodeNotYours),
         _ => None,
     }
+}
+
+/// Whether it is theirs, also where it is still called another one's who was merged into them.
+fn owns(world: &World, owner: &str, person: &Person) -> bool {
+    let Some(customer) = &person.customer else { return false };
+    let open = world.names.open(customer).iter().filter_map(|name| name.strip_prefix("c/"));
+    customer == owner || open.into_iter().any(|name| name == owner)
 }

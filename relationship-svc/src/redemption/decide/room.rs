@@ -49,17 +49,19 @@ pub(super) fn uses(world: &World, reach: &Reach, terms: &Terms, person: &Person)
     }
 }
 
-/// What the limits per customer leave, for ever and in the period: what was counted under the customer's pseudonym counts too.
+/// What the limits per customer leave, for ever and in the period: what is counted under
+/// other names of the customer counts too.
 fn left_to_customer(world: &World, reach: &Reach, terms: &Terms) -> (Option<i64>, Option<i64>) {
     let (limits, judged) = (terms.limits(), &reach.judged);
-    let both = |at: Option<usize>, erased: Option<usize>, most: Option<i64>| {
-        let before = erased.map(|at| world.ledger.tally(at)).unwrap_or_default();
-        left(world, at, most.map(|most| most - before.used - before.held))
+    let all = |at: Option<usize>, beside: &[usize], most: Option<i64>| {
+        let tallies = beside.iter().map(|at| world.ledger.tally(*at));
+        let there: i64 = tallies.map(|tally| tally.used + tally.held).sum();
+        left(world, at, most.map(|most| most - there))
     };
     let in_period = limits.per_customer_period.map(|limit| limit.max_uses);
     (
-        both(judged.customer, judged.erased, limits.max_uses_per_customer),
-        both(judged.customer_period, judged.erased_period, in_period),
+        all(judged.customer, &judged.beside, limits.max_uses_per_customer),
+        all(judged.customer_period, &judged.beside_period, in_period),
     )
 }
 
@@ -168,6 +170,13 @@ pub(super) fn use_up(world: &mut World, reach: &Reach, amount: i64, tender: bool
     };
     reach.uses.iter().for_each(|at| count(*at, 1));
     reach.money.iter().for_each(|at| count(*at, amount));
+    guard(world, reach);
+}
+
+/// Whoever counts for the first time under another name of the customer's meanwhile collides with this.
+fn guard(world: &mut World, reach: &Reach) {
+    let judged = &reach.judged;
+    judged.beside.iter().chain(&*judged.beside_period).for_each(|at| world.ledger.guard(*at));
 }
 
 /// Keeps room in everything a hold reaches.
@@ -183,6 +192,7 @@ pub(super) fn hold(
     world.claim(claim(Target::Own(reach.voucher), 1, if tender { amount } else { 0 }));
     reach.uses.iter().for_each(|at| world.claim(claim(Target::Counter(*at), 1, 0)));
     reach.money.iter().for_each(|at| world.claim(claim(Target::Counter(*at), 0, amount)));
+    guard(world, reach);
 }
 
 /// Tells of thresholds that the limits of the incentive have passed, once each.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::super::world::{Reach, World};
 use super::super::{
-    CodeOutcome, Counted, Details, Happened, Intent, Quote, Redemption, Refusal, Refused, Shared, State,
-    Take, Taken, Terms, What,
+    CodeOutcome, Counted, Details, Happened, Intent, Person, Quote, Redemption, Refusal, Refused, Shared,
+    State, Take, Taken, Terms, What,
 };
 use super::gift::{Gift, untimely};
 use super::give_back::{cancel, expire_lapsed, leave_to_order, release_one};
@@ -22,6 +22,8 @@ use crate::voucher::Frame;
 /// The terms of one item that are the same for all its codes.
 struct Scene<'i> {
     take: &'i Take,
+    /// Who counts for whoever takes it.
+    person: Person,
     currency: Currency,
     order_total: Option<i64>,
     /// The order's live hold.
@@ -57,7 +59,9 @@ pub(super) fn take(
     if !redeemed.is_empty() && !plan.candidates.is_empty() {
         return existing(world, take, plan, &redeemed);
     }
-    let mut scene = Scene { take, currency, order_total: None, held, expires: None, first_held: None };
+    let person = world.person(&take.person);
+    let mut scene =
+        Scene { take, person, currency, order_total: None, held, expires: None, first_held: None };
     if let Intent::Hold { ttl } = take.intent {
         set_end(world, &mut scene, ttl)?;
     }
@@ -66,7 +70,7 @@ pub(super) fn take(
         What::Plain(plain) => {
             give_own_hold_back(world, &scene);
             let judged_at = |world: &World, one: &Candidate<'_>| judged_at(world, &scene, one, None);
-            let (person, partial) = (&take.person, take.partial);
+            let (person, partial) = (&scene.person, take.partial);
             let priced = plain::price(world, plain, person, &plan.candidates, partial, judged_at, work)?;
             take_plain(world, &mut scene, priced, plan, ids)
         }
@@ -106,18 +110,19 @@ fn redeem_hold(world: &mut World, take: &Take, redeemed: &[usize], held: &[usize
         return Ok(taken);
     }
     let mut taken = Taken::default();
+    let person = world.person(&take.person);
     for at in held {
         let redemption = world.redemption(*at).clone();
         let terms = world.terms.get(&redemption.incentive).cloned();
         let stranger = |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && ours != theirs;
-        let refusal = if stranger(&take.person.customer, &redemption.person.customer)
-            || stranger(&take.person.guest, &redemption.person.guest)
-        {
-            Some(Refusal::CodeNotYours)
-        } else {
-            let voucher = world.voucher_place(&redemption.code);
-            voucher.map_or(Some(Refusal::CodeUnknown), |voucher| ended(world, voucher, terms.as_deref()))
-        };
+        let holder = world.person(&redemption.person);
+        let refusal =
+            if stranger(&person.customer, &holder.customer) || stranger(&person.guest, &holder.guest) {
+                Some(Refusal::CodeNotYours)
+            } else {
+                let voucher = world.voucher_place(&redemption.code);
+                voucher.map_or(Some(Refusal::CodeUnknown), |voucher| ended(world, voucher, terms.as_deref()))
+            };
         if let Some(refusal) = refusal {
             taken.codes.push(CodeOutcome::refused(redemption.code.as_str(), refusal));
             continue;
@@ -196,7 +201,9 @@ fn keeps_place(world: &World, scene: &Scene<'_>, code: &str, amount: i64) -> boo
     scene.take.intent == Intent::Redeem
         && own_hold(world, scene, code).is_some_and(|at| {
             let held = world.redemption(at);
-            held.amount == amount && held.person == scene.take.person && held.currency == scene.currency
+            held.amount == amount
+                && world.person(&held.person) == scene.person
+                && held.currency == scene.currency
         })
 }
 
@@ -297,7 +304,7 @@ fn judge_sealed(
     if !sealed.tender && first.is_some_and(|first| first.code != one.code) {
         return refused(Refusal::OneCodePerIncentive);
     }
-    if let Some(refusal) = holder(world, voucher, terms, &scene.take.person) {
+    if let Some(refusal) = holder(world, voucher, terms, &scene.person) {
         return refused(refusal);
     }
     let judged = judged_at(world, scene, one, Some(quote.issued));
@@ -307,7 +314,7 @@ fn judge_sealed(
         return refused(refusal);
     }
     if !keeps_place(world, scene, &one.code, sealed.amount) {
-        room::uses(world, reach, terms, &scene.take.person).map_err(NoRoom::Refused)?;
+        room::uses(world, reach, terms, &scene.person).map_err(NoRoom::Refused)?;
         room::money(world, reach, terms, scene.currency, sealed.amount, sealed.tender)?;
     }
     Ok(judged)
@@ -328,7 +335,7 @@ fn take_plain(
             // Codes of one incentive share its counters: what was counted just before may have taken the last room.
             let room = match keeps_place(world, scene, &one.code, gift.amount) {
                 true => Ok(()),
-                false => room::uses(world, reach, &terms, &scene.take.person),
+                false => room::uses(world, reach, &terms, &scene.person),
             };
             let judged = judged_at(world, scene, one, None);
             match room {
@@ -418,7 +425,7 @@ fn redemption(
         code: one.code.clone(),
         incentive: terms.id.to_string(),
         incentive_version: version,
-        person: scene.take.person.clone(),
+        person: scene.person.clone(),
         state: if held { State::Held } else { State::Redeemed },
         currency: scene.currency,
         amount: gift.amount,

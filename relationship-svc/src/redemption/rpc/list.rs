@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::store::{self, By};
 use super::super::{Redemption, events};
 use crate::App;
+use crate::customer::store::alias;
 
 /// Rows that one call looks at; past it the page is short and has a token to go on.
 const SCAN: usize = 10_000;
@@ -23,7 +24,8 @@ const CHUNK: i64 = MOST as i64;
 struct Selection {
     order: String,
     incentive: Option<String>,
-    customer: Option<String>,
+    /// Ids of one customer; none: anybody's.
+    customers: Vec<String>,
     code: Option<Typed>,
 }
 
@@ -31,7 +33,8 @@ impl Selection {
     fn holds(&self, one: &Redemption) -> bool {
         (self.order.is_empty() || one.order == self.order)
             && self.incentive.as_ref().is_none_or(|id| one.incentive == *id)
-            && (self.customer.is_none() || one.person.customer == self.customer)
+            && (self.customers.is_empty()
+                || one.person.customer.as_ref().is_some_and(|id| self.customers.contains(id)))
             && self.code.as_ref().is_none_or(|code| code.means(&one.code))
     }
 }
@@ -44,13 +47,17 @@ pub async fn list(
 ) -> Outcome<ListRedemptionsResponse> {
     let mut v = Violations::new();
     let size = usize::try_from(grpc::page_size(&mut v, request.page_size)).unwrap_or(usize::MAX);
-    let selection = Selection {
+    let customer = field::optional_resource(&mut v, "customer", "customers", &request.customer);
+    let mut selection = Selection {
         order: field::text(&mut v, "order_id", request.order_id.clone(), 0..=order_id::MAX_BYTES),
         incentive: field::optional_resource(&mut v, "incentive", "incentives", &request.incentive),
-        customer: field::optional_resource(&mut v, "customer", "customers", &request.customer),
+        customers: Vec::new(),
         code: Typed::read(&request.code),
     };
     v.finish()?;
+    if let Some(customer) = customer {
+        selection.customers = names(app, call, customer).await?;
+    }
     let filter = [&request.order_id, &request.incentive, &request.customer, &request.code]
         .map(String::as_str)
         .join("\n");
@@ -92,6 +99,17 @@ pub async fn list(
     Ok(ListRedemptionsResponse { redemptions, next_page_token })
 }
 
+/// Whoever counts for a customer, and the other ids under which redemptions of theirs may still stand.
+async fn names(app: &App, call: &Call, customer: String) -> Outcome<Vec<String>> {
+    let mut reader = app.db.read().await?;
+    let known = alias::known(&mut reader, &call.tenant, vec![customer.clone()], Vec::new()).await?;
+    let kept = known.customer(&customer).map_or(customer.clone(), str::to_owned);
+    let open = known.open(&kept).iter().filter_map(|person| person.strip_prefix("c/"));
+    let mut names: Vec<String> = open.map(str::to_owned).collect();
+    names.push(kept);
+    Ok(names)
+}
+
 /// The next rows before `before`, newest first, by the narrowest index; and whether there may be more.
 async fn rows(
     app: &App,
@@ -106,11 +124,11 @@ async fn rows(
         rows.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
         return Ok((rows, false));
     }
-    let by: Vec<By<'_>> = match (&selection.code, &selection.customer) {
+    let by: Vec<By<'_>> = match (&selection.code, selection.customers.as_slice()) {
         // Typed in small letters it may be either of two codes: the newest of both together.
         (Some(code), _) => code.stored().map(By::Code).collect(),
-        (None, Some(customer)) => vec![By::Customer(customer)],
-        (None, None) => vec![By::Time],
+        (None, []) => vec![By::Time],
+        (None, customers) => customers.iter().map(|id| By::Customer(id)).collect(),
     };
     let (mut rows, mut full) = (Vec::new(), false);
     for by in by {

@@ -6,6 +6,7 @@ use tandem_proto::relationship::v1::RollbackReason;
 use super::*;
 use crate::MIGRATIONS;
 use crate::redemption::rename::rename;
+use crate::relationship::Who;
 
 #[tokio::test]
 async fn a_ledger_is_renamed_part_by_part_and_the_books_are_right_after_each() {
@@ -26,7 +27,12 @@ async fn a_ledger_is_renamed_part_by_part_and_the_books_are_right_after_each() {
         }
         shop.roll_back("o1", &[], RollbackReason::Cancelled).await.unwrap();
         let mut parts = 0;
-        while transact!(shop.app.db, |tx| { rename(tx, &shop.call.tenant, "7", "9", 2).await }).unwrap() > 0 {
+        while transact!(shop.app.db, |tx| {
+            rename(tx, &shop.call.tenant, &Who::Customer("7".to_owned()), "9", 2).await
+        })
+        .unwrap()
+            > 0
+        {
             parts += 1;
             shop.audit().await;
         }

@@ -10,6 +10,7 @@ use tandem_platform::outbox::{self, Batch as Events};
 use tandem_platform::{Call, Outcome, Tx, transact};
 
 use super::active;
+use crate::customer::alias::Known;
 use crate::voucher::batch::Plan;
 use crate::voucher::format::Format;
 use crate::voucher::{Frame, Voucher, events, formats, store};
@@ -109,6 +110,8 @@ struct Pool {
     known: HashSet<String>,
     by_source: HashMap<String, Voucher>,
     by_customer: HashMap<String, Voucher>,
+    /// Who counts for customers and under which other ids codes of theirs may stand still.
+    names: Known,
     /// Pseudonyms by customer, where each customer gets one code.
     erased: HashMap<String, String>,
     free: VecDeque<Voucher>,
@@ -132,12 +135,27 @@ impl Pool {
             all
         };
         let mut customers = distinct(|assignment| &assignment.customer);
-        let known = customer::store::lock_ids(tx, &call.tenant, &customers).await?;
+        let mut known: HashSet<String> =
+            customer::store::lock_ids(tx, &call.tenant, &customers).await?.into_iter().collect();
+        let mut names = Known::default();
+        if sole || known.len() < customers.len() {
+            names = customer::store::alias::known(tx, &call.tenant, customers.clone(), Vec::new()).await?;
+            let kept = customers.iter().filter(|id| !known.contains(*id)).filter_map(|id| names.customer(id));
+            let mut kept: Vec<String> = kept.map(str::to_owned).collect();
+            kept.sort_unstable();
+            kept.dedup();
+            known.extend(customer::store::lock_ids(tx, &call.tenant, &kept).await?);
+            customers.extend(kept);
+        }
         let sources = distinct(|assignment| &assignment.source_id);
         let tenant = &call.tenant;
         let by_source = store::assignment::of_sources(tx, tenant, &wanted.incentive, sources).await?;
         let pseudonym = |id: &String| (id.clone(), app.people.pseudonym(tenant.as_str(), id));
         let erased: HashMap<String, String> = customers.iter().filter(|_| sole).map(pseudonym).collect();
+        let open =
+            customers.iter().flat_map(|id| names.open(id)).filter_map(|person| person.strip_prefix("c/"));
+        let open: Vec<String> = open.map(str::to_owned).collect();
+        customers.extend(open);
         customers.extend(erased.values().cloned());
         let by_customer = match sole {
             true => store::assignment::of_customers(tx, tenant, &wanted.incentive, customers).await?,
@@ -155,7 +173,8 @@ impl Pool {
             found
         };
         Ok(Self {
-            known: known.into_iter().collect(),
+            known,
+            names,
             by_source: by(by_source, |voucher| &voucher.source_id),
             by_customer: by(by_customer, |voucher| &voucher.customer),
             erased,
@@ -196,20 +215,27 @@ impl Pool {
     }
 
     fn give_one(&mut self, wanted: &Wanted, assignment: &Assignment, sole: bool, now: Timestamp) -> Assigned {
+        let customer = match self.known.contains(&assignment.customer) {
+            true => &assignment.customer,
+            false => self.names.customer(&assignment.customer).unwrap_or(&assignment.customer),
+        }
+        .to_owned();
         let before = self.by_source.get(&assignment.source_id);
-        let before = before.or_else(|| self.by_customer.get(&assignment.customer).filter(|_| sole));
+        let open = self.names.open(&customer).iter().filter_map(|person| person.strip_prefix("c/"));
+        let mut theirs = std::iter::once(customer.as_str()).chain(open);
+        let before = before.or_else(|| theirs.find_map(|id| self.by_customer.get(id)).filter(|_| sole));
         if let Some(voucher) = before {
             return Assigned::Existing(voucher.clone());
         }
-        if !self.known.contains(&assignment.customer) {
+        if !self.known.contains(&customer) {
             return Assigned::CustomerUnknown;
         }
-        let pseudonym = self.erased.get(&assignment.customer);
+        let pseudonym = self.erased.get(&customer);
         if let Some(had) = pseudonym.and_then(|pseudonym| self.by_customer.get(pseudonym)) {
             return Assigned::Had(had.code.clone());
         }
         let Some(mut voucher) = self.free.pop_front() else { return Assigned::NoCodeLeft };
-        voucher.customer = Some(assignment.customer.clone());
+        voucher.customer = Some(customer.clone());
         voucher.source_id = Some(assignment.source_id.clone());
         voucher.assigned = Some(now);
         voucher.version += 1;
@@ -217,7 +243,7 @@ impl Pool {
             (voucher.starts, voucher.ends) = (starts, ends);
         }
         self.by_source.insert(assignment.source_id.clone(), voucher.clone());
-        self.by_customer.insert(assignment.customer.clone(), voucher.clone());
+        self.by_customer.insert(customer, voucher.clone());
         Assigned::Given(voucher)
     }
 }

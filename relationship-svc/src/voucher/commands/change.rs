@@ -94,7 +94,11 @@ async fn lock_customer(unit: &mut Unit<'_>, wanted: Option<&str>) -> Outcome<()>
     let Some(id) = wanted.filter(|id| !id.is_empty()) else { return Ok(()) };
     let tenant = unit.tenant();
     let known = customer::store::lock_ids(unit.tx(), tenant, &[id.to_owned()]).await?;
-    if known.is_empty() { Err(unknown_customer(id)) } else { Ok(()) }
+    if !known.is_empty() {
+        return Ok(());
+    }
+    let into = customer::store::alias::into(unit.tx(), tenant, id).await?;
+    Err(into.map_or_else(|| unknown_customer(id), |into| customer::alias::refused(id, &into)))
 }
 
 /// A code is to be a customer's who does not exist.

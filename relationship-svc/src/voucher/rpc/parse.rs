@@ -16,6 +16,7 @@ use tandem_proto::relationship::v1::*;
 use tandem_proto::{Reason, common, convert};
 
 use super::encode;
+use crate::customer::store::alias;
 use crate::voucher::commands::assign::{self, Assignment};
 use crate::voucher::commands::generate;
 use crate::voucher::format::{Format, SPACE_FACTOR, Written};
@@ -228,12 +229,16 @@ impl List {
 
     /// One page; where the filter leaves out much, a short one with a token to go on.
     pub async fn page(&self, app: &App, tenant: &Tenant) -> Outcome<ListVouchersResponse> {
-        let of = match (&self.customer, &self.incentive) {
+        let mut reader = app.db.read().await?;
+        let kept = match &self.customer {
+            Some(id) => Some(alias::into(&mut reader, tenant, id).await?.unwrap_or_else(|| id.clone())),
+            None => None,
+        };
+        let of = match (&kept, &self.incentive) {
             (Some(customer), _) => Of::Customer(customer),
             (None, incentive) => Of::Incentive(incentive.as_deref().unwrap_or_default()),
         };
         let now = app.clock.now();
-        let mut reader = app.db.read().await?;
         let mut answer = ListVouchersResponse::default();
         let (mut after, mut looked_at) = (self.after.clone(), 0);
         let mut judging = Judging::default();

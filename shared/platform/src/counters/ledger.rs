@@ -2,7 +2,7 @@
 //! own. Decisions change it; what differs at the end is written back. Every change is journaled, so that a refusal leaves
 //! nothing behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -77,6 +77,8 @@ pub struct Ledger {
     claims: Vec<Slot>,
     of_holder: Map<Uuid, Vec<usize>>,
     undo: Vec<Undo>,
+    /// Counters that are written down although nothing is counted there.
+    guarded: HashSet<usize>,
     /// In what uses of an owner are counted by this batch.
     tracks: Map<Arc<str>, Tracks>,
     /// Owners whose uses are counted in more than that, as their locked rows say.
@@ -280,6 +282,12 @@ impl Ledger {
         self.rows[at].tally = tally;
     }
 
+    /// Writes a counter down where there is none, although nothing is counted in it: whoever counts in it for the first time at the
+    /// same moment, without knowing that it is judged here, is decided anew, or this is.
+    pub fn guard(&mut self, at: usize) {
+        self.guarded.insert(at);
+    }
+
     /// Keeps something of a row for a hold.
     pub fn claim(&mut self, claim: Claim) {
         self.keep(claim.target, claim.uses + claim.amount);
@@ -328,10 +336,12 @@ impl Ledger {
         }
         swap_claims(tx, writes, &dropped, &made).await?;
         let (mut counted, mut new) = (Vec::new(), Vec::new());
-        for row in &self.rows {
+        for (at, row) in self.rows.iter().enumerate() {
             match row.loaded {
                 Some(loaded) if loaded != row.tally => counted.push((&row.key, row.tally)),
-                None if row.tally != Tally::default() => new.push((&row.key, row.tally)),
+                None if row.tally != Tally::default() || self.guarded.contains(&at) => {
+                    new.push((&row.key, row.tally))
+                }
                 _ => {}
             }
         }

@@ -87,6 +87,19 @@ async fn customers(stage: &mut Stage) {
         request_id: id("claim"),
     };
     stage.twenty("ClaimGuest", &claim).await;
+    let one = BatchUpsertCustomersRequest {
+        customers: vec![customer("same", "CH")],
+        request_id: id("same"),
+        update_mask: None,
+    };
+    stage.twenty("BatchUpsertCustomers", &one).await;
+    let merge = MergeCustomersRequest {
+        source: "customers/same".to_owned(),
+        target: "customers/equal".to_owned(),
+        request_id: id("merge"),
+        ..MergeCustomersRequest::default()
+    };
+    stage.twenty("MergeCustomers", &merge).await;
 }
 
 async fn consents(stage: &mut Stage) {

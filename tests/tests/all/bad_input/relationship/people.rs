@@ -50,6 +50,16 @@ pub async fn consents_and_links(caller: &Relationship, table: &mut Table) {
     table.refuses("an erasure of nobody", answer, nobody).await;
     let answer = customers.erase_customer(erase("no-such")).await;
     table.refuses("an erasure of no name", answer, invalid(&["name"])).await;
+    let merge = |source: &str, target: &str, rule: i32| MergeCustomersRequest {
+        source: source.to_owned(),
+        target: target.to_owned(),
+        rule,
+        ..MergeCustomersRequest::default()
+    };
+    let answer = customers.merge_customers(merge("customers/no-such", "customers/nor-this", 0)).await;
+    table.refuses("a merge of nobody", answer, platform(Code::NotFound, "NOT_FOUND")).await;
+    let answer = customers.merge_customers(merge("no-such", "", 99)).await;
+    table.refuses("a merge of no names", answer, invalid(&["source", "target", "rule"])).await;
 }
 
 async fn records(consents: &mut Consents, table: &mut Table) {
