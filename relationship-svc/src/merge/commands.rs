@@ -25,7 +25,7 @@ pub(super) enum Found {
 
 /// Merges a customer into another one. Locks the customers, then their relationships.
 pub async fn merge(app: Arc<App>, asked: Asked<Merge>) -> Outcome<Merged> {
-    let rules = app.stage_rules(&asked.call.tenant);
+    let rules = app.tenancy.of(&app, &asked.call.tenant).await?.stages;
     let merged = once!(app.core, asked, |unit, merge| {
         let (tenant, now, principal) = (unit.tenant(), unit.now(), unit.principal().to_owned());
         let ids = vec![merge.source.clone(), merge.target.clone()];

@@ -83,7 +83,7 @@ fn rule(v: &mut Violations, place: &str, number: i32) -> Rule {
         Ok(MergeRule::KeepSource) => Rule::KeepSource,
         Ok(MergeRule::Newest) => Rule::Newest,
         Err(_) => {
-            v.add(place.to_owned(), "is no rule");
+            v.add(place, "is no rule");
             Rule::KeepTarget
         }
     }
