@@ -3,7 +3,7 @@
 mod contact;
 mod merge;
 mod person;
-mod show;
+pub mod show;
 mod standing;
 pub mod table;
 

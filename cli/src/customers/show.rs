@@ -60,6 +60,11 @@ pub async fn run(arguments: Show, target: &Target, format: Format) -> Result<(),
     Ok(())
 }
 
+/// Prints the page of the customer of this name.
+pub async fn print(name: &str, target: &Target) -> Result<(), Failure> {
+    page(name, target).await?.print()
+}
+
 async fn page(name: &str, target: &Target) -> Result<Page, Failure> {
     let customer = browse::customer(name, target).await?;
     let standing = GetRelationshipRequest { customer: name.to_owned(), guest_key: String::new() };

@@ -54,6 +54,8 @@ pub enum Fate {
 pub struct Order {
     /// The checkout's own id.
     pub id: String,
+    /// Who buys.
+    pub customer: String,
     /// A line to return a unit of.
     pub first_line: String,
     /// What became of it.
@@ -78,6 +80,7 @@ impl Order {
     pub fn new(purchase: &Purchase, basket: &Basket) -> Self {
         Self {
             id: purchase.order_id(),
+            customer: purchase.customer_name(),
             first_line: basket.lines.first().map(|line| line.id.clone()).unwrap_or_default(),
             first_units: basket.lines.first().map_or(0, |line| line.quantity),
             units: purchase.quantity,
@@ -202,6 +205,11 @@ impl Account {
             self.orders.iter_mut().filter(|order| order.fate != Fate::Lost).collect();
         sold.sort_by(|a, b| a.id.cmp(&b.id));
         sold
+    }
+
+    /// All of them, whatever became of them.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
     }
 
     /// A sum over the orders that were sold.

@@ -2,11 +2,13 @@
 //!
 //! Both services start on SQLite. The shop imports its customers, opens an objective and a campaign with its whole mix,
 //! gives codes to segments, sells every purchase of the log by committing its quote, adapts the mix half-way, takes some
-//! orders back, and checks that the books of the till, of both services and of their events agree to the cent.
+//! orders back, and checks that the books of the till, of both services and of their events agree to the cent. Then it looks at
+//! the people: where they stand, one who bought most often, two who are one, and one who is erased.
 
 mod account;
 mod books;
 mod heard;
+mod people;
 mod purchases;
 mod replay;
 mod stage;
@@ -154,6 +156,7 @@ async fn tell(arguments: &Arguments, pair: &up::Pair) -> Result<(), Failure> {
     account.print(&shop, took);
     println!("\nThe books");
     books::reconcile(&account, &shop).await?;
+    people::tell(&shop, &pair.target, &account, known.len()).await?;
     println!("every sum agrees");
     Ok(())
 }
