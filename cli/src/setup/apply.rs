@@ -105,7 +105,7 @@ async fn apply(
         }
         return Ok(Outcome::Created);
     };
-    let mut fields = differing(&kind.owned(&stored), resource);
+    let mut fields = differing(&kind.owned(&stored), &kind.owned(resource));
     if fields.is_empty() {
         return Ok(Outcome::Unchanged);
     }

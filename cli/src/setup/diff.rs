@@ -53,7 +53,7 @@ async fn difference(services: &Services<'_>, document: &Document) -> Result<Stri
         Some(stored) => yaml(&normal(&kind.owned(&stored)))?,
         None => String::new(),
     };
-    let after = yaml(&normal(resource))?;
+    let after = yaml(&normal(&kind.owned(resource)))?;
     let lines = TextDiff::from_lines(&before, &after);
     let here = if before.is_empty() { "nothing" } else { name };
     Ok(lines.unified_diff().context_radius(2).header(here, &place.to_string()).to_string())

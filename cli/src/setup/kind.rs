@@ -42,6 +42,9 @@ pub const CUSTOMERS: Kind = Kind::new("customers", "Customer", RELATIONSHIP);
 const SET_BY_SERVICES: [&str; 8] =
     ["state", "create_time", "update_time", "launch_time", "etag", "version", "revision", "usage"];
 
+/// What is meant where nothing is said: message, field, and number of the value.
+const MEANT: [(&str, &str, i32); 1] = [("Segment", "kind", 1)];
+
 impl Kind {
     const fn new(collection: &'static str, message: &'static str, package: &'static str) -> Self {
         Self { collection, message, package, only: None }
@@ -99,10 +102,17 @@ impl Kind {
         output::pool()?.get_service_by_name(&name).ok_or_else(|| unknown(&name))
     }
 
-    /// What the owner of a resource says of it.
+    /// What the owner of a resource says of it; what is meant anyway is left out.
     pub fn owned(&self, resource: &DynamicMessage) -> DynamicMessage {
         let mut owned = resource.clone();
         SET_BY_SERVICES.iter().for_each(|field| owned.clear_field_by_name(field));
+        for (message, field, number) in MEANT {
+            let is_meant = |value| matches!(value, Value::EnumNumber(said) if said == number);
+            let said = owned.get_field_by_name(field).map(std::borrow::Cow::into_owned);
+            if message == self.message && said.is_some_and(is_meant) {
+                owned.clear_field_by_name(field);
+            }
+        }
         owned
     }
 

@@ -104,7 +104,7 @@ pub struct Preview {
 }
 
 /// How much of a customer would move, each counted up to [`preview::MOST`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Moves {
     /// In the ledger.
     pub redemptions: i64,

@@ -1,5 +1,6 @@
 //! What a merge moves in the tables of other rooms, a bounded part at a time, and how much that is.
 
+use sqlx::FromRow;
 use tandem_platform::db::{Session, Statement, Tx, Write};
 use tandem_platform::{Outcome, Tenant, on_engine};
 
@@ -112,6 +113,17 @@ async fn part(
     })?)
 }
 
+#[derive(FromRow)]
+struct Counted {
+    redemptions: i64,
+    vouchers: i64,
+    orders: i64,
+    interactions: i64,
+    consents: i64,
+    lists: i64,
+    aliases: i64,
+}
+
 /// How much of one customer, who is there, would be another one's, each counted up to `most`.
 pub async fn moves(
     session: &mut impl Session,
@@ -121,8 +133,10 @@ pub async fn moves(
     most: i64,
 ) -> Outcome<Moves> {
     let person = alias::person(from);
-    Ok(on_engine!(session, MOVES, |sql, conn| {
+    let counted: Counted = on_engine!(session, MOVES, |sql, conn| {
         let query = sqlx::query_as(sql).bind(tenant.as_str()).bind(from).bind(to).bind(&person).bind(most);
         query.fetch_one(conn).await
-    })?)
+    })?;
+    let Counted { redemptions, vouchers, orders, interactions, consents, lists, aliases } = counted;
+    Ok(Moves { redemptions, vouchers, orders, interactions, consents, lists, aliases })
 }

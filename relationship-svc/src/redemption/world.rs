@@ -76,6 +76,8 @@ pub(super) struct Judged {
     /// erased under their id, so that who comes back finds these limits as they stand.
     pub beside: Arc<[usize]>,
     pub beside_period: Arc<[usize]>,
+    /// Those of them under ids that may still count: whoever counts there for the first time must collide.
+    pub guarded: Arc<[usize]>,
 }
 
 #[derive(Debug)]

@@ -56,7 +56,8 @@ fn both_services_see_a_year_go_by_at_once_in_what_is_asked_and_in_what_runs_by_i
 
     let timeline = up.tandem(&["--output", "json", "interactions", "list", "--customer", "ada"]);
     let timeline: Vec<Value> = timeline.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let times: Vec<&str> = timeline.iter().map(|entry| entry["eventTime"].as_str().unwrap()).collect();
+    let time = |entry: &Value| entry["eventTime"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let times: Vec<jiff::Timestamp> = timeline.iter().map(time).collect();
     assert!(
         times.len() == 3 && times.is_sorted_by(|one, other| one >= other),
         "ids have its time too: {times:?}"

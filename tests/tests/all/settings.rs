@@ -77,7 +77,7 @@ fn an_operator_sees_what_is_in_force_and_who_says_so_and_sets_and_clears_it() {
             &["--restored-days", "3", "--service", "campaign"],
             "restored_days: campaign-svc has no such setting",
         ),
-        (&["--time-zone", "Vienna"], "time_zone"),
+        (&["--time-zone", "Vienna"], "--time-zone: `Vienna` is not a time zone"),
         (&["--time-zone", "UTC", "--clear", "time-zone"], "--clear time-zone: is set as well"),
         (&["--quiet-hours", "21:00"], "--quiet-hours: write HH:MM-HH:MM"),
     ] {
@@ -124,7 +124,7 @@ campaignMaxDays: 30
     assert_eq!(left, ["relationship.yaml"], "what says nothing has no file");
     let unknown = here.file("other.yaml", "name: settings/other\n");
     let heard = String::from_utf8(here.run(&["apply", "-f", &unknown]).stdout).unwrap();
-    assert!(heard.contains("write settings/campaign, settings/relationship, segments/…"), "{heard}");
+    assert!(heard.contains("write settings/campaign, settings/relationship, attributes/…"), "{heard}");
     here.stop();
     there.stop();
 }

@@ -148,6 +148,7 @@ fn remembered(world: &mut World, mut reach: Reach, person: &Person) -> Reach {
     let pseudonym = people.pseudonym(tenant.as_str(), id);
     let kept = world.names.customer(&pseudonym).map(str::to_owned);
     let mut names: Vec<Arc<str>> = world.names.open(id).to_vec();
+    let open = names.len();
     let hidden = std::iter::once(pseudonym).chain(kept);
     names.extend(hidden.filter_map(|id| Person { customer: Some(id), guest: None }.subject()));
     let mut beside = |at: Option<usize>| -> Arc<[usize]> {
@@ -159,6 +160,8 @@ fn remembered(world: &mut World, mut reach: Reach, person: &Person) -> Reach {
     };
     reach.judged.beside = beside(customers);
     reach.judged.beside_period = beside(periods);
+    let places = [&reach.judged.beside, &reach.judged.beside_period];
+    reach.judged.guarded = places.into_iter().flat_map(|all| all.iter().take(open).copied()).collect();
     reach
 }
 

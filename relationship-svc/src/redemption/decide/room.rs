@@ -175,8 +175,7 @@ pub(super) fn use_up(world: &mut World, reach: &Reach, amount: i64, tender: bool
 
 /// Whoever counts for the first time under another name of the customer's meanwhile collides with this.
 fn guard(world: &mut World, reach: &Reach) {
-    let judged = &reach.judged;
-    judged.beside.iter().chain(&*judged.beside_period).for_each(|at| world.ledger.guard(*at));
+    reach.judged.guarded.iter().for_each(|at| world.ledger.guard(*at));
 }
 
 /// Keeps room in everything a hold reaches.
